@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Reading and setting the CPU mask of one proven thread.
+ */
+#ifndef QMPIN_ACT_AFFINITY_H
+#define QMPIN_ACT_AFFINITY_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "topo/cpuset.h"
+
+/* A thread that was proven to belong to a VM. pidfd is borrowed. */
+struct thread_ref {
+	int procfd;            /* open directory of /proc */
+	int pidfd;             /* of the process */
+	pid_t pid;
+	pid_t tid;
+	uint64_t start_ticks;  /* of the thread */
+};
+
+/**
+ * The mask the kernel has for a thread: online CPUs only; may be empty when the thread
+ * sleeps and its CPUs are offline.
+ *
+ * Returns 0, -ESRCH or another errno; -ERANGE when a CPU is at or above CPUSET_CAP.
+ */
+MUST_CHECK int affinity_read(pid_t tid, struct cpuset *out);
+
+/**
+ * Set and verify: process alive -> start time -> set -> read back mask and start time.
+ * When the thread proves to be another one afterwards, the mask it had is put back.
+ *
+ * @had  the mask before; may be NULL; written on success and after a revert
+ *
+ * Returns 0, -ESRCH (process or thread ended, or the id is another thread's), -EPERM,
+ * -EINVAL (no CPU of @want is online and allowed by the cpuset), -EAGAIN (the kernel kept
+ * another mask: a cgroup cpuset is narrower, or somebody set it at the same time) or
+ * -ESTALE (the thread id was reused while setting: reverted).
+ */
+MUST_CHECK int affinity_apply(const struct thread_ref *t, const struct cpuset *want,
+	struct cpuset *had);
+
+#endif

@@ -1,0 +1,2 @@
+noinst_LIBRARIES += src/libact.a
+src_libact_a_SOURCES =

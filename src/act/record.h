@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The masks a VM's threads had before qmpind ever touched them: one file a VM in the run
+ * directory, written before the first set, replaced atomically. It is the VM's outer
+ * limit and what an undo gives back; it outlives the daemon, not the boot.
+ *
+ * Format: JSON object {"version":1,"id":"103","pid":4711,"start_ticks":123,"boot_id":"...",
+ * "placed":true,"limit":"0-15","threads":[{"tid":4711,"start_ticks":123,"cpus":"0-15"}]}.
+ * boot_id is /proc/sys/kernel/random/boot_id.
+ */
+#ifndef QMPIN_ACT_RECORD_H
+#define QMPIN_ACT_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "topo/cpuset.h"
+
+#define RECORD_THREADS_MAX 65536u
+
+struct record_thread {
+	pid_t tid;
+	uint64_t start_ticks;
+	struct cpuset cpus;
+};
+
+struct record {
+	char id[65];
+	pid_t pid;
+	uint64_t start_ticks;
+	bool placed;            /* a plan was applied: masks found later are ours */
+	struct cpuset limit;    /* union over vCPUs and main thread at first touch */
+	size_t n_threads;
+	size_t cap_threads;
+	struct record_thread *threads;
+};
+
+/** Add a thread, or do nothing when it is there (same tid and start time); one whose tid
+ * was reused is replaced. Returns true when the record changed. */
+bool record_add(struct record *r, pid_t tid, uint64_t start_ticks,
+	const struct cpuset *cpus);
+
+/** NULL when the record does not have it. */
+const struct record_thread *record_find(const struct record *r, pid_t tid,
+	uint64_t start_ticks);
+
+/** Text of the record; new string, free() it. Pure. */
+char *record_format(const struct record *r, const char *boot_id);
+
+/**
+ * Read the text. Pure. @out is written only on success; free with record_fini.
+ *
+ * Returns 0, -EINVAL (not a record), -E2BIG, -ESTALE (another boot's).
+ */
+MUST_CHECK int record_parse(const char *text, size_t len, const char *boot_id,
+	struct record *out, struct err *e);
+
+/**
+ * File @id.json in the open directory @dirfd. record_load reads only a regular file
+ * owned by our own uid and not writable by others.
+ *
+ * Return 0, -ENOENT (load: no record), the errors of record_parse, or another errno.
+ */
+MUST_CHECK int record_save(int dirfd, const struct record *r, struct err *e);
+MUST_CHECK int record_load(int dirfd, const char *id, struct record *out, struct err *e);
+/** Remove the file; missing is fine. */
+void record_remove(int dirfd, const char *id);
+
+void record_fini(struct record *r);
+
+#endif

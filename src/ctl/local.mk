@@ -1,0 +1,2 @@
+noinst_LIBRARIES += src/libctl.a
+src_libctl_a_SOURCES =

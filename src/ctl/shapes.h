@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The types of io.qmpin.varlink as plain structs and their JSON. The daemon fills them,
+ * nobody else knows the member names. Pure.
+ */
+#ifndef QMPIN_CTL_SHAPES_H
+#define QMPIN_CTL_SHAPES_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Strings borrowed; NULL is the interface's null where it allows one. Sets are cpulists. */
+struct ctl_thread {
+	pid_t tid;
+	const char *class;
+	int index;             /* -1: null */
+	const char *comm;
+	const char *want;
+	const char *have;
+	int last;              /* -1: null */
+};
+
+struct ctl_vm {
+	const char *id;
+	int vmid;              /* -1: null */
+	const char *name;
+	pid_t pid;
+	const char *state;
+	const char *mode;
+	const char *mode_origin;
+	const char *share;
+	unsigned int vcpus;
+	unsigned int vcpus_max;
+	const char *cpus;
+	const char *nodes;
+	const char *limit;
+	double memory_local_pct; /* negative: null */
+	double wait_pct;         /* negative: null */
+	unsigned int repairs;
+	uint64_t last_move_us;   /* 0: null */
+	const char *last_cause;
+	const char *note;
+	const struct ctl_thread *threads; /* NULL: null */
+	size_t n_threads;
+};
+
+struct ctl_status {
+	const char *version;
+	pid_t pid;
+	uint64_t uptime_ms;
+	unsigned int vms;
+	unsigned int managed;
+	unsigned int threads;
+	bool dry_run;
+	const char *latency;     /* model, measuring, measured, untrusted */
+	double last_pass_ms;
+	uint64_t passes;
+	uint64_t repairs;
+	const char *const *warnings;
+	size_t n_warnings;
+};
+
+/** New references. */
+json_t *ctl_vm_json(const struct ctl_vm *vm);
+json_t *ctl_status_json(const struct ctl_status *status);
+
+/** The interface description that is served, io.qmpin.varlink itself; static. */
+const char *ctl_interface_text(void);
+
+#endif

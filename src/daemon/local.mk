@@ -1,0 +1,2 @@
+noinst_LIBRARIES += src/libdaemon.a
+src_libdaemon_a_SOURCES =

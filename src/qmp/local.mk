@@ -1,0 +1,2 @@
+noinst_LIBRARIES += src/libqmp.a
+src_libqmp_a_SOURCES =

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which process a monitor socket belongs to, proven: pidfile, pidfd, the peer of the
+ * connection and the start time must agree.
+ */
+#ifndef QMPIN_VM_IDENTITY_H
+#define QMPIN_VM_IDENTITY_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+#define VM_ID_MAX 65u
+
+struct vm_identity {
+	pid_t pid;
+	uint64_t start_ticks; /* of the process, since boot */
+	int pidfd;            /* owned; readable when the process has ended */
+};
+
+/**
+ * Prove who is behind a connected monitor socket.
+ *
+ * @procfd       open directory of /proc
+ * @socket_path  of the monitor; its owner must be root or the peer's own uid
+ * @pid_path     "VMID.pid" beside it; a missing file is accepted only when
+ *               @need_pidfile is false (plain QEMU: peer and start time are the identity)
+ * @peer         SO_PEERCRED of the connection
+ * @out          written only on success; free with identity_fini
+ *
+ * Returns 0, -ENOENT (no pidfile), -EINVAL (pidfile holds no pid), -ESTALE (pidfile and
+ * peer disagree, or the process changed meanwhile), -EPERM (socket of a stranger),
+ * -ESRCH (process ended) or another errno; @e names file and numbers.
+ */
+MUST_CHECK int identity_prove(int procfd, const char *socket_path, const char *pid_path,
+	int need_pidfile, const struct ucred *peer, struct vm_identity *out, struct err *e);
+
+void identity_fini(struct vm_identity *id);
+
+#endif

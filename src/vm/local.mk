@@ -1,0 +1,2 @@
+noinst_LIBRARIES += src/libvm.a
+src_libvm_a_SOURCES =
