@@ -21,3 +21,19 @@ src_libdaemon_a_SOURCES = \
 sbin_PROGRAMS += src/qmpind
 src_qmpind_SOURCES = src/daemon/main.c
 src_qmpind_LDADD = $(LINK_DAEMON)
+
+if HAVE_CMOCKA
+UNIT_TESTS += tests/unit/test_cause tests/unit/test_cmdline tests/unit/test_vm
+
+tests_unit_test_cause_SOURCES = tests/unit/test_cause.c
+tests_unit_test_cause_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_cause_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_cmdline_SOURCES = tests/unit/test_cmdline.c
+tests_unit_test_cmdline_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_cmdline_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_vm_SOURCES = tests/unit/test_vm.c
+tests_unit_test_vm_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_vm_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+endif
