@@ -34,18 +34,17 @@ LINTS = \
 	tests/lint/scripts \
 	tests/lint/sizes \
 	tests/lint/words
-dist_check_SCRIPTS = $(LINTS)
-dist_check_DATA = \
+EXTRA_DIST += $(LINTS) \
 	tests/lint/exceptions \
 	tests/lint/lintlib.py \
 	tests/lint/loc.py \
-	tests/lint/pure
-EXTRA_DIST += tests/release/chroot-check
+	tests/lint/pure \
+	tests/release/chroot-check
 TESTS += $(LINTS)
 
 # System tests: real QEMU and the built programs.
 SYSTEM_TESTS =
-dist_check_SCRIPTS += $(SYSTEM_TESTS)
+EXTRA_DIST += $(SYSTEM_TESTS)
 if RUN_SYSTEM_TESTS
 TESTS += $(SYSTEM_TESTS)
 endif
@@ -57,9 +56,9 @@ last_log := $(filter-out $(SYSTEM_TESTS:=.log),$(TEST_LOGS))
 one_by_one := $(foreach log,$(system_logs),\
 	$(eval $(log): $(last_log))$(eval last_log := $(log)))
 
-# Only the unit tests: for instrumented builds.
+# Only the programs that test code of ours: for other compilers and instrumented builds.
 check-unit: all
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(UNIT_TESTS)'
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(UNIT_TESTS) $(REPLAYS)'
 
 # Fuzz targets replay their corpus as tests, or are libFuzzer programs (--enable-fuzzing).
 FUZZERS += tests/fuzz/fuzz_cpulist
@@ -73,12 +72,14 @@ noinst_HEADERS += tests/fuzz/fuzz.h
 if FUZZING
 FUZZ_MAIN =
 LINK_FUZZ = -fsanitize=fuzzer
+REPLAYS =
 noinst_PROGRAMS += $(FUZZERS)
 else
 FUZZ_MAIN = tests/fuzz/replay.c
 LINK_FUZZ =
+REPLAYS = $(FUZZERS)
 check_PROGRAMS += $(FUZZERS)
-TESTS += $(FUZZERS)
+TESTS += $(REPLAYS)
 endif
 
 SECONDS = 60
