@@ -51,6 +51,7 @@ endif
 
 # Some of them measure time: they run when all other tests are done, and one by one.
 # (Only among the tests that were asked for: TEST_LOGS is what this run is about.)
+.DEFAULT_GOAL := all
 system_logs = $(filter $(SYSTEM_TESTS:=.log),$(TEST_LOGS))
 last_log := $(filter-out $(SYSTEM_TESTS:=.log),$(TEST_LOGS))
 one_by_one := $(foreach log,$(system_logs),\
