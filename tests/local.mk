@@ -42,9 +42,12 @@ EXTRA_DIST += $(LINTS) \
 	tests/release/chroot-check
 TESTS += $(LINTS)
 
-# System tests: real QEMU and the built programs.
-SYSTEM_TESTS =
-EXTRA_DIST += $(SYSTEM_TESTS)
+# System tests: real QEMU and the built programs. Every tests/system/test_*.py is one.
+TEST_EXTENSIONS = .py
+PY_LOG_COMPILER = $(LOG_COMPILER)
+AM_PY_LOG_FLAGS = $(AM_LOG_FLAGS)
+SYSTEM_TESTS := $(patsubst $(srcdir)/%,%,$(sort $(wildcard $(srcdir)/tests/system/test_*.py)))
+EXTRA_DIST += tests/system
 if RUN_SYSTEM_TESTS
 TESTS += $(SYSTEM_TESTS)
 endif
@@ -52,8 +55,8 @@ endif
 # Some of them measure time: they run when all other tests are done, and one by one.
 # (Only among the tests that were asked for: TEST_LOGS is what this run is about.)
 .DEFAULT_GOAL := all
-system_logs = $(filter $(SYSTEM_TESTS:=.log),$(TEST_LOGS))
-last_log := $(filter-out $(SYSTEM_TESTS:=.log),$(TEST_LOGS))
+system_logs = $(filter $(SYSTEM_TESTS:.py=.log),$(TEST_LOGS))
+last_log := $(filter-out $(SYSTEM_TESTS:.py=.log),$(TEST_LOGS))
 one_by_one := $(foreach log,$(system_logs),\
 	$(eval $(log): $(last_log))$(eval last_log := $(log)))
 
@@ -67,7 +70,7 @@ tests_fuzz_fuzz_cpulist_SOURCES = tests/fuzz/fuzz_cpulist.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_cpulist_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
 tests_fuzz_fuzz_cpulist_LDADD = $(LINK_TOPO)
 
-EXTRA_DIST += tests/fuzz/corpus
+EXTRA_DIST += tests/fuzz/corpus/cpulist
 noinst_HEADERS += tests/fuzz/fuzz.h
 
 if FUZZING
