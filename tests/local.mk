@@ -46,7 +46,8 @@ TESTS += $(LINTS)
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = $(LOG_COMPILER)
 AM_PY_LOG_FLAGS = $(AM_LOG_FLAGS)
-SYSTEM_TESTS := $(patsubst $(srcdir)/%,%,$(sort $(wildcard $(srcdir)/tests/system/test_*.py)))
+SYSTEM_TESTS := $(addprefix tests/system/,$(sort $(notdir \
+	$(wildcard $(abs_top_srcdir)/tests/system/test_*.py))))
 EXTRA_DIST += tests/system
 if RUN_SYSTEM_TESTS
 TESTS += $(SYSTEM_TESTS)
