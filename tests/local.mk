@@ -28,6 +28,7 @@ endif
 LINTS = \
 	tests/lint/format \
 	tests/lint/layers \
+	tests/lint/listed \
 	tests/lint/options \
 	tests/lint/prefixes \
 	tests/lint/purity \
@@ -42,13 +43,13 @@ EXTRA_DIST += $(LINTS) \
 	tests/release/chroot-check
 TESTS += $(LINTS)
 
-# System tests: real QEMU and the built programs. Every tests/system/test_*.py is one.
+# System tests: real QEMU and the built programs. tests/system/local.mk lists them.
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = $(LOG_COMPILER)
 AM_PY_LOG_FLAGS = $(AM_LOG_FLAGS)
-SYSTEM_TESTS := $(addprefix tests/system/,$(sort $(notdir \
-	$(wildcard $(abs_top_srcdir)/tests/system/test_*.py))))
+SYSTEM_TESTS =
 EXTRA_DIST += tests/system
+include tests/system/local.mk
 if RUN_SYSTEM_TESTS
 TESTS += $(SYSTEM_TESTS)
 endif
