@@ -1,3 +1,4 @@
-# System tests, in the order in which they run. Helpers need not be listed: the whole
-# folder is distributed.
+# System tests, in the order in which they run.
 SYSTEM_TESTS +=
+# What they use, and the demo.
+EXTRA_DIST +=
