@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The daemon's settings: one table of keys drives parser, defaults, checks and the sample
- * file; files are read in the order of precedence and a bad one changes nothing.
+ * The daemon's settings: one table of keys drives parser, defaults, checks and the
+ * sample file; files are read in the order of precedence and a bad one changes nothing.
  */
 #ifndef QMPIN_DAEMON_CONFIG_H
 #define QMPIN_DAEMON_CONFIG_H
@@ -54,10 +54,10 @@ struct config {
 	unsigned int settle_ms;
 	unsigned int audit_interval_ms;
 	char control_group[64];
-	int log_level;              /* syslog priority */
+	int log_level; /* syslog priority */
 	size_t n_vms;
 	size_t cap_vms;
-	struct config_vm *vms;      /* ascending id */
+	struct config_vm *vms; /* ascending id */
 	/* Unknown keys and what else is worth a line; owned. */
 	size_t n_warnings;
 	size_t cap_warnings;
@@ -70,15 +70,15 @@ enum config_type { CONFIG_UINT, CONFIG_BOOL, CONFIG_ENUM, CONFIG_CPULIST, CONFIG
 struct config_option {
 	const char *key;
 	enum config_type type;
-	const char *fallback;       /* the default, as it would be written in the file */
-	const char *const *words;   /* CONFIG_ENUM: allowed words, NULL-terminated */
-	unsigned long min;          /* CONFIG_UINT */
+	const char *fallback;	  /* the default, as it would be written in the file */
+	const char *const *words; /* CONFIG_ENUM: allowed words, NULL-terminated */
+	unsigned long min;	  /* CONFIG_UINT */
 	unsigned long max;
-	const char *unit;           /* "ms", "%", NULL */
+	const char *unit; /* "ms", "%", NULL */
 	bool reloadable;
-	bool per_vm;                /* also allowed in [vm ID] */
-	const char *text;           /* one line for people */
-	size_t offset;              /* of the member in struct config */
+	bool per_vm;	  /* also allowed in [vm ID] */
+	const char *text; /* one line for people */
+	size_t offset;	  /* of the member in struct config */
 };
 
 /** The table, in the order of the sample file; *n its length. */
@@ -95,31 +95,31 @@ void config_fini(struct config *c);
  * @name    for messages
  * @origin  CONFIG_ORIGIN_CLUSTER or CONFIG_ORIGIN_CONFIG
  *
- * Returns 0 or -EINVAL with @e = file, line, reason: over-long line, missing ']', unknown
- * section, bad value, duplicate key. Unknown keys are warnings. On failure @c may hold
- * part of the file and is to be thrown away.
+ * Returns 0 or -EINVAL with @e = file, line, reason: over-long line, missing ']',
+ * unknown section, bad value, duplicate key. Unknown keys are warnings. On failure @c
+ * may hold part of the file and is to be thrown away.
  */
 MUST_CHECK int config_parse(struct config *c, const char *text, size_t len,
 	const char *name, enum config_origin origin, struct err *e);
 
 /**
  * Read the configuration: @file alone, or (NULL) /etc/qmpin/qmpin.conf and
- * /etc/qmpin/conf.d by name, each prefixed with @root (NULL or ""). Missing default files
- * are no error, a missing @file is.
+ * /etc/qmpin/conf.d by name, each prefixed with @root (NULL or ""). Missing default
+ * files are no error, a missing @file is.
  *
  * @out  written only on success; config_fini it
  *
  * Returns 0, -EINVAL (as config_parse) or another errno.
  */
-MUST_CHECK int config_load(const char *root, const char *file, struct config *out,
-	struct err *e);
+MUST_CHECK int config_load(
+	const char *root, const char *file, struct config *out, struct err *e);
 
 /** The [vm ID] section, or NULL. */
 const struct config_vm *config_vm_find(const struct config *c, const char *id);
 
 /** Mode of a VM and where it comes from. */
-enum place_mode config_mode(const struct config *c, const char *id,
-	enum config_origin *origin);
+enum place_mode config_mode(
+	const struct config *c, const char *id, enum config_origin *origin);
 enum place_smt config_smt(const struct config *c, const char *id);
 enum place_emulator config_emulator(const struct config *c, const char *id);
 

@@ -1,2 +1,39 @@
 noinst_LIBRARIES += src/libdaemon.a
-src_libdaemon_a_SOURCES =
+src_libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) \
+	$(SYSTEMD_CFLAGS)
+src_libdaemon_a_SOURCES = \
+	src/daemon/adopt.c src/daemon/adopt.h \
+	src/daemon/apply.c src/daemon/apply.h \
+	src/daemon/audit.c src/daemon/audit.h \
+	src/daemon/cause.c src/daemon/cause.h \
+	src/daemon/cmdline.c src/daemon/cmdline.h \
+	src/daemon/control.c src/daemon/control.h \
+	src/daemon/engine.c src/daemon/engine.h \
+	src/daemon/hostmodel.c src/daemon/hostmodel.h \
+	src/daemon/pass.c src/daemon/pass.h \
+	src/daemon/planning.c src/daemon/planning.h \
+	src/daemon/report.c src/daemon/report.h \
+	src/daemon/service.c src/daemon/service.h \
+	src/daemon/survey.c src/daemon/survey.h \
+	src/daemon/vm.c src/daemon/vm.h \
+	src/daemon/watch.c src/daemon/watch.h
+
+sbin_PROGRAMS += src/qmpind
+src_qmpind_SOURCES = src/daemon/main.c
+src_qmpind_LDADD = $(LINK_DAEMON)
+
+if HAVE_CMOCKA
+UNIT_TESTS += tests/unit/test_cause tests/unit/test_cmdline tests/unit/test_vm
+
+tests_unit_test_cause_SOURCES = tests/unit/test_cause.c
+tests_unit_test_cause_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_cause_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_cmdline_SOURCES = tests/unit/test_cmdline.c
+tests_unit_test_cmdline_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_cmdline_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_vm_SOURCES = tests/unit/test_vm.c
+tests_unit_test_vm_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_vm_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+endif

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+/* Taking over running VMs gradually: a budget of rebalance_moves_per_min. */
+#include "config.h"
+
+#include "daemon/adopt.h"
+
+#include <event2/event.h>
+
+#include "daemon/engine.h"
+
+#define TICK_S 5
+
+bool
+adopt_waits(const struct vm *vm)
+{
+	return vm->preexisting;
+}
+
+static bool
+take_token(struct engine *e)
+{
+	uint64_t now = clock_now_us(e->clock);
+	double limit = (double)e->config.rebalance_moves_per_min;
+
+	if (e->config.adopt == CONFIG_ADOPT_NOW)
+		return true;
+	if (e->adopt_tokens_us == 0)
+		e->adopt_tokens = limit;
+	else
+		e->adopt_tokens += (double)(now - e->adopt_tokens_us) * limit / 60e6;
+	if (e->adopt_tokens > limit)
+		e->adopt_tokens = limit;
+	e->adopt_tokens_us = now;
+	if (e->adopt_tokens < 1.0)
+		return false;
+	e->adopt_tokens -= 1.0;
+	return true;
+}
+
+/* A VM that would not be moved anyway needs no turn. */
+static bool
+is_free(const struct engine *e, const struct vm *vm)
+{
+	enum place_mode mode = config_mode(&e->config, vm->id, NULL);
+
+	return vm->foreign || e->dry_run || mode == PLACE_OFF || mode == PLACE_OBSERVE;
+}
+
+void
+adopt_ask(struct engine *e, struct vm *vm)
+{
+	if (!vm->preexisting)
+		return;
+	if (!is_free(e, vm) && !take_token(e))
+		return;
+	vm->preexisting = false;
+	if (vm->active == 0)
+		vm->active = cause_bit(CAUSE_ADOPTION);
+}
+
+static void
+on_adoption_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct engine *e = arg;
+
+	(void)fd;
+	(void)what;
+	for (size_t i = 0; i < e->n_vms; i++) {
+		struct vm *vm = e->vms[i];
+
+		if (!vm->preexisting || !vm->surveyed)
+			continue;
+		adopt_ask(e, vm);
+		if (vm->preexisting)
+			return; /* no token left */
+		engine_kick(e, vm, CAUSE_ADOPTION);
+	}
+}
+
+void
+adopt_start(struct engine *e)
+{
+	struct timeval tick = {TICK_S, 0};
+
+	e->adoption = event_new(e->base, -1, EV_PERSIST, on_adoption_tick, e);
+	event_add(e->adoption, &tick);
+}

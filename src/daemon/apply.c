@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Make masks what is wanted. A right mask is never touched; the record is on disk
+ * before the first set; each set is verified by act/affinity.
+ */
+#include "config.h"
+
+#include "daemon/apply.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "act/affinity.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "daemon/audit.h"
+#include "daemon/engine.h"
+#include "daemon/report.h"
+#include "vm/task.h"
+
+/* So many repairs in a row mean that somebody else disagrees; then this long peace. */
+#define FIGHTS_MAX 30u
+#define PEACE_US UINT64_C(600000000)
+
+/* One VM's turn. */
+struct turn {
+	struct engine *e;
+	struct vm *vm;
+	enum cause cause;
+	struct move *moves; /* done, or wanted in a dry run */
+	size_t n_moves;
+	bool again;    /* something is left to do */
+	bool all_done; /* no trouble: the VM is where the plan wants it */
+};
+
+static int
+start_ticks_now(const struct thread_ref *t, uint64_t *out)
+{
+	struct task_stat stat;
+	int r = task_stat_read(t->procfd, t->pid, t->tid, &stat);
+
+	if (r == 0)
+		*out = stat.start_ticks;
+	return r;
+}
+
+static bool
+save_record(struct turn *turn)
+{
+	struct err why = ERR_NONE;
+
+	if (!turn->vm->record_dirty && turn->vm->touched)
+		return true;
+	if (record_save(turn->e->run_dirfd, &turn->vm->record, &why) < 0) {
+		report_trouble(turn->vm, &why);
+		return false;
+	}
+	turn->vm->record_dirty = false;
+	turn->vm->touched = true;
+	return true;
+}
+
+/* Tell why a mask could not be set; the first thread speaks for the VM. */
+static void
+say_failure(struct turn *turn, const struct vm_task *t, const struct cpuset *had, int r)
+{
+	char want[256];
+	char have[256];
+	const char *class = thread_class_name(t->thread.class);
+
+	cpuset_format(&t->want, want, sizeof(want));
+	cpuset_format(had, have, sizeof(have));
+	if (r == -EPERM)
+		report_troublef(turn->vm,
+			"no permission to set CPUs of %s %d (CAP_SYS_NICE)", class,
+			(int)t->thread.tid);
+	else if (r == -EINVAL)
+		report_troublef(turn->vm,
+			"%s %d: none of CPUs %s is online and allowed by its cpuset",
+			class, (int)t->thread.tid, want);
+	else if (r == -EAGAIN)
+		report_troublef(turn->vm,
+			"%s %d: the kernel keeps CPUs %s of the wanted %s: a cgroup cpuset is "
+			"narrower or somebody else sets it",
+			class, (int)t->thread.tid, have, want);
+	else
+		report_troublef(turn->vm, "cannot set CPUs of %s %d: %s", class,
+			(int)t->thread.tid, strerror(-r));
+}
+
+static void
+take_failure(
+	struct turn *turn, const struct vm_task *t, const struct cpuset *had, int r)
+{
+	if (r == -ESRCH)
+		return; /* ended between survey and set: the audit will see */
+	turn->again = turn->again || r == -ESTALE || r == -EINVAL;
+	if (r == -ESTALE) { /* another thread has the id now; it got its mask back */
+		turn->e->stats.reverts++;
+		return;
+	}
+	if (turn->all_done)
+		say_failure(turn, t, had, r);
+	turn->all_done = false;
+}
+
+static void
+note_move(struct turn *turn, const struct vm_task *t, const struct cpuset *from)
+{
+	turn->moves[turn->n_moves++] = (struct move){t->thread, *from, t->want};
+}
+
+static void
+set_mask(struct turn *turn, struct vm_task *t)
+{
+	struct thread_ref ref = {.procfd = turn->e->procfd,
+		.pidfd = turn->vm->identity.pidfd,
+		.pid = turn->vm->identity.pid,
+		.tid = t->thread.tid,
+		.start_ticks = t->thread.start_ticks,
+		.start_ticks_now = start_ticks_now};
+	struct cpuset had = t->have;
+	int r = affinity_apply(&ref, &t->want, &had);
+
+	if (r < 0) {
+		take_failure(turn, t, &had, r);
+		return;
+	}
+	t->have = t->want;
+	turn->e->stats.sets++;
+	if (turn->cause == CAUSE_DRIFT) {
+		turn->vm->repairs++;
+		turn->e->stats.repairs++;
+	}
+	note_move(turn, t, &had);
+}
+
+/* A task whose mask is not what is wanted and should be touched now. */
+static bool
+is_due(struct turn *turn, struct vm_task *t)
+{
+	if (!t->wanted || t->ended)
+		return false;
+	if (affinity_read(t->thread.tid, &t->have) < 0)
+		return false;
+	if (cpuset_equal(&t->have, &t->want))
+		return false;
+	/* Pool workers come and go within a second; those that stay are set later. */
+	return !audit_is_passing(turn->e, t);
+}
+
+static void
+apply_tasks(struct turn *turn)
+{
+	struct vm *vm = turn->vm;
+
+	for (size_t i = 0; i < vm->n_tasks; i++) {
+		struct vm_task *t = &vm->tasks[i];
+
+		if (!is_due(turn, t))
+			continue;
+		if (turn->e->dry_run || vm->observe_only)
+			note_move(turn, t, &t->have);
+		else if (!save_record(turn))
+			return; /* never touch what could not be recorded */
+		else
+			set_mask(turn, t);
+	}
+}
+
+/* The VM is where a plan wants it: a restart may take its masks for granted. */
+static void
+mark_placed(struct turn *turn)
+{
+	struct vm *vm = turn->vm;
+
+	if (turn->e->dry_run || vm->observe_only || cpuset_empty(&vm->domain))
+		return;
+	vm->placed = true;
+	if (!vm->record.placed) {
+		vm->record.placed = true;
+		vm->record_dirty = true;
+	}
+	(void)save_record(turn);
+}
+
+/* Somebody else may keep setting other masks: after many repairs in a row give way. */
+static void
+count_fight(struct turn *turn)
+{
+	struct vm *vm = turn->vm;
+	uint64_t now = clock_now_us(turn->e->clock);
+	uint64_t round_us = (uint64_t)turn->e->config.audit_interval_ms * 1000;
+
+	if (turn->cause != CAUSE_DRIFT)
+		return;
+	vm->fights = now - vm->fight_us > 3 * round_us ? 1 : vm->fights + 1;
+	vm->fight_us = now;
+	if (vm->fights < FIGHTS_MAX)
+		return;
+	vm->fights = 0;
+	vm->peace_until_us = now + PEACE_US;
+	report_troublef(vm,
+		"somebody else keeps changing its masks (%u repairs in a row): left alone for "
+		"%u minutes",
+		FIGHTS_MAX, (unsigned int)(PEACE_US / 60000000));
+}
+
+/* Log what was done; what a dry run would do only when it is new. */
+static void
+tell(struct turn *turn, bool pretend)
+{
+	struct vm *vm = turn->vm;
+
+	if (turn->n_moves == 0 || (pretend && cpuset_equal(&vm->domain, &vm->told)))
+		return;
+	vm->told = vm->domain;
+	report_moves(vm, turn->moves, turn->n_moves, turn->cause, pretend);
+	vm->last_cause = (int)turn->cause;
+	if (!pretend)
+		vm->last_move_us = turn->e->clock->realtime_us(turn->e->clock);
+}
+
+void
+apply_vm(struct engine *e, struct vm *vm)
+{
+	struct turn turn = {.e = e, .vm = vm, .all_done = true};
+	bool pretend = e->dry_run || vm->observe_only;
+
+	turn.cause = vm->active != 0 ? cause_first(vm->active) : CAUSE_NEIGHBOUR;
+	turn.moves = xcalloc(vm->n_tasks, sizeof(struct move));
+	apply_tasks(&turn);
+	tell(&turn, pretend);
+	count_fight(&turn);
+	if (turn.all_done) {
+		mark_placed(&turn);
+		report_better(vm);
+	}
+	if (turn.again)
+		vm->retry = true; /* the next audit kicks it */
+	free(turn.moves);
+}

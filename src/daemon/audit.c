@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The continuous audit. For each VM: list its threads, compare the mask of each with
+ * what is wanted. Names and start times are read only of new threads; the check of
+ * identity comes with the set.
+ */
+#include "config.h"
+
+#include "daemon/audit.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+
+#include "act/affinity.h"
+#include "base/str.h"
+#include "base/xalloc.h"
+#include "daemon/engine.h"
+#include "vm/task.h"
+#include "vm/threads.h"
+
+#define PASSING_US UINT64_C(2000000)
+/* An interval has up to 16 slices, each of at least so many VMs. */
+#define SLICES 16u
+#define SLICE_MIN 32u
+
+bool
+audit_is_passing(const struct engine *e, const struct vm_task *t)
+{
+	return t->thread.class == THREAD_WORKER &&
+	       clock_now_us(e->clock) - t->seen_us < PASSING_US;
+}
+
+/* A thread that was not there before. A pool worker is filed without asking QMP; what
+ * it is otherwise only QMP can say. */
+static void
+see_new_thread(struct engine *e, struct vm *vm, pid_t tid)
+{
+	struct vm_task task = {0};
+	struct task_stat stat;
+
+	if (task_stat_read(e->procfd, vm->identity.pid, tid, &stat) < 0)
+		return;
+	if (!threads_is_pool_worker(stat.comm)) {
+		engine_kick(e, vm, CAUSE_THREADS);
+		return;
+	}
+	task.thread = (struct vm_thread){.tid = tid,
+		.start_ticks = stat.start_ticks,
+		.class = THREAD_WORKER,
+		.index = -1};
+	str_copy(task.thread.comm, sizeof(task.thread.comm), stat.comm);
+	task.limit = vm->record.limit;
+	task.last_cpu = stat.last_cpu;
+	task.seen_us = clock_now_us(e->clock);
+	task.want = cpuset_and(&vm->emulator, &task.limit);
+	task.wanted = !cpuset_empty(&task.want);
+	vm_task_add(vm, &task);
+	if (record_add(&vm->record, tid, stat.start_ticks, &task.limit))
+		vm->record_dirty = true;
+}
+
+/* Compare one task with the kernel; true: its mask is not what is wanted. */
+static bool
+has_drifted(struct engine *e, struct vm_task *t)
+{
+	if (affinity_read(t->thread.tid, &t->have) < 0 || !t->wanted)
+		return false;
+	return !cpuset_equal(&t->have, &t->want) && !audit_is_passing(e, t);
+}
+
+/* Drop what ended; a vanished vCPU or iothread changes the plan. */
+static void
+drop_ended(struct engine *e, struct vm *vm)
+{
+	size_t kept = 0;
+	bool matters = false;
+
+	for (size_t i = 0; i < vm->n_tasks; i++) {
+		if (!vm->tasks[i].ended) {
+			vm->tasks[kept++] = vm->tasks[i];
+			continue;
+		}
+		matters = matters || vm->tasks[i].thread.class != THREAD_WORKER;
+	}
+	vm->n_tasks = kept;
+	if (matters)
+		engine_kick(e, vm, CAUSE_THREADS);
+}
+
+/* Not when nothing is applied, and not while giving way to somebody else. */
+static bool
+may_repair(const struct engine *e, const struct vm *vm)
+{
+	return !e->dry_run && !vm->observe_only &&
+	       clock_now_us(e->clock) >= vm->peace_until_us;
+}
+
+static void
+compare_threads(struct engine *e, struct vm *vm, const pid_t *tids, size_t n)
+{
+	bool drifted = false;
+
+	for (size_t i = 0; i < vm->n_tasks; i++)
+		vm->tasks[i].ended = true;
+	for (size_t i = 0; i < n; i++) {
+		struct vm_task *t = vm_task_find(vm, tids[i]);
+
+		if (t == NULL) {
+			see_new_thread(e, vm, tids[i]);
+			continue;
+		}
+		t->ended = false;
+		drifted = has_drifted(e, t) || drifted;
+	}
+	drop_ended(e, vm);
+	if (drifted && may_repair(e, vm))
+		engine_kick(e, vm, CAUSE_DRIFT);
+}
+
+static void
+audit_one(struct engine *e, struct vm *vm)
+{
+	auto_free pid_t *tids = NULL;
+	ssize_t n;
+
+	if (!vm->proven)
+		return;
+	if (!vm->surveyed || vm->retry) {
+		vm->retry = false;
+		engine_kick(e, vm, CAUSE_RETRY);
+		return;
+	}
+	n = task_list_read(e->procfd, vm->identity.pid, &tids);
+	if (n > 0) /* else it ended: its pidfd tells */
+		compare_threads(e, vm, tids, (size_t)n);
+}
+
+static unsigned int
+slice_count(const struct engine *e)
+{
+	size_t n = e->n_vms / SLICE_MIN;
+
+	return n < 1 ? 1 : n > SLICES ? SLICES : (unsigned int)n;
+}
+
+static void
+schedule(struct engine *e, unsigned int slices)
+{
+	unsigned int ms = e->config.audit_interval_ms / slices;
+	struct timeval tv = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
+
+	evtimer_add(e->audit, &tv);
+}
+
+static void
+on_audit_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct engine *e = arg;
+	unsigned int slices = slice_count(e);
+	size_t quota = (e->n_vms + slices - 1) / slices;
+
+	(void)fd;
+	(void)what;
+	for (size_t i = 0; i < quota && e->n_vms > 0; i++) {
+		if (e->audit_next >= e->n_vms)
+			e->audit_next = 0;
+		audit_one(e, e->vms[e->audit_next++]);
+	}
+	schedule(e, slices);
+}
+
+void
+audit_start(struct engine *e)
+{
+	e->audit = evtimer_new(e->base, on_audit_tick, e);
+	schedule(e, 1);
+}
+
+void
+audit_restart(struct engine *e)
+{
+	evtimer_del(e->audit);
+	schedule(e, slice_count(e));
+}

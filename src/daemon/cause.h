@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Why a VM is looked at again. A cause only marks work; what is done follows from the
+ * state that is found. Pure.
+ */
+#ifndef QMPIN_DAEMON_CAUSE_H
+#define QMPIN_DAEMON_CAUSE_H
+
+#include <stdbool.h>
+
+#include "qmp/monitor.h"
+
+enum cause {
+	CAUSE_APPEARED,
+	CAUSE_RECONNECTED,
+	CAUSE_RESUME,
+	CAUSE_STOP,
+	CAUSE_RESET,
+	CAUSE_SHUTDOWN,
+	CAUSE_HOTPLUG, /* ACPI_DEVICE_OST: the guest acknowledged something */
+	CAUSE_UNPLUG,
+	CAUSE_MIGRATION,
+	CAUSE_THREADS,	/* a thread came or went */
+	CAUSE_DRIFT,	/* a mask is not what it should be */
+	CAUSE_RETRY,	/* the last attempt failed half-way */
+	CAUSE_ADOPTION, /* its turn on a host that already ran VMs */
+	CAUSE_RELOAD,
+	CAUSE_NEIGHBOUR, /* another VM's change concerns it */
+	CAUSE_N
+};
+
+/* One bit a cause. */
+typedef unsigned int cause_set;
+
+static inline cause_set
+cause_bit(enum cause c)
+{
+	return 1u << c;
+}
+
+/** For logs and the control interface: "resume", "hotplug", "drift" ... */
+const char *cause_name(enum cause c);
+
+/** The most telling cause of a set that is not empty. */
+enum cause cause_first(cause_set set);
+
+/** Some cause of the set can only be answered by asking QMP. */
+bool cause_needs_facts(cause_set set);
+
+/** The guest can bring it about as often as it likes. */
+bool cause_by_guest(enum cause c);
+
+/** The cause of an event, or -1 for events that change no thread. */
+int cause_of_event(enum qmp_event_kind kind);
+
+#endif

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+/* The methods of io.qmpin. */
+#include "config.h"
+
+#include "daemon/control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/str.h"
+#include "base/xalloc.h"
+#include "ctl/server.h"
+#include "ctl/shapes.h"
+#include "daemon/engine.h"
+#include "place/mode.h"
+
+static unsigned int
+count_managed(const struct engine *e)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < e->n_vms; i++)
+		n += e->vms[i]->placed ? 1 : 0;
+	return n;
+}
+
+static unsigned int
+count_threads(const struct engine *e)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->n_vms; i++)
+		n += e->vms[i]->n_tasks;
+	return (unsigned int)n;
+}
+
+static void
+on_call_status(void *owner, struct ctl_call *call, const json_t *params)
+{
+	const struct engine *e = owner;
+	struct ctl_status status = {
+		.version = PACKAGE_VERSION,
+		.pid = getpid(),
+		.uptime_ms = (clock_now_us(e->clock) - e->start_us) / 1000,
+		.vms = (unsigned int)e->n_vms,
+		.managed = count_managed(e),
+		.threads = count_threads(e),
+		.dry_run = e->dry_run,
+		.latency = "model",
+		.last_pass_ms = (double)e->stats.last_pass_us / 1000.0,
+		.passes = e->stats.passes,
+		.repairs = e->stats.repairs,
+		.warnings = (const char *const *)e->config.warnings,
+		.n_warnings = e->config.n_warnings,
+	};
+
+	(void)params;
+	ctl_reply(call, ctl_status_json(&status), false);
+}
+
+static char *
+cpus_text(const struct cpuset *cpus)
+{
+	char buf[CPUSET_TEXT_MAX];
+
+	return xstrdup(cpuset_format(cpus, buf, sizeof(buf)));
+}
+
+/* Nodes of CPUs as a list of kernel ids. */
+static char *
+nodes_text(const struct engine *e, const struct cpuset *cpus)
+{
+	const struct topo *topo = e->host.topo;
+	struct cpuset indices = topo_nodes_of(topo, cpus);
+	struct cpuset ids = CPUSET_NONE;
+
+	cpuset_foreach (i, &indices)
+		cpuset_add(&ids, topo->nodes[i].id);
+	return cpus_text(&ids);
+}
+
+/* The texts that a ctl_vm borrows. */
+struct texts {
+	char *cpus;
+	char *nodes;
+	char *limit;
+	char **sets; /* want and have of each thread */
+	struct ctl_thread *threads;
+};
+
+static void
+texts_fini(struct texts *t, size_t n_tasks)
+{
+	for (size_t i = 0; t->sets != NULL && i < 2 * n_tasks; i++)
+		free(t->sets[i]);
+	free(t->sets);
+	free(t->threads);
+	free(t->cpus);
+	free(t->nodes);
+	free(t->limit);
+}
+
+static void
+fill_threads(const struct vm *vm, struct texts *texts, struct ctl_vm *out)
+{
+	texts->sets = xcalloc(2 * vm->n_tasks, sizeof(char *));
+	texts->threads = xcalloc(vm->n_tasks, sizeof(struct ctl_thread));
+	for (size_t i = 0; i < vm->n_tasks; i++) {
+		const struct vm_task *t = &vm->tasks[i];
+
+		if (t->wanted)
+			texts->sets[2 * i] = cpus_text(&t->want);
+		texts->sets[2 * i + 1] = cpus_text(&t->have);
+		texts->threads[i] = (struct ctl_thread){
+			.tid = t->thread.tid,
+			.class = thread_class_name(t->thread.class),
+			.index = t->thread.index,
+			.comm = t->thread.comm,
+			.want = texts->sets[2 * i],
+			.have = texts->sets[2 * i + 1],
+			.last = t->last_cpu,
+		};
+	}
+	out->threads = texts->threads;
+	out->n_threads = vm->n_tasks;
+}
+
+static void
+fill_places(const struct engine *e, const struct vm *vm, struct texts *texts,
+	struct ctl_vm *out)
+{
+	struct cpuset cpus = vm_vcpu_cpus(vm);
+	struct cpuset limit = e->host.topo->online;
+
+	if (vm->surveyed) {
+		limit = cpuset_and(&limit, &vm->record.limit);
+		texts->cpus = cpus_text(&cpus);
+		texts->nodes = nodes_text(e, &cpus);
+	}
+	texts->limit = cpus_text(&limit);
+	out->cpus = texts->cpus;
+	out->nodes = texts->nodes;
+	out->limit = texts->limit;
+}
+
+static json_t *
+vm_json(const struct engine *e, const struct vm *vm, bool threads)
+{
+	enum config_origin origin;
+	struct texts texts = {0};
+	struct ctl_vm out = {
+		.id = vm->id,
+		.vmid = vm->vmid,
+		.name = vm->facts.name[0] != '\0' ? vm->facts.name : NULL,
+		.pid = vm->identity.pid,
+		.state = vm_state_name(vm->state),
+		.mode = place_mode_name(config_mode(&e->config, vm->id, &origin)),
+		.mode_origin = config_origin_name(origin),
+		.share = "none",
+		.vcpus = vm->facts.n_vcpus,
+		.vcpus_max = vm->facts.vcpus_max,
+		.memory_local_pct = -1,
+		.wait_pct = -1,
+		.repairs = vm->repairs,
+		.last_move_us = vm->last_move_us,
+		.last_cause = vm->last_cause >= 0
+				      ? cause_name((enum cause)vm->last_cause)
+				      : NULL,
+		.note = vm->note[0] != '\0' ? vm->note : NULL,
+	};
+	json_t *json;
+
+	fill_places(e, vm, &texts, &out);
+	if (threads)
+		fill_threads(vm, &texts, &out);
+	json = ctl_vm_json(&out);
+	texts_fini(&texts, vm->n_tasks);
+	return json;
+}
+
+static void
+reply_vm(struct engine *e, struct ctl_call *call, const struct vm *vm, bool threads,
+	bool more)
+{
+	ctl_reply(call, json_pack("{s:[o]}", "vms", vm_json(e, vm, threads)), more);
+}
+
+static void
+list_all(struct engine *e, struct ctl_call *call, bool threads)
+{
+	if (e->n_vms == 0) {
+		ctl_reply(call, json_pack("{s:[]}", "vms"), false);
+		return;
+	}
+	if (!ctl_call_more(call)) {
+		reply_vm(e, call, e->vms[0], threads, false);
+		return;
+	}
+	for (size_t i = 0; i < e->n_vms; i++)
+		reply_vm(e, call, e->vms[i], threads, i + 1 < e->n_vms);
+}
+
+static void
+on_call_list(void *owner, struct ctl_call *call, const json_t *params)
+{
+	struct engine *e = owner;
+	const char *id = NULL;
+	int threads = 0;
+	const struct vm *vm;
+
+	if (json_get_string(params, "id", &id) == -EINVAL) {
+		ctl_invalid(call, "id");
+		return;
+	}
+	if (json_get_bool(params, "threads", &threads) == -EINVAL) {
+		ctl_invalid(call, "threads");
+		return;
+	}
+	if (id == NULL) {
+		list_all(e, call, threads != 0);
+		return;
+	}
+	vm = engine_find(e, id);
+	if (vm == NULL)
+		ctl_error(call, "VMNotFound", json_pack("{s:s}", "id", id));
+	else
+		reply_vm(e, call, vm, threads != 0, false);
+}
+
+static const struct ctl_method methods[] = {
+	{"GetStatus", false, on_call_status},
+	{"ListVMs", false, on_call_list},
+};
+
+int
+control_new(
+	struct engine *e, const char *run_dir, struct ctl_server **out, struct err *err)
+{
+	struct ctl_server_options options = {.run_dirfd = e->run_dirfd,
+		.run_dir = run_dir,
+		.group = e->config.control_group,
+		.version = PACKAGE_VERSION,
+		.methods = methods,
+		.n_methods = ARRAY_LEN(methods)};
+
+	return ctl_server_new(e->base, &options, e, out, err);
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+/* Settle, ask, gather, pass: when work is done. What a pass does is pass.c's. */
+#include "config.h"
+
+#include "daemon/engine.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "daemon/adopt.h"
+#include "daemon/audit.h"
+#include "daemon/pass.h"
+
+/* How long a pass waits for the answers of other VMs: QMP needs about 1 ms. */
+#define GATHER_MS 5
+/* Guest-made causes: so many at once, then one a second. */
+#define GUEST_BURST 8.0
+#define GUEST_PER_S 1.0
+
+static void
+arm(struct event *ev, unsigned int ms)
+{
+	struct timeval tv = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
+
+	if (!evtimer_pending(ev, NULL))
+		evtimer_add(ev, &tv);
+}
+
+/* VMs that were asked and can still answer. */
+static bool
+anyone_awaited(const struct engine *e)
+{
+	for (size_t i = 0; i < e->n_vms; i++) {
+		if (e->vms[i]->awaiting &&
+			monitor_phase(e->vms[i]->monitor) == MONITOR_WATCHING)
+			return true;
+	}
+	return false;
+}
+
+static void
+run_pass(struct engine *e)
+{
+	uint64_t began_us = clock_now_us(e->clock);
+
+	evtimer_del(e->gather);
+	if (!pass_run(e))
+		return;
+	e->stats.passes++;
+	e->stats.last_pass_us = clock_now_us(e->clock) - began_us;
+}
+
+static void
+on_gather_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	run_pass(arg);
+}
+
+/* Split the marked VMs: those that need QMP's word, and those that do not. */
+static void
+on_settle_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	struct engine *e = arg;
+
+	(void)fd;
+	(void)what;
+	for (size_t i = 0; i < e->n_vms; i++) {
+		struct vm *vm = e->vms[i];
+		cause_set causes = vm->causes;
+
+		if (causes == 0 || !vm->proven)
+			continue;
+		vm->causes = 0;
+		vm->active |= causes;
+		if (cause_needs_facts(causes) || !vm->has_facts) {
+			vm->awaiting = true;
+			monitor_observe(vm->monitor);
+		} else {
+			vm->fresh = true;
+		}
+	}
+	if (anyone_awaited(e))
+		arm(e->gather, GATHER_MS);
+	else
+		run_pass(e);
+}
+
+void
+engine_facts_arrived(struct engine *e, struct vm *vm)
+{
+	vm->awaiting = false;
+	vm->fresh = true;
+	if (vm->active == 0)
+		vm->active = cause_bit(CAUSE_RETRY);
+	if (anyone_awaited(e))
+		arm(e->gather, GATHER_MS);
+	else
+		event_active(e->gather, EV_TIMEOUT, 0);
+}
+
+/* Take one token of the guest's budget; false: none is left. */
+static bool
+guest_may(struct engine *e, struct vm *vm)
+{
+	uint64_t now = clock_now_us(e->clock);
+
+	if (vm->guest_tokens_us == 0)
+		vm->guest_tokens = GUEST_BURST;
+	else
+		vm->guest_tokens +=
+			(double)(now - vm->guest_tokens_us) * GUEST_PER_S / 1e6;
+	if (vm->guest_tokens > GUEST_BURST)
+		vm->guest_tokens = GUEST_BURST;
+	vm->guest_tokens_us = now;
+	if (vm->guest_tokens < 1.0)
+		return false;
+	vm->guest_tokens -= 1.0;
+	return true;
+}
+
+static void
+on_throttle_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	struct engine *e = arg;
+
+	(void)fd;
+	(void)what;
+	for (size_t i = 0; i < e->n_vms; i++) {
+		struct vm *vm = e->vms[i];
+
+		vm->causes |= vm->delayed;
+		vm->delayed = 0;
+		if (vm->causes != 0)
+			arm(e->settle, 0);
+	}
+}
+
+void
+engine_kick(struct engine *e, struct vm *vm, enum cause cause)
+{
+	if (cause_by_guest(cause) && (vm->causes & cause_bit(cause)) == 0 &&
+		!guest_may(e, vm)) {
+		vm->delayed |= cause_bit(cause);
+		arm(e->throttle, 1000);
+		return;
+	}
+	vm->causes |= cause_bit(cause);
+	arm(e->settle, e->config.settle_ms);
+}
+
+void
+engine_kick_all(struct engine *e, enum cause cause)
+{
+	for (size_t i = 0; i < e->n_vms; i++)
+		engine_kick(e, e->vms[i], cause);
+}
+
+struct engine *
+engine_new(
+	const struct engine_options *o, struct config *config, struct hostmodel *host)
+{
+	struct engine *e = xcalloc(1, sizeof(*e));
+
+	e->base = o->base;
+	e->clock = o->clock;
+	e->procfd = o->procfd;
+	e->run_dirfd = o->run_dirfd;
+	e->dry_run = o->dry_run;
+	e->config = *config;
+	e->host = *host;
+	*config = (struct config){0};
+	*host = (struct hostmodel){0};
+	e->settle = evtimer_new(e->base, on_settle_timeout, e);
+	e->gather = evtimer_new(e->base, on_gather_timeout, e);
+	e->throttle = evtimer_new(e->base, on_throttle_timeout, e);
+	e->start_us = clock_now_us(e->clock);
+	audit_start(e);
+	adopt_start(e);
+	return e;
+}
+
+void
+engine_free(struct engine *e)
+{
+	if (e == NULL)
+		return;
+	while (e->n_vms > 0)
+		engine_remove(e, e->vms[e->n_vms - 1]);
+	free(e->vms);
+	event_free(e->settle);
+	event_free(e->gather);
+	event_free(e->throttle);
+	event_free(e->audit);
+	event_free(e->adoption);
+	config_fini(&e->config);
+	hostmodel_fini(&e->host);
+	free(e);
+}
+
+void
+engine_reload(struct engine *e, struct config *config, struct hostmodel *host)
+{
+	config_fini(&e->config);
+	hostmodel_fini(&e->host);
+	e->config = *config;
+	e->host = *host;
+	*config = (struct config){0};
+	*host = (struct hostmodel){0};
+	audit_restart(e);
+	engine_kick_all(e, CAUSE_RELOAD);
+}
+
+/* Numbers by value, before names; names by bytes. */
+static int
+compare_ids(const struct vm *vm, const char *id, int vmid)
+{
+	if (vm->vmid != vmid)
+		return vm->vmid >= 0 && (vmid < 0 || vm->vmid < vmid) ? -1 : 1;
+	return strcmp(vm->id, id);
+}
+
+void
+engine_add(struct engine *e, struct vm *vm)
+{
+	size_t at = 0;
+
+	while (at < e->n_vms && compare_ids(e->vms[at], vm->id, vm->vmid) < 0)
+		at++;
+	e->vms = xgrow(e->vms, e->n_vms, &e->cap_vms, sizeof(struct vm *));
+	memmove(&e->vms[at + 1], &e->vms[at], (e->n_vms - at) * sizeof(struct vm *));
+	e->vms[at] = vm;
+	e->n_vms++;
+}
+
+struct vm *
+engine_find(const struct engine *e, const char *id)
+{
+	for (size_t i = 0; i < e->n_vms; i++) {
+		if (strcmp(e->vms[i]->id, id) == 0)
+			return e->vms[i];
+	}
+	return NULL;
+}
+
+void
+engine_remove(struct engine *e, struct vm *vm)
+{
+	for (size_t i = 0; i < e->n_vms; i++) {
+		if (e->vms[i] != vm)
+			continue;
+		memmove(&e->vms[i], &e->vms[i + 1],
+			(e->n_vms - i - 1) * sizeof(struct vm *));
+		e->n_vms--;
+		break;
+	}
+	vm_free(vm);
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The one way to change the world: every source of change calls engine_kick(); one
+ * settled pass observes, plans, diffs, applies and reports.
+ *
+ *   kick -> settle timer -> ask QMP where needed -> facts (or a short wait for them)
+ *        -> survey /proc -> plan -> apply and verify -> log
+ *
+ * A VM whose QEMU is slow joins a later pass; it delays nobody.
+ */
+#ifndef QMPIN_DAEMON_ENGINE_H
+#define QMPIN_DAEMON_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "daemon/cause.h"
+#include "daemon/config.h"
+#include "daemon/hostmodel.h"
+#include "daemon/vm.h"
+
+struct event;
+struct event_base;
+
+struct engine_stats {
+	uint64_t passes;
+	uint64_t last_pass_us;
+	uint64_t repairs; /* masks put back after drift */
+	uint64_t sets;	  /* masks set */
+	uint64_t reverts; /* thread ids that proved to be another thread's */
+};
+
+struct engine {
+	struct event_base *base;
+	const struct clock *clock;
+	int procfd;
+	int run_dirfd;
+	bool dry_run;
+	struct config config;  /* owned */
+	struct hostmodel host; /* owned */
+	size_t n_vms;
+	size_t cap_vms;
+	struct vm **vms;	/* owned; ascending id: numbers by value, then names */
+	struct event *settle;	/* a kick is waiting */
+	struct event *gather;	/* facts were asked for */
+	struct event *throttle; /* guest-made causes over their budget */
+	struct event *audit;
+	size_t audit_next; /* index of the VM audited next */
+	struct event *adoption;
+	double adopt_tokens;
+	uint64_t adopt_tokens_us;
+	struct engine_stats stats;
+	uint64_t start_us;
+};
+
+struct engine_options {
+	struct event_base *base;
+	const struct clock *clock;
+	int procfd;    /* open directory of /proc; borrowed */
+	int run_dirfd; /* for records; borrowed */
+	bool dry_run;
+};
+
+/** @config and @host are taken over. Never NULL. */
+struct engine *engine_new(const struct engine_options *options, struct config *config,
+	struct hostmodel *host);
+void engine_free(struct engine *e);
+
+/** New settings and host; both taken over; every VM is looked at again. */
+void engine_reload(struct engine *e, struct config *config, struct hostmodel *host);
+
+/** Mark work for a VM and start the settle timer. */
+void engine_kick(struct engine *e, struct vm *vm, enum cause cause);
+void engine_kick_all(struct engine *e, enum cause cause);
+
+/** The facts that were asked for are in @vm->facts. */
+void engine_facts_arrived(struct engine *e, struct vm *vm);
+
+/** The table of VMs. add takes the VM over; remove frees it. */
+void engine_add(struct engine *e, struct vm *vm);
+struct vm *engine_find(const struct engine *e, const char *id);
+void engine_remove(struct engine *e, struct vm *vm);
+
+#endif

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+/* One pass: survey the VMs that are due, plan for all, apply what differs, report. */
+#include "config.h"
+
+#include "daemon/pass.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "daemon/adopt.h"
+#include "daemon/apply.h"
+#include "daemon/engine.h"
+#include "daemon/planning.h"
+#include "daemon/report.h"
+#include "daemon/survey.h"
+
+/* The VM cannot be looked at now: say so once, try again with the next audit. */
+static void
+give_up_for_now(struct vm *vm, int r, const struct err *why)
+{
+	vm->fresh = false;
+	vm->active = 0;
+	if (r == -ESRCH)
+		return; /* ended: its pidfd tells */
+	vm->surveyed = false;
+	report_trouble(vm, why);
+}
+
+static void
+survey_fresh(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_vms; i++) {
+		struct vm *vm = e->vms[i];
+		struct err why = ERR_NONE;
+		int r;
+
+		if (!vm->fresh)
+			continue;
+		r = survey_vm(e, vm, &why);
+		if (r < 0)
+			give_up_for_now(vm, r, &why);
+		else
+			adopt_ask(e, vm);
+	}
+}
+
+bool
+pass_run(struct engine *e)
+{
+	struct err why = ERR_NONE;
+	char text[512];
+	bool any = false;
+
+	for (size_t i = 0; i < e->n_vms; i++)
+		any = any || e->vms[i]->fresh;
+	if (!any)
+		return false;
+	survey_fresh(e);
+	if (planning_run(e, &why) < 0) {
+		log_error("no plan: %s", err_format(&why, text, sizeof(text)));
+		return true;
+	}
+	for (size_t i = 0; i < e->n_vms; i++) {
+		struct vm *vm = e->vms[i];
+
+		if (!vm->fresh)
+			continue;
+		apply_vm(e, vm);
+		vm->fresh = false;
+		vm->active = 0;
+	}
+	return true;
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is told to people: lines of the form
+ *   vm 103: vCPUs 0-3 0-63 -> 8-11,40-43 (resume; L3 group 2 of node 0: free cores)
+ * with the same facts as journal fields.
+ */
+#include "config.h"
+
+#include "daemon/report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "daemon/vm.h"
+
+/* Message ids of the catalog, random once and then fixed. */
+#define MESSAGE_MOVED "6f1c1b7d2a3e4c0f9e8d5b4a7c602113"
+#define MESSAGE_TROUBLE "0d3b9a54c1f24f6d8a77e2b9f1d4c326"
+
+/* Long enough for any mask worth reading in a log line; longer ones end in "...". */
+#define CPUS_MAX 512
+
+static int
+by_class_and_masks(const void *a, const void *b)
+{
+	const struct move *x = a;
+	const struct move *y = b;
+	bool x_vcpu = x->thread.class == THREAD_VCPU;
+	bool y_vcpu = y->thread.class == THREAD_VCPU;
+	int r;
+
+	if (x_vcpu != y_vcpu)
+		return x_vcpu ? -1 : 1;
+	r = cpuset_compare(&x->to, &y->to);
+	if (r == 0)
+		r = cpuset_compare(&x->from, &y->from);
+	if (r == 0 && x->thread.class != y->thread.class)
+		r = x->thread.class < y->thread.class ? -1 : 1;
+	if (r == 0)
+		r = (x->thread.index > y->thread.index) -
+		    (x->thread.index < y->thread.index);
+	if (r == 0)
+		r = (x->thread.tid > y->thread.tid) - (x->thread.tid < y->thread.tid);
+	return r;
+}
+
+/* Moves from @first on that are told in one line. */
+static size_t
+run_length(const struct move *moves, size_t n, size_t first)
+{
+	const struct move *m = &moves[first];
+	size_t end = first + 1;
+
+	while (end < n && cpuset_equal(&moves[end].from, &m->from) &&
+		cpuset_equal(&moves[end].to, &m->to) &&
+		(moves[end].thread.class == THREAD_VCPU) ==
+			(m->thread.class == THREAD_VCPU))
+		end++;
+	return end - first;
+}
+
+/* "vCPUs 0-3", "vCPU 2", "emulator and 4 more threads", "worker 4711". */
+static void
+describe(const struct move *run, size_t n, char *who, size_t who_size, char *vcpus,
+	size_t vcpus_size)
+{
+	struct cpuset indices = CPUSET_NONE;
+
+	vcpus[0] = '\0';
+	if (run[0].thread.class != THREAD_VCPU) {
+		if (n == 1)
+			(void)snprintf(who, who_size, "%s",
+				thread_class_name(run[0].thread.class));
+		else
+			(void)snprintf(who, who_size, "%s and %zu more threads",
+				thread_class_name(run[0].thread.class), n - 1);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (run[i].thread.index >= 0 && run[i].thread.index < (int)CPUSET_CAP)
+			cpuset_add(&indices, (unsigned int)run[i].thread.index);
+	}
+	cpuset_format(&indices, vcpus, vcpus_size);
+	(void)snprintf(who, who_size, "vCPU%s %s", n > 1 ? "s" : "", vcpus);
+}
+
+static void
+report_run(const struct vm *vm, const struct move *run, size_t n, enum cause cause,
+	bool dry_run)
+{
+	char who[160];
+	char vcpus[128];
+	char from[CPUS_MAX];
+	char to[CPUS_MAX];
+	char tid[16];
+	bool repair = cause == CAUSE_DRIFT;
+	struct log_field fields[] = {
+		{"QMPIN_VM", vm->id},
+		{"QMPIN_CPUS", to},
+		{"QMPIN_FROM", from},
+		{"QMPIN_CAUSE", cause_name(cause)},
+		{"QMPIN_REASON", vm->why},
+		{"QMPIN_TID", tid},
+		{"QMPIN_VCPU", vcpus},
+	};
+
+	describe(run, n, who, sizeof(who), vcpus, sizeof(vcpus));
+	cpuset_format(&run->from, from, sizeof(from));
+	cpuset_format(&run->to, to, sizeof(to));
+	(void)snprintf(tid, sizeof(tid), "%d", (int)run->thread.tid);
+	log_fields(LOG_INFO, MESSAGE_MOVED, fields,
+		ARRAY_LEN(fields) - (vcpus[0] == '\0' ? 1 : 0),
+		"vm %s: %s%s %s -> %s (%s%s%s)", vm->id, dry_run ? "would move " : "",
+		who, from[0] != '\0' ? from : "none", to, cause_name(cause),
+		repair ? "" : "; ", repair ? "" : vm->why);
+}
+
+void
+report_moves(const struct vm *vm, struct move *moves, size_t n, enum cause cause,
+	bool dry_run)
+{
+	size_t len;
+
+	qsort(moves, n, sizeof(*moves), by_class_and_masks);
+	for (size_t i = 0; i < n; i += len) {
+		len = run_length(moves, n, i);
+		report_run(vm, &moves[i], len, cause, dry_run);
+	}
+}
+
+void
+report_vm(const struct vm *vm, int priority, const char *fmt, ...)
+{
+	struct log_field field = {"QMPIN_VM", vm->id};
+	char text[768];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_fields(priority, NULL, &field, 1, "vm %s: %s", vm->id, text);
+}
+
+static void
+say_trouble(struct vm *vm, const char *text)
+{
+	struct log_field field = {"QMPIN_VM", vm->id};
+
+	str_copy(vm->note, sizeof(vm->note), text);
+	if (str_equal(vm->said, text))
+		return;
+	str_copy(vm->said, sizeof(vm->said), text);
+	log_fields(LOG_WARNING, MESSAGE_TROUBLE, &field, 1, "vm %s: %s", vm->id, text);
+}
+
+void
+report_trouble(struct vm *vm, const struct err *why)
+{
+	char text[sizeof(vm->said)];
+
+	say_trouble(vm, err_format(why, text, sizeof(text)));
+}
+
+void
+report_troublef(struct vm *vm, const char *fmt, ...)
+{
+	char text[sizeof(vm->said)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	say_trouble(vm, text);
+}
+
+void
+report_better(struct vm *vm)
+{
+	if (vm->said[0] == '\0')
+		return;
+	vm->said[0] = '\0';
+	report_vm(vm, LOG_INFO, "all well again");
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is told to people: one line a decision, each trouble once.
+ */
+#ifndef QMPIN_DAEMON_REPORT_H
+#define QMPIN_DAEMON_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "daemon/cause.h"
+#include "topo/cpuset.h"
+#include "vm/threads.h"
+
+struct engine;
+struct vm;
+
+/* A mask that was (or, in a dry run, would be) set. */
+struct move {
+	struct vm_thread thread;
+	struct cpuset from;
+	struct cpuset to;
+};
+
+/** Log the moves of one VM: threads with the same masks in one line. Sorts @moves. */
+void report_moves(const struct vm *vm, struct move *moves, size_t n, enum cause cause,
+	bool dry_run);
+
+/** Log a VM's trouble once, until another one or report_better(); keep it as its note.
+ */
+void report_trouble(struct vm *vm, const struct err *why);
+void report_troublef(struct vm *vm, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/** The trouble is over: forget it, say so when one was said. */
+void report_better(struct vm *vm);
+
+/** A line about a VM with the field that finds it. */
+void report_vm(const struct vm *vm, int priority, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+
+#endif

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The running service. Ready is told before any VM is read: a slow host must not delay
+ * its own boot for us.
+ */
+#include "config.h"
+
+#include "daemon/service.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "ctl/server.h"
+#include "daemon/config.h"
+#include "daemon/control.h"
+#include "daemon/engine.h"
+#include "daemon/hostmodel.h"
+#include "daemon/notify.h"
+#include "daemon/watch.h"
+
+#define N_SIGNALS 3
+#define STATUS_S 10
+
+struct service {
+	const struct cmdline *cmdline;
+	struct event_base *base;
+	struct engine *engine;
+	struct watch *watch;
+	struct ctl_server *control;
+	struct event *signals[N_SIGNALS];
+	struct event *watchdog; /* NULL: systemd wants none */
+	struct event *status;
+	int procfd;
+	int run_dirfd;
+};
+
+static void
+log_err(const struct err *e)
+{
+	char text[512];
+
+	log_error("%s", err_format(e, text, sizeof(text)));
+}
+
+static int
+load_config(const struct cmdline *c, struct config *out, struct err *e)
+{
+	int r = config_load(c->root, c->config, out, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < out->n_warnings; i++)
+		log_warning("%s", out->warnings[i]);
+	return 0;
+}
+
+static int
+load_host(const struct cmdline *c, struct hostmodel *out, struct err *e)
+{
+	return hostmodel_load(c->topology != NULL ? c->topology : c->root, out, e);
+}
+
+int
+service_check_config(const struct cmdline *c)
+{
+	struct err why = ERR_NONE;
+	struct config config;
+
+	if (load_config(c, &config, &why) < 0) {
+		log_err(&why);
+		return SERVICE_BAD_CONFIG;
+	}
+	config_fini(&config);
+	(void)puts("the configuration is valid");
+	return 0;
+}
+
+/* Reload: parse and load afresh, swap only when all of it is good. */
+static void
+on_signal_reload(evutil_socket_t sig, short what, void *arg)
+{
+	struct service *s = arg;
+	struct config config;
+	struct hostmodel host;
+	struct err why = ERR_NONE;
+
+	(void)sig;
+	(void)what;
+	notify_reloading();
+	if (load_config(s->cmdline, &config, &why) < 0) {
+		log_err(&why);
+		log_error("reload failed: the old configuration stays");
+	} else if (load_host(s->cmdline, &host, &why) < 0) {
+		log_err(&why);
+		log_error("reload failed: the old configuration and topology stay");
+		config_fini(&config);
+	} else {
+		log_set_level(config.log_level);
+		engine_reload(s->engine, &config, &host);
+		log_info("reloaded");
+	}
+	notify_ready();
+}
+
+static void
+on_signal_end(evutil_socket_t sig, short what, void *arg)
+{
+	struct service *s = arg;
+
+	(void)what;
+	log_info("ends on signal %d, all masks stay", (int)sig);
+	notify_stopping();
+	(void)event_base_loopbreak(s->base);
+}
+
+static void
+on_watchdog_tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	notify_watchdog();
+}
+
+static void
+on_status_tick(evutil_socket_t fd, short what, void *arg)
+{
+	const struct engine *e = ((struct service *)arg)->engine;
+	size_t managed = 0;
+
+	(void)fd;
+	(void)what;
+	for (size_t i = 0; i < e->n_vms; i++)
+		managed += e->vms[i]->placed ? 1 : 0;
+	notify_status("%zu VMs, %zu placed, %llu repairs", e->n_vms, managed,
+		(unsigned long long)e->stats.repairs);
+}
+
+static void
+add_signal(struct service *s, int i, int sig, event_callback_fn callback)
+{
+	s->signals[i] = evsignal_new(s->base, sig, callback, s);
+	event_add(s->signals[i], NULL);
+}
+
+static struct event *
+add_ticker(struct service *s, uint64_t interval_us, event_callback_fn callback)
+{
+	struct timeval tv = {
+		(time_t)(interval_us / 1000000), (suseconds_t)(interval_us % 1000000)};
+	struct event *ev = event_new(s->base, -1, EV_PERSIST, callback, s);
+
+	event_add(ev, &tv);
+	return ev;
+}
+
+/* Each VM takes a few descriptors. */
+static void
+raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int
+open_dirs(struct service *s, struct err *e)
+{
+	const char *root = s->cmdline->root != NULL ? s->cmdline->root : "";
+	const char *run_dir = s->cmdline->run_dir;
+	auto_free char *proc = xasprintf("%s/proc", root);
+
+	if (geteuid() != 0 && !s->cmdline->run_dir_given)
+		return err_set(
+			e, -EACCES, NULL, 0, "not root: --run-dir DIR is needed");
+	s->procfd = open(proc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->procfd < 0)
+		return err_set(e, -errno, proc, 0, "cannot open: %s", strerror(errno));
+	if (mkdir(run_dir, 0755) < 0 && errno != EEXIST)
+		return err_set(
+			e, -errno, run_dir, 0, "cannot make: %s", strerror(errno));
+	s->run_dirfd = open(run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->run_dirfd < 0)
+		return err_set(
+			e, -errno, run_dir, 0, "cannot open: %s", strerror(errno));
+	return 0;
+}
+
+static int
+start(struct service *s, struct config *config, struct err *e)
+{
+	struct engine_options options = {
+		.clock = clock_system(), .dry_run = s->cmdline->dry_run};
+	struct hostmodel host;
+	uint64_t watchdog_us;
+	int r;
+
+	r = open_dirs(s, e);
+	if (r == 0)
+		r = load_host(s->cmdline, &host, e);
+	if (r < 0) {
+		config_fini(config);
+		return r;
+	}
+	options.base = s->base = event_base_new();
+	options.procfd = s->procfd;
+	options.run_dirfd = s->run_dirfd;
+	s->engine = engine_new(&options, config, &host);
+	s->watch = watch_new(s->engine, s->cmdline->vm_dir);
+	r = control_new(s->engine, s->cmdline->run_dir, &s->control, e);
+	if (r < 0)
+		return r;
+	add_signal(s, 0, SIGHUP, on_signal_reload);
+	add_signal(s, 1, SIGTERM, on_signal_end);
+	add_signal(s, 2, SIGINT, on_signal_end);
+	watchdog_us = notify_watchdog_interval_us();
+	if (watchdog_us > 0)
+		s->watchdog = add_ticker(s, watchdog_us / 2, on_watchdog_tick);
+	s->status = add_ticker(s, STATUS_S * UINT64_C(1000000), on_status_tick);
+	return 0;
+}
+
+static void
+tear_down(struct service *s)
+{
+	ctl_server_free(s->control);
+	watch_free(s->watch);
+	engine_free(s->engine);
+	for (int i = 0; i < N_SIGNALS; i++) {
+		if (s->signals[i] != NULL)
+			event_free(s->signals[i]);
+	}
+	if (s->watchdog != NULL)
+		event_free(s->watchdog);
+	if (s->status != NULL)
+		event_free(s->status);
+	if (s->base != NULL)
+		event_base_free(s->base);
+	if (s->run_dirfd >= 0)
+		close(s->run_dirfd);
+	if (s->procfd >= 0)
+		close(s->procfd);
+	libevent_global_shutdown();
+}
+
+static void
+say_hello(const struct service *s)
+{
+	const struct topo *t = s->engine->host.topo;
+
+	log_info("qmpind " PACKAGE_VERSION
+		 ": %u CPUs, %u cores, %u L3 groups, %u NUMA nodes, "
+		 "%u packages; VMs in %s%s",
+		t->n_pus, t->n_cores, t->n_l3, t->n_nodes, t->n_packages,
+		s->cmdline->vm_dir,
+		s->engine->dry_run ? "; dry run: nothing is changed" : "");
+}
+
+int
+service_run(const struct cmdline *c)
+{
+	struct service s = {.cmdline = c, .procfd = -1, .run_dirfd = -1};
+	struct config config;
+	struct err why = ERR_NONE;
+
+	log_open(c->foreground ? LOG_TO_STDERR : log_target_detect(), LOG_INFO);
+	if (load_config(c, &config, &why) < 0) {
+		log_err(&why);
+		return SERVICE_BAD_CONFIG;
+	}
+	log_set_level(config.log_level);
+	raise_fd_limit();
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (start(&s, &config, &why) < 0) {
+		log_err(&why);
+		tear_down(&s);
+		return SERVICE_FAILED;
+	}
+	say_hello(&s);
+	notify_ready();
+	watch_start(s.watch);
+	(void)event_base_dispatch(s.base);
+	tear_down(&s);
+	return 0;
+}

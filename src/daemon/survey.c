@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a VM's threads are and have. The recorded mask of a thread is its outer limit:
+ * for threads that were there at first touch their own mask of that time, for later
+ * ones the VM's, never a mask that qmpind set.
+ */
+#include "config.h"
+
+#include "daemon/survey.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "act/affinity.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/xalloc.h"
+#include "daemon/engine.h"
+#include "vm/task.h"
+#include "vm/threads.h"
+
+/* Stat of every task; those that end meanwhile are left out. Returns the number. */
+static ssize_t
+read_tasks(int procfd, pid_t pid, struct task_stat **out)
+{
+	auto_free pid_t *tids = NULL;
+	struct task_stat *stats;
+	ssize_t n = task_list_read(procfd, pid, &tids);
+	ssize_t got = 0;
+
+	if (n < 0)
+		return n;
+	stats = xcalloc((size_t)n, sizeof(*stats));
+	for (ssize_t i = 0; i < n; i++) {
+		if (task_stat_read(procfd, pid, tids[i], &stats[got]) == 0)
+			got++;
+	}
+	*out = stats;
+	return got;
+}
+
+static size_t
+make_claims(const struct qmp_facts *facts, struct thread_claim *claims)
+{
+	size_t n = 0;
+
+	for (unsigned int i = 0; i < facts->n_vcpus; i++)
+		claims[n++] = (struct thread_claim){
+			facts->vcpus[i].tid, THREAD_VCPU, (int)facts->vcpus[i].index};
+	for (unsigned int i = 0; i < facts->n_iothreads; i++)
+		claims[n++] = (struct thread_claim){
+			facts->iothreads[i].tid, THREAD_IOTHREAD, (int)i};
+	return n;
+}
+
+/* One task as it is now, with what was known of the same thread before. */
+static int
+merge_task(struct engine *e, struct vm *vm, const struct vm_thread *thread,
+	const struct task_stat *stat, struct vm_task *out)
+{
+	const struct vm_task *old = vm_task_find(vm, thread->tid);
+	struct vm_task task = {.thread = *thread, .last_cpu = stat->last_cpu};
+
+	task.seen_us = clock_now_us(e->clock);
+	if (old != NULL && old->thread.start_ticks == thread->start_ticks) {
+		task.limit = old->limit;
+		task.seen_us = old->seen_us;
+		if (old->thread.class == thread->class) {
+			task.want = old->want;
+			task.wanted = old->wanted;
+		}
+	}
+	*out = task;
+	return affinity_read(thread->tid, &out->have);
+}
+
+static int
+replace_tasks(struct engine *e, struct vm *vm, const struct vm_thread *threads,
+	const struct task_stat *stats, size_t n)
+{
+	struct vm_task *tasks = xcalloc(n, sizeof(*tasks));
+	size_t kept = 0;
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		r = merge_task(e, vm, &threads[i], &stats[i], &tasks[kept]);
+		if (r == 0)
+			kept++;
+		else if (r != -ESRCH) { /* ended since: not an error */
+			free(tasks);
+			return r;
+		}
+	}
+	free(vm->tasks);
+	vm->tasks = tasks;
+	vm->n_tasks = kept;
+	vm->cap_tasks = n > 0 ? n : 1;
+	return 0;
+}
+
+/* A mask of all online CPUs means "no limit": CPUs that come online later count too. */
+static struct cpuset
+as_limit(const struct engine *e, const struct cpuset *have)
+{
+	if (cpuset_within(&e->host.topo->online, have))
+		return cpuset_below(CPUSET_CAP);
+	return *have;
+}
+
+/* The vCPUs had different masks before we came: somebody pinned them one by one. */
+static bool
+pinned_by_others(struct vm *vm)
+{
+	struct vm_task **vcpus = xcalloc(vm->n_tasks, sizeof(struct vm_task *));
+	size_t n = vm_vcpus(vm, vcpus);
+	bool differ = false;
+
+	for (size_t i = 1; i < n; i++)
+		differ = differ || !cpuset_equal(&vcpus[i]->have, &vcpus[0]->have);
+	free(vcpus);
+	return differ;
+}
+
+static void
+first_touch(struct engine *e, struct vm *vm)
+{
+	struct record *r = &vm->record;
+
+	*r = (struct record){
+		.pid = vm->identity.pid, .start_ticks = vm->identity.start_ticks};
+	str_copy(r->id, sizeof(r->id), vm->id);
+	for (size_t i = 0; i < vm->n_tasks; i++) {
+		struct vm_task *t = &vm->tasks[i];
+		struct cpuset limit = as_limit(e, &t->have);
+
+		record_add(r, t->thread.tid, t->thread.start_ticks, &limit);
+		if (t->thread.class == THREAD_VCPU ||
+			t->thread.class == THREAD_EMULATOR)
+			r->limit = cpuset_or(&r->limit, &limit);
+	}
+	vm->foreign = pinned_by_others(vm);
+	vm->record_dirty = true;
+}
+
+/* The record of this process from the run directory. */
+static bool
+load_record(struct engine *e, struct vm *vm)
+{
+	struct record found = {0};
+	struct err why = ERR_NONE;
+	char text[512];
+	int r = record_load(e->run_dirfd, vm->id, &found, &why);
+
+	if (r < 0 && r != -ENOENT && r != -ESTALE)
+		log_warning("vm %s: record of the masks before us ignored: %s", vm->id,
+			err_format(&why, text, sizeof(text)));
+	if (r < 0)
+		return false;
+	if (found.pid != vm->identity.pid ||
+		found.start_ticks != vm->identity.start_ticks) {
+		record_fini(&found); /* of an earlier process of this id */
+		return false;
+	}
+	vm->record = found;
+	vm->placed = found.placed;
+	return true;
+}
+
+/* Limits from the record; the record then holds exactly the threads that live. */
+static void
+fill_limits(struct vm *vm)
+{
+	struct record old = vm->record;
+
+	vm->record.threads = NULL;
+	vm->record.n_threads = vm->record.cap_threads = 0;
+	for (size_t i = 0; i < vm->n_tasks; i++) {
+		struct vm_task *t = &vm->tasks[i];
+		const struct record_thread *known =
+			record_find(&old, t->thread.tid, t->thread.start_ticks);
+
+		t->limit = known != NULL ? known->cpus : old.limit;
+		record_add(
+			&vm->record, t->thread.tid, t->thread.start_ticks, &t->limit);
+		if (known == NULL)
+			vm->record_dirty = true;
+	}
+	record_fini(&old);
+}
+
+static int
+classify(struct engine *e, struct vm *vm, struct err *err)
+{
+	auto_free struct task_stat *stats = NULL;
+	auto_free struct vm_thread *threads = NULL;
+	auto_free struct thread_claim *claims = NULL;
+	ssize_t n = read_tasks(e->procfd, vm->identity.pid, &stats);
+	size_t n_claims;
+	int r;
+
+	if (n < 0)
+		return err_set(err, (int)n, NULL, 0, "cannot read its threads: %s",
+			strerror((int)-n));
+	threads = xcalloc((size_t)n, sizeof(*threads));
+	claims = xcalloc(vm->facts.n_vcpus + vm->facts.n_iothreads, sizeof(*claims));
+	n_claims = make_claims(&vm->facts, claims);
+	r = threads_classify(
+		vm->identity.pid, stats, (size_t)n, claims, n_claims, threads, err);
+	if (r < 0)
+		return r;
+	r = replace_tasks(e, vm, threads, stats, (size_t)n);
+	if (r < 0)
+		return err_set(err, r, NULL, 0, "cannot read a thread's mask: %s",
+			strerror(-r));
+	return 0;
+}
+
+int
+survey_vm(struct engine *e, struct vm *vm, struct err *err)
+{
+	int r = classify(e, vm, err);
+
+	if (r < 0)
+		return r;
+	if (!vm->has_record && load_record(e, vm)) {
+		vm->touched = true;
+		vm->preexisting = false;
+	} else if (!vm->touched) {
+		/* Nothing is ours yet: what it has now is what it may have. */
+		if (vm->has_record)
+			record_fini(&vm->record);
+		first_touch(e, vm);
+	}
+	vm->has_record = true;
+	fill_limits(vm);
+	vm->surveyed = true;
+	return 0;
+}

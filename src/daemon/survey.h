@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a VM's threads are and have, read from /proc and the kernel, checked against
+ * what QMP says, with the mask each had before qmpind touched the VM.
+ */
+#ifndef QMPIN_DAEMON_SURVEY_H
+#define QMPIN_DAEMON_SURVEY_H
+
+#include "base/attr.h"
+#include "base/err.h"
+
+struct engine;
+struct vm;
+
+/**
+ * Bring vm->tasks, vm->record, vm->foreign and vm->placed up to date.
+ *
+ * Returns 0, -ESTALE (QMP names threads that are not the VM's: nothing may be pinned;
+ * observe again), -ESRCH (the process ended) or another errno with @err.
+ */
+MUST_CHECK int survey_vm(struct engine *e, struct vm *vm, struct err *err);
+
+#endif

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+/* A VM as the daemon knows it: construction, states, its threads. */
+#include "config.h"
+
+#include "daemon/vm.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "base/xalloc.h"
+
+static const char *const state_names[VM_N_STATES] = {
+	[VM_FOUND] = "found",
+	[VM_CONNECTING] = "connecting",
+	[VM_WATCHING] = "watching",
+	[VM_PAUSED] = "paused",
+	[VM_STALLED] = "stalled",
+	[VM_GONE] = "gone",
+};
+
+/* Which states may follow which. */
+#define TO(s) (1u << (s))
+static const unsigned int legal[VM_N_STATES] = {
+	[VM_FOUND] = TO(VM_CONNECTING) | TO(VM_STALLED) | TO(VM_GONE),
+	[VM_CONNECTING] = TO(VM_FOUND) | TO(VM_WATCHING) | TO(VM_PAUSED) |
+			  TO(VM_STALLED) | TO(VM_GONE),
+	[VM_WATCHING] = TO(VM_FOUND) | TO(VM_CONNECTING) | TO(VM_PAUSED) |
+			TO(VM_STALLED) | TO(VM_GONE),
+	[VM_PAUSED] = TO(VM_FOUND) | TO(VM_CONNECTING) | TO(VM_WATCHING) |
+		      TO(VM_STALLED) | TO(VM_GONE),
+	[VM_STALLED] = TO(VM_FOUND) | TO(VM_CONNECTING) | TO(VM_WATCHING) | TO(VM_GONE),
+	[VM_GONE] = TO(VM_CONNECTING) | TO(VM_FOUND) | TO(VM_STALLED),
+};
+#undef TO
+
+struct vm *
+vm_new(const char *id, int vmid, const char *socket_path, const char *pid_path)
+{
+	struct vm *vm = xcalloc(1, sizeof(*vm));
+
+	str_copy(vm->id, sizeof(vm->id), id);
+	vm->vmid = vmid;
+	vm->socket_path = xstrdup(socket_path);
+	vm->pid_path = xstrdup(pid_path);
+	vm->identity.pidfd = -1;
+	vm->last_cause = -1;
+	return vm;
+}
+
+void
+vm_forget_process(struct vm *vm)
+{
+	if (vm->on_end != NULL)
+		event_free(vm->on_end);
+	vm->on_end = NULL;
+	if (vm->proven)
+		identity_fini(&vm->identity);
+	vm->identity = (struct vm_identity){.pidfd = -1};
+	vm->proven = false;
+	qmp_facts_fini(&vm->facts);
+	vm->has_facts = false;
+	if (vm->has_record)
+		record_fini(&vm->record);
+	vm->has_record = vm->record_dirty = vm->touched = false;
+	vm->surveyed = false;
+	vm->n_tasks = 0;
+	vm->causes = vm->delayed = vm->active = 0;
+	vm->awaiting = vm->fresh = false;
+	vm->preexisting = vm->foreign = vm->placed = false;
+	vm->domain = vm->told = CPUSET_NONE;
+	vm->retry = vm->observe_only = false;
+	vm->fights = 0;
+	vm->peace_until_us = 0;
+	vm->emulator = CPUSET_NONE;
+	vm->note[0] = vm->why[0] = vm->said[0] = '\0';
+	vm->repairs = 0;
+	vm->last_move_us = 0;
+	vm->last_cause = -1;
+}
+
+void
+vm_free(struct vm *vm)
+{
+	if (vm == NULL)
+		return;
+	monitor_free(vm->monitor);
+	vm_forget_process(vm);
+	free(vm->tasks);
+	free(vm->socket_path);
+	free(vm->pid_path);
+	free(vm);
+}
+
+void
+vm_set_state(struct vm *vm, enum vm_state state)
+{
+	if (vm->state == state)
+		return;
+	assert((legal[vm->state] & 1u << state) != 0);
+	vm->state = state;
+}
+
+const char *
+vm_state_name(enum vm_state state)
+{
+	return state_names[state];
+}
+
+static int
+by_index(const void *a, const void *b)
+{
+	const struct vm_task *const *x = a;
+	const struct vm_task *const *y = b;
+
+	return ((*x)->thread.index > (*y)->thread.index) -
+	       ((*x)->thread.index < (*y)->thread.index);
+}
+
+size_t
+vm_vcpus(struct vm *vm, struct vm_task **out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < vm->n_tasks; i++) {
+		if (vm->tasks[i].thread.class == THREAD_VCPU)
+			out[n++] = &vm->tasks[i];
+	}
+	qsort(out, n, sizeof(*out), by_index);
+	return n;
+}
+
+/* Index of the first task whose tid is not below @tid. */
+static size_t
+lower_bound(const struct vm *vm, pid_t tid)
+{
+	size_t lo = 0;
+	size_t hi = vm->n_tasks;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (vm->tasks[mid].thread.tid < tid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+struct vm_task *
+vm_task_find(struct vm *vm, pid_t tid)
+{
+	size_t i = lower_bound(vm, tid);
+
+	if (i < vm->n_tasks && vm->tasks[i].thread.tid == tid)
+		return &vm->tasks[i];
+	return NULL;
+}
+
+struct vm_task *
+vm_task_add(struct vm *vm, const struct vm_task *task)
+{
+	size_t i = lower_bound(vm, task->thread.tid);
+
+	vm->tasks = xgrow(vm->tasks, vm->n_tasks, &vm->cap_tasks, sizeof(*vm->tasks));
+	memmove(&vm->tasks[i + 1], &vm->tasks[i],
+		(vm->n_tasks - i) * sizeof(*vm->tasks));
+	vm->tasks[i] = *task;
+	vm->n_tasks++;
+	return &vm->tasks[i];
+}
+
+struct cpuset
+vm_vcpu_cpus(const struct vm *vm)
+{
+	struct cpuset all = CPUSET_NONE;
+
+	for (size_t i = 0; i < vm->n_tasks; i++) {
+		const struct vm_task *t = &vm->tasks[i];
+
+		if (t->thread.class == THREAD_VCPU)
+			all = cpuset_or(&all, t->wanted ? &t->want : &t->have);
+	}
+	return all;
+}

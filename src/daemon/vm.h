@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A VM as the daemon knows it: who it is, what QMP and /proc said last, what is wanted
+ * of each thread. Plain state with few operations; who changes it and when is the
+ * engine's.
+ */
+#ifndef QMPIN_DAEMON_VM_H
+#define QMPIN_DAEMON_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "act/record.h"
+#include "daemon/cause.h"
+#include "qmp/facts.h"
+#include "qmp/monitor.h"
+#include "topo/cpuset.h"
+#include "vm/identity.h"
+#include "vm/threads.h"
+
+struct event;
+
+/* io.qmpin's State. */
+enum vm_state {
+	VM_FOUND, /* socket seen, nothing known */
+	VM_CONNECTING,
+	VM_WATCHING,
+	VM_PAUSED,  /* watched, the guest does not run */
+	VM_STALLED, /* QEMU does not answer */
+	VM_GONE,    /* the process ended, its socket is still there */
+	VM_N_STATES
+};
+
+/* A thread and what is wanted of it. */
+struct vm_task {
+	struct vm_thread thread;
+	struct cpuset limit; /* the mask it had before we touched the VM */
+	struct cpuset have;  /* as last read */
+	struct cpuset want;  /* valid when wanted */
+	bool wanted;
+	bool ended; /* not there at the last audit */
+	int last_cpu;
+	uint64_t seen_us; /* first sight */
+};
+
+struct vm {
+	char id[VM_ID_MAX];
+	int vmid;
+	char *socket_path;
+	char *pid_path;
+	bool socket_lost; /* the file is gone, the process may live on */
+	enum vm_state state;
+	void *owner; /* the watch that made it */
+
+	struct monitor *monitor;
+	bool proven; /* identity holds */
+	struct vm_identity identity;
+	struct event *on_end; /* pidfd */
+	bool has_facts;
+	struct qmp_facts facts;
+
+	bool has_record;
+	bool record_dirty; /* differs from the file */
+	bool touched;	   /* the record is on disk: some mask may be ours */
+	struct record record;
+	bool surveyed; /* tasks and record hold */
+	size_t n_tasks;
+	size_t cap_tasks;
+	struct vm_task *tasks; /* ascending tid */
+
+	cause_set causes;    /* not yet looked at */
+	cause_set delayed;   /* by the guest, over its budget */
+	cause_set active;    /* being answered */
+	bool awaiting;	     /* facts were asked for */
+	bool fresh;	     /* the next pass handles it */
+	double guest_tokens; /* budget of guest-made causes */
+	uint64_t guest_tokens_us;
+
+	bool preexisting;	/* ran before us, no record: taken over in its turn */
+	bool foreign;		/* somebody else pinned its vCPUs one by one */
+	bool placed;		/* masks come from a plan */
+	bool observe_only;	/* planned, never applied */
+	struct cpuset domain;	/* where the plan put it; empty: nowhere */
+	struct cpuset told;	/* domain of the last decision that was logged */
+	bool retry;		/* the next audit looks at it again */
+	struct cpuset emulator; /* wanted for all threads but vCPUs; empty: nothing */
+	char note[256];		/* why it is as it is, when that is worth a line */
+	char why[256];		/* of the last plan */
+	unsigned int repairs;
+	unsigned int fights;	 /* repairs in a row, audit after audit */
+	uint64_t fight_us;	 /* the last of them */
+	uint64_t peace_until_us; /* left alone until then; 0: not */
+	uint64_t last_move_us;	 /* real time; 0: never */
+	int last_cause;		 /* enum cause, -1: none */
+	char said[512];		 /* last trouble that was logged: say it once */
+};
+
+/** New VM in state VM_FOUND. Strings are copied. */
+struct vm *vm_new(
+	const char *id, int vmid, const char *socket_path, const char *pid_path);
+
+/** Free with monitor, events and descriptors. */
+void vm_free(struct vm *vm);
+
+/** The one way to change the state; an impossible step is our bug. */
+void vm_set_state(struct vm *vm, enum vm_state state);
+const char *vm_state_name(enum vm_state state);
+
+/** Forget the process: identity, facts, threads, record, plan. */
+void vm_forget_process(struct vm *vm);
+
+/** Threads that are vCPUs, by cpu-index ascending; @out has room for vm->n_tasks. */
+size_t vm_vcpus(struct vm *vm, struct vm_task **out);
+
+struct vm_task *vm_task_find(struct vm *vm, pid_t tid);
+
+/** Add a task at its place. Returns it; other pointers into tasks are void. */
+struct vm_task *vm_task_add(struct vm *vm, const struct vm_task *task);
+
+/** Union of what its vCPUs are wanted on, or have where nothing is wanted. */
+struct cpuset vm_vcpu_cpus(const struct vm *vm);
+
+#endif

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From sockets to VMs. A VM lives here as long as its socket's file or its process; all
+ * callbacks are thin.
+ */
+#include "config.h"
+
+#include "daemon/watch.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "base/xalloc.h"
+#include "daemon/engine.h"
+#include "daemon/report.h"
+#include "vm/discovery.h"
+
+/* Proxmox talks to a new VM first; stay out of its way. */
+#define FIRST_CONNECT_MS 200
+
+struct watch {
+	struct engine *engine;
+	struct discovery *discovery;
+};
+
+static void
+forget_vm(struct watch *w, struct vm *vm)
+{
+	if (vm->proven && !w->engine->dry_run)
+		record_remove(w->engine->run_dirfd, vm->id);
+	engine_remove(w->engine, vm);
+}
+
+static void
+on_process_end(evutil_socket_t fd, short what, void *arg)
+{
+	struct vm *vm = arg;
+	struct watch *w = vm->owner;
+
+	(void)fd;
+	(void)what;
+	report_vm(vm, LOG_INFO, "ended");
+	if (vm->socket_lost) {
+		forget_vm(w, vm);
+		return;
+	}
+	if (!w->engine->dry_run)
+		record_remove(w->engine->run_dirfd, vm->id);
+	vm_forget_process(vm);
+	vm_set_state(vm, VM_GONE);
+	str_copy(vm->note, sizeof(vm->note), "ended; its socket is still there");
+}
+
+/* The peer is proven to be the process that was known already. */
+static bool
+is_same_process(const struct vm *vm, const struct vm_identity *id)
+{
+	return vm->proven && vm->identity.pid == id->pid &&
+	       vm->identity.start_ticks == id->start_ticks;
+}
+
+static void
+accept_identity(struct vm *vm, const struct vm_identity *id)
+{
+	struct watch *w = vm->owner;
+	bool preexisting = vm->preexisting;
+
+	if (vm->proven)
+		vm_forget_process(vm);
+	vm->identity = *id;
+	vm->proven = true;
+	vm->preexisting = preexisting;
+	vm->on_end = event_new(w->engine->base, id->pidfd, EV_READ, on_process_end, vm);
+	event_add(vm->on_end, NULL);
+}
+
+static bool
+on_monitor_peer(void *owner, int fd, const struct ucred *peer)
+{
+	struct vm *vm = owner;
+	struct watch *w = vm->owner;
+	struct vm_identity id;
+	struct err why = ERR_NONE;
+	int r;
+
+	(void)fd;
+	r = identity_prove(w->engine->procfd, vm->socket_path, vm->pid_path, true, peer,
+		&id, &why);
+	if (r < 0) {
+		report_trouble(vm, &why);
+		return false;
+	}
+	if (is_same_process(vm, &id))
+		identity_fini(&id);
+	else
+		accept_identity(vm, &id);
+	return true;
+}
+
+static enum vm_state
+state_of(const struct vm *vm, enum monitor_phase phase)
+{
+	switch (phase) {
+	case MONITOR_CONNECTING:
+		return VM_CONNECTING;
+	case MONITOR_WATCHING:
+		return vm->has_facts && !vm->facts.running ? VM_PAUSED : VM_WATCHING;
+	case MONITOR_STALLED:
+		return VM_STALLED;
+	default:
+		return vm->state == VM_GONE ? VM_GONE : VM_FOUND;
+	}
+}
+
+static void
+on_monitor_phase(void *owner, enum monitor_phase phase, const struct err *why)
+{
+	struct vm *vm = owner;
+	struct watch *w = vm->owner;
+
+	/* A dead VM's stale socket refuses: that is no news. */
+	if (vm->state == VM_GONE && phase == MONITOR_CONNECTING)
+		return;
+	if (vm->state == VM_GONE && phase == MONITOR_WATCHING)
+		vm_set_state(vm, VM_CONNECTING);
+	vm_set_state(vm, state_of(vm, phase));
+	if (err_is_set(why) && vm->state != VM_GONE)
+		report_trouble(vm, why);
+	if (phase == MONITOR_WATCHING)
+		engine_kick(w->engine, vm,
+			vm->surveyed ? CAUSE_RECONNECTED : CAUSE_APPEARED);
+}
+
+static void
+take_facts(struct vm *vm, const struct qmp_facts *facts)
+{
+	qmp_facts_fini(&vm->facts);
+	vm->facts = *facts;
+	vm->facts.vcpus = xcalloc(facts->n_vcpus, sizeof(*facts->vcpus));
+	memcpy(vm->facts.vcpus, facts->vcpus, facts->n_vcpus * sizeof(*facts->vcpus));
+	vm->facts.iothreads = xcalloc(facts->n_iothreads, sizeof(*facts->iothreads));
+	memcpy(vm->facts.iothreads, facts->iothreads,
+		facts->n_iothreads * sizeof(*facts->iothreads));
+	vm->has_facts = true;
+}
+
+static void
+on_monitor_facts(void *owner, const struct qmp_facts *facts)
+{
+	struct vm *vm = owner;
+	struct watch *w = vm->owner;
+
+	if (!vm->proven)
+		return; /* ended while it answered */
+	take_facts(vm, facts);
+	vm_set_state(vm, facts->running ? VM_WATCHING : VM_PAUSED);
+	engine_facts_arrived(w->engine, vm);
+}
+
+static void
+on_monitor_no_facts(void *owner, const struct err *why)
+{
+	struct vm *vm = owner;
+
+	vm->awaiting = false;
+	vm->retry = true;
+	report_trouble(vm, why);
+}
+
+static void
+on_monitor_event(void *owner, const struct qmp_event *event)
+{
+	struct vm *vm = owner;
+	struct watch *w = vm->owner;
+	int cause = cause_of_event(event->kind);
+
+	log_debug("vm %s: event %s", vm->id, event->name);
+	if (cause >= 0)
+		engine_kick(w->engine, vm, (enum cause)cause);
+}
+
+static const struct monitor_handlers monitor_handlers = {
+	.on_peer = on_monitor_peer,
+	.on_phase = on_monitor_phase,
+	.on_facts = on_monitor_facts,
+	.on_no_facts = on_monitor_no_facts,
+	.on_event = on_monitor_event,
+};
+
+static void
+on_discovery_found(void *owner, const struct discovered *found)
+{
+	struct watch *w = owner;
+	struct vm *vm = engine_find(w->engine, found->id);
+	struct monitor_options options = {.path = found->socket_path,
+		.clock = w->engine->clock,
+		.first_delay_ms = found->fresh ? FIRST_CONNECT_MS : 0};
+
+	if (vm != NULL) /* a new QEMU under the id of one that is still ending */
+		forget_vm(w, vm);
+	vm = vm_new(found->id, found->vmid, found->socket_path, found->pid_path);
+	vm->owner = w;
+	vm->preexisting = !found->fresh;
+	vm->monitor = monitor_new(w->engine->base, &options, &monitor_handlers, vm);
+	engine_add(w->engine, vm);
+	log_debug("vm %s: found", vm->id);
+	monitor_start(vm->monitor);
+}
+
+static void
+on_discovery_lost(void *owner, const char *id)
+{
+	struct watch *w = owner;
+	struct vm *vm = engine_find(w->engine, id);
+
+	if (vm == NULL)
+		return;
+	if (vm->proven)
+		vm->socket_lost = true; /* the process may live on: its pidfd tells */
+	else
+		forget_vm(w, vm);
+}
+
+static void
+on_discovery_trouble(void *owner, const struct err *why)
+{
+	char text[512];
+
+	(void)owner;
+	log_warning("%s", err_format(why, text, sizeof(text)));
+}
+
+static const struct discovery_handlers discovery_handlers = {
+	.on_found = on_discovery_found,
+	.on_lost = on_discovery_lost,
+	.on_trouble = on_discovery_trouble,
+};
+
+struct watch *
+watch_new(struct engine *e, const char *vm_dir)
+{
+	struct watch *w = xcalloc(1, sizeof(*w));
+
+	w->engine = e;
+	w->discovery = discovery_new(e->base, vm_dir, &discovery_handlers, w);
+	return w;
+}
+
+void
+watch_start(struct watch *w)
+{
+	discovery_start(w->discovery);
+}
+
+void
+watch_free(struct watch *w)
+{
+	if (w == NULL)
+		return;
+	discovery_free(w->discovery);
+	free(w);
+}
