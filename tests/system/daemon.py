@@ -17,11 +17,13 @@ from runner import BUILD, SLACK, SOURCE, check, now, retry
 
 QMPIND = os.path.join(BUILD, "src", "qmpind")
 QMPIN = os.path.join(BUILD, "src", "qmpin")
+PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
-def _in_child():
-    _libc.prctl(1, signal.SIGKILL)      # PR_SET_PDEATHSIG
+def die_with_parent():
+    """For preexec_fn: a test that is killed takes its processes with it."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def instrumented():
@@ -57,8 +59,8 @@ class Daemon:
                 "--config", self.config_path] + self.args
 
     def start(self, ready=True, notify_path=None):
-        """Start it and wait until it says READY=1. notify_path is told it instead of the
-        socket on which it is listened to."""
+        """Start it and wait until it says READY=1. notify_path is told instead of the
+        socket that is listened to."""
         check(self.process is None, "the daemon runs already")
         path = self.host.path("notify.%d" % len(os.listdir(self.host.dir)))
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -70,7 +72,7 @@ class Daemon:
         self.began = now()
         self.process = subprocess.Popen(self.command_line(), stdin=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, env=env,
-                                        preexec_fn=_in_child)
+                                        preexec_fn=die_with_parent)
         for target, source in ((self._read_log, self.process.stderr),
                                (self._read_notes, notify)):
             threading.Thread(target=target, args=(source, self.process),
@@ -156,8 +158,9 @@ class Daemon:
 
     def vms(self):
         """VM objects by id, with threads."""
-        listed = varlink.call(os.path.join(self.run_dir, "io.qmpin"), "io.qmpin.ListVMs",
-                              {"threads": True}, more=True, timeout=5 * SLACK)
+        listed = varlink.call(os.path.join(self.run_dir, "io.qmpin"),
+                              "io.qmpin.ListVMs", {"threads": True}, more=True,
+                              timeout=5 * SLACK)
         return {vm["id"]: vm for reply in listed for vm in reply["vms"]}
 
     def vm(self, vmid):

@@ -36,7 +36,7 @@ def honest(command, vcpus):
 
 
 def serve(s, vcpus, on_command=None):
-    """Answer commands; on_command(s, request) returns True when it did the answering."""
+    """Answer commands; on_command(s, request) returns True when it has answered."""
     for line in s.makefile("rb"):
         try:
             request = json.loads(line)
@@ -44,7 +44,8 @@ def serve(s, vcpus, on_command=None):
             continue
         if on_command and on_command(s, request):
             continue
-        send(s, {"return": honest(request.get("execute"), vcpus), "id": request.get("id")})
+        send(s, {"return": honest(request.get("execute"), vcpus),
+                 "id": request.get("id")})
 
 
 def flood(s, piece):
@@ -113,7 +114,8 @@ def flood_reply(s):
 
 def flood_events(s):
     """A proper session with 100 MB of well-formed events."""
-    event = json.dumps({"timestamp": {"seconds": 1, "microseconds": 2}, "event": "RESET",
+    event = json.dumps({"timestamp": {"seconds": 1, "microseconds": 2},
+                        "event": "RESET",
                         "data": {"guest": True, "reason": "guest-reset"}})
 
     def answer(s, request):

@@ -4,7 +4,6 @@
 A case is a function of a fresh Host; its first doc line is its name. Waiting is always
 retry() for a condition with a deadline, never a bare sleep.
 """
-import fcntl
 import os
 import signal
 import sys
@@ -66,16 +65,6 @@ def _on_term(_signal, _frame):
     raise KeyboardInterrupt
 
 
-def _lock():
-    """One system test at a time in a build: they measure times and fill the CPUs."""
-    try:
-        f = open(os.path.join(BUILD, "system-tests.lock"), "w")
-    except OSError:
-        return None
-    fcntl.flock(f, fcntl.LOCK_EX)
-    return f
-
-
 def _run_case(case, make_host):
     host = None
     began = now()
@@ -107,7 +96,6 @@ def main(cases, make_host, limit_s=180):
         cases = [c for c in cases if c.__name__ in sys.argv[1:]]
     signal.signal(signal.SIGTERM, _on_term)
     signal.signal(signal.SIGALRM, _on_alarm)
-    lock = _lock()
     signal.alarm(int(limit_s * SLACK))
     try:
         results = [_run_case(case, make_host) for case in cases]
@@ -116,8 +104,6 @@ def main(cases, make_host, limit_s=180):
         return 1
     finally:
         signal.alarm(0)
-        if lock:
-            lock.close()
     if False in results:
         return 1
     return 0 if True in results else 77

@@ -56,7 +56,8 @@ def good(host):
                  "[qmpin]\r\nmode = pin\r\n", "[qmpin]\nmode=pin", "[vm 100]\n",
                  "[qmpin]\nreserved_cpus = 0-1,3\nlog_level = debug\n"):
         _, (code, said) = check_config(host, text)
-        check(code == 0 and "configuration is valid" in said, "%r: %d %s", text, code, said)
+        check(code == 0 and "configuration is valid" in said, "%r: %d %s", text, code,
+              said)
 
 
 def bad(host):
@@ -64,8 +65,9 @@ def bad(host):
     for name, text, line, word in BAD:
         path, (code, said) = check_config(host, text)
         check(code == 78, "%s: status %d, %s", name, code, said)
-        where = [l for l in said.splitlines() if "%s:%d" % (path, line) in l and word in l]
-        check(where, "%s: no %s:%d %s in %r", name, path, line, word, said)
+        at = "%s:%d" % (path, line)
+        check(any(at in l and word in l for l in said.splitlines()),
+              "%s: no %s %s in %r", name, at, word, said)
         check(len(said) < 2000, "%s: %d bytes are said", name, len(said))
     for _, text, line, _ in (BAD[0], BAD[10]):
         d = host.daemon(text)
@@ -102,7 +104,7 @@ def unknown_key(host):
 
 
 def bad_reload(host):
-    """a bad file at SIGHUP: told, the old configuration goes on; then a good one counts"""
+    """a bad file at SIGHUP: told, the old file goes on; a good one then counts"""
     cpus = host.need_cpus(2)
     vm = host.start_vm(100, vcpus=2, cpus=cpus)
     d = host.started()
@@ -152,11 +154,12 @@ def untouched(host, config, *args):
     vm = host.start_vm(100, vcpus=2, maxcpus=4, guest="ack", cpus=cpus)
     before = vm.masks()
     d = host.started(config, *args)
-    retry(lambda: d.vm(100) and d.vm(100)["state"] == "watching", "VM 100 is watched", 5)
+    retry(lambda: d.vm(100) and d.vm(100)["state"] == "watching", "VM 100 is watched")
     vm.plug()
     passes = d.status()["passes"]
     retry(lambda: d.status()["passes"] > passes, "an audit", 3)
-    holds(lambda: all(m == set(cpus) for m in vm.masks().values()), "a mask changed", 0.5)
+    holds(lambda: all(m == set(cpus) for m in vm.masks().values()),
+          "a mask changed", 0.5)
     check(all(vm.masks().get(t, m) == m for t, m in before.items()), "a mask changed")
     return vm, d
 
@@ -174,7 +177,7 @@ def observe(host):
     _, d = untouched(host, "[qmpin]\nmode = observe\nadopt = now\n")
     vm = d.vm(100)
     check(vm["mode"] == "observe", "VM 100: %s", vm)
-    check(any(t["want"] for t in vm["threads"]), "nothing is planned: %s", vm["threads"])
+    check(any(t["want"] for t in vm["threads"]), "no plan: %s", vm["threads"])
 
 
 def dry_run(host):

@@ -89,7 +89,8 @@ def quiet(host):
     d = host.started()
     d.wait_settled(100)
     since, repairs = now(), d.vm(100)["repairs"]
-    holds(lambda: not d.lines(r"vm 100:", since), "the log is quiet", 2 * INTERVAL_S + 0.5)
+    holds(lambda: not d.lines(r"vm 100:", since), "the log is quiet",
+          2 * INTERVAL_S + 0.5)
     check(d.vm(100)["repairs"] == repairs, "repairs without drift")
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The first whole path: a VM appears, is found, placed, pinned, told about."""
+import os
 import sys
 
 from daemon import interface
@@ -43,7 +44,8 @@ def reasons(host):
     d = host.started()
     d.wait_settled(100)
     first, last = cpulist(cpus), r"[0-9,-]+"
-    d.wait_line(r"^qmpind: vm 100: vCPUs? [0-9,-]+ %s -> %s .*\(.+; .+\)" % (first, last))
+    d.wait_line(r"^qmpind: vm 100: vCPUs? [0-9,-]+ %s -> %s .*\(.+; .+\)"
+                % (first, last))
 
 
 def shapes(host):
@@ -84,7 +86,7 @@ def threads(host):
         check(t["want"] == t["have"], "thread %d: want %s", tid, t["want"])
     vcpus = {t["index"]: tid for tid, t in listed.items() if t["class"] == "vcpu"}
     check(vcpus == vm.vcpus(), "vCPUs are %s, listed %s", vm.vcpus(), vcpus)
-    check(listed[vm.pid]["class"] == "emulator", "the main thread is %s", listed[vm.pid])
+    check(listed[vm.pid]["class"] == "emulator", "main thread: %s", listed[vm.pid])
 
 
 def text(host):
@@ -94,7 +96,8 @@ def text(host):
     d = host.started()
     d.wait_settled(100)
     code, out, err = d.command("ps")
-    check(code == 0 and "100" in out and "test100" in out, "ps: %d %s %s", code, out, err)
+    check(code == 0 and "100" in out and "test100" in out, "ps: %d %s %s", code, out,
+          err)
     check("\x1b" not in out, "ps writes escapes into a pipe")
     code, out, err = d.command("status")
     check(code == 0 and out.strip(), "status: %d %s %s", code, out, err)
@@ -108,7 +111,13 @@ def vm_that_ends(host):
     d.wait_settled(100, 101, 102)
     vms[0].stop()
     vms[1].kill()
-    retry(lambda: set(d.vms()) == {"102"}, "only VM 102 is left", 5)
+    retry(lambda: all(v["state"] == "gone" for i, v in d.vms().items() if i != "102"),
+          "only VM 102 is left", 5)
+    check("100" not in d.vms(), "VM 100 ended properly and is still listed")
+    for vmid in (100, 101):
+        d.wait_line(r"vm %d: ended" % vmid)
+        check(not os.path.exists(os.path.join(d.run_dir, "%d.json" % vmid)),
+              "the record of VM %d is left", vmid)
     check(d.settled(102), "VM 102 is disturbed")
 
 
@@ -120,5 +129,5 @@ def no_daemon(host):
 
 
 if __name__ == "__main__":
-    sys.exit(main([vm_that_was_there_first, vm_that_comes_later, reasons, shapes, threads,
-                   text, vm_that_ends, no_daemon], Host))
+    sys.exit(main([vm_that_was_there_first, vm_that_comes_later, reasons, shapes,
+                   threads, text, vm_that_ends, no_daemon], Host))

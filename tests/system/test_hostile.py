@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Monitors, pidfiles and names that lie: told clearly, harmless, and nobody else waits.
 
-Beside every liar a good VM starts and must be placed as if it were alone; a process that
-the liars name stands by and must never be touched.
+Beside every liar a good VM starts and must be placed as if it were alone; a process
+that the liars name stands by and must never be touched.
 """
 import json
 import os
@@ -65,7 +65,8 @@ def flood(behaviour, text):
         if os.path.exists(sent):
             with open(sent) as f:
                 print("     it took %.1f MB" % (int(f.read()) / 1e6))
-        print("     peak memory of the daemon %.1f MiB" % (d.memory_kib("VmHWM") / 1024))
+        print("     peak memory of the daemon %.1f MiB"
+              % (d.memory_kib("VmHWM") / 1024))
     run.__doc__, run.__name__ = text, behaviour
     return run
 
@@ -80,7 +81,7 @@ def stale_socket(host):
 
 
 def foreign_threads(host):
-    """thread ids of another process: nothing is pinned, neither theirs nor the liar's"""
+    """thread ids of another process: nothing is pinned, theirs or the liar's"""
     victim = host.helper("sleep", "1000")
     neighbour = host.start_vm(300, vcpus=1, cpus=host.need_cpus(2)[1:])
     theirs = [victim.pid] + neighbour.tids()
@@ -137,8 +138,8 @@ def pidfiles(host):
     victim = host.helper("sleep", "1000")
     ended = host.helper("true")
     ended.wait()
-    texts = {200: "garbage\n", 201: "%d\n" % victim.pid, 202: "%d\n" % ended.pid, 203: "",
-             204: "9" * 5000, 205: None, 206: "-1\n", 207: "1\n"}
+    texts = {200: "garbage\n", 201: "%d\n" % victim.pid, 202: "%d\n" % ended.pid,
+             203: "", 204: "9" * 5000, 205: None, 206: "-1\n", 207: "1\n"}
     vms = {}
     for vmid, text in texts.items():
         if text is not None:
@@ -163,8 +164,8 @@ def names(host):
     cpus = host.need_cpus(2)
     d = host.started()
     decoy = host.start_vm(104, vcpus=1, cpus=cpus)
-    for name in ("-1.qmp", "99.qmp", "0100.qmp", "100.qmp.bak", "1000000000.qmp", "x.qmp",
-                 ".qmp", "100.qmp~"):
+    for name in ("-1.qmp", "99.qmp", "0100.qmp", "100.qmp.bak", "1000000000.qmp",
+                 "x.qmp", ".qmp", "100.qmp~"):
         os.link(decoy.qmp_path, host.path("vm", name))
     os.mkdir(host.path("vm", "101.qmp"))
     with open(host.path("vm", "102.qmp"), "w") as f:
@@ -173,7 +174,7 @@ def names(host):
     good_vm(host, d, "names")
     d.wait_settled(104)
     for vmid, vm in d.vms().items():
-        check(vmid in ("100", "104") or vm["state"] != "watching", "VM %s: %s", vmid, vm)
+        check(vmid in ("100", "104") or vm["state"] != "watching", "VM %s", vm)
 
 
 def directory_comes_late(host):
@@ -250,4 +251,4 @@ if __name__ == "__main__":
         flood("flood_reply", "a reply of 100 MB"),
         flood("flood_events", "100 MB of proper events"),
         foreign_threads, odd_threads, main_thread_as_vcpu, dies, pidfiles, names,
-        directory_comes_late, control_socket], Host, limit_s=300))
+        directory_comes_late, control_socket], Host, limit_s=240))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The mask a VM had before the first touch is its outer limit, whatever happens later."""
+"""The mask a VM had before the first touch is its outer limit, whatever happens."""
 import json
 import os
 import sys

@@ -8,7 +8,7 @@ import time
 
 from daemon import instrumented
 from runner import SLACK, check, main, now, retry
-from vmhost import Host, cpulist, mask
+from vmhost import Host, mask
 
 VMS = 8
 IDLE_S = float(os.environ.get("QMPIN_IDLE_S", "10"))
@@ -65,7 +65,7 @@ def come_and_go(host):
     d.wait_settled(*ids)
     others = {vm.id: vm.masks() for vm in vms[2:]}
     vms[0].kill()
-    retry(lambda: "100" not in d.vms(), "VM 100 is gone", 5)
+    retry(lambda: d.vm(100)["state"] == "gone", "VM 100 is gone", 5)
     cpus = host.need_cpus(2)
     for i in range(3):
         old = host.vms[101].pid

@@ -34,7 +34,7 @@ def reloading(host):
     told = [f for at, f in d.notes if at >= since and f.get("RELOADING") == "1"]
     check(told, "no RELOADING=1: %s", d.notes)
     check(told[0].get("MONOTONIC_USEC", "").isdigit(), "no MONOTONIC_USEC: %s", told)
-    check(d.noted("RELOADING", "1", since) <= d.noted("READY", "1", since), "wrong order")
+    check(d.noted("RELOADING", "1", since) <= d.noted("READY", "1", since), "order")
 
 
 def stopping(host):

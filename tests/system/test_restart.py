@@ -70,7 +70,7 @@ def reloaded(host):
 
 
 def hurried(host):
-    """killed in the middle of its work, at any time, it leaves a state it can go on from"""
+    """killed in the middle of its work, it leaves a state that it can go on from"""
     cpus = host.need_cpus(2)
     vms = [host.start_vm(i, vcpus=2, cpus=cpus) for i in (100, 101)]
     d = host.daemon()

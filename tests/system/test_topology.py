@@ -35,8 +35,8 @@ def tree(root):
         write(here + "/cpumap", bits(mine))
         write(here + "/distance", " ".join("10" if n == node else "20"
                                            for n in range(NODES)))
-        write(here + "/meminfo", "Node %d MemTotal: 16777216 kB\nNode %d MemFree: 8388608 kB"
-              % (node, node))
+        write(here + "/meminfo", "Node %d MemTotal: 16777216 kB\n"
+              "Node %d MemFree: 8388608 kB" % (node, node))
     for name in ("online", "possible", "has_cpu", "has_memory", "has_normal_memory"):
         write("%s/node/%s" % (base, name), cpulist(range(NODES)))
     return root
@@ -63,8 +63,8 @@ def foreign_host(host):
     path = tree(host.path("tree"))
     d = host.started("[qmpin]\nmode = pin\nadopt = now\n", "--topology", path)
     check(d.status()["dry_run"] is True, "--topology does not imply --dry-run")
-    retry(lambda: len(d.vms()) == 2 and all(v["state"] == "watching"
-                                            for v in d.vms().values()), "both are watched")
+    retry(lambda: [v["state"] for v in d.vms().values()] == ["watching"] * 2,
+          "both are watched")
     wants = retry(lambda: [t["want"] for v in d.vms().values() for t in v["threads"]
                            if t["class"] == "vcpu" and t["want"]], "there is a plan")
     check(len(wants) == 4, "wants are %s", wants)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A varlink client, and a check of replies against the interface's own description.
 
-Source: varlink.org; the wire format is one JSON object after another, each ended by NUL.
+Source: varlink.org; on the wire, JSON objects are each ended by a NUL byte.
 """
 import json
 import re
@@ -113,7 +113,8 @@ class Interface:
         else:
             good = {"bool": (bool,), "int": (int,), "float": (int, float),
                     "string": (str,)}[of]
-            if not isinstance(value, good) or (of != "bool" and isinstance(value, bool)):
+            if not isinstance(value, good) or (of != "bool"
+                                               and isinstance(value, bool)):
                 wrong.append("%s is %r, no %s" % (where, value, of))
 
     def _compare_struct(self, fields, value, where, wrong):

@@ -2,11 +2,10 @@
 """Real QEMUs in a directory laid out like /run/qemu-server, and all that a test needs
 around them; nothing of it outlives the test.
 
-A VM has VMID.qmp and VMID.pid in vm/, which belong to the daemon under test, and a second
-monitor in mon/ for the test's own commands. The guest is the idle firmware, or a boot
-sector that acknowledges CPU hotplug within a millisecond (guest-ack.S).
+A VM has VMID.qmp and VMID.pid in vm/, which belong to the daemon under test, and a
+second monitor in mon/ for the test's own commands. The guest is the idle firmware, or a
+boot sector that acknowledges CPU hotplug within a millisecond (guest-ack.S).
 """
-import ctypes
 import json
 import os
 import shutil
@@ -16,20 +15,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 
-from daemon import Daemon
-from runner import SLACK, SOURCE, Failed, Skip, check, now, retry
+from daemon import Daemon, die_with_parent
+from runner import SLACK, Skip, check, now, retry
 
 QEMU = os.environ.get("QMPIN_QEMU", "qemu-system-x86_64")
 HERE = os.path.dirname(os.path.abspath(__file__))
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
-
-
-def die_with_parent():
-    """For preexec_fn: a test that is killed takes its processes with it."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def allowed():
@@ -198,7 +189,8 @@ class Vm:
         before = self.vcpus()
         slots = [s for s in self.monitor.run("query-hotpluggable-cpus")
                  if "qom-path" not in s]
-        slot = min(slots, key=lambda s: (s["props"]["socket-id"], s["props"]["core-id"]))
+        slot = min(slots, key=lambda s: (s["props"]["socket-id"],
+                                         s["props"]["core-id"]))
         props = {k: v for k, v in slot["props"].items() if k != "node-id"}
         asked = now()
         replied, _ = self.monitor.run_timed(
@@ -208,9 +200,9 @@ class Vm:
                 "id": "cpu%d" % props["core-id"]}
 
     def plug_watched(self, done, timeout=10.0):
-        """Plug a vCPU and wait until done(its mask): plug()'s dictionary and `inherited`
-        (its first mask), `acknowledged` (when the ACPI event was read, or None), `masked`
-        (when the mask was right)."""
+        """Plug a vCPU and wait until done(its mask). plug()'s dictionary with inherited
+        (its first mask), acknowledged (when the ACPI event was read, or None) and
+        masked (when the mask was right)."""
         plug = self.plug()
         plug["inherited"] = mask(plug["tid"])
         end = now() + timeout * SLACK
@@ -218,8 +210,8 @@ class Vm:
             found = mask(plug["tid"])
             if found is not None and done(found):
                 break
-            check(now() < end, "vCPU %d of VM %d still has %s after %.1f s", plug["index"],
-                  self.id, cpulist(found or ()), timeout * SLACK)
+            check(now() < end, "vCPU %d of VM %d still has %s after %.1f s",
+                  plug["index"], self.id, cpulist(found or ()), timeout * SLACK)
             self.monitor.poll(0.0003)
         plug["masked"] = now()
         self.monitor.poll(0)
@@ -310,8 +302,9 @@ class Host:
             raise Skip("no assembler here")
         subprocess.run(["as", "--32", "-o", self.path("guest.o"),
                         os.path.join(HERE, "guest-ack.S")], check=True)
-        subprocess.run(["ld", "-m", "elf_i386", "-Ttext", "0x7c00", "--oformat", "binary",
-                        "-o", image + ".new", self.path("guest.o")], check=True)
+        subprocess.run(["ld", "-m", "elf_i386", "-Ttext", "0x7c00", "--oformat",
+                        "binary", "-o", image + ".new", self.path("guest.o")],
+                       check=True)
         os.truncate(image + ".new", 1 << 20)
         os.rename(image + ".new", image)
         return image
@@ -336,8 +329,8 @@ class Host:
 
     def start_vm(self, vmid, vcpus=2, maxcpus=None, guest="firmware", cpus=None,
                  pid_path=None, wait=True):
-        """A VM; cpus limits it as Proxmox's affinity does (taskset), guest is "firmware"
-        or "ack"."""
+        """A VM; cpus limits it as Proxmox's affinity does (taskset), guest is firmware
+        or ack."""
         cmd = self.command_line(vmid, vcpus, maxcpus or vcpus, guest,
                                 pid_path or self.path("vm", "%d.pid" % vmid))
         if cpus:
@@ -370,7 +363,7 @@ class Host:
                 self.path("vm", "%d" % vmid)] + [str(m) for m in more]
         process = self.helper(*argv)
         socket_path = self.path("vm", "%d.qmp" % vmid)
-        retry(lambda: os.path.exists(socket_path), "the %s monitor opens" % behaviour, 10)
+        retry(lambda: os.path.exists(socket_path), "the %s monitor opens" % behaviour)
         return process
 
     def daemon(self, config="[qmpin]\nmode = pin\nadopt = now\n", *args, **more):
