@@ -54,7 +54,8 @@ class Interface:
             if word == "interface":
                 self.name = self._tokens.pop(0)
             elif word in ("type", "error"):
-                self.types[self._tokens.pop(0)] = self._type()
+                name = self._tokens.pop(0)
+                self.types[name] = self._type()
             elif word == "method":
                 name = self._tokens.pop(0)
                 taken = self._type()
