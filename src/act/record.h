@@ -6,7 +6,7 @@
  *
  * Format: JSON object {"version":1,"id":"103","pid":4711,"start_ticks":123,"boot_id":"...",
  * "placed":true,"limit":"0-15","threads":[{"tid":4711,"start_ticks":123,"cpus":"0-15"}]}.
- * boot_id is /proc/sys/kernel/random/boot_id.
+ * boot_id as in bootid.h.
  */
 #ifndef QMPIN_ACT_RECORD_H
 #define QMPIN_ACT_RECORD_H
@@ -34,19 +34,28 @@ struct record {
 	uint64_t start_ticks;
 	bool placed;            /* a plan was applied: masks found later are ours */
 	struct cpuset limit;    /* union over vCPUs and main thread at first touch */
-	size_t n_threads;
+	size_t n_threads;       /* ascending tid, each once */
 	size_t cap_threads;
 	struct record_thread *threads;
 };
 
 /** Add a thread, or do nothing when it is there (same tid and start time); one whose tid
- * was reused is replaced. Returns true when the record changed. */
+ * was reused is replaced. Full at RECORD_THREADS_MAX. Returns true when the record
+ * changed. */
 bool record_add(struct record *r, pid_t tid, uint64_t start_ticks,
 	const struct cpuset *cpus);
 
 /** NULL when the record does not have it. */
 const struct record_thread *record_find(const struct record *r, pid_t tid,
 	uint64_t start_ticks);
+
+/** Forget the threads that are not among @tids (ascending, as task_list_read gives them),
+ * so that the record of a VM with short-lived workers does not grow for ever. Returns true
+ * when the record changed. */
+bool record_retain(struct record *r, const pid_t *tids, size_t n_tids);
+
+/** [A-Za-z0-9._-]{1,64}, not "." or "..": an id that may name a record. Pure. */
+bool record_id_valid(const char *id);
 
 /** Text of the record; new string, free() it. Pure. */
 char *record_format(const struct record *r, const char *boot_id);
@@ -63,7 +72,9 @@ MUST_CHECK int record_parse(const char *text, size_t len, const char *boot_id,
  * File @id.json in the open directory @dirfd. record_load reads only a regular file
  * owned by our own uid and not writable by others.
  *
- * Return 0, -ENOENT (load: no record), the errors of record_parse, or another errno.
+ * Return 0, -ENOENT (load: no record; @e stays unset), -EINVAL (an id that is none),
+ * -EPERM (load: owner or mode), -ENODATA (the boot's id is unknown), the errors of
+ * record_parse, or another errno.
  */
 MUST_CHECK int record_save(int dirfd, const struct record *r, struct err *e);
 MUST_CHECK int record_load(int dirfd, const char *id, struct record *out, struct err *e);

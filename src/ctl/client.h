@@ -16,6 +16,9 @@ struct ctl_client;
 /**
  * Connect to RUN_DIR/io.qmpin, or to io.qmpin.ro where the first is not permitted.
  *
+ * @timeout_ms  for connecting, then for each call; each reply of a stream has its own.
+ *              Absolute: a peer that trickles bytes gains nothing.
+ *
  * Returns 0, -ECONNREFUSED or -ENOENT (no daemon), -EACCES (no permission) or another
  * errno; @e says what to do.
  */
@@ -29,8 +32,10 @@ MUST_CHECK int ctl_client_new(const char *run_dir, unsigned int timeout_ms,
  * @on_reply  each reply's parameters, borrowed; return false to stop reading
  *
  * Returns 0, -EREMOTEIO (the daemon answered with an error: @e has its text),
- * -EACCES (io.qmpin.NotPermitted), -ENOENT (io.qmpin.VMNotFound), -EPROTO (not varlink),
- * -ETIMEDOUT or another errno.
+ * -EACCES (io.qmpin.NotPermitted), -ENOENT (io.qmpin.VMNotFound), -EPROTO (not
+ * varlink), -ETIMEDOUT, -ECONNRESET (the daemon closed the connection) or another
+ * errno. After an errno other than the first three, and after @on_reply has returned
+ * false, the connection is closed: the next call returns -ENOTCONN.
  */
 MUST_CHECK int ctl_client_call(struct ctl_client *c, const char *method, json_t *params,
 	bool more, bool (*on_reply)(void *arg, const json_t *reply), void *arg,

@@ -1,2 +1,32 @@
 noinst_LIBRARIES += src/libctl.a
-src_libctl_a_SOURCES =
+src_libctl_a_SOURCES = \
+	src/ctl/address.c src/ctl/address.h \
+	src/ctl/call.c src/ctl/call.h \
+	src/ctl/client.c src/ctl/client.h \
+	src/ctl/conn.c src/ctl/conn.h \
+	src/ctl/idl.c src/ctl/idl.h \
+	src/ctl/listen.c src/ctl/listen.h \
+	src/ctl/remote.c src/ctl/remote.h \
+	src/ctl/server.c src/ctl/server.h \
+	src/ctl/service.c src/ctl/service.h \
+	src/ctl/shapes.c src/ctl/shapes.h \
+	src/ctl/text.h \
+	src/ctl/varlink.c src/ctl/varlink.h
+nodist_src_libctl_a_SOURCES = src/ctl/text.c
+src_libctl_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+
+# The interface descriptions become C strings, one for each file.
+CTL_INTERFACES = src/ctl/io.qmpin.varlink src/ctl/org.varlink.service.varlink
+EXTRA_DIST += $(CTL_INTERFACES)
+CLEANFILES += src/ctl/text.c
+
+src/ctl/text.c: $(CTL_INTERFACES) src/ctl/local.mk
+	$(AM_V_GEN)$(MKDIR_P) src/ctl && { \
+	echo '/* Made from the .varlink files; see local.mk. */'; \
+	echo '#include "ctl/text.h"'; \
+	for name in io.qmpin org.varlink.service; do \
+		echo "const char text_$$(echo $$name | tr . _)[] ="; \
+		sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/	"/' -e 's/$$/\\n"/' \
+			"$(srcdir)/src/ctl/$$name.varlink" || exit 1; \
+		echo '	;'; \
+	done; } >$@.tmp && mv $@.tmp $@

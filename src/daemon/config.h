@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * The daemon's settings: one table of keys drives parser, defaults, checks and the
- * sample file; files are read in the order of precedence and a bad one changes nothing.
+ * The daemon's settings: files are read in the order of precedence and a bad one
+ * changes nothing. The keys, their defaults and ranges are in option_table.c, the
+ * syntax is inifile.h's.
  */
 #ifndef QMPIN_DAEMON_CONFIG_H
 #define QMPIN_DAEMON_CONFIG_H
 
+/* For the files of this folder "config.h" is this header: hand on autoconf's. */
+#include <config.h>
+
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 
 #include "base/attr.h"
 #include "base/err.h"
@@ -18,6 +21,9 @@
 
 enum config_adopt { CONFIG_ADOPT_GRADUAL, CONFIG_ADOPT_NOW };
 enum config_select { CONFIG_SELECT_ALL, CONFIG_SELECT_TAGGED };
+
+/* Group names of shadow-utils have at most 32 characters. */
+#define CONFIG_GROUP_MAX 33u
 
 /* Where a value came from, from weakest to strongest (io.qmpin's Origin). */
 enum config_origin {
@@ -41,7 +47,7 @@ struct config_vm {
 	enum place_emulator emulator;
 };
 
-/* [qmpin]. Times carry their unit; documented in the option table (config_options). */
+/* [qmpin]. Times carry their unit; documented in option_table.c. */
 struct config {
 	enum place_mode mode;
 	enum config_origin mode_origin;
@@ -53,7 +59,7 @@ struct config {
 	struct cpuset reserved_cpus;
 	unsigned int settle_ms;
 	unsigned int audit_interval_ms;
-	char control_group[64];
+	char control_group[CONFIG_GROUP_MAX];
 	int log_level; /* syslog priority */
 	size_t n_vms;
 	size_t cap_vms;
@@ -64,25 +70,10 @@ struct config {
 	char **warnings;
 };
 
-enum config_type { CONFIG_UINT, CONFIG_BOOL, CONFIG_ENUM, CONFIG_CPULIST, CONFIG_TEXT };
-
-/* One key of [qmpin]. */
-struct config_option {
-	const char *key;
-	enum config_type type;
-	const char *fallback;	  /* the default, as it would be written in the file */
-	const char *const *words; /* CONFIG_ENUM: allowed words, NULL-terminated */
-	unsigned long min;	  /* CONFIG_UINT */
-	unsigned long max;
-	const char *unit; /* "ms", "%", NULL */
-	bool reloadable;
-	bool per_vm;	  /* also allowed in [vm ID] */
-	const char *text; /* one line for people */
-	size_t offset;	  /* of the member in struct config */
-};
-
-/** The table, in the order of the sample file; *n its length. */
-const struct config_option *config_options(size_t *n);
+/* [vm ID] sections over all files; above any host's number of VMs. */
+#define CONFIG_VMS_MAX 10000u
+/* Warnings that are kept; the last one then says that there were more. */
+#define CONFIG_WARNINGS_MAX 100u
 
 /** All defaults. */
 void config_init(struct config *c);
@@ -95,17 +86,20 @@ void config_fini(struct config *c);
  * @name    for messages
  * @origin  CONFIG_ORIGIN_CLUSTER or CONFIG_ORIGIN_CONFIG
  *
- * Returns 0 or -EINVAL with @e = file, line, reason: over-long line, missing ']',
- * unknown section, bad value, duplicate key. Unknown keys are warnings. On failure @c
- * may hold part of the file and is to be thrown away.
+ * Returns 0 or -EINVAL with @e = file, line, reason: what inifile_parse refuses
+ * (over-long line, missing ']', duplicate key in one file ...), unknown section, bad
+ * value, too many VMs. Unknown keys are warnings. On failure @c may hold part of the
+ * file and is to be thrown away.
  */
 MUST_CHECK int config_parse(struct config *c, const char *text, size_t len,
 	const char *name, enum config_origin origin, struct err *e);
 
 /**
- * Read the configuration: @file alone, or (NULL) /etc/qmpin/qmpin.conf and
- * /etc/qmpin/conf.d by name, each prefixed with @root (NULL or ""). Missing default
- * files are no error, a missing @file is.
+ * Read the configuration: @file alone, or (NULL) /etc/qmpin/qmpin.conf and then
+ * /etc/qmpin/conf.d/<name>.conf in byte order of their names (hidden files are left
+ * out), each prefixed with @root (NULL or ""). Missing default files are no error, a
+ * missing
+ * @file is. What is not a regular file is refused; a FIFO does not block.
  *
  * @out  written only on success; config_fini it
  *
@@ -125,8 +119,5 @@ enum place_emulator config_emulator(const struct config *c, const char *id);
 
 /** Name of an origin as in io.qmpin: "default", "config", "vm_section", ... */
 const char *config_origin_name(enum config_origin origin);
-
-/** The sample file: every option with its text and default. */
-void config_write_sample(FILE *out);
 
 #endif

@@ -38,6 +38,7 @@ struct service {
 	struct watch *watch;
 	struct ctl_server *control;
 	struct event *signals[N_SIGNALS];
+	struct notify notify;
 	struct event *watchdog; /* NULL: systemd wants none */
 	struct event *status;
 	int procfd;
@@ -85,6 +86,24 @@ service_check_config(const struct cmdline *c)
 	return 0;
 }
 
+/* One line of state for `systemctl status`. */
+static void
+tell_status(const struct service *s, bool ready)
+{
+	const struct engine *e = s->engine;
+	size_t placed = 0;
+	char text[128];
+
+	for (size_t i = 0; i < e->n_vms; i++)
+		placed += e->vms[i]->placed ? 1 : 0;
+	(void)snprintf(text, sizeof(text), "%zu VMs, %zu placed, %llu repairs", e->n_vms,
+		placed, (unsigned long long)e->stats.repairs);
+	if (ready)
+		(void)notify_ready(&s->notify, text);
+	else
+		(void)notify_status(&s->notify, text);
+}
+
 /* Reload: parse and load afresh, swap only when all of it is good. */
 static void
 on_signal_reload(evutil_socket_t sig, short what, void *arg)
@@ -96,7 +115,7 @@ on_signal_reload(evutil_socket_t sig, short what, void *arg)
 
 	(void)sig;
 	(void)what;
-	notify_reloading();
+	(void)notify_reloading(&s->notify, s->engine->clock);
 	if (load_config(s->cmdline, &config, &why) < 0) {
 		log_err(&why);
 		log_error("reload failed: the old configuration stays");
@@ -109,7 +128,7 @@ on_signal_reload(evutil_socket_t sig, short what, void *arg)
 		engine_reload(s->engine, &config, &host);
 		log_info("reloaded");
 	}
-	notify_ready();
+	tell_status(s, true);
 }
 
 static void
@@ -119,31 +138,26 @@ on_signal_end(evutil_socket_t sig, short what, void *arg)
 
 	(void)what;
 	log_info("ends on signal %d, all masks stay", (int)sig);
-	notify_stopping();
+	(void)notify_stopping(&s->notify);
 	(void)event_base_loopbreak(s->base);
 }
 
 static void
 on_watchdog_tick(evutil_socket_t fd, short what, void *arg)
 {
+	const struct service *s = arg;
+
 	(void)fd;
 	(void)what;
-	(void)arg;
-	notify_watchdog();
+	(void)notify_alive(&s->notify);
 }
 
 static void
 on_status_tick(evutil_socket_t fd, short what, void *arg)
 {
-	const struct engine *e = ((struct service *)arg)->engine;
-	size_t managed = 0;
-
 	(void)fd;
 	(void)what;
-	for (size_t i = 0; i < e->n_vms; i++)
-		managed += e->vms[i]->placed ? 1 : 0;
-	notify_status("%zu VMs, %zu placed, %llu repairs", e->n_vms, managed,
-		(unsigned long long)e->stats.repairs);
+	tell_status(arg, false);
 }
 
 static void
@@ -205,7 +219,6 @@ start(struct service *s, struct config *config, struct err *e)
 	struct engine_options options = {
 		.clock = clock_system(), .dry_run = s->cmdline->dry_run};
 	struct hostmodel host;
-	uint64_t watchdog_us;
 	int r;
 
 	r = open_dirs(s, e);
@@ -226,9 +239,9 @@ start(struct service *s, struct config *config, struct err *e)
 	add_signal(s, 0, SIGHUP, on_signal_reload);
 	add_signal(s, 1, SIGTERM, on_signal_end);
 	add_signal(s, 2, SIGINT, on_signal_end);
-	watchdog_us = notify_watchdog_interval_us();
-	if (watchdog_us > 0)
-		s->watchdog = add_ticker(s, watchdog_us / 2, on_watchdog_tick);
+	notify_open(&s->notify);
+	if (s->notify.alive_us > 0)
+		s->watchdog = add_ticker(s, s->notify.alive_us, on_watchdog_tick);
 	s->status = add_ticker(s, STATUS_S * UINT64_C(1000000), on_status_tick);
 	return 0;
 }
@@ -290,7 +303,7 @@ service_run(const struct cmdline *c)
 		return SERVICE_FAILED;
 	}
 	say_hello(&s);
-	notify_ready();
+	tell_status(&s, true);
 	watch_start(s.watch);
 	(void)event_base_dispatch(s.base);
 	tear_down(&s);

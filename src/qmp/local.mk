@@ -1,2 +1,46 @@
 noinst_LIBRARIES += src/libqmp.a
-src_libqmp_a_SOURCES =
+src_libqmp_a_SOURCES = \
+	src/qmp/backoff.c src/qmp/backoff.h \
+	src/qmp/dial.c src/qmp/dial.h \
+	src/qmp/event.h \
+	src/qmp/facts.c src/qmp/facts.h \
+	src/qmp/frame.c src/qmp/frame.h \
+	src/qmp/link.c src/qmp/link.h \
+	src/qmp/message.c src/qmp/message.h \
+	src/qmp/monitor.c src/qmp/monitor.h \
+	src/qmp/session.c src/qmp/session.h
+src_libqmp_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+
+EXTRA_DIST += tests/data/qmp
+
+if HAVE_CMOCKA
+UNIT_TESTS += \
+	tests/unit/test_backoff \
+	tests/unit/test_facts \
+	tests/unit/test_frame \
+	tests/unit/test_message \
+	tests/unit/test_session
+
+qmp_transcripts = tests/unit/qmp_transcripts.c tests/unit/qmp_transcripts.h
+qmp_test_cppflags = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(CMOCKA_CFLAGS)
+
+tests_unit_test_backoff_SOURCES = tests/unit/test_backoff.c
+tests_unit_test_backoff_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_backoff_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_facts_SOURCES = tests/unit/test_facts.c $(qmp_transcripts)
+tests_unit_test_facts_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_facts_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_frame_SOURCES = tests/unit/test_frame.c $(qmp_transcripts)
+tests_unit_test_frame_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_frame_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_message_SOURCES = tests/unit/test_message.c $(qmp_transcripts)
+tests_unit_test_message_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_message_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_session_SOURCES = tests/unit/test_session.c $(qmp_transcripts)
+tests_unit_test_session_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_session_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+endif

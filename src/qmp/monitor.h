@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A VM's monitor, whatever way it is shared: connect, prove the peer, keep a session,
- * answer "what is the state now", pass events on. This is the seam behind which the ways
- * of sharing live; owners see phases and facts, never sockets or JSON.
+ * answer "what is the state now", pass events on. This is the seam behind which the
+ * ways of sharing live; owners see phases and facts, never sockets or JSON.
  *
  * Only constant, read-only commands are ever sent.
  */
@@ -15,40 +15,33 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "qmp/event.h"
 #include "qmp/facts.h"
 
 struct event_base;
 struct monitor;
 
+/*
+ * IDLE        not started, or not reachable; tried again with back-off
+ * CONNECTING  connected, no session yet; with a reason: others are served first
+ * WATCHING    session up
+ * STALLED     a deadline passed, QEMU does not answer; tried again with back-off
+ * REFUSED     the owner refused the peer, or what it says is not QMP; tried again with
+ *             back-off
+ *
+ * A failed phase and its reason stay while it is tried again, until the outcome
+ * differs: a VM that hangs for a day is told once.
+ */
 enum monitor_phase {
-	MONITOR_IDLE,       /* not started, or waiting for the next attempt */
-	MONITOR_CONNECTING, /* connect, greeting, capabilities */
-	MONITOR_WATCHING,   /* session up */
-	MONITOR_STALLED,    /* a deadline passed: QEMU does not answer; retried with back-off */
-	MONITOR_REFUSED,    /* the owner refused the peer, or what it says is not QMP; retried
-	                     * with back-off */
+	MONITOR_IDLE,
+	MONITOR_CONNECTING,
+	MONITOR_WATCHING,
+	MONITOR_STALLED,
+	MONITOR_REFUSED,
 };
 
-enum qmp_event_kind {
-	QMP_EVENT_OTHER,
-	QMP_EVENT_RESUME,
-	QMP_EVENT_STOP,
-	QMP_EVENT_RESET,
-	QMP_EVENT_SHUTDOWN,
-	QMP_EVENT_SUSPEND,
-	QMP_EVENT_WAKEUP,
-	QMP_EVENT_DEVICE_DELETED,
-	QMP_EVENT_ACPI_DEVICE_OST,
-	QMP_EVENT_MIGRATION,
-	QMP_EVENT_DEVICE_UNPLUG_GUEST_ERROR,
-};
-
-struct qmp_event {
-	enum qmp_event_kind kind;
-	char name[48];      /* as QEMU calls it; escaped */
-};
-
-/* Called from the event loop. The monitor may be freed inside any of them. */
+/* Called from the event loop, never from monitor_start() or monitor_observe(). The
+ * monitor may be freed inside any of them. All must be set. */
 struct monitor_handlers {
 	/* Connected; nothing has been read. Return false to refuse. @fd is borrowed. */
 	bool (*on_peer)(void *owner, int fd, const struct ucred *peer);
@@ -61,19 +54,21 @@ struct monitor_handlers {
 	void (*on_event)(void *owner, const struct qmp_event *event);
 };
 
+/* Zero stands for the default in parentheses. */
 struct monitor_options {
-	const char *path;               /* of the socket; copied */
+	const char *path; /* of the socket; copied */
 	const struct clock *clock;
-	unsigned int first_delay_ms;    /* before the first attempt; Proxmox talks first */
-	unsigned int session_ms;        /* connect to capabilities; 0: 5000 */
-	unsigned int query_ms;          /* one observation; 0: 5000 */
-	unsigned int backoff_min_ms;    /* after a failure, doubled up to the maximum; 0: 250 */
-	unsigned int backoff_max_ms;    /* 0: 30000 */
+	unsigned int first_delay_ms; /* before the first attempt; Proxmox talks first */
+	unsigned int session_ms;     /* connect to capabilities (5000) */
+	unsigned int query_ms;	     /* one observation (5000) */
+	unsigned int backoff_min_ms; /* after a failure, then doubled (250) */
+	unsigned int backoff_max_ms; /* (30000) */
 };
 
 /** New, idle monitor. Never NULL. */
-struct monitor *monitor_new(struct event_base *base, const struct monitor_options *options,
-	const struct monitor_handlers *handlers, void *owner);
+struct monitor *monitor_new(struct event_base *base,
+	const struct monitor_options *options, const struct monitor_handlers *handlers,
+	void *owner);
 
 /** Begin to connect, and keep trying until freed. */
 void monitor_start(struct monitor *m);

@@ -6,6 +6,7 @@
 #ifndef QMPIN_VM_IDENTITY_H
 #define QMPIN_VM_IDENTITY_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -15,11 +16,19 @@
 
 #define VM_ID_MAX 65u
 
+/* Zero-initialised or after identity_fini it is empty. */
 struct vm_identity {
 	pid_t pid;
 	uint64_t start_ticks; /* of the process, since boot */
 	int pidfd;            /* owned; readable when the process has ended */
 };
+
+/**
+ * Text of a pidfile: digits and at most one newline behind them. Pure.
+ *
+ * Returns 0 or -EINVAL; @out written only on success.
+ */
+MUST_CHECK int identity_parse_pidfile(const char *text, size_t len, pid_t *out);
 
 /**
  * Prove who is behind a connected monitor socket.
@@ -32,12 +41,17 @@ struct vm_identity {
  * @out          written only on success; free with identity_fini
  *
  * Returns 0, -ENOENT (no pidfile), -EINVAL (pidfile holds no pid), -ESTALE (pidfile and
- * peer disagree, or the process changed meanwhile), -EPERM (socket of a stranger),
- * -ESRCH (process ended) or another errno; @e names file and numbers.
+ * peer disagree, or the socket is gone), -EPERM (socket of a stranger), -ESRCH (process
+ * ended, or of another pid namespace) or another errno; @e names file and numbers.
+ *
+ * The kernel keeps @peer's number after the peer has died, and the id may be reused. So
+ * the proof is complete when the connection speaks afterwards: an answer to a question
+ * asked after this call comes from a process that was alive when the pidfd was opened.
  */
 MUST_CHECK int identity_prove(int procfd, const char *socket_path, const char *pid_path,
 	int need_pidfile, const struct ucred *peer, struct vm_identity *out, struct err *e);
 
+/** Close the pidfd; safe on an empty one and twice. */
 void identity_fini(struct vm_identity *id);
 
 #endif

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The types of io.qmpin.varlink as JSON. Members in the order of the interface; a
+ * nullable one without a value is null, so that every object has the same keys. Pure.
+ */
+#include "config.h"
+
+#include "ctl/shapes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "base/xalloc.h"
+#include "ctl/text.h"
+
+/* NULL is null. JSON is UTF-8, thread names are any bytes: what is not UTF-8 is
+ * escaped. */
+static json_t *
+text_json(const char *text)
+{
+	json_t *value = text != NULL ? json_string(text) : json_null();
+
+	if (value == NULL) {
+		size_t size = strlen(text) * 4 + 1;
+		auto_free char *safe = xcalloc(size, 1);
+
+		value = json_string(str_escape(text, strlen(text), safe, size));
+	}
+	return value;
+}
+
+static void
+set_text(json_t *obj, const char *key, const char *text)
+{
+	json_object_set_new(obj, key, text_json(text));
+}
+
+static void
+set_uint(json_t *obj, const char *key, uint64_t n)
+{
+	json_object_set_new(obj, key, json_integer((json_int_t)n));
+}
+
+/* Negative is null. */
+static void
+set_index(json_t *obj, const char *key, int n)
+{
+	json_object_set_new(obj, key, n >= 0 ? json_integer(n) : json_null());
+}
+
+/* Negative is null, and so is what JSON cannot say: NaN and infinity. */
+static void
+set_real(json_t *obj, const char *key, double x)
+{
+	json_t *value = x >= 0 ? json_real(x) : NULL;
+
+	json_object_set_new(obj, key, value != NULL ? value : json_null());
+}
+
+static json_t *
+thread_json(const struct ctl_thread *t)
+{
+	json_t *obj = json_object();
+
+	set_uint(obj, "tid", (uint64_t)t->tid);
+	set_text(obj, "class", t->class);
+	set_index(obj, "index", t->index);
+	set_text(obj, "comm", t->comm);
+	set_text(obj, "want", t->want);
+	set_text(obj, "have", t->have);
+	set_index(obj, "last", t->last);
+	return obj;
+}
+
+static json_t *
+threads_json(const struct ctl_thread *threads, size_t n)
+{
+	json_t *array;
+
+	if (threads == NULL)
+		return json_null();
+	array = json_array();
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(array, thread_json(&threads[i]));
+	return array;
+}
+
+json_t *
+ctl_vm_json(const struct ctl_vm *vm)
+{
+	json_t *obj = json_object();
+
+	set_text(obj, "id", vm->id);
+	set_index(obj, "vmid", vm->vmid);
+	set_text(obj, "name", vm->name);
+	set_uint(obj, "pid", (uint64_t)vm->pid);
+	set_text(obj, "state", vm->state);
+	set_text(obj, "mode", vm->mode);
+	set_text(obj, "mode_origin", vm->mode_origin);
+	set_text(obj, "share", vm->share);
+	set_uint(obj, "vcpus", vm->vcpus);
+	set_uint(obj, "vcpus_max", vm->vcpus_max);
+	set_text(obj, "cpus", vm->cpus);
+	set_text(obj, "nodes", vm->nodes);
+	set_text(obj, "limit", vm->limit);
+	set_real(obj, "memory_local_pct", vm->memory_local_pct);
+	set_real(obj, "wait_pct", vm->wait_pct);
+	set_uint(obj, "repairs", vm->repairs);
+	json_object_set_new(obj, "last_move",
+		vm->last_move_us > 0 ? json_integer((json_int_t)vm->last_move_us)
+				     : json_null());
+	set_text(obj, "last_cause", vm->last_cause);
+	set_text(obj, "note", vm->note);
+	json_object_set_new(obj, "threads", threads_json(vm->threads, vm->n_threads));
+	return obj;
+}
+
+json_t *
+ctl_status_json(const struct ctl_status *status)
+{
+	json_t *obj = json_object();
+	json_t *warnings = json_array();
+
+	for (size_t i = 0; i < status->n_warnings; i++)
+		json_array_append_new(warnings, text_json(status->warnings[i]));
+	set_text(obj, "version", status->version);
+	set_uint(obj, "pid", (uint64_t)status->pid);
+	set_uint(obj, "uptime_ms", status->uptime_ms);
+	set_uint(obj, "vms", status->vms);
+	set_uint(obj, "managed", status->managed);
+	set_uint(obj, "threads", status->threads);
+	json_object_set_new(obj, "dry_run", json_boolean(status->dry_run));
+	set_text(obj, "latency", status->latency);
+	json_object_set_new(obj, "last_pass_ms",
+		json_real(status->last_pass_ms >= 0 ? status->last_pass_ms : 0.0));
+	set_uint(obj, "passes", status->passes);
+	set_uint(obj, "repairs", status->repairs);
+	json_object_set_new(obj, "warnings", warnings);
+	return obj;
+}
+
+const char *
+ctl_interface_text(void)
+{
+	return text_io_qmpin;
+}

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Settings from files. What a key means is option_table.c's, what a line is
+ * inifile.c's; here is where values go, which file overrides which, and the look-up.
+ */
+#include "config.h"
+
+#include "daemon/config.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "base/xalloc.h"
+#include "daemon/inifile.h"
+#include "daemon/option_table.h"
+
+#define CONF_D_MAX 1000
+
+/* A file being read. */
+struct load {
+	struct config *config;
+	enum config_origin origin;
+	bool ignored;	      /* the section has no effect; said when it began */
+	struct config_vm *vm; /* NULL in [qmpin] */
+};
+
+static void *
+at_offset(void *base, size_t offset)
+{
+	return (char *)base + offset;
+}
+
+void
+config_init(struct config *c)
+{
+	size_t n;
+	const struct option_def *o = option_table(&n);
+
+	*c = (struct config){.mode_origin = CONFIG_ORIGIN_DEFAULT};
+	for (size_t i = 0; i < n; i++) {
+		struct inifile_item item = {.file = "default", .value = o[i].fallback};
+		int r = option_table_read(
+			&o[i], &item, at_offset(c, o[i].offset), NULL);
+
+		assert(r == 0);
+	}
+}
+
+void
+config_fini(struct config *c)
+{
+	for (size_t i = 0; i < c->n_warnings; i++)
+		free(c->warnings[i]);
+	free(c->warnings);
+	free(c->vms);
+	*c = (struct config){0};
+}
+
+/* Keep a warning; @w has passed err_set, which made it safe to print. */
+static void
+add_warning(struct config *c, const struct err *w)
+{
+	char line[512]; /* longest that err_format writes */
+	bool last;
+
+	if (c->n_warnings >= CONFIG_WARNINGS_MAX)
+		return;
+	c->warnings = xgrow(
+		c->warnings, c->n_warnings, &c->cap_warnings, sizeof(c->warnings[0]));
+	last = c->n_warnings + 1 == CONFIG_WARNINGS_MAX;
+	c->warnings[c->n_warnings++] =
+		xstrdup(last ? "more warnings are left out"
+			     : err_format(w, line, sizeof(line)));
+}
+
+/* Index of the first VM at or above @id. */
+static size_t
+vm_position(const struct config *c, const char *id)
+{
+	size_t low = 0;
+	size_t high = c->n_vms;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(c->vms[middle].id, id) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct config_vm *
+find_vm(const struct config *c, const char *id)
+{
+	size_t at = vm_position(c, id);
+
+	return at < c->n_vms && strcmp(c->vms[at].id, id) == 0 ? &c->vms[at] : NULL;
+}
+
+static struct config_vm *
+add_vm(struct config *c, const char *id)
+{
+	size_t at = vm_position(c, id);
+
+	c->vms = xgrow(c->vms, c->n_vms, &c->cap_vms, sizeof(c->vms[0]));
+	memmove(&c->vms[at + 1], &c->vms[at], (c->n_vms - at) * sizeof(c->vms[0]));
+	c->n_vms++;
+	c->vms[at] = (struct config_vm){.has_mode = false};
+	str_copy(c->vms[at].id, sizeof(c->vms[at].id), id);
+	return &c->vms[at];
+}
+
+static int
+enter_vm(struct load *l, const struct inifile_item *item, struct err *e)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	const char *id = item->section + strlen("vm ");
+	size_t len = strlen(id);
+
+	if (len == 0 || len >= VM_ID_MAX || strspn(id, allowed) != len)
+		return err_set(e, -EINVAL, item->file, item->line,
+			"\"%s\" is not the id of a VM (1 to %u of A-Z a-z 0-9 . _ -)",
+			id, VM_ID_MAX - 1);
+	l->vm = find_vm(l->config, id);
+	if (l->vm != NULL)
+		return 0;
+	if (l->config->n_vms >= CONFIG_VMS_MAX)
+		return err_set(e, -EINVAL, item->file, item->line,
+			"more than %u [vm ID] sections", CONFIG_VMS_MAX);
+	l->vm = add_vm(l->config, id);
+	return 0;
+}
+
+static int
+on_ini_section(void *owner, const struct inifile_item *item, struct err *e)
+{
+	struct load *l = owner;
+	struct err w = ERR_NONE;
+
+	l->vm = NULL;
+	l->ignored = false;
+	if (str_has_prefix(item->section, "vm "))
+		return enter_vm(l, item, e);
+	if (strcmp(item->section, "qmpin") == 0)
+		return 0;
+	if (strcmp(item->section, "weights") != 0)
+		return err_set(e, -EINVAL, item->file, item->line,
+			"unknown section [%s]", item->section);
+	l->ignored = true;
+	(void)err_set(&w, 0, item->file, item->line,
+		"[weights] is not implemented in this version and has no effect");
+	add_warning(l->config, &w);
+	return 0;
+}
+
+static void
+warn_about_key(struct config *c, const struct inifile_item *item)
+{
+	struct err w = ERR_NONE;
+
+	if (option_table_is_planned(item->key))
+		(void)err_set(&w, 0, item->file, item->line,
+			"\"%s\" is not implemented in this version and has no effect",
+			item->key);
+	else
+		(void)err_set(&w, 0, item->file, item->line,
+			"unknown key \"%s\" in [%s]", item->key, item->section);
+	add_warning(c, &w);
+}
+
+static int
+on_ini_value(void *owner, const struct inifile_item *item, struct err *e)
+{
+	struct load *l = owner;
+	const struct option_def *o = option_table_find(item->key);
+	int r;
+
+	if (l->ignored)
+		return 0;
+	if (o == NULL || (l->vm != NULL && o->vm_offset == 0)) {
+		warn_about_key(l->config, item);
+		return 0;
+	}
+	if (l->vm != NULL) {
+		r = option_table_read(o, item, at_offset(l->vm, o->vm_offset), e);
+		if (r == 0)
+			*(bool *)at_offset(l->vm, o->vm_has) = true;
+		return r;
+	}
+	r = option_table_read(o, item, at_offset(l->config, o->offset), e);
+	if (r == 0 && o->offset == offsetof(struct config, mode))
+		l->config->mode_origin = l->origin;
+	return r;
+}
+
+int
+config_parse(struct config *c, const char *text, size_t len, const char *name,
+	enum config_origin origin, struct err *e)
+{
+	static const struct inifile_handler handler = {on_ini_section, on_ini_value};
+	struct load l = {.config = c, .origin = origin};
+
+	return inifile_parse(text, len, name, &handler, &l, e);
+}
+
+/* Up to @cap bytes. Returns their number or a negative errno. */
+static ssize_t
+read_all(int fd, char *buf, size_t cap)
+{
+	size_t len = 0;
+
+	while (len < cap) {
+		ssize_t n = read(fd, buf + len, cap - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	return (ssize_t)len;
+}
+
+/*
+ * Add the settings of the file at @path. O_NONBLOCK: opening a FIFO must not wait for
+ * its writer.
+ */
+static int
+load_file(struct config *c, const char *path, struct err *e)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	auto_free char *text = NULL;
+	struct stat st;
+	ssize_t len;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set(e, -errno, path, 0, "%s", strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, -EINVAL, path, 0, "not a regular file");
+	text = xcalloc(1, INIFILE_BYTES_MAX + 1); /* one more than config_parse takes */
+	len = read_all(fd, text, INIFILE_BYTES_MAX + 1);
+	if (len < 0)
+		return err_set(e, (int)len, path, 0, "%s", strerror((int)-len));
+	return config_parse(c, text, (size_t)len, path, CONFIG_ORIGIN_CONFIG, e);
+}
+
+static int
+is_conf_name(const struct dirent *entry)
+{
+	const char *dot = strrchr(entry->d_name, '.');
+
+	return entry->d_name[0] != '.' && dot != NULL && strcmp(dot, ".conf") == 0;
+}
+
+/* Byte order, the same in every locale. */
+static int
+compare_names(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int
+load_names(
+	struct config *c, const char *dir, struct dirent **names, int n, struct err *e)
+{
+	if (n > CONF_D_MAX)
+		return err_set(e, -EINVAL, dir, 0, "more than %d files", CONF_D_MAX);
+	for (int i = 0; i < n; i++) {
+		auto_free char *path = xasprintf("%s/%s", dir, names[i]->d_name);
+		int r = load_file(c, path, e);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int
+load_dir(struct config *c, const char *dir, struct err *e)
+{
+	struct dirent **names;
+	int n = scandir(dir, &names, is_conf_name, compare_names);
+	int r;
+
+	if (n < 0 && errno == ENOENT)
+		return 0;
+	if (n < 0)
+		return err_set(e, -errno, dir, 0, "%s", strerror(errno));
+	r = load_names(c, dir, names, n, e);
+	for (int i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+	return r;
+}
+
+static int
+load_defaults(struct config *c, const char *root, struct err *e)
+{
+	auto_free char *path = xasprintf("%s/etc/qmpin/qmpin.conf", root);
+	auto_free char *dir = xasprintf("%s/etc/qmpin/conf.d", root);
+	struct err missing = ERR_NONE;
+	int r = load_file(c, path, &missing);
+
+	if (r < 0 && r != -ENOENT) {
+		*e = missing;
+		return r;
+	}
+	return load_dir(c, dir, e);
+}
+
+int
+config_load(const char *root, const char *file, struct config *out, struct err *e)
+{
+	struct config c;
+	int r;
+
+	config_init(&c);
+	if (file != NULL)
+		r = load_file(&c, file, e);
+	else
+		r = load_defaults(&c, root != NULL ? root : "", e);
+	if (r < 0)
+		config_fini(&c);
+	else
+		*out = c;
+	return r;
+}
+
+const struct config_vm *
+config_vm_find(const struct config *c, const char *id)
+{
+	return find_vm(c, id);
+}
+
+enum place_mode
+config_mode(const struct config *c, const char *id, enum config_origin *origin)
+{
+	const struct config_vm *vm = find_vm(c, id);
+	bool own = vm != NULL && vm->has_mode;
+
+	*origin = own ? CONFIG_ORIGIN_VM_SECTION : c->mode_origin;
+	return own ? vm->mode : c->mode;
+}
+
+enum place_smt
+config_smt(const struct config *c, const char *id)
+{
+	const struct config_vm *vm = find_vm(c, id);
+
+	return vm != NULL && vm->has_smt ? vm->smt : c->smt;
+}
+
+enum place_emulator
+config_emulator(const struct config *c, const char *id)
+{
+	const struct config_vm *vm = find_vm(c, id);
+
+	return vm != NULL && vm->has_emulator ? vm->emulator : c->emulator;
+}
+
+const char *
+config_origin_name(enum config_origin origin)
+{
+	static const char *const names[] = {
+		[CONFIG_ORIGIN_DEFAULT] = "default",
+		[CONFIG_ORIGIN_CLUSTER] = "cluster",
+		[CONFIG_ORIGIN_CONFIG] = "config",
+		[CONFIG_ORIGIN_TAG] = "tag",
+		[CONFIG_ORIGIN_DESCRIPTION] = "description",
+		[CONFIG_ORIGIN_VM_SECTION] = "vm_section",
+		[CONFIG_ORIGIN_RUNTIME] = "runtime",
+	};
+
+	return names[origin];
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A session's bytes and timers on libevent. Input is read as it comes, also when
+ * nothing is asked: QEMU buffers what is not read without limit. Output never waits:
+ * what the socket does not take now is sent when it can.
+ */
+#include "config.h"
+
+#include "qmp/link.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+
+/* The replies of a large VM come in one or two reads of this size; after this many
+ * reads the other VMs have their turn. */
+#define READ_SIZE (32u * 1024)
+#define READS_PER_TURN 8
+
+struct link {
+	int fd;
+	const struct clock *clock;
+	struct session session;
+	struct event readable;
+	struct event writable;
+	struct event deadline;
+	link_handler *on_tell;
+	void *owner;
+	bool busy;   /* inside a callback of libevent */
+	bool doomed; /* freed by its owner meanwhile */
+	bool ended;  /* told so */
+};
+
+static void
+destroy(struct link *l)
+{
+	(void)event_del(&l->readable);
+	(void)event_del(&l->writable);
+	(void)event_del(&l->deadline);
+	close(l->fd);
+	session_fini(&l->session);
+	free(l);
+}
+
+static bool
+is_over(const struct link *l)
+{
+	return l->doomed || l->ended;
+}
+
+static void
+tell(struct link *l, enum session_tell what, const struct session_told *told)
+{
+	if (what == SESSION_NOTHING || is_over(l))
+		return;
+	l->ended = what == SESSION_STALLED || what == SESSION_BROKEN ||
+		   what == SESSION_CLOSED;
+	l->on_tell(l->owner, what, told);
+}
+
+static void
+digest(struct link *l, const char *bytes, size_t len)
+{
+	struct frame_span in = {bytes, len};
+	struct session_told told;
+	enum session_tell what;
+
+	do {
+		what = session_feed(&l->session, &in, &told);
+		tell(l, what, &told);
+	} while (what != SESSION_NOTHING && !is_over(l));
+}
+
+static void
+closed(struct link *l, int err)
+{
+	struct session_told told;
+
+	tell(l, session_close(&l->session, err, &told), &told);
+}
+
+/* Read what is there. */
+static void
+take_input(struct link *l)
+{
+	char bytes[READ_SIZE];
+	ssize_t n;
+
+	for (int i = 0; i < READS_PER_TURN && !is_over(l); i++) {
+		n = recv(l->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		if (n == 0)
+			closed(l, 0);
+		else if (n > 0)
+			digest(l, bytes, (size_t)n);
+		else if (errno == EAGAIN)
+			return;
+		else if (errno != EINTR)
+			closed(l, -errno);
+		if (n > 0 && (size_t)n < sizeof(bytes))
+			return;
+	}
+}
+
+/* Send what can be sent. A failure is not told here: reading shows it too, after what
+ * the peer said before it left. */
+static void
+give_output(struct link *l)
+{
+	struct frame_span out = session_output(&l->session, clock_now_us(l->clock));
+	ssize_t n = 0;
+
+	if (out.len > 0)
+		n = send(l->fd, out.bytes, out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n > 0)
+		session_sent(&l->session, (size_t)n);
+	if ((n >= 0 && (size_t)n < out.len) ||
+		(n < 0 && (errno == EAGAIN || errno == EINTR)))
+		(void)event_add(&l->writable, NULL);
+}
+
+static void
+arm_deadline(struct link *l)
+{
+	uint64_t deadline_us = session_deadline_us(&l->session);
+	uint64_t now_us = clock_now_us(l->clock);
+	uint64_t left_us = deadline_us > now_us ? deadline_us - now_us : 0;
+	struct timeval left = {
+		.tv_sec = (time_t)(left_us / 1000000),
+		.tv_usec = (suseconds_t)(left_us % 1000000),
+	};
+
+	if (deadline_us == SESSION_NEVER)
+		(void)event_del(&l->deadline);
+	else
+		(void)event_add(&l->deadline, &left);
+}
+
+static void
+enter(struct link *l)
+{
+	l->busy = true;
+}
+
+static void
+leave(struct link *l)
+{
+	l->busy = false;
+	if (l->doomed) {
+		destroy(l);
+		return;
+	}
+	if (l->ended) {
+		(void)event_del(&l->readable);
+		(void)event_del(&l->writable);
+		(void)event_del(&l->deadline);
+		return;
+	}
+	give_output(l);
+	arm_deadline(l);
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *owner)
+{
+	struct link *l = owner;
+
+	(void)fd;
+	(void)what;
+	enter(l);
+	take_input(l);
+	leave(l);
+}
+
+/* leave() sends. */
+static void
+on_writable(evutil_socket_t fd, short what, void *owner)
+{
+	struct link *l = owner;
+
+	(void)fd;
+	(void)what;
+	enter(l);
+	leave(l);
+}
+
+/* Read once more before giving up: when we were the ones who slept, the answer is here.
+ */
+static void
+on_deadline(evutil_socket_t fd, short what, void *owner)
+{
+	struct session_told told;
+	struct link *l = owner;
+
+	(void)fd;
+	(void)what;
+	enter(l);
+	take_input(l);
+	if (!is_over(l))
+		tell(l, session_check(&l->session, clock_now_us(l->clock), &told),
+			&told);
+	leave(l);
+}
+
+struct link *
+link_new(struct event_base *base, int fd, const struct link_options *options,
+	link_handler *on_tell, void *owner)
+{
+	struct link *l = xcalloc(1, sizeof(*l));
+	int r;
+
+	l->fd = fd;
+	l->clock = options->clock;
+	l->on_tell = on_tell;
+	l->owner = owner;
+	session_init(&l->session, clock_now_us(l->clock), options->session_ms * 1000ull,
+		options->query_ms * 1000ull);
+	r = event_assign(&l->readable, base, fd, EV_READ | EV_PERSIST, on_readable, l);
+	r |= event_assign(&l->writable, base, fd, EV_WRITE, on_writable, l);
+	r |= event_assign(&l->deadline, base, -1, 0, on_deadline, l);
+	assert(r == 0);
+	(void)event_add(&l->readable, NULL);
+	arm_deadline(l);
+	return l;
+}
+
+void
+link_observe(struct link *l)
+{
+	session_observe(&l->session);
+	if (!l->busy && !l->ended)
+		(void)event_add(&l->writable, NULL);
+}
+
+bool
+link_wants(const struct link *l)
+{
+	return session_wants(&l->session);
+}
+
+void
+link_free(struct link *l)
+{
+	if (l == NULL)
+		return;
+	if (l->busy)
+		l->doomed = true;
+	else
+		destroy(l);
+}

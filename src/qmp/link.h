@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A session on a connected descriptor: carries its bytes, keeps its deadlines, tells
+ * what it tells. Does not care how the descriptor came about (dialled, accepted or
+ * received), and never dials again: when it has ended, its owner decides.
+ */
+#ifndef QMPIN_QMP_LINK_H
+#define QMPIN_QMP_LINK_H
+
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "qmp/session.h"
+
+struct event_base;
+struct link;
+
+struct link_options {
+	const struct clock *clock;
+	unsigned int session_ms; /* to capabilities */
+	unsigned int query_ms;	 /* one observation */
+};
+
+/* Called from the event loop, never from link_new() or link_observe(). After one of the
+ * three ends nothing more is told. The link may be freed inside. */
+typedef void link_handler(
+	void *owner, enum session_tell tell, const struct session_told *told);
+
+/** New link on @fd, which it owns from now on. Never NULL. */
+struct link *link_new(struct event_base *base, int fd,
+	const struct link_options *options, link_handler *on_tell, void *owner);
+
+/** See session_observe() and session_wants(). */
+void link_observe(struct link *l);
+bool link_wants(const struct link *l);
+
+/** Close and free; allowed inside its own callback. NULL is allowed. */
+void link_free(struct link *l);
+
+#endif

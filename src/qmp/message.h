@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One QMP message: what QEMU said, told apart, and the few things that are ever said to
+ * it. Pure.
+ *
+ * Source: QEMU's docs/interop/qmp-spec.
+ */
+#ifndef QMPIN_QMP_MESSAGE_H
+#define QMPIN_QMP_MESSAGE_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "qmp/event.h"
+
+enum message_kind {
+	MESSAGE_GREETING,
+	MESSAGE_RETURN,
+	MESSAGE_ERROR,
+	MESSAGE_EVENT,
+};
+
+struct message {
+	enum message_kind kind;
+	uint64_t id;		/* RETURN, ERROR: of our command; 0: none or not ours */
+	const json_t *ret;	/* RETURN; borrowed from json */
+	const char *desc;	/* ERROR: as QEMU words it, not escaped; from json */
+	struct qmp_event event; /* EVENT */
+	json_t *json;		/* owned */
+};
+
+/**
+ * Read one message.
+ *
+ * @out  written only on success; free with message_fini
+ *
+ * Returns 0, -E2BIG (over the caps of qmp/frame.h) or -EBADMSG (not JSON, or not QMP).
+ */
+MUST_CHECK int message_parse(
+	const char *text, size_t len, struct message *out, struct err *e);
+
+void message_fini(struct message *m);
+
+/* All that is ever sent: constant, read-only, without arguments. */
+enum message_command {
+	MESSAGE_CAPABILITIES,
+	MESSAGE_QUERY_STATUS,
+	MESSAGE_QUERY_CPUS_FAST,
+	MESSAGE_QUERY_HOTPLUGGABLE_CPUS,
+	MESSAGE_QUERY_IOTHREADS,
+	MESSAGE_QUERY_NAME,
+	MESSAGE_COMMANDS, /* how many */
+};
+
+/** As QEMU calls it: "query-status". */
+const char *message_command_name(enum message_command command);
+
+/** Append the command and its newline. @id is not 0; the reply carries it. */
+void message_command_format(
+	enum message_command command, uint64_t id, struct strbuf *out);
+
+#endif

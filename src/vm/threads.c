@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which thread of a QEMU is what. Pure.
+ *
+ * The tasks are the truth; a claim only names one of them. One claim that does not fit
+ * spoils the answer as a whole: what else would be wrong with it is not known.
+ */
+#include "config.h"
+
+#include "vm/threads.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "base/xalloc.h"
+
+/* A task and what QMP says it is; sorted by tid. */
+struct slot {
+	pid_t tid;
+	const struct task_stat *task;
+	const struct thread_claim *claim; /* NULL: none */
+};
+
+const char *thread_class_name(enum thread_class class)
+{
+	static const char *const names[THREAD_N_CLASSES] = {
+		[THREAD_VCPU] = "vcpu",
+		[THREAD_IOTHREAD] = "iothread",
+		[THREAD_EMULATOR] = "emulator",
+		[THREAD_VHOST] = "vhost",
+		[THREAD_WORKER] = "worker",
+	};
+
+	assert(class < THREAD_N_CLASSES);
+	return names[class];
+}
+
+static int
+compare_slots(const void *a, const void *b)
+{
+	const struct slot *x = a;
+	const struct slot *y = b;
+
+	return (x->tid > y->tid) - (x->tid < y->tid);
+}
+
+static struct slot *
+find_slot(struct slot *slots, size_t n, pid_t tid)
+{
+	const struct slot key = {.tid = tid};
+
+	if (n == 0)
+		return NULL;
+	return bsearch(&key, slots, n, sizeof(*slots), compare_slots);
+}
+
+/* Put the tasks in order; the main thread must be there and no tid twice. */
+static int
+fill_slots(pid_t pid, const struct task_stat *tasks, size_t n, struct slot *slots,
+	struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		slots[i].tid = tasks[i].tid;
+		slots[i].task = &tasks[i];
+	}
+	if (n > 0)
+		qsort(slots, n, sizeof(*slots), compare_slots);
+	for (size_t i = 1; i < n; i++) {
+		if (slots[i].tid == slots[i - 1].tid)
+			return err_set(e, -ESTALE, NULL, 0,
+				"thread %d of process %d is listed twice",
+				(int)slots[i].tid, (int)pid);
+	}
+	if (find_slot(slots, n, pid) == NULL)
+		return err_set(e, -ESTALE, NULL, 0,
+			"the threads of process %d lack its main thread", (int)pid);
+	return 0;
+}
+
+static int
+attach_claim(pid_t pid, struct slot *slots, size_t n, const struct thread_claim *claim,
+	struct err *e)
+{
+	const char *what = thread_class_name(claim->class);
+	struct slot *slot = find_slot(slots, n, claim->tid);
+
+	assert(claim->class == THREAD_VCPU || claim->class == THREAD_IOTHREAD);
+	if (slot == NULL)
+		return err_set(e, -ESTALE, NULL, 0,
+			"QMP names thread %d as %s %d, but process %d has no such thread",
+			(int)claim->tid, what, claim->index, (int)pid);
+	if (claim->tid == pid)
+		return err_set(e, -ESTALE, NULL, 0,
+			"QMP names the main thread %d as %s %d", (int)pid, what,
+			claim->index);
+	if (slot->claim != NULL)
+		return err_set(e, -ESTALE, NULL, 0,
+			"QMP names thread %d as %s %d and as %s %d", (int)claim->tid,
+			thread_class_name(slot->claim->class), slot->claim->index, what,
+			claim->index);
+	slot->claim = claim;
+	return 0;
+}
+
+static enum thread_class
+class_of(pid_t pid, const struct slot *slot)
+{
+	char vhost[TASK_COMM_MAX];
+
+	if (slot->claim != NULL)
+		return slot->claim->class;
+	if (slot->tid == pid)
+		return THREAD_EMULATOR;
+	(void)snprintf(vhost, sizeof(vhost), "vhost-%d", (int)pid);
+	return str_equal(slot->task->comm, vhost) ? THREAD_VHOST : THREAD_WORKER;
+}
+
+static struct vm_thread
+thread_from(pid_t pid, const struct slot *slot)
+{
+	struct vm_thread t = {
+		.tid = slot->tid,
+		.start_ticks = slot->task->start_ticks,
+		.class = class_of(pid, slot),
+		.index = slot->claim != NULL ? slot->claim->index : -1,
+	};
+
+	str_escape(slot->task->comm, strlen(slot->task->comm), t.comm, sizeof(t.comm));
+	return t;
+}
+
+int
+threads_classify(pid_t pid, const struct task_stat *tasks, size_t n_tasks,
+	const struct thread_claim *claims, size_t n_claims, struct vm_thread *out,
+	struct err *e)
+{
+	auto_free struct slot *slots = xcalloc(n_tasks, sizeof(*slots));
+	int r;
+
+	r = fill_slots(pid, tasks, n_tasks, slots, e);
+	for (size_t i = 0; r == 0 && i < n_claims; i++)
+		r = attach_claim(pid, slots, n_tasks, &claims[i], e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n_tasks; i++)
+		out[i] = thread_from(pid, &slots[i]);
+	return 0;
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Fuzz target: a configuration file. The unit test of config replays the corpus through
+ * the same function.
+ */
+#include "config.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "daemon/config.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What holds for every file: an error has a text, a success is consistent. */
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct err e = ERR_NONE;
+	enum config_origin origin;
+	struct config c;
+	int r;
+
+	config_init(&c);
+	r = config_parse(
+		&c, (const char *)data, size, "fuzz", CONFIG_ORIGIN_CONFIG, &e);
+	assert((r < 0) == err_is_set(&e));
+	assert(c.n_warnings <= CONFIG_WARNINGS_MAX);
+	for (size_t i = 0; i < c.n_vms; i++) {
+		assert(i == 0 || strcmp(c.vms[i - 1].id, c.vms[i].id) < 0);
+		assert(config_vm_find(&c, c.vms[i].id) == &c.vms[i]);
+		assert(place_mode_supported(config_mode(&c, c.vms[i].id, &origin)));
+	}
+	config_fini(&c);
+	return 0;
+}

@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: MIT
+/* Settings: which value wins, what is refused and how it is told, and reading files. */
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+#include "base/xalloc.h"
+#include "daemon/config.h"
+#include "daemon/option_table.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int
+parse(struct config *c, const char *text, struct err *e)
+{
+	return config_parse(c, text, strlen(text), "f", CONFIG_ORIGIN_CONFIG, e);
+}
+
+/* A configuration of @text alone; fails when it is refused. */
+static struct config
+config_of(const char *text)
+{
+	struct err e = ERR_NONE;
+	struct config c;
+
+	config_init(&c);
+	if (parse(&c, text, &e) != 0)
+		fail_msg("%s\nline %u: %s", text, e.line, e.text);
+	return c;
+}
+
+static void
+defaults_are_the_documented_ones(void **state UNUSED)
+{
+	enum config_origin origin;
+	struct config c;
+
+	config_init(&c);
+	assert_int_equal(c.mode, PLACE_AUTO);
+	assert_int_equal(c.select, CONFIG_SELECT_ALL);
+	assert_int_equal(c.adopt, CONFIG_ADOPT_GRADUAL);
+	assert_int_equal(c.smt, PLACE_SMT_SHARE);
+	assert_int_equal(c.emulator, PLACE_EMULATOR_FLOAT);
+	assert_int_equal(c.rebalance_moves_per_min, 2);
+	assert_true(cpuset_empty(&c.reserved_cpus));
+	assert_int_equal(c.settle_ms, 10);
+	assert_int_equal(c.audit_interval_ms, 2000);
+	assert_string_equal(c.control_group, "qmpin");
+	assert_int_equal(c.log_level, LOG_INFO);
+	assert_int_equal(config_mode(&c, "103", &origin), PLACE_AUTO);
+	assert_int_equal(origin, CONFIG_ORIGIN_DEFAULT);
+	config_fini(&c);
+}
+
+static void
+every_key_reaches_its_member(void **state UNUSED)
+{
+	struct config c = config_of("[qmpin]\nmode = pin\nselect = all\nadopt = now\n"
+				    "smt = isolate\nemulator = follow\n"
+				    "rebalance_moves_per_min = 1000\n"
+				    "reserved_cpus = 0-1,64\nsettle_ms = 0\n"
+				    "audit_interval_ms = 100\ncontrol_group = adm-1\n"
+				    "log_level = debug\n");
+	char list[32];
+
+	assert_int_equal(c.mode, PLACE_PIN);
+	assert_int_equal(c.mode_origin, CONFIG_ORIGIN_CONFIG);
+	assert_int_equal(c.adopt, CONFIG_ADOPT_NOW);
+	assert_int_equal(c.smt, PLACE_SMT_ISOLATE);
+	assert_int_equal(c.emulator, PLACE_EMULATOR_FOLLOW);
+	assert_int_equal(c.rebalance_moves_per_min, 1000);
+	assert_string_equal(
+		cpuset_format(&c.reserved_cpus, list, sizeof(list)), "0-1,64");
+	assert_int_equal(c.settle_ms, 0);
+	assert_int_equal(c.audit_interval_ms, 100);
+	assert_string_equal(c.control_group, "adm-1");
+	assert_int_equal(c.log_level, LOG_DEBUG);
+	assert_int_equal(c.n_warnings, 0);
+	config_fini(&c);
+}
+
+/* Every word of the table parses, and no word of place is missing from it. */
+static void
+words_of_the_table_are_those_of_place(void **state UNUSED)
+{
+	const struct option_def *mode = option_table_find("mode");
+	const struct option_def *smt = option_table_find("smt");
+	const struct option_def *emulator = option_table_find("emulator");
+	size_t n;
+	const struct option_def *o = option_table(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		for (size_t w = 0; o[i].words != NULL && o[i].words[w] != NULL; w++) {
+			if (o[i].parse != NULL && o[i].parse(o[i].words[w]) < 0)
+				fail_msg("%s: %s", o[i].key, o[i].words[w]);
+		}
+	}
+	for (int i = 0; i < PLACE_N_MODES; i++)
+		assert_string_equal(
+			mode->words[i], place_mode_name((enum place_mode)i));
+	assert_null(mode->words[PLACE_N_MODES]);
+	for (int i = 0; i < PLACE_N_SMT; i++)
+		assert_string_equal(smt->words[i], place_smt_name((enum place_smt)i));
+	assert_null(smt->words[PLACE_N_SMT]);
+	for (int i = 0; i < PLACE_N_EMULATOR; i++)
+		assert_string_equal(emulator->words[i],
+			place_emulator_name((enum place_emulator)i));
+	assert_null(emulator->words[PLACE_N_EMULATOR]);
+}
+
+static void
+bad_values_are_refused_with_line_and_reason(void **state UNUSED)
+{
+	static const struct {
+		const char *text;
+		unsigned int line;
+		const char *reason;
+	} cases[] = {
+		{"[qmpin]\nmode = fast\n", 2,
+			"mode: \"fast\" is not one of off, observe, auto"},
+		{"[qmpin]\nmode = Auto\n", 2, "not one of "},
+		{"[qmpin]\nmode =\n", 2, "mode: \"\" is not one of"},
+		{"[qmpin]\n\nmode = core\n", 3,
+			"\"core\" is not supported in this version"},
+		{"[vm 1]\nmode = dedicated\n", 2, "\"dedicated\" is not supported"},
+		{"[qmpin]\nselect = tagged\n", 2,
+			"select: \"tagged\" is not supported in this version; use all"},
+		{"[qmpin]\nlog_level = 7\n", 2, "log_level: \"7\""},
+		{"[qmpin]\nsettle_ms = 70000\n", 2,
+			"settle_ms: 70000 is above 10000 ms"},
+		{"[qmpin]\nsettle_ms = 99999999999999999999999\n", 2,
+			"is above 10000 ms"},
+		{"[qmpin]\naudit_interval_ms = 99\n", 2,
+			"audit_interval_ms: 99 is below 100 ms"},
+		{"[qmpin]\nsettle_ms = 10 ms\n", 2,
+			"settle_ms: \"10 ms\" is not a number (0 to 10000 ms)"},
+		{"[qmpin]\nsettle_ms = -1\n", 2, "not a number"},
+		{"[qmpin]\nsettle_ms = 0x10\n", 2, "not a number"},
+		{"[qmpin]\nsettle_ms =\n", 2, "not a number"},
+		{"[qmpin]\nreserved_cpus = 3-0\n", 2, "\"3-0\" is not a list of CPUs"},
+		{"[qmpin]\nreserved_cpus = 0, 1\n", 2, "not a list of CPUs"},
+		{"[qmpin]\nreserved_cpus = 2048\n", 2, "CPU numbers end at 2047"},
+		{"[qmpin]\ncontrol_group =\n", 2, "not the name of a group"},
+		{"[qmpin]\ncontrol_group = a:b\n", 2, "not the name of a group"},
+		{"[qmpin]\ncontrol_group = a23456789012345678901234567890123\n", 2,
+			"not the name of a group"},
+		{"[qmpin]\n[qmpim]\n", 2, "unknown section [qmpim]"},
+		{"[vm]\n", 1, "unknown section [vm]"},
+		{"[VM 1]\n", 1, "unknown section [VM 1]"},
+		{"[vm ]\n", 1, "\"\" is not the id of a VM"},
+		{"[vm  1]\n", 1, "\" 1\" is not the id of a VM"},
+		{"[vm ../1]\n", 1, "\"../1\" is not the id"},
+		{"[vm \xc3\xa9]\n", 1, "\"\\xc3\\xa9\" is not the id"},
+		{"[vm 1]\nsmt = no\n", 2, "smt: \"no\" is not one of"},
+		{"[vm 1]\nmode=off\n[vm 1]\nmode=off\n", 4, "already set in line 2"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err e = ERR_NONE;
+		struct config c;
+		int r;
+
+		config_init(&c);
+		r = parse(&c, cases[i].text, &e);
+		config_fini(&c);
+		if (r != -EINVAL || e.line != cases[i].line ||
+			strstr(e.text, cases[i].reason) == NULL)
+			fail_msg("%s\nr = %d, line %u: %s", cases[i].text, r, e.line,
+				e.text);
+	}
+}
+
+static void
+what_has_no_effect_is_a_warning(void **state UNUSED)
+{
+	static const char *const want[] = {
+		"f:2: unknown key \"speed\" in [qmpin]",
+		"f:3: \"share\" is not implemented in this version and has no effect",
+		"f:5: unknown key \"settle_ms\" in [vm 7]",
+		"f:6: \"memory\" is not implemented in this version and has no effect",
+		"f:7: [weights] is not implemented in this version and has no effect",
+		"f:10: unknown key \"\\xc3\\xa9\" in [qmpin]",
+	};
+	struct config c = config_of("[qmpin]\nspeed = 9\nshare = yield\n"
+				    "[vm 7]\nsettle_ms = 1\nmemory = follow\n"
+				    "[weights]\nremote = 2\n"
+				    "[qmpin]\n\xc3\xa9 = 1\n");
+
+	assert_int_equal(c.n_warnings, ARRAY_LEN(want));
+	for (size_t i = 0; i < ARRAY_LEN(want); i++)
+		assert_string_equal(c.warnings[i], want[i]);
+	config_fini(&c);
+}
+
+static void
+warnings_are_capped(void **state UNUSED)
+{
+	struct strbuf text = {0};
+	struct config c;
+
+	strbuf_adds(&text, "[qmpin]\n");
+	for (int i = 0; i < 500; i++)
+		strbuf_addf(&text, "key%d = 1\n", i);
+	c = config_of(strbuf_text(&text));
+	assert_int_equal(c.n_warnings, CONFIG_WARNINGS_MAX);
+	assert_string_equal(c.warnings[CONFIG_WARNINGS_MAX - 2],
+		"f:100: unknown key \"key98\" in [qmpin]");
+	assert_string_equal(
+		c.warnings[CONFIG_WARNINGS_MAX - 1], "more warnings are left out");
+	strbuf_fini(&text);
+	config_fini(&c);
+}
+
+static void
+a_vm_section_overrides_what_it_names(void **state UNUSED)
+{
+	struct config c =
+		config_of("[vm 200]\nmode = off\n[vm 103]\nsmt = avoid\n"
+			  "[qmpin]\nmode = pin\nemulator = follow\n"
+			  "[vm 1000]\nemulator = isolate\n[vm 103]\nmode = float\n");
+	enum config_origin origin;
+
+	assert_int_equal(c.n_vms, 3);
+	assert_string_equal(c.vms[0].id, "1000");
+	assert_string_equal(c.vms[1].id, "103");
+	assert_string_equal(c.vms[2].id, "200");
+	assert_int_equal(config_mode(&c, "103", &origin), PLACE_FLOAT);
+	assert_string_equal(config_origin_name(origin), "vm_section");
+	assert_int_equal(config_smt(&c, "103"), PLACE_SMT_AVOID);
+	assert_int_equal(config_emulator(&c, "103"), PLACE_EMULATOR_FOLLOW);
+	assert_int_equal(config_mode(&c, "1000", &origin), PLACE_PIN);
+	assert_string_equal(config_origin_name(origin), "config");
+	assert_int_equal(config_emulator(&c, "1000"), PLACE_EMULATOR_ISOLATE);
+	assert_int_equal(config_smt(&c, "1000"), PLACE_SMT_SHARE);
+	assert_int_equal(config_mode(&c, "200", &origin), PLACE_OFF);
+	assert_int_equal(config_mode(&c, "10", &origin), PLACE_PIN);
+	assert_null(config_vm_find(&c, "10"));
+	assert_ptr_equal(config_vm_find(&c, "200"), &c.vms[2]);
+	config_fini(&c);
+}
+
+static void
+a_later_file_overrides_an_earlier_one(void **state UNUSED)
+{
+	struct err e = ERR_NONE;
+	enum config_origin origin;
+	struct config c;
+	const char *cluster =
+		"[qmpin]\nmode=pin\nsmt=avoid\n[vm 5]\nmode=off\nsmt=share\n";
+
+	config_init(&c);
+	assert_int_equal(config_parse(&c, cluster, strlen(cluster), "cluster",
+				 CONFIG_ORIGIN_CLUSTER, &e),
+		0);
+	(void)config_mode(&c, "1", &origin);
+	assert_int_equal(origin, CONFIG_ORIGIN_CLUSTER);
+	assert_int_equal(
+		parse(&c, "[qmpin]\nsmt=isolate\n[vm 5]\nmode=float\n", &e), 0);
+	assert_int_equal(c.mode, PLACE_PIN);
+	assert_int_equal(c.mode_origin, CONFIG_ORIGIN_CLUSTER);
+	assert_int_equal(config_smt(&c, "5"), PLACE_SMT_SHARE);
+	assert_int_equal(config_smt(&c, "6"), PLACE_SMT_ISOLATE);
+	assert_int_equal(config_mode(&c, "5", &origin), PLACE_FLOAT);
+	assert_int_equal(parse(&c, "[qmpin]\nmode=float\n", &e), 0);
+	assert_int_equal(c.mode_origin, CONFIG_ORIGIN_CONFIG);
+	config_fini(&c);
+}
+
+static void
+vm_ids_go_up_to_their_limits(void **state UNUSED)
+{
+	struct strbuf text = {0};
+	struct err e = ERR_NONE;
+	struct config c;
+	char id[VM_ID_MAX + 1];
+
+	(void)snprintf(id, sizeof(id), "%064d", 7);
+	strbuf_addf(&text, "[vm %s]\nmode = off\n", id);
+	for (unsigned int i = CONFIG_VMS_MAX - 1; i > 0; i--)
+		strbuf_addf(&text, "[vm %u]\n", i);
+	c = config_of(strbuf_text(&text));
+	assert_int_equal(c.n_vms, CONFIG_VMS_MAX);
+	assert_non_null(config_vm_find(&c, id));
+	assert_int_equal(parse(&c, "[vm 1]\n[vm more]\n", &e), -EINVAL);
+	assert_int_equal(e.line, 2);
+	config_fini(&c);
+	err_clear(&e);
+	config_init(&c);
+	(void)snprintf(id, sizeof(id), "%065d", 7);
+	strbuf_drop(&text, text.len);
+	strbuf_addf(&text, "[vm %s]\n", id);
+	assert_int_equal(parse(&c, strbuf_text(&text), &e), -EINVAL);
+	assert_non_null(strstr(e.text, "is not the id of a VM"));
+	config_fini(&c);
+	strbuf_fini(&text);
+}
+
+static void
+long_cpu_lists_are_read_whole(void **state UNUSED)
+{
+	char list[CPUSET_TEXT_MAX];
+	struct strbuf text = {0};
+	struct cpuset want = CPUSET_NONE;
+	struct config c;
+
+	for (unsigned int cpu = 1; cpu < 1700; cpu += 2)
+		cpuset_add(&want, cpu);
+	strbuf_addf(&text, "[qmpin]\nreserved_cpus = %s ; odd ones\n",
+		cpuset_format(&want, list, sizeof(list)));
+	c = config_of(strbuf_text(&text));
+	assert_true(cpuset_equal(&c.reserved_cpus, &want));
+	config_fini(&c);
+	strbuf_fini(&text);
+}
+
+/* The sample: what it shows are the defaults, also when all of it is switched on. */
+static void
+the_sample_file_shows_the_defaults(void **state UNUSED)
+{
+	auto_free char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	struct config fresh;
+	struct config c;
+
+	assert_non_null(out);
+	option_table_write_sample(out);
+	assert_int_equal(fclose(out), 0);
+	for (char *p = text; (p = strstr(p, "\n#")) != NULL; p++) {
+		if (p[2] != ' ')
+			memmove(p + 1, p + 2, strlen(p + 2) + 1);
+	}
+	c = config_of(text);
+	config_init(&fresh);
+	assert_int_equal(c.n_warnings, 0);
+	assert_int_equal(c.n_vms, 1);
+	assert_true(c.vms[0].has_mode && c.vms[0].has_smt && c.vms[0].has_emulator);
+	assert_memory_equal(c.control_group, fresh.control_group, CONFIG_GROUP_MAX);
+	assert_int_equal(c.mode, fresh.mode);
+	assert_int_equal(c.log_level, fresh.log_level);
+	assert_int_equal(c.audit_interval_ms, fresh.audit_interval_ms);
+	assert_int_equal(c.mode_origin, CONFIG_ORIGIN_CONFIG);
+	config_fini(&c);
+	config_fini(&fresh);
+}
+
+/* A file of the source tree, NUL-terminated; fails when it cannot be read. */
+static char *
+source_file(const char *name, size_t *len)
+{
+	const char *srcdir = getenv("srcdir");
+	auto_free char *path = xasprintf("%s/%s", srcdir != NULL ? srcdir : ".", name);
+	FILE *in = fopen(path, "r");
+	char *text = xcalloc(1, INIFILE_BYTES_MAX);
+
+	if (in == NULL)
+		fail_msg("%s: %s", path, strerror(errno));
+	*len = fread(text, 1, INIFILE_BYTES_MAX - 1, in);
+	(void)fclose(in);
+	return text;
+}
+
+static void
+the_shipped_sample_is_the_table_s(void **state UNUSED)
+{
+	auto_free char *text = NULL;
+	auto_free char *shipped = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_non_null(out);
+	option_table_write_sample(out);
+	assert_int_equal(fclose(out), 0);
+	shipped = source_file("contrib/qmpin.conf", &len);
+	if (strcmp(shipped, text) != 0)
+		fail_msg("write it anew: test_config --sample > contrib/qmpin.conf");
+}
+
+static void
+the_fuzzer_s_corpus_is_survived(void **state UNUSED)
+{
+	const char *srcdir = getenv("srcdir");
+	auto_free char *dir =
+		xasprintf("%s/tests/fuzz/corpus/config", srcdir != NULL ? srcdir : ".");
+	DIR *d = opendir(dir);
+	const struct dirent *entry;
+	int n = 0;
+
+	assert_non_null(d);
+	while ((entry = readdir(d)) != NULL) {
+		auto_free char *name =
+			xasprintf("tests/fuzz/corpus/config/%s", entry->d_name);
+		auto_free char *text = NULL;
+		size_t len;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		text = source_file(name, &len);
+		(void)LLVMFuzzerTestOneInput((const uint8_t *)text, len);
+		n++;
+	}
+	(void)closedir(d);
+	assert_true(n >= 10);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults_are_the_documented_ones),
+		cmocka_unit_test(every_key_reaches_its_member),
+		cmocka_unit_test(words_of_the_table_are_those_of_place),
+		cmocka_unit_test(bad_values_are_refused_with_line_and_reason),
+		cmocka_unit_test(what_has_no_effect_is_a_warning),
+		cmocka_unit_test(warnings_are_capped),
+		cmocka_unit_test(a_vm_section_overrides_what_it_names),
+		cmocka_unit_test(a_later_file_overrides_an_earlier_one),
+		cmocka_unit_test(vm_ids_go_up_to_their_limits),
+		cmocka_unit_test(long_cpu_lists_are_read_whole),
+		cmocka_unit_test(the_sample_file_shows_the_defaults),
+		cmocka_unit_test(the_shipped_sample_is_the_table_s),
+		cmocka_unit_test(the_fuzzer_s_corpus_is_survived),
+	};
+
+	if (argc > 1 && strcmp(argv[1], "--sample") == 0) {
+		option_table_write_sample(stdout);
+		return 0;
+	}
+	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Configuration files on disk: which are read and in which order, what is refused by
+ * name, and that a failed reading leaves the old settings alone.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+#include "base/xalloc.h"
+#include "daemon/config.h"
+
+#define NOBODY 65534
+
+/* A fresh root directory with etc/qmpin/conf.d; the test's state. */
+static int
+make_root(void **state)
+{
+	const char *tmp = getenv("TMPDIR");
+	char *root = xasprintf("%s/qmpin-test-XXXXXX", tmp != NULL ? tmp : "/tmp");
+	static const char *const dirs[] = {"etc", "etc/qmpin", "etc/qmpin/conf.d"};
+
+	if (mkdtemp(root) == NULL || chmod(root, 0755) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+		auto_free char *path = xasprintf("%s/%s", root, dirs[i]);
+
+		if (mkdir(path, 0755) < 0)
+			return -1;
+	}
+	*state = root;
+	return 0;
+}
+
+static int
+remove_entry(const char *path, const struct stat *st UNUSED, int type UNUSED,
+	struct FTW *ftw UNUSED)
+{
+	return remove(path);
+}
+
+static int
+remove_root(void **state)
+{
+	int r = nftw(*state, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+
+	free(*state);
+	return r;
+}
+
+static char *
+path_of(const char *root, const char *name)
+{
+	return xasprintf("%s/etc/qmpin/%s", root, name);
+}
+
+static void
+write_bytes(const char *root, const char *name, const char *text, size_t len)
+{
+	auto_free char *path = path_of(root, name);
+	FILE *out = fopen(path, "w");
+
+	assert_non_null(out);
+	assert_int_equal(fwrite(text, 1, len, out), len);
+	assert_int_equal(fclose(out), 0);
+}
+
+static void
+write_file(const char *root, const char *name, const char *text)
+{
+	write_bytes(root, name, text, strlen(text));
+}
+
+/* Fails unless loading ends with @want, @name and @reason in the message, and leaves
+ * the settings that were there. */
+static void
+expect_failure(const char *root, int want, const char *name, const char *reason)
+{
+	auto_free char *path = path_of(root, name);
+	struct err e = ERR_NONE;
+	struct config c;
+	struct config before;
+	int r;
+
+	memset(&c, 0x5a, sizeof(c));
+	memcpy(&before, &c, sizeof(before));
+	r = config_load(root, NULL, &c, &e);
+	if (r != want || strcmp(e.source, path) != 0 || strstr(e.text, reason) == NULL)
+		fail_msg("%s: r = %d, %s:%u: %s", name, r, e.source, e.line, e.text);
+	assert_memory_equal(&c, &before, sizeof(c));
+}
+
+static struct config
+expect_success(const char *root, const char *file)
+{
+	struct err e = ERR_NONE;
+	struct config c;
+
+	if (config_load(root, file, &c, &e) != 0)
+		fail_msg("%s:%u: %s", e.source, e.line, e.text);
+	return c;
+}
+
+static void
+missing_default_files_are_the_defaults(void **state)
+{
+	auto_free char *conf_d = path_of(*state, "conf.d");
+	struct config c = expect_success(*state, NULL);
+
+	assert_int_equal(c.settle_ms, 10);
+	config_fini(&c);
+	assert_int_equal(rmdir(conf_d), 0);
+	c = expect_success(*state, NULL);
+	assert_int_equal(c.mode_origin, CONFIG_ORIGIN_DEFAULT);
+	config_fini(&c);
+	c = expect_success("/nonexistent", NULL);
+	config_fini(&c);
+}
+
+static void
+files_override_in_byte_order_of_their_names(void **state)
+{
+	struct config c;
+
+	write_file(*state, "qmpin.conf", "[qmpin]\nsettle_ms=1\nmode=off\nsmt=avoid\n");
+	write_file(*state, "conf.d/a.conf", "[qmpin]\nsettle_ms=2\nmode=float\n");
+	write_file(*state, "conf.d/B.conf", "[qmpin]\nsettle_ms=3\n");
+	write_file(*state, "conf.d/10.conf", "[qmpin]\nsettle_ms=4\n");
+	write_file(*state, "conf.d/9.conf", "[qmpin]\nsettle_ms=5\nmode=pin\n");
+	write_file(*state, "conf.d/z.conf.dpkg-old", "[qmpin]\nsettle_ms=6\n");
+	write_file(*state, "conf.d/.z.conf", "[qmpin]\nsettle_ms=7\n");
+	write_file(*state, "conf.d/z", "[qmpin]\nsettle_ms=8\n");
+	c = expect_success(*state, NULL);
+	assert_int_equal(c.settle_ms, 2);
+	assert_int_equal(c.mode, PLACE_FLOAT);
+	assert_int_equal(c.smt, PLACE_SMT_AVOID);
+	config_fini(&c);
+}
+
+static void
+a_named_file_stands_for_all_files(void **state)
+{
+	auto_free char *file = path_of(*state, "other");
+	struct err e = ERR_NONE;
+	struct config c;
+
+	write_file(*state, "qmpin.conf", "[qmpin]\nsettle_ms=1\n");
+	write_file(*state, "conf.d/a.conf", "bad\n");
+	write_file(*state, "other", "[qmpin]\nmode=pin\n");
+	c = expect_success(*state, file);
+	assert_int_equal(c.settle_ms, 10);
+	assert_int_equal(c.mode, PLACE_PIN);
+	config_fini(&c);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(config_load(*state, file, &c, &e), -ENOENT);
+	assert_string_equal(e.source, file);
+	assert_string_equal(e.text, "No such file or directory");
+}
+
+static void
+errors_name_the_file(void **state)
+{
+	write_file(*state, "qmpin.conf", "[qmpin]\nmode=off\n");
+	write_file(*state, "conf.d/a.conf", "[qmpin]\nmode=fast\n");
+	expect_failure(*state, -EINVAL, "conf.d/a.conf", "\"fast\"");
+	write_file(*state, "qmpin.conf", "[qmpin\n");
+	expect_failure(*state, -EINVAL, "qmpin.conf", "missing ]");
+}
+
+static void
+what_is_no_regular_file_is_refused_without_waiting(void **state)
+{
+	auto_free char *conf = path_of(*state, "qmpin.conf");
+	auto_free char *fifo = path_of(*state, "conf.d/f.conf");
+	auto_free char *link = path_of(*state, "conf.d/e.conf");
+
+	assert_int_equal(mkfifo(fifo, 0644), 0);
+	(void)alarm(20); /* a hang ends the test */
+	expect_failure(*state, -EINVAL, "conf.d/f.conf", "not a regular file");
+	(void)alarm(0);
+	assert_int_equal(symlink("nowhere", link), 0);
+	expect_failure(*state, -ENOENT, "conf.d/e.conf", "No such file");
+	assert_int_equal(mkdir(conf, 0755), 0);
+	expect_failure(*state, -EINVAL, "qmpin.conf", "not a regular file");
+}
+
+static void
+unreadable_files_and_folders_are_errors(void **state)
+{
+	auto_free char *conf = path_of(*state, "qmpin.conf");
+	auto_free char *conf_d = path_of(*state, "conf.d");
+	bool root = geteuid() == 0;
+
+	write_file(*state, "qmpin.conf", "[qmpin]\n");
+	assert_int_equal(chmod(conf, 0), 0);
+	if (root)
+		assert_int_equal(seteuid(NOBODY), 0);
+	expect_failure(*state, -EACCES, "qmpin.conf", "Permission denied");
+	if (root)
+		assert_int_equal(seteuid(0), 0);
+	assert_int_equal(chmod(conf, 0644), 0);
+	assert_int_equal(chmod(conf_d, 0), 0);
+	if (root)
+		assert_int_equal(seteuid(NOBODY), 0);
+	expect_failure(*state, -EACCES, "conf.d", "Permission denied");
+	if (root)
+		assert_int_equal(seteuid(0), 0);
+	assert_int_equal(chmod(conf_d, 0755), 0);
+	assert_int_equal(rmdir(conf_d), 0);
+	write_file(*state, "conf.d", "");
+	expect_failure(*state, -ENOTDIR, "conf.d", "Not a directory");
+}
+
+static void
+a_file_over_a_mebibyte_is_refused(void **state)
+{
+	size_t len = 1024 * 1024 + 1;
+	auto_free char *text = xcalloc(1, len);
+	struct config c;
+
+	memset(text, '\n', len);
+	write_bytes(*state, "qmpin.conf", text, len);
+	expect_failure(*state, -EINVAL, "qmpin.conf", "larger than 1048576 bytes");
+	write_bytes(*state, "qmpin.conf", text, len - 1);
+	c = expect_success(*state, NULL);
+	config_fini(&c);
+}
+
+/* Change 1 to 4 places of @text: another byte, a byte less, a doubled stretch. */
+static void
+mutate(struct strbuf *text, unsigned int *seed)
+{
+	int n = 1 + rand_r(seed) % 4;
+
+	while (n-- > 0 && text->len > 16) {
+		size_t at = (size_t)rand_r(seed) % (text->len - 8);
+		char piece[8];
+
+		switch (rand_r(seed) % 4) {
+		case 0:
+			text->s[at] = (char)rand_r(seed);
+			break;
+		case 1:
+			text->s[at] = "[]=;#\n \t"[rand_r(seed) % 8];
+			break;
+		case 2:
+			memmove(text->s + at, text->s + at + 1, text->len - at);
+			text->len--;
+			break;
+		default:
+			memcpy(piece, text->s + at, sizeof(piece));
+			strbuf_add(text, piece, sizeof(piece));
+			break;
+		}
+	}
+}
+
+static void
+mutated_files_are_read_whole_or_change_nothing(void **state)
+{
+	static const char whole[] =
+		"[qmpin]\nmode = pin\nsmt = avoid\nreserved_cpus = 0-3,64\n"
+		"settle_ms = 20 ; a comment\n\n# [vm 1]\n[vm 103]\nmode = off\n"
+		"[vm web-1]\nemulator = follow\nsmt = isolate\n[qmpin]\nadopt = now\n";
+	auto_free char *path = path_of(*state, "qmpin.conf");
+	unsigned int failed = 0;
+
+	for (unsigned int seed = 1; seed <= 200; seed++) {
+		struct strbuf text = {0};
+		unsigned int random = seed;
+		struct err e = ERR_NONE;
+		struct config c;
+		struct config before;
+		int r;
+
+		strbuf_adds(&text, whole);
+		mutate(&text, &random);
+		write_bytes(*state, "qmpin.conf", text.s, text.len);
+		memset(&c, 0x5a, sizeof(c));
+		memcpy(&before, &c, sizeof(before));
+		r = config_load(*state, NULL, &c, &e);
+		if (r == 0) {
+			config_fini(&c);
+		} else if (memcmp(&c, &before, sizeof(c)) != 0 || e.line == 0 ||
+			   strcmp(e.source, path) != 0) {
+			fail_msg("seed %u: %s:%u: %s", seed, e.source, e.line, e.text);
+		}
+		failed += r < 0;
+		strbuf_fini(&text);
+	}
+	print_message("200 files, seeds 1 to 200: %u refused\n", failed);
+	assert_in_range(failed, 50, 199);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_root, remove_root)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(missing_default_files_are_the_defaults),
+		TEST(files_override_in_byte_order_of_their_names),
+		TEST(a_named_file_stands_for_all_files),
+		TEST(errors_name_the_file),
+		TEST(what_is_no_regular_file_is_refused_without_waiting),
+		TEST(unreadable_files_and_folders_are_errors),
+		TEST(a_file_over_a_mebibyte_is_refused),
+		TEST(mutated_files_are_read_whole_or_change_nothing),
+	};
+
+	return cmocka_run_group_tests_name("config_load", tests, NULL, NULL);
+}
