@@ -39,6 +39,34 @@ const char *thread_class_name(enum thread_class class)
 	return names[class];
 }
 
+/* Names as prefixes; the kernel cuts them to 15 characters. Sources: QEMU's
+ * qemu_thread_create() calls 7.2 to 11.1, KVM's kvm-nx-lpage-recovery. */
+static const char *const helper_names[] = {
+	"worker",
+	"call_rcu",
+	"vnc_worker",
+	"SPICE Worker",
+	"IO mon_iothread",
+	"kvm-nx-lpage-re",
+	"live_migration",
+	"bg_snapshot",
+	"multifdsend",
+	"multifdrecv",
+	"return path",
+	"postcopy/",
+	"mig/",
+};
+
+bool
+threads_is_pool_worker(const char *comm)
+{
+	for (size_t i = 0; i < ARRAY_LEN(helper_names); i++) {
+		if (str_has_prefix(comm, helper_names[i]))
+			return true;
+	}
+	return false;
+}
+
 static int
 compare_slots(const void *a, const void *b)
 {

@@ -6,6 +6,7 @@
 #ifndef QMPIN_VM_THREADS_H
 #define QMPIN_VM_THREADS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -40,6 +41,15 @@ struct thread_claim {
 
 /** As in io.qmpin: "vcpu", "iothread", "emulator", "vhost", "worker". */
 const char *thread_class_name(enum thread_class class);
+
+/**
+ * The name is one that QEMU and the kernel give to short-lived helpers (pool workers,
+ * migration, VNC, RCU): such a thread is a worker without asking QMP. A vCPU or iothread
+ * never has one of these names.
+ *
+ * @comm  raw, as in task_stat
+ */
+bool threads_is_pool_worker(const char *comm);
 
 /**
  * Sort a process's tasks into classes.
