@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Drift: masks that somebody else changed are put right within one audit interval."""
+import os
+import sys
+
+from runner import SLACK, check, holds, main, now, retry
+from vmhost import Host, cpulist, mask, taskset
+
+INTERVAL_S = 2.0
+RUNS = int(os.environ.get("QMPIN_DRIFT_RUNS", "6"))
+
+
+def repaired(tid, want, timeout=INTERVAL_S + 1):
+    began = now()
+    retry(lambda: mask(tid) == want, "thread %d has %s again" % (tid, cpulist(want)),
+          timeout, step=0.001)
+    return now() - began
+
+
+def one_vcpu(host):
+    """one vCPU's mask, broken with taskset, again and again"""
+    cpus = host.need_cpus(2)
+    vm = host.start_vm(100, vcpus=2, cpus=cpus)
+    d = host.started()
+    d.wait_settled(100)
+    tid = vm.vcpus()[0]
+    want = mask(tid)
+    took = []
+    for i in range(RUNS):
+        taskset(tid, set(cpus) - want if i % 2 else set(cpus))
+        took.append(repaired(tid, want))
+        retry(lambda: d.settled(100), "VM 100 is settled", 3)
+    took.sort()
+    print("     repaired after: median %.2f s, max %.2f s of %d" % (
+        took[len(took) // 2], took[-1], len(took)))
+    check(took[-1] <= (INTERVAL_S + 0.2) * SLACK, "the slowest took %.2f s", took[-1])
+    check(d.vm(100)["repairs"] >= RUNS, "ps counts %d repairs", d.vm(100)["repairs"])
+    check(d.status()["repairs"] >= RUNS, "status counts %d", d.status()["repairs"])
+
+
+def all_threads(host):
+    """all threads of a VM at once, the other VM is not touched"""
+    cpus = host.need_cpus(2)
+    vm = host.start_vm(100, vcpus=2, cpus=cpus)
+    other = host.start_vm(101, vcpus=2, cpus=cpus)
+    d = host.started()
+    d.wait_settled(100, 101)
+    want, others = vm.masks(), other.masks()
+    for tid in want:
+        os.sched_setaffinity(tid, cpus[:1] if want[tid] != {cpus[0]} else cpus[1:])
+    retry(lambda: all(mask(t) in (want[t], None) for t in want), "all masks are right",
+          INTERVAL_S + 1)
+    check(other.masks() == others, "VM 101 was touched")
+    d.wait_settled(100, 101)
+
+
+def told(host):
+    """a repair is one line that says drift, from and to"""
+    cpus = host.need_cpus(2)
+    vm = host.start_vm(100, vcpus=2, cpus=cpus)
+    d = host.started()
+    d.wait_settled(100)
+    tid = vm.vcpus()[1]
+    want, since = mask(tid), now()
+    taskset(tid, cpus)
+    d.wait_line(r"vm 100: vCPU 1 %s -> %s .*drift" % (cpulist(cpus), cpulist(want)),
+                INTERVAL_S + 1, since)
+
+
+def short_interval(host):
+    """audit_interval_ms is obeyed"""
+    cpus = host.need_cpus(2)
+    vm = host.start_vm(100, vcpus=2, cpus=cpus)
+    d = host.started("[qmpin]\nmode = pin\nadopt = now\naudit_interval_ms = 200\n")
+    d.wait_settled(100)
+    tid = vm.vcpus()[0]
+    want = mask(tid)
+    for _ in range(3):
+        taskset(tid, cpus)
+        took = repaired(tid, want, 1)
+        check(took < 0.3 * SLACK, "the repair took %.2f s", took)
+
+
+def quiet(host):
+    """right masks are left alone: no sets, no lines while nothing happens"""
+    cpus = host.need_cpus(2)
+    host.start_vm(100, vcpus=2, cpus=cpus)
+    d = host.started()
+    d.wait_settled(100)
+    since, repairs = now(), d.vm(100)["repairs"]
+    holds(lambda: not d.lines(r"vm 100:", since), "the log is quiet",
+          2 * INTERVAL_S + 0.5)
+    check(d.vm(100)["repairs"] == repairs, "repairs without drift")
+
+
+if __name__ == "__main__":
+    sys.exit(main([one_vcpu, all_threads, told, short_interval, quiet], Host))
