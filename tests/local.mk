@@ -1,1 +1,106 @@
-# Tests that are not a folder's own unit tests: lints and system tests.
+# Tests that are not a folder's own unit tests: lints, fuzz targets, system tests, and
+# how all of them are run.
+
+# Every test gets these, and a limit: one that hangs fails.
+AM_TESTS_ENVIRONMENT = \
+	QMPIN_SRC='$(abs_top_srcdir)'; export QMPIN_SRC; \
+	QMPIN_BUILD='$(abs_top_builddir)'; export QMPIN_BUILD; \
+	QMPIN_PLAIN='$(PLAIN)'; export QMPIN_PLAIN; \
+	QMPIN_SHARED="$${QMPIN_SHARED:-$(abs_top_srcdir)/../shared}"; \
+	if test -d "$$QMPIN_SHARED"; then export QMPIN_SHARED; else unset QMPIN_SHARED; fi; \
+	PYTHON3='$(PYTHON3)'; export PYTHON3; \
+	SHELLCHECK='$(SHELLCHECK)'; export SHELLCHECK; \
+	CLANG_FORMAT='$(CLANG_FORMAT)'; export CLANG_FORMAT; \
+	NM='$(NM)'; AR='$(AR)'; CC='$(CC)'; export NM AR CC; \
+	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE; \
+	UBSAN_OPTIONS=print_stacktrace=1; export UBSAN_OPTIONS;
+TEST_LIMIT_S = 300
+LOG_COMPILER = timeout
+AM_LOG_FLAGS = -k 10 $(TEST_LIMIT_S)
+
+if PLAIN_BUILD
+PLAIN = yes
+else
+PLAIN = no
+endif
+
+# Lints: what the style asks, checked. Each first proves on a broken copy that it sees.
+LINTS = \
+	tests/lint/format \
+	tests/lint/layers \
+	tests/lint/listed \
+	tests/lint/options \
+	tests/lint/prefixes \
+	tests/lint/purity \
+	tests/lint/scripts \
+	tests/lint/sizes \
+	tests/lint/words
+EXTRA_DIST += $(LINTS) \
+	tests/lint/exceptions \
+	tests/lint/lintlib.py \
+	tests/lint/loc.py \
+	tests/lint/pure \
+	tests/release/chroot-check
+TESTS += $(LINTS)
+
+# System tests: real QEMU and the built programs. tests/system/local.mk lists them.
+TEST_EXTENSIONS = .py
+PY_LOG_COMPILER = $(LOG_COMPILER)
+AM_PY_LOG_FLAGS = $(AM_LOG_FLAGS)
+SYSTEM_TESTS =
+include tests/system/local.mk
+EXTRA_DIST += $(SYSTEM_TESTS)
+if RUN_SYSTEM_TESTS
+TESTS += $(SYSTEM_TESTS)
+endif
+
+# Some of them measure time: they run when all other tests are done, and one by one.
+# (Only among the tests that were asked for: TEST_LOGS is what this run is about.)
+.DEFAULT_GOAL := all
+system_logs = $(filter $(SYSTEM_TESTS:.py=.log),$(TEST_LOGS))
+last_log := $(filter-out $(SYSTEM_TESTS:.py=.log),$(TEST_LOGS))
+one_by_one := $(foreach log,$(system_logs),\
+	$(eval $(log): $(last_log))$(eval last_log := $(log)))
+
+# Only the programs that test code of ours: for other compilers and instrumented builds.
+check-unit: all
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(UNIT_TESTS) $(REPLAYS)'
+
+# Fuzz targets replay their corpus as tests, or are libFuzzer programs (--enable-fuzzing).
+FUZZERS += tests/fuzz/fuzz_cpulist
+tests_fuzz_fuzz_cpulist_SOURCES = tests/fuzz/fuzz_cpulist.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_cpulist_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_cpulist_LDADD = $(LINK_TOPO)
+
+EXTRA_DIST += tests/fuzz/corpus/cpulist
+noinst_HEADERS += tests/fuzz/fuzz.h
+
+if FUZZING
+FUZZ_MAIN =
+LINK_FUZZ = -fsanitize=fuzzer
+REPLAYS =
+noinst_PROGRAMS += $(FUZZERS)
+else
+FUZZ_MAIN = tests/fuzz/replay.c
+LINK_FUZZ =
+REPLAYS = $(FUZZERS)
+check_PROGRAMS += $(FUZZERS)
+TESTS += $(REPLAYS)
+endif
+
+SECONDS = 60
+if FUZZING
+fuzz: $(FUZZERS)
+	@set -e; for f in $(FUZZERS); do \
+		name=$${f##*/fuzz_}; found=$(builddir)/tests/fuzz/found/$$name; \
+		$(MKDIR_P) $$found; echo "$$f: $(SECONDS) s"; \
+		$(builddir)/$$f -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=1024 \
+			-print_final_stats=1 -artifact_prefix=$$found- \
+			$$found $(srcdir)/tests/fuzz/corpus/$$name; \
+	done
+else
+fuzz:
+	@echo "make fuzz needs a build configured with CC=clang --enable-fuzzing" >&2; exit 1
+endif
+
+.PHONY: check-unit fuzz
