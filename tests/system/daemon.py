@@ -13,7 +13,7 @@ import subprocess
 import threading
 
 import varlink
-from runner import BUILD, SLACK, SOURCE, check, now, retry
+from runner import BUILD, SLACK, SOURCE, Failed, check, now, retry
 
 QMPIND = os.path.join(BUILD, "src", "qmpind")
 QMPIN = os.path.join(BUILD, "src", "qmpin")
@@ -35,6 +35,10 @@ def instrumented():
 def interface():
     with open(os.path.join(SOURCE, "src", "ctl", "io.qmpin.varlink")) as f:
         return varlink.Interface(f.read())
+
+
+class Crashed(Exception):
+    """The daemon ended when it should not have."""
 
 
 class Daemon:
@@ -149,18 +153,23 @@ class Daemon:
     def pid(self):
         return self.process.pid
 
-    def call(self, method, socket_name="io.qmpin", **parameters):
-        return varlink.call(os.path.join(self.run_dir, socket_name),
-                            "io.qmpin." + method, parameters, timeout=5 * SLACK)
+    def call(self, method, socket_name="io.qmpin", more=False, **parameters):
+        """A reply's parameters. While the socket is not there it is Failed, which retry()
+        takes for not yet; a daemon that ended ends the test."""
+        try:
+            return varlink.call(os.path.join(self.run_dir, socket_name),
+                                "io.qmpin." + method, parameters, more, 5 * SLACK)
+        except OSError as e:
+            if self.process and self._ended():
+                raise Crashed("qmpind ended with %s" % self._ended()) from None
+            raise Failed("control socket: %s" % e) from None
 
     def status(self):
         return self.call("GetStatus")
 
     def vms(self):
         """VM objects by id, with threads."""
-        listed = varlink.call(os.path.join(self.run_dir, "io.qmpin"),
-                              "io.qmpin.ListVMs", {"threads": True}, more=True,
-                              timeout=5 * SLACK)
+        listed = self.call("ListVMs", more=True, threads=True)
         return {vm["id"]: vm for reply in listed for vm in reply["vms"]}
 
     def vm(self, vmid):

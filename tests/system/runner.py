@@ -65,6 +65,13 @@ def _on_term(_signal, _frame):
     raise KeyboardInterrupt
 
 
+def _where(e):
+    """The frames of the tests in which it happened, innermost first."""
+    frames = traceback.extract_tb(e.__traceback__)
+    return ", ".join("%s:%d" % (os.path.basename(f.filename), f.lineno)
+                     for f in reversed(frames))
+
+
 def _run_case(case, make_host):
     host = None
     began = now()
@@ -78,9 +85,9 @@ def _run_case(case, make_host):
         print("SKIP %s: %s" % (case.__doc__.split("\n")[0], e))
         return None
     except Exception as e:
-        print("FAIL %s: %s" % (case.__doc__.split("\n")[0], e))
-        if not isinstance(e, Failed):
-            traceback.print_exc(file=sys.stdout)
+        kind = "" if isinstance(e, Failed) else type(e).__name__ + ": "
+        print("FAIL %s: %s%s" % (case.__doc__.split("\n")[0], kind, e))
+        print("  at %s" % _where(e))
         if host:
             print(host.story())
         return False
