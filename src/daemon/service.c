@@ -25,6 +25,7 @@
 #include "daemon/control.h"
 #include "daemon/engine.h"
 #include "daemon/hostmodel.h"
+#include "daemon/leftovers.h"
 #include "daemon/notify.h"
 #include "daemon/watch.h"
 
@@ -304,6 +305,8 @@ service_run(const struct cmdline *c)
 	}
 	say_hello(&s);
 	tell_status(&s, true);
+	if (!c->dry_run)
+		(void)leftovers_sweep(s.procfd, s.run_dirfd);
 	watch_start(s.watch);
 	(void)event_base_dispatch(s.base);
 	tear_down(&s);
