@@ -9,11 +9,11 @@
 
 enum place_mode {
 	PLACE_OFF,
-	PLACE_OBSERVE,   /* plan and report, never apply */
+	PLACE_OBSERVE, /* plan and report, never apply */
 	PLACE_AUTO,
-	PLACE_FLOAT,     /* vCPUs share whole latency domains */
+	PLACE_FLOAT, /* vCPUs share whole latency domains */
 	PLACE_CORE,
-	PLACE_PIN,       /* one vCPU, one PU */
+	PLACE_PIN, /* one vCPU, one PU */
 	PLACE_DEDICATED,
 	PLACE_N_MODES
 };
@@ -21,8 +21,9 @@ enum place_mode {
 enum place_smt { PLACE_SMT_SHARE, PLACE_SMT_AVOID, PLACE_SMT_ISOLATE, PLACE_N_SMT };
 
 enum place_emulator {
-	PLACE_EMULATOR_FLOAT,   /* the domain without the vCPUs' own CPUs if a core remains */
-	PLACE_EMULATOR_FOLLOW,  /* exactly the union of the vCPUs */
+	PLACE_EMULATOR_FLOAT,	/* the domain without the vCPUs' own CPUs if a core
+				   remains */
+	PLACE_EMULATOR_FOLLOW,	/* exactly the union of the vCPUs */
 	PLACE_EMULATOR_ISOLATE, /* reserved CPUs, else one core outside */
 	PLACE_N_EMULATOR
 };
@@ -36,7 +37,8 @@ int place_mode_parse(const char *name);
 int place_smt_parse(const char *name);
 int place_emulator_parse(const char *name);
 
-/** This version plans with the mode; the others are refused when they are configured. */
+/** This version plans with the mode; the others are refused when they are configured.
+ */
 bool place_mode_supported(enum place_mode mode);
 
 #endif

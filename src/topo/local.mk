@@ -1,4 +1,6 @@
 noinst_LIBRARIES += src/libtopo.a
 src_libtopo_a_SOURCES = \
-	src/topo/cpuset.c src/topo/cpuset.h
-# model.c model.h ranking.c ranking.h are added with their code
+	src/topo/cpuset.c src/topo/cpuset.h \
+	src/topo/lat.c src/topo/lat.h \
+	src/topo/model.c src/topo/model.h \
+	src/topo/ranking.c src/topo/ranking.h

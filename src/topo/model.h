@@ -46,7 +46,7 @@ struct topo_node {
 	struct cpuset cpus;    /* online CPUs; empty for memory-only nodes */
 	uint64_t mem_kib;      /* 0: none or unknown, see mem_known */
 	bool mem_known;
-	uint64_t free_kib;     /* MemFree when it was read */
+	uint64_t free_kib;     /* MemFree when it was read; mem_kib where nothing tells */
 };
 
 struct topo {
@@ -64,8 +64,13 @@ struct topo {
 	struct topo_group *packages;
 	unsigned int n_nodes;
 	struct topo_node *nodes;  /* ascending id */
-	/* n_nodes x n_nodes as the firmware tells, 10 = local; NULL when unknown. */
+	/* n_nodes x n_nodes as the firmware tells, row-major, 10 = local, perhaps not
+	 * symmetric; NULL when unknown. */
 	unsigned int *distances;
+	/* The least distance of two nodes with CPUs that share a package, and of two that
+	 * do not; 0: there are no such nodes, or it is unknown. */
+	unsigned int near_distance;
+	unsigned int far_distance;
 	/* CPU number -> index into pus, TOPO_NONE for others. CPUSET_CAP entries. */
 	int *pu_of_cpu;
 };
@@ -101,10 +106,13 @@ struct topo_facts {
 	struct cpuset isolated;
 };
 
+/** Free the arrays of @f; it is empty afterwards. */
+void topo_facts_fini(struct topo_facts *f);
+
 /**
  * Build the model.
  *
- * @facts  borrowed
+ * @facts  borrowed; a negative core_key makes a core of its own
  * @out    new object, free with topo_free; written only on success
  *
  * Returns 0, -EINVAL (a CPU listed twice, a node twice or named by a CPU but not listed,
@@ -120,7 +128,12 @@ const struct topo_pu *topo_pu_of(const struct topo *t, unsigned int cpu);
 /** Index of the node with this kernel id, or TOPO_NONE. */
 int topo_node_index(const struct topo *t, unsigned int node_id);
 
-/** Same CPUs in the same groups with the same distances; free memory does not count. */
+/** The firmware's distance of two nodes (indices), of both directions the longer one; 0
+ * when unknown. */
+unsigned int topo_distance(const struct topo *t, unsigned int a, unsigned int b);
+
+/** Same CPUs in the same groups and nodes, of the same kind and size, with the same
+ * distances; free memory does not count. */
 bool topo_equal(const struct topo *a, const struct topo *b);
 
 /** Physical cores that have at least one CPU in @cpus. */

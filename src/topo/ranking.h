@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Latencies between PUs and the tiers they form: which CPUs are near each other, on this
- * host, level by level. Pure.
+ * The tiers that latencies form: which CPUs are near each other, on this host, level by
+ * level. Pure.
  */
 #ifndef QMPIN_TOPO_RANKING_H
 #define QMPIN_TOPO_RANKING_H
@@ -10,40 +10,8 @@
 
 #include "base/attr.h"
 #include "topo/cpuset.h"
+#include "topo/lat.h"
 #include "topo/model.h"
-
-/* One-way latencies in nanoseconds between PUs (indices of topo->pus); n x n, row-major,
- * symmetric, 0 on the diagonal. Borrowed: the caller keeps it alive. */
-struct lat_view {
-	const float *ns;
-	unsigned int n;
-};
-
-static inline float
-lat_ns(const struct lat_view *v, unsigned int a, unsigned int b)
-{
-	return v->ns[(size_t)a * v->n + b];
-}
-
-/* Latency by what two PUs share, used until the host has been measured. */
-struct lat_classes {
-	float smt_ns;     /* one core */
-	float l2_ns;      /* one L2 of several cores */
-	float l3_ns;
-	float node_ns;    /* one node, other L3 */
-	float package_ns; /* one package, other node */
-	float remote_ns;  /* other package; grows with the firmware's node distance */
-};
-
-/** Typical server values. Static. */
-const struct lat_classes *lat_classes_default(void);
-
-/** Latency of two different PUs by class, nanoseconds. */
-float lat_class_ns(const struct topo *t, const struct lat_classes *c, unsigned int a,
-	unsigned int b);
-
-/** The whole matrix by class; new array of n_pus * n_pus, free() it. */
-float *lat_class_matrix(const struct topo *t, const struct lat_classes *c);
 
 /* A domain: CPUs that are equally near each other at some tier. */
 struct domain {
@@ -55,10 +23,12 @@ struct domain {
 };
 
 /* The domains of a tier partition all CPUs (single CPUs included); each lies within one
- * domain of the next tier. The last tier is one domain of all CPUs. */
+ * domain of the next tier. The last tier is one domain of all CPUs and named "host", also
+ * where that is one L3, node or package. */
 struct tier {
 	const char *name;         /* "core", "l2", "l3", "node", "package", "host"; static */
-	float latency_ns;         /* median of the pairs that are new at this tier */
+	float latency_ns;         /* median of the pairs that are new at this tier; 0
+	                           * on a host of one CPU, which has none */
 	float confidence;         /* 0..1; 1 for the host's own tree */
 	unsigned int first_domain; /* index into ranking->domains */
 	unsigned int n_domains;   /* ascending lowest CPU */
@@ -70,12 +40,16 @@ struct ranking {
 	struct tier *tiers;       /* from near to far */
 	unsigned int n_domains;
 	struct domain *domains;
+	/* Index into domains for tier * CPUSET_CAP + CPU; -1 for CPUs that are not online. */
+	int *domain_of;
 };
 
 /**
- * Tiers of the host's own tree with class latencies: core, shared L2, L3, node, package,
- * host; levels that add nothing are left out, levels that cross each other are ordered
- * by size and closed so that tiers nest.
+ * Tiers of the host's own tree: core, shared L2, L3, node, package, host, smaller groups
+ * first (an L3 over several nodes comes after node). Levels that add nothing are left
+ * out; where levels cross, what overlaps is joined, so that tiers nest.
+ *
+ * @lat  latencies of @t's PUs, for the tiers' latency_ns; borrowed for the call
  *
  * Returns a new object, never NULL; free with ranking_free.
  */

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+/* Reading a place back from masks. */
+#include "config.h"
+
+#include "place/adopt.h"
+
+/* The vCPUs have one mask, and CPUs of it may still be used: those, in @cut. */
+static bool
+common_mask(const struct world *w, const struct world_vm *vm, struct cpuset *cut)
+{
+	const struct plan_vm *in = vm->in;
+
+	if (!in->placed || in->n_current == 0)
+		return false;
+	for (unsigned int i = 1; i < in->n_current; i++) {
+		if (!cpuset_equal(&in->current[i], &in->current[0]))
+			return false;
+	}
+	*cut = cpuset_and(&in->current[0], &w->classes[vm->cls].allowed);
+	return !cpuset_empty(cut);
+}
+
+bool
+adopt_float(struct world *w, struct world_vm *vm)
+{
+	struct cpuset cut;
+	unsigned int node;
+	unsigned int room;
+
+	if (!common_mask(w, vm, &cut))
+		return false;
+	node = tree_around(w->tree, w->in->topo, &cut);
+	room = world_room(w, vm, node);
+	vm->cause = WORLD_KEPT;
+	if (cpuset_count(&cut) != room) {
+		/* most of a domain: the rest was offline. Less: never a domain of ours
+		 */
+		if (cpuset_count(&cut) * 2 < room)
+			return false;
+		vm->cause = WORLD_GROWN;
+	} else if (!cpuset_equal(&cut, &vm->in->current[0])) {
+		vm->cause = WORLD_CUT;
+	} else if (vm->in->n_current < vm->in->n_vcpus) {
+		vm->cause = WORLD_PLUGGED;
+	}
+	world_enter(w, vm);
+	world_put(w, vm, (int)node);
+	vm->first = vm->node;
+	return true;
+}
+
+bool
+adopt_pin(struct world *w, struct world_vm *vm)
+{
+	const struct plan_vm *in = vm->in;
+	const struct world_class *c = &w->classes[vm->cls];
+	struct cpuset free_cpus = c->allowed;
+	unsigned int n = 0;
+
+	for (unsigned int v = 0; in->placed && v < in->n_current; v++) {
+		unsigned int cpu = cpuset_next(&in->current[v], 0);
+
+		if (cpuset_count(&in->current[v]) != 1 || !cpuset_has(&free_cpus, cpu))
+			continue;
+		world_pin(w, vm, v, (unsigned int)w->in->topo->pu_of_cpu[cpu]);
+		n++;
+		cpuset_remove(&free_cpus, cpu);
+		/* more vCPUs than CPUs: each CPU may come once more */
+		if (cpuset_empty(&free_cpus))
+			free_cpus = c->allowed;
+	}
+	if (n == 0)
+		vm->cause = WORLD_NEW;
+	else if (n < in->n_current)
+		vm->cause = WORLD_CUT;
+	else if (n < in->n_vcpus)
+		vm->cause = WORLD_PLUGGED;
+	else
+		vm->cause = WORLD_KEPT;
+	return n == in->n_vcpus;
+}

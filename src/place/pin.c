@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Choosing PUs, one at a time, each time the cheapest in a domain. A PU that is
+ * nobody's always comes before one that is taken.
+ */
+#include "config.h"
+
+#include "place/pin.h"
+
+#include <float.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "place/candidates.h"
+
+/* What sharing a PU costs in worst latencies: more than any distance. */
+#define COST_STACKED 100.0
+
+struct choice {
+	struct world *w;
+	struct world_vm *vm;
+	double each;	  /* CPUs wanted by a vCPU */
+	double *floating; /* of each PU: load of VMs that float over it */
+	double *near;	  /* of each PU: sum of latencies to the VM's own PUs */
+	unsigned int n_near;
+	int *pins; /* as vm->pins, with what is being tried */
+};
+
+static void
+mark(struct choice *c, unsigned int pu, int sign)
+{
+	const struct world *w = c->w;
+
+	w->fixed[pu] += sign * c->each;
+	if (sign > 0)
+		w->taken[pu]++;
+	else
+		w->taken[pu]--;
+	for (unsigned int i = 0; i < w->in->topo->n_pus; i++)
+		c->near[i] += sign * (double)lat_ns(&w->in->latency, pu, i);
+	c->n_near += (unsigned int)sign;
+}
+
+/* What one vCPU more pays on this PU, ns. */
+static double
+price(const struct choice *c, unsigned int pu)
+{
+	const struct topo *topo = c->w->in->topo;
+	const struct cpuset *core = &topo->cores[topo->pus[pu].core].cpus;
+	double own = c->w->fixed[pu] + c->floating[pu];
+	double siblings = 0;
+	double cost;
+
+	cpuset_foreach (cpu, core) {
+		unsigned int i = (unsigned int)topo->pu_of_cpu[cpu];
+
+		if (i != pu)
+			siblings += c->w->fixed[i] + c->floating[i];
+	}
+	cost = c->w->tree->worst_ns *
+	       (COST_STACKED * c->w->taken[pu] + COST_LOST * own + COST_SMT * siblings);
+	return c->n_near > 0 ? cost + c->near[pu] / c->n_near : cost;
+}
+
+/* Fill c->pins from @cpus. Returns what it costs; c->w is as before. */
+static double
+fill(struct choice *c, const struct cpuset *cpus)
+{
+	const struct topo *topo = c->w->in->topo;
+	unsigned int n = c->vm->in->n_vcpus;
+	double total = 0;
+
+	memcpy(c->pins, c->vm->pins, n * sizeof(*c->pins));
+	for (unsigned int v = 0; v < n; v++) {
+		double best = DBL_MAX;
+
+		if (c->pins[v] >= 0)
+			continue;
+		cpuset_foreach (cpu, cpus) {
+			double cost = price(c, (unsigned int)topo->pu_of_cpu[cpu]);
+
+			if (cost < best) {
+				best = cost;
+				c->pins[v] = topo->pu_of_cpu[cpu];
+			}
+		}
+		total += best;
+		mark(c, (unsigned int)c->pins[v], 1);
+	}
+	for (unsigned int v = 0; v < n; v++) {
+		if (c->vm->pins[v] < 0)
+			mark(c, (unsigned int)c->pins[v], -1);
+	}
+	return total;
+}
+
+/* The cheapest domain for a VM that has no PU yet. */
+static unsigned int
+choose_domain(struct choice *c)
+{
+	auto_free struct candidate *list = xcalloc(c->w->tree->n, sizeof(*list));
+	unsigned int n = candidates_list(c->w, c->vm, list);
+	double best = DBL_MAX;
+	unsigned int node = c->w->classes[c->vm->cls].top;
+
+	for (unsigned int i = 0; i < n && list[i].cost < best; i++) {
+		struct cpuset cpus = world_mask(c->w, c->vm, list[i].node);
+		double cost = list[i].cost + fill(c, &cpus);
+
+		if (cost < best) {
+			best = cost;
+			node = list[i].node;
+		}
+	}
+	return node;
+}
+
+/* The domain around the PUs the VM has that is best for the rest: farther CPUs of idle
+ * cores against near siblings, but idle ones before all. */
+static unsigned int
+choose_near(struct choice *c)
+{
+	struct cpuset has = pin_cpus(c->w, c->vm);
+	int up = (int)tree_around(c->w->tree, c->w->in->topo, &has);
+	unsigned int node = (unsigned int)up;
+	double best = DBL_MAX;
+
+	for (; up >= 0; up = world_wider(c->w, c->vm, (unsigned int)up)) {
+		struct cpuset cpus = world_mask(c->w, c->vm, (unsigned int)up);
+		double cost = fill(c, &cpus);
+
+		if (cost < best) {
+			best = cost;
+			node = (unsigned int)up;
+		}
+	}
+	return node;
+}
+
+struct cpuset
+pin_cpus(const struct world *w, const struct world_vm *vm)
+{
+	struct cpuset cpus = CPUSET_NONE;
+
+	for (unsigned int v = 0; v < vm->in->n_vcpus; v++) {
+		if (vm->pins[v] >= 0)
+			cpuset_add(&cpus, w->in->topo->pus[vm->pins[v]].cpu);
+	}
+	return cpus;
+}
+
+unsigned int
+pin_stacked(const struct world *w, const struct world_vm *vm)
+{
+	unsigned int n = 0;
+
+	for (unsigned int v = 0; v < vm->in->n_vcpus; v++)
+		n += w->taken[vm->pins[v]] > 1;
+	return n;
+}
+
+void
+pin_place(struct world *w, struct world_vm *vm)
+{
+	unsigned int n = vm->in->n_vcpus;
+	unsigned int n_pus = w->in->topo->n_pus;
+	auto_free double *floating = xcalloc(n_pus, sizeof(*floating));
+	auto_free double *near = xcalloc(n_pus, sizeof(*near));
+	auto_free int *pins = xcalloc(n, sizeof(*pins));
+	struct choice c = {.w = w, .vm = vm, .each = vm->demand / n, .pins = pins};
+	struct cpuset cpus;
+	unsigned int node;
+
+	c.floating = floating;
+	c.near = near;
+	for (unsigned int i = 0; i < n_pus; i++)
+		floating[i] = w->tree->leaf_of_pu[i] >= 0 ? world_float_load(w, i) : 0;
+	for (unsigned int v = 0; v < n; v++) {
+		for (unsigned int i = 0; vm->pins[v] >= 0 && i < n_pus; i++)
+			near[i] += (double)lat_ns(
+				&w->in->latency, (unsigned int)vm->pins[v], i);
+		c.n_near += vm->pins[v] >= 0;
+	}
+	if (c.n_near == n)
+		return;
+	node = c.n_near == 0 ? choose_domain(&c) : choose_near(&c);
+	cpus = world_mask(w, vm, node);
+	vm->load_before = world_load(w, node);
+	(void)fill(&c, &cpus);
+	for (unsigned int v = 0; v < n; v++) {
+		if (vm->pins[v] >= 0)
+			continue;
+		world_pin(w, vm, v, (unsigned int)pins[v]);
+	}
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+/*
+ * How long vCPUs would wait when only some VMs are busy: each VM is busy or idle in
+ * every one of 256 fixed draws, and in each draw the demand of the busy ones runs in a
+ * tree of slots: children first; what runs in a slot flows to its parent, at most what
+ * fits there. What does not reach the root waits. Exact when masks are laminar. Pure.
+ *
+ * The same demand with every VM on its whole limit is kept beside it: what waits there
+ * too is forced by the limits and counts for nothing.
+ */
+#ifndef QMPIN_PLACE_WAIT_H
+#define QMPIN_PLACE_WAIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* 64 draws for each of the probabilities 0.1, 0.2, 0.3, 0.5. Fewer draws fit the plan
+ * to the draws instead of to the load. */
+#define WAIT_DRAWS 256u
+#define WAIT_ALL WAIT_DRAWS /* the lane in which every VM is busy */
+#define WAIT_LANES 264u	    /* rounded up to whole vectors; the rest stay 0 */
+/* Demand and capacity are counted in sixteenths of a CPU. */
+#define WAIT_UNIT 16
+/* Share of the busy VMs' demand that waits, above which a draw counts as bad. */
+#define WAIT_BAD_SHARE 0.05
+
+/* What a VM wants in each draw. */
+struct wait_need {
+	int32_t lanes[WAIT_LANES];
+};
+
+/** Demand of @units in the draws in which @id is busy: a function of the two only. */
+struct wait_need wait_need_of(const char *id, int32_t units);
+
+/** The same draws with another demand. */
+struct wait_need wait_need_scaled(const struct wait_need *need, int32_t units);
+
+struct wait_slot;
+
+struct wait {
+	unsigned int n;
+	unsigned int cap;
+	struct wait_slot *slots;
+	struct wait_need *now;	  /* of each slot: own demand + what its children run */
+	struct wait_need *forced; /* the same with every VM on its whole limit */
+	struct wait_need total;
+};
+
+struct wait_cost {
+	double mean;	 /* over the draws: share of the busy VMs' demand that waits */
+	double tail;	 /* share of bad draws */
+	double over;	 /* mean of what is above WAIT_BAD_SHARE */
+	double all_cpus; /* CPUs' worth of demand that waits when all are busy */
+};
+
+/** @root_cpus  CPUs of slot 0, the root */
+struct wait *wait_new(unsigned int root_cpus);
+void wait_free(struct wait *w);
+
+/** A new slot within @parent for @cpus CPUs. Returns its number. */
+unsigned int wait_add_slot(struct wait *w, unsigned int parent, unsigned int cpus);
+
+/** A VM begins to count: its whole limit is @home. It runs nowhere yet. */
+void wait_enter(struct wait *w, unsigned int home, const struct wait_need *need);
+
+/** Run it in @slot; take it out again. */
+void wait_put(struct wait *w, unsigned int slot, const struct wait_need *need);
+void wait_take(struct wait *w, unsigned int slot, const struct wait_need *need);
+
+/** What waits now. */
+struct wait_cost wait_measure(const struct wait *w);
+
+/** What would wait if it ran in @to instead of @from (-1: it runs nowhere yet). */
+struct wait_cost wait_try(
+	const struct wait *w, int from, unsigned int to, const struct wait_need *need);
+
+/** Demand above the slot's CPUs, summed over the draws. */
+int64_t wait_excess(const struct wait *w, unsigned int slot);
+
+#endif

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Reasons. Domains have the names an administrator knows from lscpu and lstopo; L3
+ * groups are counted within their node. Texts fit PLAN_WHY_MAX with the domain first,
+ * so that a cut text loses the least.
+ */
+#include "config.h"
+
+#include "place/why.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/attr.h"
+#include "place/candidates.h"
+#include "place/pin.h"
+
+/* The groups among @groups that lie in @cpus, as a set of indices; empty when they do
+ * not make up @cpus exactly. */
+static struct cpuset
+made_of(const struct topo_group *groups, unsigned int n, const struct cpuset *cpus)
+{
+	struct cpuset members = CPUSET_NONE;
+	struct cpuset sum = CPUSET_NONE;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (!cpuset_within(&groups[i].cpus, cpus))
+			continue;
+		cpuset_add(&members, i);
+		sum = cpuset_or(&sum, &groups[i].cpus);
+	}
+	return cpuset_equal(&sum, cpus) ? members : CPUSET_NONE;
+}
+
+static struct cpuset
+made_of_nodes(const struct topo *t, const struct cpuset *cpus)
+{
+	struct cpuset ids = CPUSET_NONE;
+	struct cpuset sum = CPUSET_NONE;
+
+	for (unsigned int i = 0; i < t->n_nodes; i++) {
+		const struct topo_node *node = &t->nodes[i];
+
+		if (cpuset_empty(&node->cpus) || !cpuset_within(&node->cpus, cpus))
+			continue;
+		cpuset_add(&ids, node->id);
+		sum = cpuset_or(&sum, &node->cpus);
+	}
+	return cpuset_equal(&sum, cpus) ? ids : CPUSET_NONE;
+}
+
+static char *
+list(const char *one, const char *many, const struct cpuset *members, char *buf,
+	size_t size)
+{
+	char numbers[32];
+
+	(void)snprintf(buf, size, "%s %s", cpuset_count(members) == 1 ? one : many,
+		cpuset_format(members, numbers, sizeof(numbers)));
+	return buf;
+}
+
+/* L3 groups of one node, counted within it. */
+static bool
+l3_of_node(const struct topo *t, const struct cpuset *groups, char *buf, size_t size)
+{
+	unsigned int first = cpuset_next(groups, 0);
+	int node = t->pus[t->pu_of_cpu[cpuset_next(&t->l3[first].cpus, 0)]].node;
+	struct cpuset in_node = CPUSET_NONE;
+	unsigned int index = 0;
+	char text[WHY_DOMAIN_MAX];
+
+	if (node == TOPO_NONE)
+		return false;
+	for (unsigned int i = 0; i < t->n_l3; i++) {
+		bool inside = cpuset_within(&t->l3[i].cpus, &t->nodes[node].cpus);
+
+		if (cpuset_has(groups, i) && !inside)
+			return false;
+		if (cpuset_has(groups, i))
+			cpuset_add(&in_node, index);
+		index += inside;
+	}
+	(void)list("L3 group", "L3 groups", &in_node, text, sizeof(text));
+	(void)snprintf(buf, size, "%.40s of node %u", text, t->nodes[node].id);
+	return true;
+}
+
+char *
+why_domain(const struct topo *t, const struct cpuset *cpus, char *buf, size_t size)
+{
+	struct cpuset members;
+	char numbers[40];
+
+	if (cpuset_equal(cpus, &t->online)) {
+		(void)snprintf(buf, size, "the host");
+		return buf;
+	}
+	members = made_of_nodes(t, cpus);
+	if (!cpuset_empty(&members))
+		return list("node", "nodes", &members, buf, size);
+	members = made_of(t->packages, t->n_packages, cpus);
+	if (!cpuset_empty(&members))
+		return list("package", "packages", &members, buf, size);
+	members = made_of(t->l3, t->n_l3, cpus);
+	if (!cpuset_empty(&members) && l3_of_node(t, &members, buf, size))
+		return buf;
+	if (!cpuset_empty(&members))
+		return list("L3 group", "L3 groups", &members, buf, size);
+	(void)snprintf(
+		buf, size, "CPUs %s", cpuset_format(cpus, numbers, sizeof(numbers)));
+	return buf;
+}
+
+static void append(char *why, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void
+append(char *why, const char *fmt, ...)
+{
+	size_t used = strlen(why);
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(why + used, PLAN_WHY_MAX - used, fmt, args);
+	va_end(args);
+}
+
+static void
+say_memory(const struct world *w, const struct world_vm *vm, unsigned int node)
+{
+	if (vm->in->memory_share == NULL || w->in->topo->n_nodes < 2)
+		return;
+	append(vm->out->why, ", memory %.0f %% local",
+		100 * candidates_local_share(w, vm, node));
+}
+
+/* What there was on the domain when the VM came. */
+static void
+say_load(const struct world *w, const struct world_vm *vm, unsigned int node)
+{
+	const struct tree_node *tn = &w->tree->nodes[node];
+	double after = vm->load_before + vm->demand;
+
+	if (after <= tn->n_cores)
+		append(vm->out->why, ", free cores");
+	else if (after <= tn->n_cpus)
+		append(vm->out->why, ", free CPUs (load %.1f -> %.1f)", vm->load_before,
+			after);
+	else
+		append(vm->out->why, ", load %.1f -> %.1f", vm->load_before, after);
+}
+
+static void
+say_cause(const struct world *w, const struct world_vm *vm, unsigned int node)
+{
+	char *why = vm->out->why;
+	char was[WHY_DOMAIN_MAX];
+
+	switch (vm->cause) {
+	case WORLD_NEW:
+		say_load(w, vm, node);
+		break;
+	case WORLD_KEPT:
+		if (vm->out->verdict == PLAN_KEEP)
+			append(why, ", kept");
+		break;
+	case WORLD_CUT:
+		append(why, ", without CPUs it may no longer use");
+		break;
+	case WORLD_GROWN:
+		append(why, ", with CPUs it may use again");
+		break;
+	case WORLD_PLUGGED:
+		append(why, ", plugged %u", vm->in->n_vcpus - vm->in->n_current);
+		break;
+	}
+	if (vm->role != WORLD_FLOAT || vm->first == vm->node)
+		return;
+	append(why, ", widened from %s",
+		why_domain(w->in->topo, &w->tree->nodes[vm->first].whole, was,
+			sizeof(was)));
+	if (world_room(w, vm, (unsigned int)vm->first) < vm->in->n_vcpus)
+		append(why, " to have a CPU for each");
+	else
+		append(why, " so that nobody waits while CPUs idle");
+}
+
+/* What the administrator should know about the limits of this placement. */
+static void
+say_limits(const struct world *w, const struct world_vm *vm, unsigned int node)
+{
+	char *why = vm->out->why;
+	unsigned int all = w->classes[vm->cls].n_cpus;
+	unsigned int stacked = vm->role == WORLD_PIN ? pin_stacked(w, vm) : 0;
+
+	if (vm->in->n_vcpus > all)
+		append(why, ", its limit has no more");
+	else if (world_room(w, vm, node) < w->tree->nodes[node].n_cpus)
+		append(why, ", cut by its limit");
+	if (stacked > 0)
+		append(why, ", %u of them share a CPU with another vCPU", stacked);
+	if (vm->in->smt == PLACE_SMT_ISOLATE)
+		append(why, ", smt=isolate is not kept by this version");
+}
+
+void
+why_planned(const struct world *w, struct world_vm *vm, unsigned int node)
+{
+	char domain[WHY_DOMAIN_MAX];
+	unsigned int cpus = cpuset_count(&vm->out->domain);
+	unsigned int vcpus = vm->in->n_vcpus;
+
+	(void)why_domain(
+		w->in->topo, &w->tree->nodes[node].whole, domain, sizeof(domain));
+	(void)snprintf(vm->out->why, PLAN_WHY_MAX, "%s: %u CPU%s for %u vCPU%s", domain,
+		cpus, cpus == 1 ? "" : "s", vcpus, vcpus == 1 ? "" : "s");
+	say_cause(w, vm, node);
+	say_memory(w, vm, node);
+	say_limits(w, vm, node);
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+/* A result's reason in words, for the journal, ps and explain. Pure. */
+#ifndef QMPIN_PLACE_WHY_H
+#define QMPIN_PLACE_WHY_H
+
+#include "place/world.h"
+
+/** Longest name of a domain with its NUL; longer lists of CPUs are cut. */
+#define WHY_DOMAIN_MAX 64u
+
+/** "L3 group 2 of node 0", "nodes 0-1", "the host" into @buf. Returns @buf. */
+char *why_domain(
+	const struct topo *t, const struct cpuset *cpus, char *buf, size_t size);
+
+/**
+ * Write vm->out->why for a VM that was planned.
+ *
+ * @node  its domain; vm->out has the masks
+ */
+void why_planned(const struct world *w, struct world_vm *vm, unsigned int node);
+
+#endif

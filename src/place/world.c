@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Load accounting. The places of VMs live in the VMs; own, below, fixed, taken and the
+ * waiting model are sums over them and change only together, here.
+ */
+#include "config.h"
+
+#include "place/world.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+
+struct world *
+world_new(
+	const struct plan_input *in, const struct cpuset *usable, struct world_vm *vms)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+	struct tree *t = tree_new(in->topo, in->ranking, &in->latency, usable);
+
+	w->in = in;
+	w->usable = *usable;
+	w->tree = t;
+	w->wait = wait_new(t->nodes[tree_root(t)].n_cpus);
+	w->n_vms = in->n_vms;
+	w->vms = vms;
+	w->own = xcalloc(t->n, sizeof(*w->own));
+	w->below = xcalloc(t->n, sizeof(*w->below));
+	w->fixed = xcalloc(in->topo->n_pus, sizeof(*w->fixed));
+	w->taken = xcalloc(in->topo->n_pus, sizeof(*w->taken));
+	(void)world_class_of(w, usable);
+	return w;
+}
+
+void
+world_free(struct world *w)
+{
+	if (w == NULL)
+		return;
+	for (unsigned int i = 0; i < w->n_classes; i++) {
+		free(w->classes[i].count);
+		free(w->classes[i].share);
+		free(w->classes[i].slot);
+	}
+	for (unsigned int i = 0; i < w->n_vms; i++)
+		free(w->vms[i].pins);
+	free(w->classes);
+	free(w->vms);
+	free(w->own);
+	free(w->below);
+	free(w->fixed);
+	free(w->taken);
+	wait_free(w->wait);
+	tree_free(w->tree);
+	free(w);
+}
+
+/* Count the class's CPUs in the leaves, then add up towards the root. */
+static void
+count_class(const struct world *w, struct world_class *c)
+{
+	const struct topo *topo = w->in->topo;
+	const struct tree *t = w->tree;
+	unsigned int n_nodes = topo->n_nodes;
+
+	cpuset_foreach (cpu, &c->allowed) {
+		unsigned int pu = (unsigned int)topo->pu_of_cpu[cpu];
+		unsigned int leaf = (unsigned int)t->leaf_of_pu[pu];
+
+		c->count[leaf]++;
+		if (topo->pus[pu].node != TOPO_NONE)
+			c->share[leaf * n_nodes + (unsigned int)topo->pus[pu].node] +=
+				1;
+	}
+	for (unsigned int n = 0; n < t->n; n++) {
+		unsigned int up = (unsigned int)t->nodes[n].parent;
+
+		if (t->nodes[n].parent < 0)
+			continue;
+		c->count[up] += c->count[n];
+		for (unsigned int i = 0; i < n_nodes; i++)
+			c->share[up * n_nodes + i] += c->share[n * n_nodes + i];
+	}
+	for (unsigned int n = 0; n < t->n; n++) {
+		for (unsigned int i = 0; i < n_nodes && c->count[n] > 0; i++)
+			c->share[n * n_nodes + i] /= (float)c->count[n];
+	}
+}
+
+unsigned int
+world_class_of(struct world *w, const struct cpuset *allowed)
+{
+	const struct tree *t = w->tree;
+	struct world_class *c;
+
+	for (unsigned int i = 0; i < w->n_classes; i++) {
+		if (cpuset_equal(&w->classes[i].allowed, allowed))
+			return i;
+	}
+	w->classes =
+		xgrow(w->classes, w->n_classes, &w->cap_classes, sizeof(*w->classes));
+	c = &w->classes[w->n_classes];
+	*c = (struct world_class){
+		.allowed = *allowed,
+		.n_cpus = cpuset_count(allowed),
+		.top = tree_around(t, w->in->topo, allowed),
+		.count = xcalloc(t->n, sizeof(*c->count)),
+		.share =
+			xcalloc((size_t)t->n * w->in->topo->n_nodes, sizeof(*c->share)),
+		.slot = xcalloc(t->n, sizeof(*c->slot)),
+	};
+	for (unsigned int n = 0; n < t->n; n++)
+		c->slot[n] = -1;
+	if (w->n_classes == 0)
+		c->slot[tree_root(t)] = 0;
+	count_class(w, c);
+	return w->n_classes++;
+}
+
+/* The wait slot of what class @cls may use of @node. A part of a node is a slot of its
+ * own inside the node's; what goes on in the node's children does not show in it, which
+ * errs on the side of less waiting. */
+static unsigned int
+slot_of(struct world *w, unsigned int cls, unsigned int node)
+{
+	const struct tree_node *tn = &w->tree->nodes[node];
+	struct world_class *c = &w->classes[cls];
+	unsigned int slot;
+
+	if (c->slot[node] >= 0)
+		return (unsigned int)c->slot[node];
+	if (cls != 0 && c->count[node] == tn->n_cpus)
+		slot = slot_of(w, 0, node);
+	else if (cls != 0)
+		slot = wait_add_slot(w->wait, slot_of(w, 0, node), c->count[node]);
+	else
+		slot = wait_add_slot(
+			w->wait, slot_of(w, 0, (unsigned int)tn->parent), tn->n_cpus);
+	c->slot[node] = (int)slot;
+	return slot;
+}
+
+struct cpuset
+world_mask(const struct world *w, const struct world_vm *vm, unsigned int node)
+{
+	return cpuset_and(&w->tree->nodes[node].cpus, &w->classes[vm->cls].allowed);
+}
+
+unsigned int
+world_room(const struct world *w, const struct world_vm *vm, unsigned int node)
+{
+	return w->classes[vm->cls].count[node];
+}
+
+int
+world_wider(const struct world *w, const struct world_vm *vm, unsigned int node)
+{
+	const struct world_class *c = &w->classes[vm->cls];
+
+	for (int up = w->tree->nodes[node].parent; up >= 0;
+		up = w->tree->nodes[up].parent) {
+		if (c->count[up] > c->count[node])
+			return up;
+	}
+	return -1;
+}
+
+double
+world_load(const struct world *w, unsigned int node)
+{
+	const struct tree_node *nodes = w->tree->nodes;
+	double load = w->below[node];
+
+	for (int up = nodes[node].parent; up >= 0; up = nodes[up].parent)
+		load += w->own[up] * nodes[node].n_cpus / nodes[up].n_cpus;
+	return load;
+}
+
+double
+world_float_load(const struct world *w, unsigned int pu)
+{
+	const struct tree_node *nodes = w->tree->nodes;
+	double load = 0;
+
+	for (int n = w->tree->leaf_of_pu[pu]; n >= 0; n = nodes[n].parent)
+		load += w->own[n] / nodes[n].n_cpus;
+	return load;
+}
+
+static void
+add_below(struct world *w, int node, double demand)
+{
+	for (; node >= 0; node = w->tree->nodes[node].parent)
+		w->below[node] += demand;
+}
+
+void
+world_enter(struct world *w, struct world_vm *vm)
+{
+	unsigned int home = slot_of(w, vm->cls, w->classes[vm->cls].top);
+
+	wait_enter(w->wait, home, &vm->need);
+}
+
+void
+world_put(struct world *w, struct world_vm *vm, int node)
+{
+	if (vm->node >= 0) {
+		unsigned int from = (unsigned int)vm->node;
+
+		wait_take(w->wait, slot_of(w, vm->cls, from), &vm->need);
+		w->own[from] -= vm->demand;
+		add_below(w, vm->node, -vm->demand);
+	}
+	vm->node = node;
+	if (node >= 0) {
+		wait_put(w->wait, slot_of(w, vm->cls, (unsigned int)node), &vm->need);
+		w->own[node] += vm->demand;
+		add_below(w, node, vm->demand);
+	}
+}
+
+struct wait_cost
+world_try(struct world *w, const struct world_vm *vm, unsigned int node)
+{
+	int from = -1;
+
+	if (vm->node >= 0)
+		from = (int)slot_of(w, vm->cls, (unsigned int)vm->node);
+	return wait_try(w->wait, from, slot_of(w, vm->cls, node), &vm->need);
+}
+
+int64_t
+world_excess(struct world *w, unsigned int node)
+{
+	return wait_excess(w->wait, slot_of(w, 0, node));
+}
+
+void
+world_pin(struct world *w, struct world_vm *vm, unsigned int vcpu, unsigned int pu)
+{
+	int leaf = w->tree->leaf_of_pu[pu];
+	double demand = vm->demand / vm->in->n_vcpus;
+	struct wait_need need =
+		wait_need_scaled(&vm->need, (int32_t)(demand * WAIT_UNIT));
+	unsigned int slot = slot_of(w, 0, (unsigned int)leaf);
+
+	assert(vm->pins[vcpu] < 0);
+	vm->pins[vcpu] = (int)pu;
+	wait_enter(w->wait, slot, &need);
+	wait_put(w->wait, slot, &need);
+	w->fixed[pu] += demand;
+	w->taken[pu]++;
+	add_below(w, leaf, demand);
+}
+
+void
+world_fix(struct world *w, struct world_vm *vm, const struct cpuset *cpus, int sign)
+{
+	unsigned int cls = world_class_of(w, cpus);
+	const struct world_class *c = &w->classes[cls];
+	unsigned int slot = slot_of(w, cls, c->top);
+	double each = sign * vm->demand / c->n_cpus;
+
+	if (sign > 0)
+		wait_put(w->wait, slot, &vm->need);
+	else
+		wait_take(w->wait, slot, &vm->need);
+	for (unsigned int n = 0; n < w->tree->n; n++)
+		w->below[n] += each * c->count[n];
+	cpuset_foreach (cpu, cpus) {
+		unsigned int pu = (unsigned int)w->in->topo->pu_of_cpu[cpu];
+
+		w->fixed[pu] += each;
+		/* as good as pinned: its CPUs carry at least half a vCPU each */
+		if (each >= 0.5)
+			w->taken[pu]++;
+		else if (each <= -0.5)
+			w->taken[pu]--;
+	}
+}
+
+void
+world_enter_fixed(struct world *w, struct world_vm *vm, const struct cpuset *cpus)
+{
+	unsigned int cls = world_class_of(w, cpus);
+
+	wait_enter(w->wait, slot_of(w, cls, w->classes[cls].top), &vm->need);
+	world_fix(w, vm, cpus, 1);
+}
+
+bool
+world_waits_ok(const struct world *w, const struct wait_cost *c)
+{
+	const struct plan_policy *p = w->in->policy;
+
+	return c->mean <= p->wait_mean_max && c->tail <= p->wait_tail_max;
+}
+
+static double
+above(double value, double max)
+{
+	/* a bound of 0 must not divide by it */
+	return value > max ? (value - max) / (max > 0.001 ? max : 0.001) : 0;
+}
+
+double
+world_wait_penalty(const struct world *w, const struct wait_cost *c)
+{
+	const struct plan_policy *p = w->in->policy;
+
+	if (world_waits_ok(w, c))
+		return 0;
+	/* the last term shows progress while a draw is still a bad one */
+	return 4 * above(c->mean, p->wait_mean_max) +
+	       4 * above(c->tail, p->wait_tail_max) + 40 * c->over;
+}

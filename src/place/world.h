@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The host with its VMs while a plan is being made: who is where, what load lies on
+ * each domain and each PU, and what that makes VMs wait. Every change of a VM's place
+ * goes through this file. VMs are in the order of their ids, not of the input. Pure.
+ */
+#ifndef QMPIN_PLACE_WORLD_H
+#define QMPIN_PLACE_WORLD_H
+
+#include <stdbool.h>
+
+#include "place/planner.h"
+#include "place/tree.h"
+#include "place/wait.h"
+
+enum world_role {
+	WORLD_LEAVE,   /* off or impossible: its masks are load and nothing else */
+	WORLD_OBSERVE, /* load as it is; planned at the end, for the report only */
+	WORLD_FLOAT,
+	WORLD_PIN,
+};
+
+/* How a float or pin VM came to its place. */
+enum world_cause {
+	WORLD_KEPT,    /* had it */
+	WORLD_NEW,     /* placed in this run */
+	WORLD_CUT,     /* had it, CPUs of it went away */
+	WORLD_GROWN,   /* had part of it, CPUs came back */
+	WORLD_PLUGGED, /* had it, with fewer vCPUs */
+};
+
+/* A set of CPUs that VMs may use, and how it cuts the tree's nodes. VMs with the same
+ * set share one. */
+struct world_class {
+	struct cpuset allowed;
+	unsigned int n_cpus;
+	unsigned int top;    /* the smallest node that holds them all */
+	unsigned int *count; /* of each node: allowed CPUs in it */
+	float *share; /* n_nodes of topo for each node: share of its allowed CPUs */
+	int *slot;    /* of each node: wait slot, -1: not made yet */
+};
+
+struct world_vm {
+	const struct plan_vm *in;
+	struct plan_result *out;
+	enum world_role role;
+	enum world_cause cause;
+	unsigned int cls;
+	int node;	    /* float: where it is; -1: nowhere yet */
+	int first;	    /* float: where it was put first in this run, -1: nowhere */
+	int *pins;	    /* pin: index into topo->pus of each vCPU, -1: none yet */
+	double demand;	    /* CPUs wanted when busy */
+	double load_before; /* on its domain, when it came */
+	struct wait_need need;
+};
+
+struct world {
+	const struct plan_input *in;
+	struct cpuset usable; /* online, not reserved, not isolated */
+	struct tree *tree;
+	struct wait *wait;
+	unsigned int n_classes;
+	size_t cap_classes;
+	struct world_class *classes; /* [0]: everything usable */
+	unsigned int n_vms;
+	struct world_vm *vms;
+	double *own;	     /* of each node: demand of the VMs on it */
+	double *below;	     /* of each node: demand of all VMs within it */
+	double *fixed;	     /* of each PU: demand of what cannot move from it */
+	unsigned int *taken; /* of each PU: vCPUs that have it as their only one */
+};
+
+/**
+ * The world of @in with nobody placed yet. @in is valid, at least one CPU is usable.
+ *
+ * @vms  in->n_vms of them in the order of their ids; given away
+ *
+ * Free with world_free.
+ */
+struct world *world_new(
+	const struct plan_input *in, const struct cpuset *usable, struct world_vm *vms);
+void world_free(struct world *w);
+
+/** The class of @allowed (some usable CPUs, not empty). */
+unsigned int world_class_of(struct world *w, const struct cpuset *allowed);
+
+/** What the VM gets on @node: the node's usable CPUs inside its limit. */
+struct cpuset world_mask(
+	const struct world *w, const struct world_vm *vm, unsigned int node);
+
+/** A wider node gives this VM CPUs that @node does not have: the next such node, or -1.
+ */
+int world_wider(const struct world *w, const struct world_vm *vm, unsigned int node);
+
+/** CPUs of @node that the VM may use. */
+unsigned int world_room(
+	const struct world *w, const struct world_vm *vm, unsigned int node);
+
+/** Load that is expected on @node: what lies in it and its part of what lies
+ * around it. */
+double world_load(const struct world *w, unsigned int node);
+
+/** Demand a CPU of @node's leaves gets from VMs that float over it. */
+double world_float_load(const struct world *w, unsigned int pu);
+
+/** A float VM begins to count in the waiting model; it is nowhere yet. */
+void world_enter(struct world *w, struct world_vm *vm);
+
+/** A VM that stays on @cpus (usable, not empty) begins to count, and is there. */
+void world_enter_fixed(struct world *w, struct world_vm *vm, const struct cpuset *cpus);
+
+/** Put a float VM on @node (-1: nowhere). */
+void world_put(struct world *w, struct world_vm *vm, int node);
+
+/** Waiting if a float VM that has entered were on @node. */
+struct wait_cost world_try(
+	struct world *w, const struct world_vm *vm, unsigned int node);
+
+/** Demand above the CPUs of @node, summed over the draws of the waiting model. */
+int64_t world_excess(struct world *w, unsigned int node);
+
+/** Give vCPU @vcpu of a pin VM a PU. */
+void world_pin(
+	struct world *w, struct world_vm *vm, unsigned int vcpu, unsigned int pu);
+
+/** Take it away (@sign -1) for the time of a trial, and put it back (1). */
+void world_fix(
+	struct world *w, struct world_vm *vm, const struct cpuset *cpus, int sign);
+
+/** The waiting condition of the policy holds. */
+bool world_waits_ok(const struct world *w, const struct wait_cost *c);
+
+/** How far it is from holding: 0 when it holds, about 4 when a bound is passed twice.
+ */
+double world_wait_penalty(const struct world *w, const struct wait_cost *c);
+
+#endif
