@@ -242,6 +242,23 @@ a_flood_without_an_object_ends_at_the_cap(void **state)
 }
 
 static void
+the_cap_is_for_each_object(void **state)
+{
+	static const char text[] = "{\"event\": \"RTC_CHANGE\"}\r\n";
+	struct strbuf out = {0};
+	struct frame f = {0};
+
+	(void)state;
+	for (size_t fed = 0; fed < 2 * FRAME_BYTES_MAX; fed += strlen(text)) {
+		assert_int_equal(feed(&f, text, strlen(text), &out), 0);
+		assert_int_equal(out.len, strlen(text) - 1);
+		strbuf_drop(&out, out.len);
+	}
+	frame_fini(&f);
+	strbuf_fini(&out);
+}
+
+static void
 nesting_is_refused_when_it_happens(void **state)
 {
 	struct strbuf out = {0};
@@ -292,6 +309,7 @@ main(void)
 		cmocka_unit_test(
 			an_object_of_the_largest_size_passes_and_one_byte_more_does_not),
 		cmocka_unit_test(a_flood_without_an_object_ends_at_the_cap),
+		cmocka_unit_test(the_cap_is_for_each_object),
 		cmocka_unit_test(nesting_is_refused_when_it_happens),
 		cmocka_unit_test(nothing_is_held_once_an_object_was_used),
 	};

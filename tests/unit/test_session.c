@@ -35,8 +35,8 @@
 /* What the queries of an observation return, in their order. */
 static const char *const returns[] = {
 	"{\"status\": \"running\", \"singlestep\": false, \"running\": true}",
-	"[{\"thread-id\": 11, \"cpu-index\": 0, \"target\": \"x86_64\"},"
-	" {\"thread-id\": 12, \"cpu-index\": 1, \"target\": \"x86_64\"}]",
+	("[{\"thread-id\": 11, \"cpu-index\": 0, \"target\": \"x86_64\"},"
+	 " {\"thread-id\": 12, \"cpu-index\": 1, \"target\": \"x86_64\"}]"),
 	"[{\"vcpus-count\": 2}, {\"vcpus-count\": 2}]",
 	"[{\"id\": \"io0\", \"thread-id\": 13}]",
 	"{\"name\": \"vm905\"}",
