@@ -183,7 +183,7 @@ objects_ahead_of_garbage_are_still_given(void **state)
 }
 
 static void
-an_object_of_the_largest_size_passes_and_one_byte_more_does_not(void **state)
+the_largest_object_passes_and_one_byte_more_does_not(void **state)
 {
 	struct strbuf big = {0};
 	struct strbuf out = {0};
@@ -306,8 +306,7 @@ main(void)
 		cmocka_unit_test(brackets_and_quotes_inside_strings_do_not_count),
 		cmocka_unit_test(anything_but_an_object_is_refused_at_its_first_byte),
 		cmocka_unit_test(objects_ahead_of_garbage_are_still_given),
-		cmocka_unit_test(
-			an_object_of_the_largest_size_passes_and_one_byte_more_does_not),
+		cmocka_unit_test(the_largest_object_passes_and_one_byte_more_does_not),
 		cmocka_unit_test(a_flood_without_an_object_ends_at_the_cap),
 		cmocka_unit_test(the_cap_is_for_each_object),
 		cmocka_unit_test(nesting_is_refused_when_it_happens),
