@@ -350,7 +350,8 @@ config_mode(const struct config *c, const char *id, enum config_origin *origin)
 	const struct config_vm *vm = find_vm(c, id);
 	bool own = vm != NULL && vm->has_mode;
 
-	*origin = own ? CONFIG_ORIGIN_VM_SECTION : c->mode_origin;
+	if (origin != NULL)
+		*origin = own ? CONFIG_ORIGIN_VM_SECTION : c->mode_origin;
 	return own ? vm->mode : c->mode;
 }
 

@@ -111,7 +111,7 @@ MUST_CHECK int config_load(
 /** The [vm ID] section, or NULL. */
 const struct config_vm *config_vm_find(const struct config *c, const char *id);
 
-/** Mode of a VM and where it comes from. */
+/** Mode of a VM and where it comes from; @origin may be NULL. */
 enum place_mode config_mode(
 	const struct config *c, const char *id, enum config_origin *origin);
 enum place_smt config_smt(const struct config *c, const char *id);

@@ -10,6 +10,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/control.c src/daemon/control.h \
 	src/daemon/engine.c src/daemon/engine.h \
 	src/daemon/hostmodel.c src/daemon/hostmodel.h \
+	src/daemon/leftovers.c src/daemon/leftovers.h \
 	src/daemon/pass.c src/daemon/pass.h \
 	src/daemon/planning.c src/daemon/planning.h \
 	src/daemon/report.c src/daemon/report.h \

@@ -38,7 +38,8 @@ struct vm_task {
 	struct cpuset have;  /* as last read */
 	struct cpuset want;  /* valid when wanted */
 	bool wanted;
-	bool ended; /* not there at the last audit */
+	bool applied; /* had the wanted mask since it is wanted: else it is not drift */
+	bool ended;   /* not there at the last audit */
 	int last_cpu;
 	uint64_t seen_us; /* first sight */
 };

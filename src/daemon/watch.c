@@ -30,9 +30,12 @@ struct watch {
 static void
 forget_vm(struct watch *w, struct vm *vm)
 {
-	if (vm->proven && !w->engine->dry_run)
-		record_remove(w->engine->run_dirfd, vm->id);
-	engine_remove(w->engine, vm);
+	struct engine *e = w->engine;
+
+	if (vm->proven && !e->dry_run)
+		record_remove(e->run_dirfd, vm->id);
+	engine_remove(e, vm);
+	e->on_change(e->owner);
 }
 
 static void
@@ -53,6 +56,7 @@ on_process_end(evutil_socket_t fd, short what, void *arg)
 	vm_forget_process(vm);
 	vm_set_state(vm, VM_GONE);
 	str_copy(vm->note, sizeof(vm->note), "ended; its socket is still there");
+	w->engine->on_change(w->engine->owner);
 }
 
 /* The peer is proven to be the process that was known already. */

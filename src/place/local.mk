@@ -12,10 +12,44 @@ src_libplace_a_SOURCES = \
 	src/place/why.c src/place/why.h \
 	src/place/world.c src/place/world.h
 
+# Hosts and VMs for tests of the planner.
+PLACE_FLEET = tests/unit/fleet.c tests/unit/fleet.h tests/unit/hosts.c tests/unit/hosts.h
+
+if HAVE_CMOCKA
+UNIT_TESTS += tests/unit/test_mode
+tests_unit_test_mode_SOURCES = tests/unit/test_mode.c
+tests_unit_test_mode_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_mode_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_planner
+tests_unit_test_planner_SOURCES = tests/unit/test_planner.c $(PLACE_FLEET)
+tests_unit_test_planner_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_planner_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_planner_golden
+tests_unit_test_planner_golden_SOURCES = tests/unit/test_planner_golden.c $(PLACE_FLEET)
+tests_unit_test_planner_golden_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_planner_golden_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_planner_properties
+tests_unit_test_planner_properties_SOURCES = tests/unit/test_planner_properties.c \
+	$(PLACE_FLEET)
+tests_unit_test_planner_properties_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_planner_properties_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_wait
+tests_unit_test_wait_SOURCES = tests/unit/test_wait.c
+tests_unit_test_wait_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_wait_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+endif
+EXTRA_DIST += tests/data/place
+
 # A benchmark, built by "make check" so that it keeps compiling, run by hand.
 check_PROGRAMS += tests/bench/bench_place
-tests_bench_bench_place_SOURCES = tests/bench/bench_place.c \
-	tests/unit/fleet.c tests/unit/fleet.h tests/unit/hosts.c tests/unit/hosts.h
+tests_bench_bench_place_SOURCES = tests/bench/bench_place.c $(PLACE_FLEET)
 tests_bench_bench_place_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
 tests_bench_bench_place_LDADD = $(LINK_PLACE)
 

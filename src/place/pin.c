@@ -116,30 +116,24 @@ choose_domain(struct choice *c)
 	return node;
 }
 
+/* The domain around the PUs the VM has that is best for the rest: farther CPUs of idle
+ * cores against near siblings, but idle ones before all. */
 static unsigned int
-idle_in(const struct choice *c, unsigned int node)
+choose_near(struct choice *c)
 {
-	struct cpuset cpus = world_mask(c->w, c->vm, node);
-	unsigned int n = 0;
+	struct cpuset has = pin_cpus(c->w, c->vm);
+	int up = (int)tree_around(c->w->tree, c->w->in->topo, &has);
+	unsigned int node = (unsigned int)up;
+	double best = DBL_MAX;
 
-	cpuset_foreach (cpu, &cpus)
-		n += c->w->taken[c->w->in->topo->pu_of_cpu[cpu]] == 0;
-	return n;
-}
+	for (; up >= 0; up = world_wider(c->w, c->vm, (unsigned int)up)) {
+		struct cpuset cpus = world_mask(c->w, c->vm, (unsigned int)up);
+		double cost = fill(c, &cpus);
 
-/* The smallest domain around the PUs the VM has with idle ones for the rest. */
-static unsigned int
-choose_near(const struct choice *c, unsigned int missing)
-{
-	struct cpuset cpus = pin_cpus(c->w, c->vm);
-	unsigned int node = tree_around(c->w->tree, c->w->in->topo, &cpus);
-
-	while (idle_in(c, node) < missing) {
-		int up = world_wider(c->w, c->vm, node);
-
-		if (up < 0)
-			break;
-		node = (unsigned int)up;
+		if (cost < best) {
+			best = cost;
+			node = (unsigned int)up;
+		}
 	}
 	return node;
 }
@@ -190,7 +184,7 @@ pin_place(struct world *w, struct world_vm *vm)
 	}
 	if (c.n_near == n)
 		return;
-	node = c.n_near == 0 ? choose_domain(&c) : choose_near(&c, n - c.n_near);
+	node = c.n_near == 0 ? choose_domain(&c) : choose_near(&c);
 	cpus = world_mask(w, vm, node);
 	vm->load_before = world_load(w, node);
 	(void)fill(&c, &cpus);

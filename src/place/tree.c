@@ -246,7 +246,7 @@ tree_new(const struct topo *topo, const struct ranking *r, const struct lat_view
 	b.sums = xcalloc((size_t)b.cap * b.cap, sizeof(*b.sums));
 	t->nodes = xcalloc(b.cap, sizeof(*t->nodes));
 	t->leaf_of_pu = xcalloc(topo->n_pus, sizeof(*t->leaf_of_pu));
-	t->worst_ns = 1;
+	t->worst_ns = TREE_WORST_MIN_NS;
 	for (unsigned int i = 0; i < topo->n_pus; i++)
 		t->leaf_of_pu[i] = -1;
 	for (unsigned int d = 0; d < n_leaves; d++) {

@@ -11,6 +11,10 @@
 #include "topo/model.h"
 #include "topo/ranking.h"
 
+/* What everything else is weighed against on a host whose cores are all near: about a
+ * memory access. */
+#define TREE_WORST_MIN_NS 100.0
+
 struct tree_node {
 	struct cpuset cpus; /* that may be used; never empty */
 	struct cpuset
@@ -27,7 +31,7 @@ struct tree {
 	unsigned int n;
 	struct tree_node *nodes; /* children before parents; the root is the last */
 	int *leaf_of_pu;	 /* index of topo->pus -> node, -1: may not be used */
-	double worst_ns;	 /* between any two cores of the host, at least 1 */
+	double worst_ns;	 /* between any two cores, at least TREE_WORST_MIN_NS */
 };
 
 /**

@@ -172,13 +172,18 @@ say_cause(const struct world *w, const struct world_vm *vm, unsigned int node)
 		append(why, ", with CPUs it may use again");
 		break;
 	case WORLD_PLUGGED:
-		append(why, ", %u more vCPUs", vm->in->n_vcpus - vm->in->n_current);
+		append(why, ", plugged %u", vm->in->n_vcpus - vm->in->n_current);
 		break;
 	}
-	if (vm->role == WORLD_FLOAT && vm->first != vm->node)
-		append(why, ", widened from %s so that nobody waits while CPUs idle",
-			why_domain(w->in->topo, &w->tree->nodes[vm->first].whole, was,
-				sizeof(was)));
+	if (vm->role != WORLD_FLOAT || vm->first == vm->node)
+		return;
+	append(why, ", widened from %s",
+		why_domain(w->in->topo, &w->tree->nodes[vm->first].whole, was,
+			sizeof(was)));
+	if (world_room(w, vm, (unsigned int)vm->first) < vm->in->n_vcpus)
+		append(why, " to have a CPU for each");
+	else
+		append(why, " so that nobody waits while CPUs idle");
 }
 
 /* What the administrator should know about the limits of this placement. */
@@ -190,12 +195,11 @@ say_limits(const struct world *w, const struct world_vm *vm, unsigned int node)
 	unsigned int stacked = vm->role == WORLD_PIN ? pin_stacked(w, vm) : 0;
 
 	if (vm->in->n_vcpus > all)
-		append(why, ", only %u CPUs allowed for %u vCPUs", all,
-			vm->in->n_vcpus);
+		append(why, ", its limit has no more");
 	else if (world_room(w, vm, node) < w->tree->nodes[node].n_cpus)
 		append(why, ", cut by its limit");
 	if (stacked > 0)
-		append(why, ", %u vCPUs share their CPU with another vCPU", stacked);
+		append(why, ", %u of them share a CPU with another vCPU", stacked);
 	if (vm->in->smt == PLACE_SMT_ISOLATE)
 		append(why, ", smt=isolate is not kept by this version");
 }
@@ -204,13 +208,13 @@ void
 why_planned(const struct world *w, struct world_vm *vm, unsigned int node)
 {
 	char domain[WHY_DOMAIN_MAX];
-	char *why = vm->out->why;
+	unsigned int cpus = cpuset_count(&vm->out->domain);
+	unsigned int vcpus = vm->in->n_vcpus;
 
 	(void)why_domain(
 		w->in->topo, &w->tree->nodes[node].whole, domain, sizeof(domain));
-	(void)snprintf(why, PLAN_WHY_MAX, "%s: %u CPUs for %u vCPUs", domain,
-		vm->role == WORLD_PIN ? vm->in->n_vcpus : world_room(w, vm, node),
-		vm->in->n_vcpus);
+	(void)snprintf(vm->out->why, PLAN_WHY_MAX, "%s: %u CPU%s for %u vCPU%s", domain,
+		cpus, cpus == 1 ? "" : "s", vcpus, vcpus == 1 ? "" : "s");
 	say_cause(w, vm, node);
 	say_memory(w, vm, node);
 	say_limits(w, vm, node);

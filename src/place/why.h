@@ -15,7 +15,7 @@ char *why_domain(
 /**
  * Write vm->out->why for a VM that was planned.
  *
- * @node  its domain
+ * @node  its domain; vm->out has the masks
  */
 void why_planned(const struct world *w, struct world_vm *vm, unsigned int node);
 

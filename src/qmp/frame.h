@@ -15,7 +15,7 @@
 
 /* What one message may cost. The largest reply we ask for is query-cpus-fast of 4096
  * vCPUs: with every member QEMU knows, 400 bytes and 17 separators each, 1.7 MB and
- * 70000 values, 5 levels deep. 100000 values cost jansson at most 13 MB for a moment.
+ * 70000 values, 5 levels deep. 100000 values cost jansson at most 16 MB for a moment.
  */
 #define FRAME_BYTES_MAX (4u << 20)
 #define FRAME_DEPTH_MAX 32u

@@ -11,17 +11,27 @@ src_libqmp_a_SOURCES = \
 	src/qmp/session.c src/qmp/session.h
 src_libqmp_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 
-EXTRA_DIST += tests/data/qmp
+EXTRA_DIST += \
+	tests/data/qmp \
+	tests/fuzz/corpus/qmp_stream \
+	tests/fuzz/qmp_stream.dict
 
 if HAVE_CMOCKA
 UNIT_TESTS += \
 	tests/unit/test_backoff \
 	tests/unit/test_facts \
 	tests/unit/test_frame \
+	tests/unit/test_link \
 	tests/unit/test_message \
-	tests/unit/test_session
+	tests/unit/test_monitor \
+	tests/unit/test_monitor_qemu \
+	tests/unit/test_session \
+	tests/unit/test_qmp_stream
 
 qmp_transcripts = tests/unit/qmp_transcripts.c tests/unit/qmp_transcripts.h
+qmp_fakes = \
+	tests/unit/qmp_server.c tests/unit/qmp_server.h \
+	tests/unit/qmp_watch.c tests/unit/qmp_watch.h
 qmp_test_cppflags = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(CMOCKA_CFLAGS)
 
 tests_unit_test_backoff_SOURCES = tests/unit/test_backoff.c
@@ -40,7 +50,33 @@ tests_unit_test_message_SOURCES = tests/unit/test_message.c $(qmp_transcripts)
 tests_unit_test_message_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_message_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
+tests_unit_test_link_SOURCES = tests/unit/test_link.c
+tests_unit_test_link_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_link_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_monitor_SOURCES = tests/unit/test_monitor.c $(qmp_fakes)
+tests_unit_test_monitor_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_monitor_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_monitor_qemu_SOURCES = tests/unit/test_monitor_qemu.c $(qmp_fakes)
+tests_unit_test_monitor_qemu_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_monitor_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_qmp_stream_SOURCES = tests/unit/test_qmp_stream.c \
+	tests/fuzz/fuzz_qmp_stream.c
+tests_unit_test_qmp_stream_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_qmp_stream_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
 tests_unit_test_session_SOURCES = tests/unit/test_session.c $(qmp_transcripts)
 tests_unit_test_session_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_session_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+endif
+
+# Run by hand: tests/fuzz/fuzz_qmp_stream -dict=.../qmp_stream.dict NEW .../corpus/qmp_stream
+if FUZZING
+check_PROGRAMS += tests/fuzz/fuzz_qmp_stream
+tests_fuzz_fuzz_qmp_stream_SOURCES = tests/fuzz/fuzz_qmp_stream.c
+tests_fuzz_fuzz_qmp_stream_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_qmp_stream_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_qmp_stream_LDADD = $(LINK_QMP)
 endif

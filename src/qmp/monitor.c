@@ -207,6 +207,19 @@ open_link(struct monitor *m, int connected, const struct ucred *peer)
 	m->wanted = false;
 }
 
+/* The socket's queue is full: others are served first, which is no failure. Behind a
+ * hanging QEMU it is: then the queue is full of our own attempts that were given up. */
+static void
+wait_in_line(struct monitor *m, const struct err *why)
+{
+	if (m->phase == MONITOR_STALLED || m->phase == MONITOR_REFUSED) {
+		fail(m, m->phase, &m->why);
+		return;
+	}
+	schedule(m, backoff_queue_ms(roll_dice()));
+	set_phase(m, MONITOR_CONNECTING, why);
+}
+
 static void
 try_to_connect(struct monitor *m)
 {
@@ -216,15 +229,12 @@ try_to_connect(struct monitor *m)
 	int r;
 
 	r = dial_connect(m->path, &fd, &peer, &why);
-	if (r == -EAGAIN) {
-		schedule(m, backoff_queue_ms(roll_dice()));
-		set_phase(m, m->phase == MONITOR_IDLE ? MONITOR_CONNECTING : m->phase,
-			&why);
-	} else if (r < 0) {
+	if (r == -EAGAIN)
+		wait_in_line(m, &why);
+	else if (r < 0)
 		fail(m, MONITOR_IDLE, &why);
-	} else {
+	else
 		open_link(m, fd, &peer);
-	}
 }
 
 static void

@@ -145,43 +145,61 @@ place_nearest(struct fleet *f)
 	}
 }
 
-/* The emptiest nodes that together have a CPU for each vCPU. */
+/* CPUs of a node that the VMs placed so far leave free. */
+static double
+free_of(const struct fleet *f, unsigned int node)
+{
+	const struct cpuset *cpus = &f->host->topo->nodes[node].cpus;
+	double left = cpuset_count(cpus);
+
+	for (unsigned int v = 0; v < f->n; v++) {
+		struct cpuset here;
+
+		if (f->vms[v].masks == NULL)
+			continue;
+		here = cpuset_and(&f->vms[v].masks[0], cpus);
+		left -= (double)f->vms[v].in.n_vcpus * cpuset_count(&here) /
+			cpuset_count(&f->vms[v].masks[0]);
+	}
+	return left > 0 ? left : 0;
+}
+
+/* Whole nodes as numad gives them: the ones with most CPUs free, until those free are
+ * enough or there are no more. */
+static struct cpuset
+enough_nodes(const struct fleet *f, unsigned int n_vcpus)
+{
+	const struct topo *t = f->host->topo;
+	struct cpuset mask = CPUSET_NONE;
+	double found = 0;
+
+	while (found < n_vcpus && !cpuset_equal(&mask, &t->online)) {
+		unsigned int best = 0;
+		double most = -1;
+
+		for (unsigned int k = 0; k < t->n_nodes; k++) {
+			if (cpuset_overlap(&mask, &t->nodes[k].cpus) ||
+				free_of(f, k) <= most)
+				continue;
+			most = free_of(f, k);
+			best = k;
+		}
+		found += most;
+		mask = cpuset_or(&mask, &t->nodes[best].cpus);
+	}
+	return mask;
+}
+
 static void
 place_nodes(struct fleet *f)
 {
-	const struct topo *t = f->host->topo;
-
 	for (unsigned int i = 0; i < f->n; i++) {
-		struct cpuset mask = CPUSET_NONE;
+		struct cpuset mask;
 
 		if (f->vms[i].masks != NULL)
 			continue;
-		while (cpuset_count(&mask) < f->vms[i].in.n_vcpus &&
-			!cpuset_equal(&mask, &t->online)) {
-			unsigned int best = 0;
-			double least = 1e9;
-
-			for (unsigned int k = 0; k < t->n_nodes; k++) {
-				double load = 0;
-
-				if (cpuset_overlap(&mask, &t->nodes[k].cpus))
-					continue;
-				for (unsigned int v = 0; v < f->n; v++) {
-					if (f->vms[v].masks != NULL &&
-						cpuset_overlap(&f->vms[v].masks[0],
-							&t->nodes[k].cpus))
-						load += (double)f->vms[v].in.n_vcpus /
-							cpuset_count(
-								&f->vms[v].masks[0]);
-				}
-				if (load < least) {
-					least = load;
-					best = k;
-				}
-			}
-			mask = cpuset_or(&mask, &t->nodes[best].cpus);
-		}
-		give(&f->vms[i], t, &mask);
+		mask = enough_nodes(f, f->vms[i].in.n_vcpus);
+		give(&f->vms[i], f->host->topo, &mask);
 	}
 }
 
@@ -190,7 +208,7 @@ static struct score
 drive(const struct host *h, place_fn *place, unsigned int low, unsigned int high,
 	unsigned int seeds)
 {
-	struct score s = { .bad = calloc(seeds * 60, sizeof(double)) };
+	struct score s = {.bad = calloc(seeds * 60, sizeof(double))};
 
 	for (uint64_t seed = 1; seed <= seeds; seed++) {
 		struct fleet *f = fleet_new(h);

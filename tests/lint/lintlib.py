@@ -54,7 +54,8 @@ class Tree:
         return self.text(path).split("\n")
 
     def excepted(self, lint, subject):
-        """An entry of tests/lint/exceptions, which must give a reason."""
+        """An entry of tests/lint/exceptions, which must give a reason. An entry that ends
+        in a slash covers all below it."""
         if self._exceptions is None:
             self._exceptions = {}
             path = self.root / "tests/lint/exceptions"
@@ -65,7 +66,8 @@ class Tree:
                 if len(fields) < 3:
                     raise SystemExit(f"{path}:{number}: LINT SUBJECT REASON expected")
                 self._exceptions[fields[0], fields[1]] = fields[2]
-        return (lint, subject) in self._exceptions
+        above = [subject[:i + 1] for i, c in enumerate(subject) if c == "/"]
+        return any((lint, s) in self._exceptions for s in [subject, *above])
 
     def members(self):
         """(folder, stem, archive, member) of all objects in src/lib*.a."""
@@ -123,7 +125,7 @@ def by_hand(path):
     if path.is_symlink() or not path.is_file():
         return False
     with open(path, "rb") as f:
-        return f.read(4) != b"\x7fELF"
+        return not f.read(12).startswith((b"\x7fELF", b"/* Made from"))
 
 
 def tool(variable):

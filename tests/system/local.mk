@@ -1,4 +1,22 @@
 # System tests, in the order in which they run.
-SYSTEM_TESTS +=
-# What they use, and the demo.
-EXTRA_DIST +=
+SYSTEM_TESTS += \
+	tests/system/test_config.py \
+	tests/system/test_topology.py \
+	tests/system/test_notify.py \
+	tests/system/test_first_path.py \
+	tests/system/test_hotplug.py \
+	tests/system/test_drift.py \
+	tests/system/test_restart.py \
+	tests/system/test_limit.py \
+	tests/system/test_many.py \
+	tests/system/test_hostile.py
+# What they use, the demo and the measurements.
+EXTRA_DIST += \
+	tests/system/daemon.py \
+	tests/system/demo \
+	tests/system/fakeqmp.py \
+	tests/system/guest-ack.S \
+	tests/system/measure.py \
+	tests/system/runner.py \
+	tests/system/varlink.py \
+	tests/system/vmhost.py

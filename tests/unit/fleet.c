@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The fleet and its judge. The judge knows CPUs and masks only: narrow masks first, each
- * VM fills the least loaded of its CPUs, as a kernel would balance.
+ * The fleet and its judge. The judge knows CPUs and masks only: narrow masks first,
+ * each VM fills the least loaded of its CPUs, as a kernel would balance.
  */
 #include "config.h"
 
@@ -35,8 +35,8 @@ fleet_below(uint64_t *state, unsigned int n)
 unsigned int
 fleet_random_size(uint64_t *state)
 {
-	static const unsigned int sizes[20] = { 1, 1, 1, 2, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 4,
-		8, 8, 8, 16, 32 };
+	static const unsigned int sizes[20] = {
+		1, 1, 1, 2, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 4, 8, 8, 8, 16, 32};
 
 	return sizes[fleet_below(state, 20)];
 }
@@ -80,20 +80,19 @@ fleet_remove(struct fleet *f, unsigned int index)
 {
 	free(f->vms[index].masks);
 	f->n--;
-	memmove(&f->vms[index], &f->vms[index + 1],
-		(f->n - index) * sizeof(*f->vms));
+	memmove(&f->vms[index], &f->vms[index + 1], (f->n - index) * sizeof(*f->vms));
 }
 
 struct plan *
 fleet_plan(const struct fleet *f)
 {
 	struct plan_vm *vms = xcalloc(f->n, sizeof(*vms));
-	struct plan_input in = { .topo = f->host->topo,
+	struct plan_input in = {.topo = f->host->topo,
 		.ranking = f->host->ranking,
 		.latency = f->host->lat,
 		.policy = &f->policy,
 		.n_vms = f->n,
-		.vms = vms };
+		.vms = vms};
 	struct plan *p = NULL;
 	struct err e = ERR_NONE;
 
@@ -101,6 +100,8 @@ fleet_plan(const struct fleet *f)
 		vms[i] = f->vms[i].in;
 		vms[i].id = f->vms[i].id;
 		vms[i].current = f->vms[i].masks;
+		if (f->vms[i].started && f->host->topo->n_nodes > 0)
+			vms[i].memory_share = f->vms[i].memory;
 	}
 	if (planner_run(&in, &p, &e) < 0) {
 		fprintf(stderr, "planner: %s\n", e.text);
@@ -138,10 +139,8 @@ fleet_apply(struct fleet *f, const struct plan *p)
 		memcpy(vm->masks, r->vcpus, r->n_vcpus * sizeof(*vm->masks));
 		vm->in.n_current = r->n_vcpus;
 		vm->in.placed = true;
-		if (!vm->started && vm->in.memory_share == NULL)
+		if (!vm->started)
 			touch_memory(f, vm);
-		/* by reference once a page is touched */
-		vm->in.memory_share = f->host->topo->n_nodes > 0 ? vm->memory : NULL;
 	}
 }
 
@@ -211,7 +210,8 @@ list_shares(const struct fleet *f, bool whole, struct share *out)
 				set_share(&out[n++], i, &vm->masks[v], 1);
 			continue;
 		}
-		set_share(&out[n++], i, whole || vm->masks == NULL ? &all : &vm->masks[0],
+		set_share(&out[n++], i,
+			whole || vm->masks == NULL ? &all : &vm->masks[0],
 			vm->in.n_vcpus);
 	}
 	qsort(out, n, sizeof(*out), by_width);
@@ -273,10 +273,10 @@ struct drawing {
 };
 
 static void
-judge_wait(const struct fleet *f, const struct drawing *d, uint64_t seed, unsigned int draws,
-	struct judge *out)
+judge_wait(const struct fleet *f, const struct drawing *d, uint64_t seed,
+	unsigned int draws, struct judge *out)
 {
-	static const unsigned int percent[4] = { 10, 20, 30, 50 };
+	static const unsigned int percent[4] = {10, 20, 30, 50};
 	static double load[CPUSET_CAP];
 	bool busy[FLEET_MAX];
 
@@ -319,7 +319,8 @@ judge_distance(const struct fleet *f, struct judge *out)
 
 		cpuset_foreach (a, &vm->masks[0]) {
 			cpuset_foreach (b, &vm->masks[0]) {
-				sum += (double)lat_ns(lat, (unsigned int)t->pu_of_cpu[a],
+				sum += (double)lat_ns(lat,
+					(unsigned int)t->pu_of_cpu[a],
 					(unsigned int)t->pu_of_cpu[b]);
 				pairs += a != b;
 			}
@@ -327,11 +328,12 @@ judge_distance(const struct fleet *f, struct judge *out)
 		if (vm->in.n_vcpus > 1 && pairs > 0)
 			out->latency += vm->in.n_vcpus / all * sum / pairs / worst;
 		for (unsigned int k = 0; k < t->n_nodes; k++) {
-			struct cpuset here = cpuset_and(&t->nodes[k].cpus, &vm->masks[0]);
+			struct cpuset here =
+				cpuset_and(&t->nodes[k].cpus, &vm->masks[0]);
 
 			out->remote += vm->in.n_vcpus / all * vm->memory[k] *
-				(1 - (double)cpuset_count(&here) /
-						cpuset_count(&vm->masks[0]));
+				       (1 - (double)cpuset_count(&here) /
+						       cpuset_count(&vm->masks[0]));
 		}
 	}
 }
@@ -345,14 +347,16 @@ judge_load(const struct fleet *f, const struct drawing *d, struct judge *out)
 
 	out->lost = (lost_of(d->have, d->n_have, NULL, load) -
 			    (all > t->n_pus ? all - t->n_pus : 0)) /
-		all;
+		    all;
 	for (unsigned int c = 0; c < t->n_cores; c++) {
 		double here = 0;
 		double shared;
 
 		cpuset_foreach (cpu, &t->cores[c].cpus)
 			here += load[cpu];
-		shared = here <= 1 || cpuset_count(&t->cores[c].cpus) < 2 ? 0 : 2 * (here - 1);
+		shared = here <= 1 || cpuset_count(&t->cores[c].cpus) < 2
+				 ? 0
+				 : 2 * (here - 1);
 		out->smt += (shared < here ? shared : here) / all;
 	}
 }
@@ -360,8 +364,8 @@ judge_load(const struct fleet *f, const struct drawing *d, struct judge *out)
 struct judge
 fleet_judge(const struct fleet *f, uint64_t seed, unsigned int draws)
 {
-	struct drawing d = { 0 };
-	struct judge out = { 0 };
+	struct drawing d = {0};
+	struct judge out = {0};
 	size_t room = fleet_vcpus(f) + 1;
 
 	d.have = xcalloc(room, sizeof(*d.have));

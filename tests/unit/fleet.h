@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * VMs on a made-up host for tests of the planner: add, plug, plan, and let the plan be
- * what they have next time, as the daemon does. And a judge of what they have that shares
- * no code with the planner.
+ * what they have next time, as the daemon does. And a judge of what they have that
+ * shares no code with the planner.
  */
 #ifndef QMPIN_TESTS_FLEET_H
 #define QMPIN_TESTS_FLEET_H
@@ -16,8 +16,8 @@ struct fleet_vm {
 	char id[16];
 	struct plan_vm in;
 	struct cpuset *masks; /* in.current points here; room for PLAN_VCPUS_MAX / 64 */
-	double memory[64];    /* share of its memory on each node, once it was started */
-	bool started;
+	double memory[64]; /* share of its memory on each node, once it was started */
+	bool started;	   /* memory says something */
 };
 
 struct fleet {
@@ -58,9 +58,10 @@ unsigned int fleet_random_size(uint64_t *state);
 unsigned int fleet_vcpus(const struct fleet *f);
 
 struct judge {
-	double wait;      /* mean over the draws */
-	double bad;       /* share of draws with more than 5 % */
-	double latency;   /* shares of the worst latency, of accesses, of demand, of vCPUs */
+	double wait;	/* mean over the draws */
+	double bad;	/* share of draws with more than 5 % */
+	double latency; /* shares of the worst latency, of accesses, of demand, of vCPUs
+			 */
 	double remote;
 	double lost;
 	double smt;

@@ -10,15 +10,15 @@
 #include "base/xalloc.h"
 
 /* Source of the first two: synth.py presets amd-epyc-9354-nps4, amd-epyc-7351p-nps4. */
-const struct host_spec host_9354 = { "epyc-9354", 1, 4, 2, 4, 2, 0 };
-const struct host_spec host_7351p = { "epyc-7351p", 1, 4, 2, 2, 2, 0 };
-const struct host_spec host_9654_2s = { "2 x epyc-9654 nps4", 2, 4, 3, 8, 2, 0 };
-const struct host_spec host_9654_nps1 = { "2 x epyc-9654 nps1", 2, 1, 12, 8, 2, 0 };
-const struct host_spec host_xeon_2s = { "2 x xeon", 2, 1, 1, 16, 2, 0 };
-const struct host_spec host_snc = { "2 x xeon snc2", 2, 2, 0, 8, 2, 0 };
-const struct host_spec host_hybrid = { "hybrid", 1, 1, 1, 24, 2, 16 };
-const struct host_spec host_flat2 = { "vm with 2 cpus", 1, 0, HOST_NO_L3, 2, 1, 0 };
-const struct host_spec host_1cpu = { "1 cpu", 1, 1, 1, 1, 1, 0 };
+const struct host_spec host_9354 = {"epyc-9354", 1, 4, 2, 4, 2, 0};
+const struct host_spec host_7351p = {"epyc-7351p", 1, 4, 2, 2, 2, 0};
+const struct host_spec host_9654_2s = {"2_x_epyc-9654_nps4", 2, 4, 3, 8, 2, 0};
+const struct host_spec host_9654_nps1 = {"2_x_epyc-9654_nps1", 2, 1, 12, 8, 2, 0};
+const struct host_spec host_xeon_2s = {"2_x_xeon", 2, 1, 1, 16, 2, 0};
+const struct host_spec host_snc = {"2_x_xeon_snc2", 2, 2, 0, 8, 2, 0};
+const struct host_spec host_hybrid = {"hybrid", 1, 1, 1, 24, 2, 16};
+const struct host_spec host_flat2 = {"vm_with_2_cpus", 1, 0, HOST_NO_L3, 2, 1, 0};
+const struct host_spec host_1cpu = {"1_cpu", 1, 1, 1, 1, 1, 0};
 
 static unsigned int
 at_least_one(unsigned int n)
@@ -50,7 +50,7 @@ static void
 fill_cpus(const struct host_spec *s, struct topo_facts *f, const struct cpuset *offline)
 {
 	unsigned int n_cores = s->sockets * at_least_one(s->nodes) * s->cores *
-		(s->l3 == HOST_NO_L3 ? 1 : at_least_one(s->l3));
+			       (s->l3 == HOST_NO_L3 ? 1 : at_least_one(s->l3));
 	unsigned int cpu = 0;
 
 	f->cpus = xcalloc((size_t)n_cores * s->smt, sizeof(*f->cpus));
@@ -93,7 +93,7 @@ struct host
 host_make(const struct host_spec *s, const struct cpuset *offline,
 	const struct cpuset *isolated)
 {
-	struct topo_facts f = { .isolated = *isolated };
+	struct topo_facts f = {.isolated = *isolated};
 	struct err e = ERR_NONE;
 	struct host h;
 
@@ -104,7 +104,7 @@ host_make(const struct host_spec *s, const struct cpuset *offline,
 		abort();
 	}
 	h.ns = lat_class_matrix(h.topo, lat_classes_default());
-	h.lat = (struct lat_view){ .ns = h.ns, .n = h.topo->n_pus };
+	h.lat = (struct lat_view){.ns = h.ns, .n = h.topo->n_pus};
 	h.ranking = ranking_from_topo(h.topo, &h.lat);
 	free(f.cpus);
 	free(f.nodes);

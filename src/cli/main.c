@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+/* qmpin: reads the command line and hands over to the command. */
+#include "config.h"
+
+#include <locale.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "cli/args.h"
+#include "cli/cmd.h"
+#include "cli/cmd_help.h"
+#include "cli/cmd_version.h"
+#include "cli/out.h"
+
+static enum cmd_exit
+dispatch(const struct args *args)
+{
+	const struct cmd *cmd;
+	struct err e = ERR_NONE;
+
+	if (args->help)
+		return cmd_help_run(args);
+	if (args->version)
+		return cmd_version_run(args);
+	if (args->command == NULL) {
+		out_note("no command given (qmpin help lists them)");
+		return CMD_USAGE;
+	}
+	cmd = cmd_find(args->command);
+	if (cmd == NULL)
+		(void)err_set(&e, 0, NULL, 0,
+			"no command '%.100s' (qmpin help lists them)", args->command);
+	else if (args->n_operands > cmd->max_operands)
+		(void)err_set(&e, 0, NULL, 0, "too many arguments: qmpin %s %s",
+			cmd->name, cmd->operands);
+	if (!err_is_set(&e))
+		return cmd->run(args);
+	out_error(&e);
+	return CMD_USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct err e = ERR_NONE;
+	struct args args;
+
+	/* Characters only: numbers are written the same everywhere. */
+	(void)setlocale(LC_CTYPE, "");
+	if (args_parse(argc, argv, getenv("QMPIN_RUN_DIR"), &args, &e) < 0) {
+		(void)err_set(&e, 0, NULL, 0, "bad arguments");
+		out_note("%s (see qmpin --help)", e.text);
+		return CMD_USAGE;
+	}
+	return (int)dispatch(&args);
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+/* One conversation with the daemon. */
+#include "config.h"
+
+#include "cli/session.h"
+
+#include <errno.h>
+
+#include "cli/out.h"
+#include "ctl/client.h"
+
+/* A busy daemon answers within a pass, well under a second. */
+#define TIMEOUT_MS 10000
+
+static enum cmd_exit
+exit_of_call(int r)
+{
+	if (r == -EACCES)
+		return CMD_NO_PERMISSION;
+	return r == -ETIMEDOUT || r == -ECONNRESET ? CMD_NO_DAEMON : CMD_FAILED;
+}
+
+enum cmd_exit
+session_call(const struct args *args, const char *method, json_t *params, bool more,
+	bool (*on_reply)(void *arg, const json_t *reply), void *arg)
+{
+	struct ctl_client *client;
+	struct err e = ERR_NONE;
+	int r;
+
+	r = ctl_client_new(args->run_dir, TIMEOUT_MS, &client, &e);
+	if (r < 0) {
+		json_decref(params);
+		out_error(&e);
+		return r == -EACCES ? CMD_NO_PERMISSION : CMD_NO_DAEMON;
+	}
+	r = ctl_client_call(client, method, params, more, on_reply, arg, &e);
+	ctl_client_free(client);
+	if (r == 0)
+		return CMD_OK;
+	out_error(&e);
+	return exit_of_call(r);
+}

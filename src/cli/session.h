@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+/* One conversation with the daemon, and its failures as exit codes. */
+#ifndef QMPIN_CLI_SESSION_H
+#define QMPIN_CLI_SESSION_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/attr.h"
+#include "cli/args.h"
+#include "cli/cmd.h"
+
+/**
+ * Connect, call io.qmpin.@method, hang up. Steals @params (NULL: none). What went wrong
+ * has been printed.
+ *
+ * @on_reply  as in ctl_client_call
+ */
+MUST_CHECK enum cmd_exit session_call(const struct args *args, const char *method,
+	json_t *params, bool more, bool (*on_reply)(void *arg, const json_t *reply),
+	void *arg);
+
+#endif

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Tables: the widths are found here, libsmartcols prints (it would cut all columns
+ * alike and without a mark). It fails only without memory.
+ */
+#include "config.h"
+
+#include "cli/table.h"
+
+#include <assert.h>
+#include <libsmartcols.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "base/str.h"
+#include "base/xalloc.h"
+#include "cli/out.h"
+
+#define CUT_MARK ".."
+
+struct row {
+	char *cells[TABLE_COLUMNS_MAX]; /* NULL: empty */
+	bool marked;
+};
+
+struct table {
+	const struct table_column *columns;
+	size_t n;
+	struct row *rows;
+	size_t n_rows;
+	size_t cap_rows;
+};
+
+struct table *
+table_new(const struct table_column *columns, size_t n)
+{
+	struct table *t = xcalloc(1, sizeof(*t));
+
+	assert(n <= TABLE_COLUMNS_MAX);
+	t->columns = columns;
+	t->n = n;
+	return t;
+}
+
+void
+table_free(struct table *t)
+{
+	for (size_t i = 0; i < t->n_rows; i++) {
+		for (size_t c = 0; c < t->n; c++)
+			free(t->rows[i].cells[c]);
+	}
+	free(t->rows);
+	free(t);
+}
+
+void
+table_row(struct table *t)
+{
+	t->rows = xgrow(t->rows, t->n_rows, &t->cap_rows, sizeof(*t->rows));
+	t->rows[t->n_rows++] = (struct row){.marked = false};
+}
+
+void
+table_set(struct table *t, size_t column, char *text)
+{
+	char **cell = &t->rows[t->n_rows - 1].cells[column];
+
+	free(*cell);
+	*cell = text;
+}
+
+void
+table_mark(struct table *t)
+{
+	t->rows[t->n_rows - 1].marked = true;
+}
+
+/* Bytes of the longest beginning of @text that fills at most @max columns of the
+ * screen, which are counted in @width. */
+static size_t
+measure(const char *text, size_t max, size_t *width)
+{
+	mbstate_t state = {0};
+	size_t used = 0;
+
+	*width = 0;
+	while (text[used] != '\0') {
+		wchar_t wc;
+		size_t n = mbrtowc(&wc, text + used, MB_CUR_MAX, &state);
+		int w = n <= MB_CUR_MAX ? wcwidth(wc) : 1;
+
+		if (*width + (size_t)(w > 0 ? w : 0) > max)
+			break;
+		used += n <= MB_CUR_MAX ? n : 1;
+		*width += (size_t)(w > 0 ? w : 0);
+	}
+	return used;
+}
+
+static size_t
+width_of(const char *text)
+{
+	size_t width = 0;
+
+	if (text != NULL)
+		(void)measure(text, SIZE_MAX, &width);
+	return width;
+}
+
+static char *
+cut(const char *text, size_t width)
+{
+	size_t mark = strlen(CUT_MARK);
+	size_t used;
+
+	if (text == NULL || width_of(text) <= width)
+		return xstrdup(text != NULL ? text : "");
+	if (width <= mark)
+		return xmemdupz(CUT_MARK, width);
+	used = measure(text, width - mark, &(size_t){0});
+	return xasprintf("%.*s" CUT_MARK, (int)used, text);
+}
+
+/* Of all columns that are shown, with a blank between two; @shrunk: as narrow as they
+ * may become. */
+static size_t
+total(const struct table_column *columns, size_t n, const size_t *widths, bool shrunk)
+{
+	size_t sum = 0;
+
+	for (size_t c = 0; c < n; c++) {
+		size_t w = widths[c];
+
+		if (shrunk && columns[c].min > 0 && columns[c].min < w)
+			w = columns[c].min;
+		if (w > 0)
+			sum += w + (sum > 0);
+	}
+	return sum;
+}
+
+/* The next column to be left out, or n. */
+static size_t
+least(const struct table_column *columns, size_t n, const size_t *widths)
+{
+	size_t found = n;
+
+	for (size_t c = 0; c < n; c++) {
+		if (columns[c].drop > 0 && widths[c] > 0 &&
+			(found == n || columns[c].drop < columns[found].drop))
+			found = c;
+	}
+	return found;
+}
+
+void
+table_fit(const struct table_column *columns, size_t n, size_t width, size_t *widths)
+{
+	size_t c = 0;
+
+	while (c < n && total(columns, n, widths, true) > width) {
+		c = least(columns, n, widths);
+		if (c < n)
+			widths[c] = 0;
+	}
+	for (c = n; c-- > 0 && total(columns, n, widths, false) > width;) {
+		size_t excess = total(columns, n, widths, false) - width;
+		size_t min = columns[c].min;
+
+		if (min > 0 && min < widths[c])
+			widths[c] = widths[c] - min > excess ? widths[c] - excess : min;
+	}
+}
+
+static void
+find_widths(const struct table *t, bool heading, size_t *widths)
+{
+	for (size_t c = 0; c < t->n; c++) {
+		widths[c] = heading ? width_of(t->columns[c].name) : 1;
+		for (size_t i = 0; i < t->n_rows; i++) {
+			size_t w = width_of(t->rows[i].cells[c]);
+
+			widths[c] = w > widths[c] ? w : widths[c];
+		}
+	}
+}
+
+static void
+check(int r)
+{
+	if (r < 0)
+		abort();
+}
+
+static void
+add_columns(const struct table *t, struct libscols_table *out, const size_t *widths)
+{
+	for (size_t c = 0; c < t->n; c++) {
+		int flags = t->columns[c].right ? SCOLS_FL_RIGHT : 0;
+
+		if (widths[c] > 0 && scols_table_new_column(
+					     out, t->columns[c].name, 0, flags) == NULL)
+			abort();
+	}
+}
+
+static void
+add_row(const struct table *t, const struct row *row, struct libscols_table *out,
+	const size_t *widths)
+{
+	struct libscols_line *line = scols_table_new_line(out, NULL);
+	size_t shown = 0;
+
+	if (line == NULL)
+		abort();
+	for (size_t c = 0; c < t->n; c++) {
+		if (widths[c] > 0)
+			check(scols_line_refer_data(
+				line, shown++, cut(row->cells[c], widths[c])));
+	}
+	if (row->marked)
+		check(scols_line_set_color(line, "red"));
+}
+
+void
+table_print(const struct table *t, bool heading)
+{
+	struct libscols_table *out = scols_new_table();
+	size_t widths[TABLE_COLUMNS_MAX];
+
+	if (out == NULL)
+		abort();
+	/* Cells are safe already, and would be escaped a second time. */
+	check(scols_table_enable_noencoding(out, 1));
+	check(scols_table_enable_noheadings(out, !heading));
+	check(scols_table_enable_colors(out, out_colors()));
+	find_widths(t, heading, widths);
+	if (isatty(STDOUT_FILENO) != 0)
+		table_fit(t->columns, t->n, scols_table_get_termwidth(out), widths);
+	add_columns(t, out, widths);
+	for (size_t i = 0; i < t->n_rows; i++)
+		add_row(t, &t->rows[i], out, widths);
+	check(scols_print_table(out));
+	scols_unref_table(out);
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+/* The owner of a monitor in tests; see the header. */
+#include "config.h"
+
+#include "qmp_watch.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void
+tell(struct watch *w, const char *word)
+{
+	strbuf_addf(&w->told, "%s ", word);
+	if (str_equal(w->observe_at, word))
+		monitor_observe(w->monitor);
+	if (str_equal(w->free_at, word)) {
+		monitor_free(w->monitor);
+		w->monitor = NULL;
+		w->free_at = NULL;
+	}
+}
+
+static bool
+on_peer(void *owner, int fd, const struct ucred *peer)
+{
+	struct watch *w = owner;
+
+	assert_true(fd >= 0);
+	w->peer = *peer;
+	w->peers++;
+	if (str_equal(w->free_at, "peer"))
+		tell(w, "peer");
+	return !w->refuse_peer;
+}
+
+static void
+on_phase(void *owner, enum monitor_phase phase, const struct err *why)
+{
+	struct watch *w = owner;
+
+	err_clear(&w->why);
+	if (why != NULL)
+		w->why = *why;
+	if (phase == MONITOR_IDLE || phase == MONITOR_STALLED ||
+		phase == MONITOR_REFUSED)
+		assert_non_null(why);
+	tell(w, monitor_phase_name(phase));
+}
+
+static void
+on_facts(void *owner, const struct qmp_facts *facts)
+{
+	struct watch *w = owner;
+
+	w->running = facts->running;
+	w->n_vcpus = facts->n_vcpus;
+	w->vcpus_max = facts->vcpus_max;
+	w->n_iothreads = facts->n_iothreads;
+	for (unsigned int i = 0; i < facts->n_vcpus && i < 8; i++)
+		w->tids[i] = facts->vcpus[i].tid;
+	str_copy(w->status, sizeof(w->status), facts->status);
+	str_copy(w->name, sizeof(w->name), facts->name);
+	tell(w, "facts");
+}
+
+static void
+on_no_facts(void *owner, const struct err *why)
+{
+	struct watch *w = owner;
+
+	assert_true(err_is_set(why));
+	w->why = *why;
+	tell(w, "no-facts");
+}
+
+static void
+on_event(void *owner, const struct qmp_event *event)
+{
+	struct watch *w = owner;
+	char word[64];
+
+	w->events++;
+	snprintf(word, sizeof(word), "event:%s", event->name);
+	if (!w->quiet_events || event->kind != QMP_EVENT_OTHER)
+		tell(w, word);
+}
+
+void
+watch_init(struct watch *w)
+{
+	*w = (struct watch){.folder = "/tmp/qmpin-test-XXXXXX"};
+	assert_non_null(mkdtemp(w->folder));
+	snprintf(w->path, sizeof(w->path), "%s/103.qmp", w->folder);
+	w->base = event_base_new();
+	assert_non_null(w->base);
+	w->options = (struct monitor_options){
+		.path = w->path,
+		.clock = clock_system(),
+		.session_ms = 3000,
+		.query_ms = 3000,
+		.backoff_min_ms = 10,
+		.backoff_max_ms = 40,
+	};
+}
+
+void
+watch_fini(struct watch *w)
+{
+	monitor_free(w->monitor);
+	event_base_free(w->base);
+	(void)unlink(w->path);
+	(void)rmdir(w->folder);
+	strbuf_fini(&w->told);
+}
+
+void
+watch_start(struct watch *w)
+{
+	static const struct monitor_handlers handlers = {
+		.on_peer = on_peer,
+		.on_phase = on_phase,
+		.on_facts = on_facts,
+		.on_no_facts = on_no_facts,
+		.on_event = on_event,
+	};
+
+	w->monitor = monitor_new(w->base, &w->options, &handlers, w);
+	assert_int_equal(monitor_phase(w->monitor), MONITOR_IDLE);
+	monitor_start(w->monitor);
+	assert_int_equal(w->told.len, 0);
+}
+
+static uint64_t
+now_ms(void)
+{
+	return clock_now_us(clock_system()) / 1000;
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *owner)
+{
+	(void)fd;
+	(void)what;
+	(void)owner;
+}
+
+/* Wait for @text, or only for the time to pass. */
+static bool
+run(struct watch *w, const char *text, unsigned int limit_ms)
+{
+	const struct timeval tick_every = {.tv_usec = 5000};
+	struct event *tick = event_new(w->base, -1, EV_PERSIST, on_tick, w);
+	uint64_t end = now_ms() + limit_ms;
+	bool found = false;
+
+	assert_non_null(tick);
+	event_add(tick, &tick_every);
+	while (!found && now_ms() < end) {
+		found = text != NULL && strstr(strbuf_text(&w->told), text) != NULL;
+		if (!found)
+			event_base_loop(w->base, EVLOOP_ONCE);
+	}
+	event_free(tick);
+	return found;
+}
+
+unsigned int
+watch_until(struct watch *w, const char *text, unsigned int limit_ms)
+{
+	uint64_t start = now_ms();
+
+	if (!run(w, text, limit_ms))
+		fail_msg("\"%s\" was not told in %u ms, but: %s(%s)", text, limit_ms,
+			strbuf_text(&w->told), w->why.text);
+	return (unsigned int)(now_ms() - start);
+}
+
+void
+watch_for(struct watch *w, unsigned int ms)
+{
+	(void)run(w, NULL, ms);
+}
+
+void
+watch_forget(struct watch *w)
+{
+	strbuf_fini(&w->told);
+}
+
+unsigned long
+memory_kib(const char *what)
+{
+	unsigned long kib = 0;
+	char line[128];
+	FILE *f = fopen("/proc/self/status", "re");
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (str_has_prefix(line, what))
+			kib = strtoul(line + strlen(what) + 1, NULL, 10);
+	}
+	fclose(f);
+	assert_true(kib > 0);
+	return kib;
+}

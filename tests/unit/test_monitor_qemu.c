@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MIT
+/* The monitor on a real QEMU: TCG, no guest but the firmware. */
+#include "config.h"
+
+#include "qmp/monitor.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+#include "qmp/dial.h"
+#include "qmp_watch.h"
+
+#define QEMU "qemu-system-x86_64"
+/* QEMU starts in 0.1 to 0.3 s; a loaded machine takes its time. */
+#define SOON_MS 30000u
+#define RUNS 50
+
+extern char **environ;
+
+struct fixture {
+	struct watch w;
+	pid_t qemu;
+	char other_path[128]; /* of a second monitor, where the test itself speaks */
+	int other;
+};
+
+static void
+start_qemu(struct fixture *f)
+{
+	auto_free char *mine = xasprintf("unix:%s,server=on,wait=off", f->w.path);
+	auto_free char *theirs = xasprintf("unix:%s,server=on,wait=off", f->other_path);
+	const char *const argv[] = {QEMU, "-accel", "tcg", "-display", "none",
+		"-nodefaults", "-machine", "q35", "-smp", "2,maxcpus=4", "-m", "32",
+		"-S", "-name", "vm103", "-object", "iothread,id=io0", "-qmp", mine,
+		"-qmp", theirs, NULL};
+	char *const *args;
+
+	memcpy(&args, &(const void *){argv}, sizeof(args));
+	assert_int_equal(posix_spawnp(&f->qemu, QEMU, NULL, NULL, args, environ), 0);
+}
+
+/* Say @command on the second monitor and wait for what it returns. */
+static void
+command(struct fixture *f, const char *text)
+{
+	struct strbuf heard = {0};
+	char c;
+
+	assert_int_equal(send(f->other, text, strlen(text), 0), strlen(text));
+	while (strstr(strbuf_text(&heard), "\"return\"") == NULL ||
+		heard.s[heard.len - 1] != '\n') {
+		if (recv(f->other, &c, 1, 0) != 1)
+			fail_msg("%s: %s", text, strbuf_text(&heard));
+		strbuf_add(&heard, &c, 1);
+		assert_null(strstr(heard.s, "\"error\""));
+	}
+	strbuf_fini(&heard);
+}
+
+static int
+setup(void **state)
+{
+	const struct timeval patience = {.tv_sec = 30};
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct ucred peer;
+
+	if (f == NULL)
+		return -1;
+	watch_init(&f->w);
+	snprintf(f->other_path, sizeof(f->other_path), "%s/other", f->w.folder);
+	start_qemu(f);
+	watch_start(&f->w);
+	watch_until(&f->w, "watching ", SOON_MS);
+	watch_forget(&f->w);
+	assert_int_equal(dial_connect(f->other_path, &f->other, &peer, NULL), 0);
+	(void)fcntl(f->other, F_SETFL, 0);
+	setsockopt(f->other, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	command(f, "{\"execute\": \"qmp_capabilities\"}\n");
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	close(f->other);
+	if (f->qemu > 0) {
+		kill(f->qemu, SIGKILL);
+		waitpid(f->qemu, NULL, 0);
+	}
+	(void)unlink(f->other_path);
+	watch_fini(&f->w);
+	free(f);
+	return 0;
+}
+
+static void
+observe(struct fixture *f)
+{
+	watch_forget(&f->w);
+	monitor_observe(f->w.monitor);
+	watch_until(&f->w, "facts ", SOON_MS);
+}
+
+static bool
+is_thread_of(pid_t tid, pid_t pid)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d", (int)pid, (int)tid);
+	return stat(path, &st) == 0;
+}
+
+static void
+the_facts_are_those_of_the_command_line(void **state)
+{
+	struct fixture *f = *state;
+
+	observe(f);
+	assert_int_equal(f->w.peer.pid, f->qemu);
+	assert_int_equal(f->w.n_vcpus, 2);
+	assert_int_equal(f->w.vcpus_max, 4);
+	assert_int_equal(f->w.n_iothreads, 1);
+	assert_string_equal(f->w.name, "vm103");
+	assert_string_equal(f->w.status, "prelaunch");
+	assert_false(f->w.running);
+	for (unsigned int i = 0; i < 2; i++)
+		assert_true(is_thread_of(f->w.tids[i], f->qemu));
+}
+
+static void
+a_plugged_vcpu_is_seen(void **state)
+{
+	struct fixture *f = *state;
+
+	command(f, "{\"execute\": \"device_add\", \"arguments\": {\"driver\": "
+		   "\"qemu64-x86_64-cpu\", \"id\": \"cpu3\", \"socket-id\": 0, "
+		   "\"core-id\": 2, \"thread-id\": 0}}\n");
+	observe(f);
+	assert_int_equal(f->w.n_vcpus, 3);
+	assert_int_equal(f->w.vcpus_max, 4);
+	assert_true(is_thread_of(f->w.tids[2], f->qemu));
+}
+
+static void
+stop_and_cont_are_told(void **state)
+{
+	struct fixture *f = *state;
+
+	command(f, "{\"execute\": \"cont\"}\n");
+	watch_until(&f->w, "event:RESUME ", SOON_MS);
+	observe(f);
+	assert_true(f->w.running);
+	command(f, "{\"execute\": \"stop\"}\n");
+	watch_until(&f->w, "event:STOP ", SOON_MS);
+	observe(f);
+	assert_false(f->w.running);
+	assert_string_equal(f->w.status, "paused");
+}
+
+static void
+a_stopped_qemu_stalls_and_comes_back(void **state)
+{
+	struct fixture *f = *state;
+
+	monitor_free(f->w.monitor);
+	f->w.options.session_ms = 200;
+	f->w.options.query_ms = 200;
+	watch_forget(&f->w);
+	watch_start(&f->w);
+	watch_until(&f->w, "watching ", SOON_MS);
+	kill(f->qemu, SIGSTOP);
+	monitor_observe(f->w.monitor);
+	assert_true(watch_until(&f->w, "stalled ", SOON_MS) >= 199);
+	assert_non_null(strstr(f->w.why.text, "(query-status awaited)"));
+	watch_until(&f->w, "stalled stalled ", SOON_MS);
+	assert_non_null(strstr(f->w.why.text, "(greeting awaited: "));
+	watch_for(
+		&f->w, 1500); /* long enough for the queue to fill with our attempts */
+	assert_string_equal(f->w.told.s, "connecting watching stalled stalled ");
+	kill(f->qemu, SIGCONT);
+	watch_until(&f->w, "stalled watching facts ", SOON_MS);
+	assert_int_equal(f->w.n_vcpus, 2);
+}
+
+static void
+a_killed_qemu_is_noticed_at_once(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int ms;
+
+	kill(f->qemu, SIGKILL);
+	ms = watch_until(&f->w, "idle ", SOON_MS);
+	print_message("noticed after %u ms\n", ms);
+	assert_true(ms < 2000);
+}
+
+static void
+a_quitting_qemu_says_so_before_it_leaves(void **state)
+{
+	struct fixture *f = *state;
+
+	command(f, "{\"execute\": \"quit\"}\n");
+	watch_until(&f->w, "event:SHUTDOWN idle ", SOON_MS);
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+	const uint64_t *x = a;
+	const uint64_t *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static void
+report(const char *what, uint64_t us[RUNS])
+{
+	qsort(us, RUNS, sizeof(us[0]), by_size);
+	print_message("%s: median %.2f ms, 95 %% %.2f ms, max %.2f ms\n", what,
+		(double)us[RUNS / 2] / 1000, (double)us[RUNS * 95 / 100] / 1000,
+		(double)us[RUNS - 1] / 1000);
+}
+
+/* Without the tick of watch_until(): only the monitor's own events. */
+static uint64_t
+time_facts(struct fixture *f, uint64_t start_us)
+{
+	while (strstr(strbuf_text(&f->w.told), "facts ") == NULL)
+		event_base_loop(f->w.base, EVLOOP_ONCE);
+	return clock_now_us(clock_system()) - start_us;
+}
+
+static void
+facts_come_within_milliseconds(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t held_us[RUNS];
+	uint64_t fresh_us[RUNS];
+	uint64_t start_us;
+
+	for (unsigned int i = 0; i < RUNS; i++) {
+		watch_forget(&f->w);
+		start_us = clock_now_us(clock_system());
+		monitor_observe(f->w.monitor);
+		held_us[i] = time_facts(f, start_us);
+	}
+	for (unsigned int i = 0; i < RUNS; i++) {
+		monitor_free(f->w.monitor);
+		watch_for(&f->w, 10); /* QEMU sees the end and listens again */
+		watch_forget(&f->w);
+		start_us = clock_now_us(clock_system());
+		watch_start(&f->w);
+		monitor_observe(f->w.monitor);
+		fresh_us[i] = time_facts(f, start_us);
+	}
+	report("observe to facts", held_us);
+	report("connect to facts", fresh_us);
+	assert_true(held_us[RUNS / 2] < 500000);
+	assert_true(fresh_us[RUNS / 2] < 500000);
+}
+
+static bool
+is_installed(void)
+{
+	const char *const argv[] = {QEMU, "--version", NULL};
+	posix_spawn_file_actions_t quiet;
+	char *const *args;
+	int status = -1;
+	pid_t pid;
+
+	memcpy(&args, &(const void *){argv}, sizeof(args));
+	posix_spawn_file_actions_init(&quiet);
+	posix_spawn_file_actions_addopen(
+		&quiet, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	if (posix_spawnp(&pid, QEMU, &quiet, NULL, args, environ) == 0)
+		waitpid(pid, &status, 0);
+	posix_spawn_file_actions_destroy(&quiet);
+	return status == 0;
+}
+
+#define test_with_qemu(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test_with_qemu(the_facts_are_those_of_the_command_line),
+		test_with_qemu(a_plugged_vcpu_is_seen),
+		test_with_qemu(stop_and_cont_are_told),
+		test_with_qemu(a_stopped_qemu_stalls_and_comes_back),
+		test_with_qemu(a_killed_qemu_is_noticed_at_once),
+		test_with_qemu(a_quitting_qemu_says_so_before_it_leaves),
+		test_with_qemu(facts_come_within_milliseconds),
+	};
+
+	if (!is_installed()) {
+		printf("skipped: %s is not installed\n", QEMU);
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
