@@ -183,7 +183,7 @@ def dry_run(host):
     check(len(vcpus) == 3, "vCPUs: %s", vcpus)
     for t in vcpus:
         check(t["want"] and len(cpus_of(t["want"])) == 1, "want of %s", t)
-    d.wait_line(r"vm 100: would move vCPUs? .* -> .*")
+    d.wait_line(r"vm 100: vCPUs? .* -> .*\(dry run; ")
 
 
 def one_vm(host):

@@ -37,6 +37,22 @@ def vm_that_comes_later(host):
     d.wait_settled(100)
 
 
+def no_stacking(host):
+    """a VM's vCPUs are not stacked on one CPU because another VM sits on the other"""
+    cpus = host.need_cpus(2)
+    host.start_vm(100, vcpus=1, cpus=cpus)
+    d = host.started()
+    d.wait_settled(100)
+    for vmid, vcpus in ((101, 2), (102, 1), (103, 2)):
+        vm = host.start_vm(vmid, vcpus=vcpus, maxcpus=4, cpus=cpus)
+        d.wait_settled(vmid)
+        masks = list(vm.vcpu_masks().values())
+        check(len(set(masks)) == len(masks), "VM %d: %s", vmid, vm.vcpu_masks())
+    vm = host.start_vm(104, vcpus=3, cpus=cpus)
+    d.wait_settled(104)
+    check(len(set(vm.vcpu_masks().values())) == 2, "VM 104: %s", vm.vcpu_masks())
+
+
 def reasons(host):
     """each decision is one line with VM, vCPUs, from, to, cause and reason"""
     cpus = host.need_cpus(2)
@@ -143,5 +159,6 @@ def no_daemon(host):
 
 
 if __name__ == "__main__":
-    sys.exit(main([vm_that_was_there_first, vm_that_comes_later, reasons, shapes,
+    sys.exit(main([vm_that_was_there_first, vm_that_comes_later, no_stacking,
+                   reasons, shapes,
                    threads, workers, text, vm_that_ends, no_daemon], Host))
