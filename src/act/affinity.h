@@ -13,13 +13,14 @@
 
 /* A thread that was proven to belong to a VM. pidfd is borrowed. */
 struct thread_ref {
-	int procfd;            /* open directory of /proc */
-	int pidfd;             /* of the process */
+	int procfd; /* open directory of /proc */
+	int pidfd;  /* of the process */
 	pid_t pid;
 	pid_t tid;
-	uint64_t start_ticks;  /* of the thread */
+	uint64_t start_ticks; /* of the thread */
 	/* Start time of @t's tid as thread of @t's process, as /proc has it now (see
-	 * task_stat_read). Returns 0, -ESRCH (no such thread there) or another errno. */
+	 * task_stat_read). Returns 0, -ESRCH (no such thread there) or another errno.
+	 */
 	int (*start_ticks_now)(const struct thread_ref *t, uint64_t *out);
 };
 
@@ -38,13 +39,13 @@ MUST_CHECK int affinity_read(pid_t tid, struct cpuset *out);
  * @had  the mask before; may be NULL; written on success and after a revert
  *
  * Returns 0, -ESRCH (process or thread ended, or the id is another thread's), -EPERM,
- * -EINVAL (no CPU of @want is online and allowed by the cpuset), -EAGAIN (the kernel kept
- * another mask: a cgroup cpuset is narrower, or somebody set it at the same time) or
- * -ESTALE (after the set the thread proved to be another one, or could not be proven:
- * reverted).
- * A CPU of @want that is offline is not missed when it is not read back.
+ * -EINVAL (no CPU of @want is online and allowed by the cpuset), -EAGAIN (the kernel
+ * kept another mask: a cgroup cpuset is narrower, or somebody set it at the same time)
+ * or -ESTALE (after the set the thread proved to be another one, or could not be
+ * proven: reverted). A CPU of @want that is offline is not missed when it is not read
+ * back.
  */
-MUST_CHECK int affinity_apply(const struct thread_ref *t, const struct cpuset *want,
-	struct cpuset *had);
+MUST_CHECK int affinity_apply(
+	const struct thread_ref *t, const struct cpuset *want, struct cpuset *had);
 
 #endif

@@ -13,7 +13,8 @@
  * Read the id of this boot: 32 lower-case hex digits, without the dashes.
  *
  * From /proc/sys/kernel/random/boot_id or, where a service manager hides that
- * (ProcSubset=pid), from the environment variable QMPIN_BOOT_ID, which a unit sets to %b.
+ * (ProcSubset=pid), from the environment variable QMPIN_BOOT_ID, which a unit sets to
+ * %b.
  *
  * Returns 0 or -ENODATA (neither gives one); @out written only on success.
  */

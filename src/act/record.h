@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * The masks a VM's threads had before qmpind ever touched them: one file a VM in the run
- * directory, written before the first set, replaced atomically. It is the VM's outer
- * limit and what an undo gives back; it outlives the daemon, not the boot.
+ * The masks a VM's threads had before qmpind ever touched them: one file a VM in the
+ * run directory, written before the first set, replaced atomically. It is the VM's
+ * outer limit and what an undo gives back; it outlives the daemon, not the boot.
  *
- * Format: JSON object {"version":1,"id":"103","pid":4711,"start_ticks":123,"boot_id":"...",
- * "placed":true,"limit":"0-15","threads":[{"tid":4711,"start_ticks":123,"cpus":"0-15"}]}.
+ * Format: a JSON object, in one line
+ *   {"version":1,"id":"103","pid":4711,"start_ticks":123,"boot_id":"...",
+ *    "placed":true,"limit":"0-15",
+ *    "threads":[{"tid":4711,"start_ticks":123,"cpus":"0-15"}]}
  * boot_id as in bootid.h.
  */
 #ifndef QMPIN_ACT_RECORD_H
@@ -32,26 +34,26 @@ struct record {
 	char id[65];
 	pid_t pid;
 	uint64_t start_ticks;
-	bool placed;            /* a plan was applied: masks found later are ours */
-	struct cpuset limit;    /* union over vCPUs and main thread at first touch */
-	size_t n_threads;       /* ascending tid, each once */
+	bool placed;	     /* a plan was applied: masks found later are ours */
+	struct cpuset limit; /* union over vCPUs and main thread at first touch */
+	size_t n_threads;    /* ascending tid, each once */
 	size_t cap_threads;
 	struct record_thread *threads;
 };
 
-/** Add a thread, or do nothing when it is there (same tid and start time); one whose tid
- * was reused is replaced. Full at RECORD_THREADS_MAX. Returns true when the record
+/** Add a thread, or do nothing when it is there (same tid and start time); one whose
+ * tid was reused is replaced. Full at RECORD_THREADS_MAX. Returns true when the record
  * changed. */
-bool record_add(struct record *r, pid_t tid, uint64_t start_ticks,
-	const struct cpuset *cpus);
+bool record_add(
+	struct record *r, pid_t tid, uint64_t start_ticks, const struct cpuset *cpus);
 
 /** NULL when the record does not have it. */
-const struct record_thread *record_find(const struct record *r, pid_t tid,
-	uint64_t start_ticks);
+const struct record_thread *record_find(
+	const struct record *r, pid_t tid, uint64_t start_ticks);
 
-/** Forget the threads that are not among @tids (ascending, as task_list_read gives them),
- * so that the record of a VM with short-lived workers does not grow for ever. Returns true
- * when the record changed. */
+/** Forget the threads that are not among @tids (ascending, as task_list_read gives
+ * them), so that the record of a VM with short-lived workers does not grow for ever.
+ * Returns true when the record changed. */
 bool record_retain(struct record *r, const pid_t *tids, size_t n_tids);
 
 /** [A-Za-z0-9._-]{1,64}, not "." or "..": an id that may name a record. Pure. */
@@ -77,7 +79,8 @@ MUST_CHECK int record_parse(const char *text, size_t len, const char *boot_id,
  * record_parse, or another errno.
  */
 MUST_CHECK int record_save(int dirfd, const struct record *r, struct err *e);
-MUST_CHECK int record_load(int dirfd, const char *id, struct record *out, struct err *e);
+MUST_CHECK int record_load(
+	int dirfd, const char *id, struct record *out, struct err *e);
 /** Remove the file; missing is fine. */
 void record_remove(int dirfd, const char *id);
 

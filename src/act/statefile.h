@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Small private files of ours in a directory of ours: replaced as a whole, read only when
- * nobody else can have written them.
+ * Small private files of ours in a directory of ours: replaced as a whole, read only
+ * when nobody else can have written them.
  */
 #ifndef QMPIN_ACT_STATEFILE_H
 #define QMPIN_ACT_STATEFILE_H
@@ -28,8 +28,8 @@ MUST_CHECK int statefile_replace(int dirfd, const char *name, const char *temp,
  *
  * @text  new, terminated, free() it; written only on success, as is @len
  *
- * Returns 0, -ENOENT (no such file; @e stays unset), -EPERM (owner or mode), -EINVAL (no
- * regular file), -E2BIG (over @max bytes) or another errno.
+ * Returns 0, -ENOENT (no such file; @e stays unset), -EPERM (owner or mode), -EINVAL
+ * (no regular file), -E2BIG (over @max bytes) or another errno.
  */
 MUST_CHECK int statefile_read(int dirfd, const char *name, size_t max, char **text,
 	size_t *len, struct err *e);

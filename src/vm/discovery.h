@@ -20,22 +20,24 @@ struct discovery;
 
 /* A socket named VMID.qmp (^[1-9][0-9]{2,8}\.qmp$). Borrowed for the call. */
 struct discovered {
-	const char *id;           /* "103" */
-	int vmid;                 /* 103 */
+	const char *id; /* "103" */
+	int vmid;	/* 103 */
 	const char *socket_path;
 	const char *pid_path;
-	bool fresh;               /* appeared since the first look at the directory: QEMU
-	                           * has just started */
+	bool fresh; /* appeared since the first look at the directory: QEMU
+		     * has just started */
 };
 
 struct discovery_handlers {
-	/* Told once for each new socket (also when the file was replaced: another inode). */
+	/* Told once for each new socket (also when the file was replaced: another
+	 * inode). */
 	void (*on_found)(void *owner, const struct discovered *found);
 	/* The socket's file is gone. */
 	void (*on_lost)(void *owner, const char *id);
-	/* The directory cannot be watched (told once until the reason changes): not there
-	 * yet, not readable, no watches left. It is tried again and compared every second.
-	 * Also told when more than DISCOVERY_VMS_MAX sockets are there. */
+	/* The directory cannot be watched (told once until the reason changes): not
+	 * there yet, not readable, no watches left. It is tried again and compared
+	 * every second. Also told when more than DISCOVERY_VMS_MAX sockets are there.
+	 */
 	void (*on_trouble)(void *owner, const struct err *why);
 };
 

@@ -204,8 +204,9 @@ identity_prove(int procfd, const char *socket_path, const char *pid_path,
 int
 identity_check_peer(int fd, const char *socket_path, struct err *e)
 {
-	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+	struct pollfd p = {.fd = fd};
 
+	/* a hang-up is told unasked */
 	if (poll(&p, 1, 0) != 0)
 		return err_set(e, -ESRCH, socket_path, 0,
 			"the peer has closed the connection");

@@ -20,7 +20,7 @@
 struct vm_identity {
 	pid_t pid;
 	uint64_t start_ticks; /* of the process, since boot */
-	int pidfd;            /* owned; readable when the process has ended */
+	int pidfd;	      /* owned; readable when the process has ended */
 };
 
 /**
@@ -36,7 +36,8 @@ MUST_CHECK int identity_parse_pidfile(const char *text, size_t len, pid_t *out);
  * @procfd       open directory of /proc
  * @socket_path  of the monitor; its owner must be root or the peer's own uid
  * @pid_path     "VMID.pid" beside it; a missing file is accepted only when
- *               @need_pidfile is false (plain QEMU: peer and start time are the identity)
+ *               @need_pidfile is false (plain QEMU: peer and start time are the
+ * identity)
  * @peer         SO_PEERCRED of the connection
  * @out          written only on success; free with identity_fini
  *
@@ -44,16 +45,18 @@ MUST_CHECK int identity_parse_pidfile(const char *text, size_t len, pid_t *out);
  * peer disagree, or the socket is gone), -EPERM (socket of a stranger), -ESRCH (process
  * ended, or of another pid namespace) or another errno; @e names file and numbers.
  *
- * The kernel keeps @peer's number after the peer has died, and the id may be reused: see
- * identity_check_peer.
+ * The kernel keeps @peer's number after the peer has died, and the id may be reused:
+ * see identity_check_peer.
  */
 MUST_CHECK int identity_prove(int procfd, const char *socket_path, const char *pid_path,
-	int need_pidfile, const struct ucred *peer, struct vm_identity *out, struct err *e);
+	int need_pidfile, const struct ucred *peer, struct vm_identity *out,
+	struct err *e);
 
 /**
- * The other end of the connection is still open. Called after identity_prove, this means
- * that the process which listened was alive when its pidfd was opened, so the id had not
- * been reused by then. (An answer to a question that was sent later proves the same.)
+ * The other end of the connection is still open. Called after identity_prove, this
+ * means that the process which listened was alive when its pidfd was opened, so the id
+ * had not been reused by then. (An answer to a question that was sent later proves the
+ * same.)
  *
  * Returns 0 or -ESRCH.
  */

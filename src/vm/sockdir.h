@@ -38,6 +38,7 @@ MUST_CHECK int sockdir_look(const char *dir, int vmid, struct sockdir_key *out);
  * Returns 0 or a negative errno; some sockets may have been told before an error.
  */
 MUST_CHECK int sockdir_each(const char *dir,
-	void (*on_socket)(void *owner, int vmid, const struct sockdir_key *key), void *owner);
+	void (*on_socket)(void *owner, int vmid, const struct sockdir_key *key),
+	void *owner);
 
 #endif

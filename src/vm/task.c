@@ -55,23 +55,23 @@ read_number(const char **p, const char *end, uint64_t *out)
 	return 0;
 }
 
-/* " 123" or " -1"; the negative ones (tpgid, priority, nice) are none we keep: 0. */
+/* " 123", or " -1" where that is allowed; the sign is dropped. */
 static int
-read_field(const char **p, const char *end, uint64_t *out)
+read_field(const char **p, const char *end, bool may_be_negative, uint64_t *out)
 {
-	bool negative;
-	int r;
-
 	if (*p == end || **p != ' ')
 		return -EINVAL;
 	(*p)++;
-	negative = *p < end && **p == '-';
-	if (negative)
+	if (may_be_negative && *p < end && **p == '-')
 		(*p)++;
-	r = read_number(p, end, out);
-	if (r == 0 && negative)
-		*out = 0;
-	return r;
+	return read_number(p, end, out);
+}
+
+static bool
+is_kept(unsigned int field)
+{
+	return field == FIELD_FLAGS || field == FIELD_UTIME || field == FIELD_STIME ||
+	       field == FIELD_START || field == FIELD_CPU;
 }
 
 static bool
@@ -118,7 +118,7 @@ task_stat_parse(const char *text, size_t len, struct task_stat *out)
 
 	r = read_head(&p, end, &s);
 	for (unsigned int i = FIELD_STATE + 1; r == 0 && i <= FIELD_CPU; i++)
-		r = read_field(&p, end, &field[i]);
+		r = read_field(&p, end, !is_kept(i), &field[i]);
 	if (r < 0)
 		return r;
 	if (p < end && *p != ' ' && *p != '\n')

@@ -13,17 +13,18 @@
 
 #include "base/attr.h"
 
-#define TASK_COMM_MAX 64u       /* kernel threads show longer names than 15 */
-#define TASKS_MAX 65536u        /* threads of one process that are read */
+#define TASK_COMM_MAX 64u /* kernel threads show longer names than 15 */
+#define TASKS_MAX 65536u  /* threads of one process that are read */
 
 struct task_stat {
 	pid_t tid;
-	char comm[TASK_COMM_MAX];   /* raw bytes, NUL-terminated; escape before printing */
-	char state;                 /* R S D T t Z X ... */
-	unsigned int flags;         /* PF_* */
-	uint64_t start_ticks;       /* since boot; with the id it names a thread for ever */
+	char comm[TASK_COMM_MAX]; /* raw bytes, NUL-terminated; escape before printing
+				   */
+	char state;		  /* R S D T t Z X ... */
+	unsigned int flags;	  /* PF_* */
+	uint64_t start_ticks; /* since boot; with the id it names a thread for ever */
 	int last_cpu;
-	uint64_t cpu_ticks;         /* user + system */
+	uint64_t cpu_ticks; /* user + system */
 };
 
 /**
@@ -38,7 +39,8 @@ MUST_CHECK int task_stat_parse(const char *text, size_t len, struct task_stat *o
  *
  * @procfd  open directory of /proc
  *
- * Returns 0, -ESRCH (not there: ended or not of that process), -EINVAL or another errno.
+ * Returns 0, -ESRCH (not there: ended or not of that process), -EINVAL or another
+ * errno.
  */
 MUST_CHECK int task_stat_read(int procfd, pid_t pid, pid_t tid, struct task_stat *out);
 

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/xalloc.h"
@@ -215,6 +216,19 @@ procs_remove_dir(char *dir)
 	if (rmdir(dir) < 0)
 		err(99, "%s", dir);
 	free(dir);
+}
+
+void
+procs_wait_tick(void)
+{
+	struct timespec first;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &first);
+	do {
+		sched_yield();
+		clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	} while (now.tv_sec == first.tv_sec && now.tv_nsec == first.tv_nsec);
 }
 
 size_t

@@ -45,6 +45,9 @@ char *procs_make_dir(void);
 /** Remove a directory with the files in it and one level of directories below. */
 void procs_remove_dir(char *dir);
 
+/** Wait until the clock that stamps files has moved on. */
+void procs_wait_tick(void);
+
 /** Open file descriptors of this process. */
 size_t procs_count_fds(void);
 

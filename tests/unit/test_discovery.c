@@ -25,7 +25,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/attr.h"
@@ -40,8 +39,7 @@ struct fixture {
 	char *dir; /* below top; watched; not made by set_up */
 	struct event_base *base;
 	struct discovery *d;
-	struct strbuf log; /* "+103 " found, "*103 " found fresh, "-103 " lost, "! "
-			      trouble */
+	struct strbuf log; /* found "+103 ", found fresh "*103 ", lost "-103 ", "! " */
 	unsigned int n_found;
 	unsigned int n_lost;
 	unsigned int n_trouble;
@@ -127,36 +125,27 @@ tear_down(void **state)
 	return 0;
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void
-on_tick(int fd, short what, void *owner)
+on_deadline(int fd, short what, void *owner)
 {
 	(void)fd;
 	(void)what;
-	(void)owner;
+	*(bool *)owner = true;
 }
 
 /* Run the loop until the log is @want. What was told too much shows at the end. */
 static void
 expect(struct fixture *f, const char *want)
 {
-	int64_t until = now_ms() + DEADLINE_S * 1000;
-	struct event *tick = event_new(f->base, -1, EV_PERSIST, on_tick, NULL);
-	struct timeval every = {.tv_usec = 100000};
+	bool late = false;
+	struct event *deadline = evtimer_new(f->base, on_deadline, &late);
+	struct timeval in = {.tv_sec = DEADLINE_S};
 
-	event_add(tick, &every);
-	while (!str_equal(strbuf_text(&f->log), want) && now_ms() < until)
+	evtimer_add(deadline, &in);
+	while (!str_equal(strbuf_text(&f->log), want) && !late)
 		event_base_loop(f->base, EVLOOP_ONCE);
 	event_base_loop(f->base, EVLOOP_NONBLOCK);
-	event_free(tick);
+	event_free(deadline);
 	assert_string_equal(strbuf_text(&f->log), want);
 	strbuf_drop(&f->log, f->log.len);
 }
@@ -172,21 +161,13 @@ make_socket(const struct fixture *f, const char *name)
 	assert_int_equal(bind(fd, (const void *)&sa, sizeof(sa)), 0);
 }
 
-/* Only the file of a socket: enough for what is asked here, and quick. */
+/* The file alone, of a socket (S_IFSOCK) or not. */
 static void
-make_node(const struct fixture *f, const char *name)
+make_node(const struct fixture *f, const char *name, mode_t type)
 {
 	auto_free char *path = xasprintf("%s/%s", f->dir, name);
 
-	assert_int_equal(mknod(path, S_IFSOCK | 0600, 0), 0);
-}
-
-static void
-make_file(const struct fixture *f, const char *name)
-{
-	auto_free char *path = xasprintf("%s/%s", f->dir, name);
-
-	assert_int_equal(mknod(path, S_IFREG | 0600, 0), 0);
+	assert_int_equal(mknod(path, type | 0600, 0), 0);
 }
 
 static void
@@ -213,26 +194,6 @@ make_dir(const struct fixture *f)
 }
 
 static void
-only_names_of_vms_are_names(void **state)
-{
-	static const char *const bad[] = {"", ".", "..", ".qmp", "1.qmp", "12.qmp",
-		"-1.qmp", "012.qmp", "0123.qmp", "000.qmp", "1000000000.qmp",
-		"99999999999999999999.qmp", "103", "103.", "103.qm", "103.qmpx",
-		"103.qmp.", "103.QMP", "103.pid", "103qmp", " 103.qmp", "103 .qmp",
-		"+103.qmp", "1e3.qmp", "103.qmp\n", "x103.qmp", "103x.qmp",
-		"10\xb3.qmp"};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		if (discovery_parse_name(bad[i]) != -1)
-			fail_msg("\"%s\" was accepted", bad[i]);
-	}
-	assert_int_equal(discovery_parse_name("100.qmp"), 100);
-	assert_int_equal(discovery_parse_name("103.qmp"), 103);
-	assert_int_equal(discovery_parse_name("999999999.qmp"), 999999999);
-}
-
-static void
 what_is_there_at_the_start_is_found_in_order(void **state)
 {
 	struct fixture *f = *state;
@@ -242,8 +203,8 @@ what_is_there_at_the_start_is_found_in_order(void **state)
 	make_socket(f, "103.qmp");
 	make_socket(f, "-1.qmp");
 	make_socket(f, "103.vnc");
-	make_file(f, "104.qmp");
-	make_file(f, "103.pid");
+	make_node(f, "104.qmp", S_IFREG);
+	make_node(f, "103.pid", S_IFREG);
 	discovery_start(f->d);
 	expect(f, "+103 +205 ");
 	discovery_rescan(f->d);
@@ -294,7 +255,9 @@ a_replaced_socket_is_lost_and_found(void **state)
 	make_socket(f, "103.qmp");
 	discovery_start(f->d);
 	expect(f, "+103 ");
-	/* both changes are one batch of events */
+	/* both changes are one batch of events; a file made within the same tick could
+	 * get the old one's inode number and birth time */
+	procs_wait_tick();
 	drop(f, "103.qmp");
 	make_socket(f, "103.qmp");
 	expect(f, "-103 *103 ");
@@ -303,6 +266,7 @@ a_replaced_socket_is_lost_and_found(void **state)
 	move(f, "new", "103.qmp");
 	expect(f, "-103 *103 ");
 	/* and found by a scan alone */
+	procs_wait_tick();
 	drop(f, "103.qmp");
 	make_socket(f, "103.qmp");
 	discovery_rescan(f->d);
@@ -336,25 +300,11 @@ a_file_that_takes_a_sockets_name_is_a_loss(void **state)
 	discovery_start(f->d);
 	expect(f, "+103 ");
 	drop(f, "103.qmp");
-	make_file(f, "103.qmp");
+	make_node(f, "103.qmp", S_IFREG);
 	expect(f, "-103 ");
 	drop(f, "103.qmp");
 	make_socket(f, "103.qmp");
 	expect(f, "*103 ");
-}
-
-static void
-a_link_to_a_socket_is_no_socket(void **state)
-{
-	struct fixture *f = *state;
-	auto_free char *link = xasprintf("%s/103.qmp", f->dir);
-
-	make_dir(f);
-	make_socket(f, "real");
-	assert_int_equal(symlink("real", link), 0);
-	discovery_start(f->d);
-	make_socket(f, "104.qmp");
-	expect(f, "*104 ");
 }
 
 static void
@@ -490,7 +440,7 @@ an_overflow_of_the_queue_loses_nothing(void **state)
 	for (unsigned int i = 0; i < n / 2 + 1; i++) {
 		const char *name = i % 2 == 0 ? "junk" : "rubbish";
 
-		make_file(f, name);
+		make_node(f, name, S_IFREG);
 		drop(f, name);
 	}
 	/* their events are lost */
@@ -510,17 +460,17 @@ sockets_beyond_the_cap_are_left_out_until_there_is_room(void **state)
 	make_dir(f);
 	for (unsigned int i = 0; i < DISCOVERY_VMS_MAX - 1; i++) {
 		(void)snprintf(name, sizeof(name), "%u.qmp", 1000 + i);
-		make_node(f, name);
+		make_node(f, name, S_IFSOCK);
 	}
 	discovery_start(f->d);
 	assert_int_equal(f->n_found, DISCOVERY_VMS_MAX - 1);
 	assert_int_equal(f->n_trouble, 0);
 	strbuf_drop(&f->log, f->log.len);
-	make_node(f, "100.qmp");
-	make_node(f, "999999999.qmp");
+	make_node(f, "100.qmp", S_IFSOCK);
+	make_node(f, "999999999.qmp", S_IFSOCK);
 	expect(f, "*100 ! ");
 	assert_non_null(strstr(f->trouble, "some monitor sockets are left out"));
-	make_node(f, "102.qmp");
+	make_node(f, "102.qmp", S_IFSOCK);
 	drop(f, "102.qmp");
 	discovery_rescan(f->d);
 	expect(f, "");
@@ -554,6 +504,7 @@ it_may_be_freed_inside_any_callback(void **state)
 		discovery_start(f->d);
 		make_socket(f, "105.qmp");
 		event_base_loop(f->base, EVLOOP_NONBLOCK);
+		procs_wait_tick();
 		drop(f, "103.qmp");
 		make_socket(f, "103.qmp");
 		event_base_loop(f->base, EVLOOP_NONBLOCK);
@@ -582,6 +533,7 @@ a_rescan_inside_a_callback_waits_its_turn(void **state)
 	make_socket(f, "104.qmp");
 	discovery_start(f->d);
 	expect(f, "+103 +104 ");
+	procs_wait_tick();
 	drop(f, "103.qmp");
 	make_socket(f, "103.qmp");
 	make_socket(f, "105.qmp");
@@ -592,18 +544,13 @@ a_rescan_inside_a_callback_waits_its_turn(void **state)
 static void
 nothing_is_left_open(void **state)
 {
-	size_t fds;
+	size_t fds = procs_count_fds();
 	struct fixture *f;
 
 	(void)state;
-	fds = procs_count_fds();
 	set_up((void **)&f);
 	make_dir(f);
 	discovery_start(f->d);
-	rmdir(f->dir);
-	event_base_loop(f->base, EVLOOP_NONBLOCK);
-	make_dir(f);
-	discovery_rescan(f->d);
 	tear_down((void **)&f);
 	assert_int_equal(procs_count_fds(), fds);
 	discovery_free(NULL);
@@ -629,14 +576,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(only_names_of_vms_are_names),
 		WITH_DIR(what_is_there_at_the_start_is_found_in_order),
 		WITH_DIR(a_socket_that_appears_is_fresh_and_told_once),
 		WITH_DIR(a_socket_that_came_and_went_unseen_is_not_told),
 		WITH_DIR(a_replaced_socket_is_lost_and_found),
 		WITH_DIR(names_that_move_come_and_go),
 		WITH_DIR(a_file_that_takes_a_sockets_name_is_a_loss),
-		WITH_DIR(a_link_to_a_socket_is_no_socket),
 		WITH_DIR(a_directory_that_comes_later_is_awaited),
 		WITH_DIR(a_directory_that_is_removed_and_made_again_is_watched_again),
 		WITH_DIR(a_directory_that_is_swapped_for_another_is_followed),

@@ -244,6 +244,8 @@ garbage_in_the_pidfile_is_named(void **state)
 		{"2147483648\n", 11},
 		{"99999999999999999999\n", 21},
 		{"0000000000000000000000000000000000001\n", 38},
+		/* a number that ends where the reading ends */
+		{"00000000000000000000000000000001\njunk", 37},
 		{"\x1b[2J\xff", 5},
 	};
 	const struct fixture *f = *state;

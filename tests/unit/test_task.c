@@ -32,6 +32,13 @@
 	"9221111808 5000 18446744073709551615 1 1 0 0 0 0 2147220671 4096 1260 0 0 0 " \
 	"-1 37 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
 
+/* 63 bytes */
+#define LONGEST "012345678901234567890123456789012345678901234567890123456789012"
+
+/* fields 16 to 37, and 10 to 37 */
+#define LATE " 7 8 20 0 12 0 9 9 5 1 1 1 0 0 0 0 2 4 1 0 0 0"
+#define MIDDLE " 1 2 3 4 5 6" LATE
+
 static int
 parse(const char *text, struct task_stat *out)
 {
@@ -67,8 +74,7 @@ names_may_look_like_the_rest_of_the_line(void **state)
 		"a) R 1 1 1 1 -1 4 0 0",
 		"new\nline",
 		"\x01\xff\\",
-		"0123456789012345678901234567890123456789"
-		"01234567890123456789012",
+		LONGEST,
 	};
 
 	(void)state;
@@ -114,22 +120,23 @@ what_is_no_stat_line_is_refused_and_changes_nothing(void **state)
 		"12x (a) S" TAIL,
 		/* 64 bytes of name */
 		"12 (0123456789012345678901234567890123456789012345678901234567890123) S" TAIL,
-		/* a blank too many, a minus alone, a letter, a number above 64 bits */
-		"1 (a) S 1  2 3 0 -1 2 1 2 3 4 5 6 7 8 20 0 12 0 9 9 5 1 1 1 0 0 0 0 2 4 1 0 0 0 1 3 0",
-		"1 (a) S 1 2 3 0 - 2 1 2 3 4 5 6 7 8 20 0 12 0 9 9 5 1 1 1 0 0 0 0 2 4 1 0 0 0 1 3 0",
-		"1 (a) S 1 2 3 0 -1 2 1 2 3 4 5 6 7 8 20 0 12 0 x 9 5 1 1 1 0 0 0 0 2 4 1 0 0 0 1 3 0",
-		"1 (a) S 1 2 3 0 -1 2 1 2 3 4 5 6 7 8 20 0 12 0 18446744073709551616 9 5 1 1 1 0 0 0 "
-		"0 2 4 1 0 0 0 1 3 0",
-		/* flags above 32 bits, CPU above 31, times that do not add up */
-		"1 (a) S 1 2 3 0 -1 4294967296 1 2 3 4 5 6 7 8 20 0 12 0 9 9 5 1 1 1 0 0 0 0 2 4 1 0 0 "
-		"0 1 3 0",
-		"1 (a) S 1 2 3 0 -1 2 1 2 3 4 5 6 7 8 20 0 12 0 9 9 5 1 1 1 0 0 0 0 2 4 1 0 0 0 1 "
-		"2147483648 0",
-		"1 (a) S 1 2 3 0 -1 2 1 2 3 4 18446744073709551615 1 7 8 20 0 12 0 9 9 5 1 1 1 0 0 0 0 "
-		"2 4 1 0 0 0 1 3 0",
-		/* field 39 with something behind it */
-		"1 (a) S 1 2 3 0 -1 2 1 2 3 4 5 6 7 8 20 0 12 0 9 9 5 1 1 1 0 0 0 0 2 4 1 0 0 0 1 3x",
-		"1 (a) S 1 2 3 0 -1 2 1 2 3 4 5 6 7 8 20 0 12 0 9 9 5 1 1 1 0 0 0 0 2 4 1 0 0 0 1 ",
+		/* a blank too many, a minus alone or where none can be, a letter, a
+		 * number above 64 bits */
+		"1 (a) S 1  2 3 0 -1 2" MIDDLE " 1 3 0",
+		"1 (a) S 1 2 3 0 - 2" MIDDLE " 1 3 0",
+		"1 (a) S 1 2 3 x -1 2" MIDDLE " 1 3 0",
+		"1 (a) S 1 2 3 0 -1 -2" MIDDLE " 1 3 0",
+		"1 (a) S 1 2 3 0 -1 2" MIDDLE " 1 -3 0",
+		"1 (a) S 1 2 3 18446744073709551616 -1 2" MIDDLE " 1 3 0",
+		/* flags above 32 bits, CPU above 31 bits, times that do not add up */
+		"1 (a) S 1 2 3 0 -1 4294967296" MIDDLE " 1 3 0",
+		"1 (a) S 1 2 3 0 -1 2" MIDDLE " 1 2147483648 0",
+		"1 (a) S 1 2 3 0 -1 2 1 2 3 4 18446744073709551615 1" LATE " 1 3 0",
+		/* the last field that is read, broken off or with something behind it
+		 */
+		"1 (a) S 1 2 3 0 -1 2" MIDDLE " 1 3x",
+		"1 (a) S 1 2 3 0 -1 2" MIDDLE " 1 ",
+		"1 (a) S 1 2 3 0 -1 2" MIDDLE " 1",
 	};
 	struct task_stat before;
 	struct task_stat s;
@@ -150,11 +157,7 @@ the_shortest_line_of_an_old_kernel_is_enough(void **state)
 	struct task_stat s;
 
 	(void)state;
-	assert_int_equal(
-		parse("1 (a) S 1 2 3 0 -1 2 1 2 3 4 5 6 7 8 20 0 12 0 9 9 5 1 1 1 0 0 "
-		      "0 0 2 4 1 0 0 0 1 3",
-			&s),
-		0);
+	assert_int_equal(parse("1 (a) S 1 2 3 0 -1 2" MIDDLE " 1 3", &s), 0);
 	assert_int_equal(s.last_cpu, 3);
 }
 
