@@ -70,8 +70,10 @@ static double
 cost(const struct world *w, const struct world_vm *vm, unsigned int node)
 {
 	const struct tree_node *tn = &w->tree->nodes[node];
-	double load = world_load(w, node);
-	double smt = sharing(tn, load + vm->demand) - sharing(tn, load);
+	double load = world_load(w, node) + vm->demand;
+	/* of its own vCPUs: what it does to others is less where they share already,
+	 * and would draw it to the fullest domain */
+	double smt = vm->demand * sharing(tn, load) / load;
 	double spread = vm->demand * crowding(w, node);
 
 	return candidates_distance_cost(w, vm, node) +

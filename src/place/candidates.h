@@ -11,12 +11,13 @@
 /*
  * What a vCPU pays, in units of the worst latency of the host: a memory access that
  * always goes to another node; demand that cannot run although CPUs idle; sharing its
- * core with another vCPU. The spread term is a tie-break that fills domains evenly.
+ * core with another vCPU. The spread term, for each vCPU a core has already, fills
+ * domains evenly.
  */
 #define COST_REMOTE 1.0
 #define COST_LOST 2.0
 #define COST_SMT 0.4
-#define COST_SPREAD 0.05
+#define COST_SPREAD 0.2
 
 struct candidate {
 	unsigned int node;

@@ -74,20 +74,11 @@ float_fit(struct world *w, struct world_vm *vm)
 		world_put(w, vm, node);
 }
 
-/* A change that repair has made. */
-struct step {
-	struct world_vm *vm;
-	int from;
-};
-
 struct repair {
 	struct world *w;
 	struct wait_cost now;
 	double penalty;
 	double *heat; /* of each node: demand that cannot run in it or around it */
-	size_t n;
-	size_t cap;
-	struct step *steps;
 };
 
 static void
@@ -185,25 +176,8 @@ widen_one(struct repair *r)
 	}
 	if (vm == NULL)
 		return false;
-	r->steps = xgrow(r->steps, r->n, &r->cap, sizeof(*r->steps));
-	r->steps[r->n++] = (struct step){.vm = vm, .from = vm->node};
 	world_put(r->w, vm, to);
 	return true;
-}
-
-/* Later steps may have made an earlier one needless. */
-static void
-take_back(struct repair *r)
-{
-	for (size_t i = r->n; i-- > 0;) {
-		struct step *s = &r->steps[i];
-		struct wait_cost wait = world_try(r->w, s->vm, (unsigned int)s->from);
-
-		if (world_wait_penalty(r->w, &wait) > r->penalty)
-			continue;
-		world_put(r->w, s->vm, s->from);
-		measure(r);
-	}
 }
 
 void
@@ -217,7 +191,5 @@ float_repair(struct world *w)
 		if (!widen_one(&r))
 			break;
 	}
-	take_back(&r);
 	free(r.heat);
-	free(r.steps);
 }

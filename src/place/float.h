@@ -17,7 +17,7 @@ void float_fit(struct world *w, struct world_vm *vm);
 
 /**
  * Widen domains until the waiting condition holds or nothing helps any more: always the
- * one that helps most for the distance it costs. Then take back what was not needed.
+ * one that helps most for the distance it costs.
  */
 void float_repair(struct world *w);
 

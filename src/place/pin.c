@@ -8,14 +8,29 @@
 #include "place/pin.h"
 
 #include <float.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/xalloc.h"
 #include "place/candidates.h"
 
-/* What sharing a PU costs in worst latencies: more than any distance. */
-#define COST_STACKED 100.0
+/* Sharing a PU is worse than any distance. */
+struct price {
+	unsigned int
+		stacked; /* vCPUs that are on the PU already, summed over the choices */
+	double ns;
+};
+
+static const struct price price_max = {.stacked = UINT_MAX, .ns = DBL_MAX};
+
+static bool
+cheaper(const struct price *a, const struct price *b)
+{
+	if (a->stacked != b->stacked)
+		return a->stacked < b->stacked;
+	return a->ns < b->ns;
+}
 
 struct choice {
 	struct world *w;
@@ -42,15 +57,15 @@ mark(struct choice *c, unsigned int pu, int sign)
 	c->n_near += (unsigned int)sign;
 }
 
-/* What one vCPU more pays on this PU, ns. */
-static double
-price(const struct choice *c, unsigned int pu)
+/* What one vCPU more pays on this PU. */
+static struct price
+price_of(const struct choice *c, unsigned int pu)
 {
 	const struct topo *topo = c->w->in->topo;
 	const struct cpuset *core = &topo->cores[topo->pus[pu].core].cpus;
 	double own = c->w->fixed[pu] + c->floating[pu];
 	double siblings = 0;
-	double cost;
+	struct price price = {.stacked = c->w->taken[pu]};
 
 	cpuset_foreach (cpu, core) {
 		unsigned int i = (unsigned int)topo->pu_of_cpu[cpu];
@@ -58,34 +73,37 @@ price(const struct choice *c, unsigned int pu)
 		if (i != pu)
 			siblings += c->w->fixed[i] + c->floating[i];
 	}
-	cost = c->w->tree->worst_ns *
-	       (COST_STACKED * c->w->taken[pu] + COST_LOST * own + COST_SMT * siblings);
-	return c->n_near > 0 ? cost + c->near[pu] / c->n_near : cost;
+	price.ns = c->w->tree->worst_ns * (COST_LOST * own + COST_SMT * siblings);
+	if (c->n_near > 0)
+		price.ns += c->near[pu] / c->n_near;
+	return price;
 }
 
 /* Fill c->pins from @cpus. Returns what it costs; c->w is as before. */
-static double
+static struct price
 fill(struct choice *c, const struct cpuset *cpus)
 {
 	const struct topo *topo = c->w->in->topo;
 	unsigned int n = c->vm->in->n_vcpus;
-	double total = 0;
+	struct price total = {0};
 
 	memcpy(c->pins, c->vm->pins, n * sizeof(*c->pins));
 	for (unsigned int v = 0; v < n; v++) {
-		double best = DBL_MAX;
+		struct price best = price_max;
 
 		if (c->pins[v] >= 0)
 			continue;
 		cpuset_foreach (cpu, cpus) {
-			double cost = price(c, (unsigned int)topo->pu_of_cpu[cpu]);
+			struct price price =
+				price_of(c, (unsigned int)topo->pu_of_cpu[cpu]);
 
-			if (cost < best) {
-				best = cost;
+			if (cheaper(&price, &best)) {
+				best = price;
 				c->pins[v] = topo->pu_of_cpu[cpu];
 			}
 		}
-		total += best;
+		total.stacked += best.stacked;
+		total.ns += best.ns;
 		mark(c, (unsigned int)c->pins[v], 1);
 	}
 	for (unsigned int v = 0; v < n; v++) {
@@ -101,15 +119,19 @@ choose_domain(struct choice *c)
 {
 	auto_free struct candidate *list = xcalloc(c->w->tree->n, sizeof(*list));
 	unsigned int n = candidates_list(c->w, c->vm, list);
-	double best = DBL_MAX;
+	struct price best = price_max;
 	unsigned int node = c->w->classes[c->vm->cls].top;
 
-	for (unsigned int i = 0; i < n && list[i].cost < best; i++) {
+	for (unsigned int i = 0; i < n; i++) {
 		struct cpuset cpus = world_mask(c->w, c->vm, list[i].node);
-		double cost = list[i].cost + fill(c, &cpus);
+		struct price price;
 
-		if (cost < best) {
-			best = cost;
+		if (best.stacked == 0 && list[i].cost >= best.ns)
+			break; /* the rest costs no less */
+		price = fill(c, &cpus);
+		price.ns += list[i].cost;
+		if (cheaper(&price, &best)) {
+			best = price;
 			node = list[i].node;
 		}
 	}
@@ -124,14 +146,14 @@ choose_near(struct choice *c)
 	struct cpuset has = pin_cpus(c->w, c->vm);
 	int up = (int)tree_around(c->w->tree, c->w->in->topo, &has);
 	unsigned int node = (unsigned int)up;
-	double best = DBL_MAX;
+	struct price best = price_max;
 
 	for (; up >= 0; up = world_wider(c->w, c->vm, (unsigned int)up)) {
 		struct cpuset cpus = world_mask(c->w, c->vm, (unsigned int)up);
-		double cost = fill(c, &cpus);
+		struct price price = fill(c, &cpus);
 
-		if (cost < best) {
-			best = cost;
+		if (cheaper(&price, &best)) {
+			best = price;
 			node = (unsigned int)up;
 		}
 	}

@@ -53,7 +53,7 @@ struct plan_policy {
 	 * (burst model, wait.h), beyond what the VMs' limits force. Both are shares,
 	 * 0..1: the mean over the draws of the share of the busy VMs' demand that
 	 * cannot run though CPUs idle (0.006), and the share of the draws in which that
-	 * is above 5 % (0.02). */
+	 * is above 5 % (0.016). */
 	double wait_mean_max;
 	double wait_tail_max;
 };

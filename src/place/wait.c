@@ -304,7 +304,7 @@ shift(const struct wait *w, struct wait_load *l, unsigned int slot,
 	struct wait_need before = asked(w, l, at);
 
 	add(&l->own[slot], own);
-	while (at != 0) {
+	while (w->settled && at != 0) {
 		struct wait_need after = asked(w, l, at);
 		unsigned int up = w->slots[at].parent;
 		int32_t cap = w->slots[at].cap;
@@ -317,6 +317,31 @@ shift(const struct wait *w, struct wait_load *l, unsigned int slot,
 		before = next;
 		at = up;
 	}
+}
+
+static void
+settle(const struct wait *w, struct wait_load *l)
+{
+	/* a slot comes after its parent */
+	for (unsigned int s = w->n - 1; s > 0; s--) {
+		struct wait_need *inner = &l->inner[w->slots[s].parent];
+		struct wait_need want;
+
+		if (w->slots[s].is_part)
+			continue;
+		want = asked(w, l, s);
+		for (unsigned int k = 0; k < WAIT_LANES; k++)
+			inner->lanes[k] += lower(want.lanes[k], w->slots[s].cap);
+	}
+}
+
+void
+wait_settle(struct wait *w)
+{
+	assert(!w->settled);
+	settle(w, &w->now);
+	settle(w, &w->forced);
+	w->settled = true;
 }
 
 void
@@ -378,6 +403,7 @@ wait_measure(const struct wait *w)
 {
 	struct wait_need root = asked(w, &w->now, 0);
 
+	assert(w->settled);
 	return judge(w, &root);
 }
 
@@ -387,6 +413,8 @@ wait_try(const struct wait *w, int from, unsigned int to, const struct wait_need
 	struct change in = change_at(w, to, need);
 	struct change out = {.slot = 0, .part = NO_PART};
 	struct wait_need root;
+
+	assert(w->settled);
 
 	if (from >= 0) {
 		struct wait_need gone = negated(need);

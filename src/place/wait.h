@@ -54,6 +54,7 @@ struct wait {
 	struct wait_load now;
 	struct wait_load forced; /* with every VM on its whole limit */
 	struct wait_need total;
+	bool settled;
 };
 
 struct wait_cost {
@@ -80,10 +81,17 @@ void wait_enter(struct wait *w, unsigned int home, const struct wait_need *need)
 void wait_put(struct wait *w, unsigned int slot, const struct wait_need *need);
 void wait_take(struct wait *w, unsigned int slot, const struct wait_need *need);
 
-/** What waits now. */
+/**
+ * End of the first layout: until here VMs are only noted, which is quick; from here on
+ * every change is followed to the root.
+ */
+void wait_settle(struct wait *w);
+
+/** What waits now (settled). */
 struct wait_cost wait_measure(const struct wait *w);
 
-/** What would wait if it ran in @to instead of @from (-1: it runs nowhere yet). */
+/** What would wait (settled) if it ran in @to instead of @from (-1: it runs nowhere
+ * yet). */
 struct wait_cost wait_try(
 	const struct wait *w, int from, unsigned int to, const struct wait_need *need);
 

@@ -118,6 +118,27 @@ world_class_of(struct world *w, const struct cpuset *allowed)
 	return w->n_classes++;
 }
 
+/* The part that another class has made of the same CPUs of @node, or -1. Parts that
+ * overlap in some CPUs only know nothing of each other. */
+static int
+same_part(const struct world *w, const struct world_class *c, unsigned int node)
+{
+	const struct cpuset *cpus = &w->tree->nodes[node].cpus;
+	struct cpuset mine = cpuset_and(cpus, &c->allowed);
+
+	for (unsigned int i = 1; i < w->n_classes; i++) {
+		const struct world_class *other = &w->classes[i];
+		struct cpuset its;
+
+		if (other->slot[node] < 0 || other->count[node] != c->count[node])
+			continue;
+		its = cpuset_and(cpus, &other->allowed);
+		if (cpuset_equal(&its, &mine))
+			return other->slot[node];
+	}
+	return -1;
+}
+
 /* The wait slot, or part of one, of what class @cls may use of @node. */
 static unsigned int
 slot_of(struct world *w, unsigned int cls, unsigned int node)
@@ -126,6 +147,8 @@ slot_of(struct world *w, unsigned int cls, unsigned int node)
 	struct world_class *c = &w->classes[cls];
 	unsigned int slot;
 
+	if (c->slot[node] < 0)
+		c->slot[node] = same_part(w, c, node);
 	if (c->slot[node] >= 0)
 		return (unsigned int)c->slot[node];
 	if (cls != 0 && c->count[node] == tn->n_cpus)

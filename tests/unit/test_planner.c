@@ -290,6 +290,59 @@ an_l3_group_is_left_to_the_vm_that_has_it_while_others_are_empty(void **state)
 	host_fini(&h);
 }
 
+/* Add a VM that was placed on @mask and may use @limit. */
+static void
+add_placed(struct fleet *f, const char *id, unsigned int n_vcpus, const char *mask,
+	const char *limit)
+{
+	struct fleet_vm *vm = fleet_add(f, id, PLACE_AUTO, n_vcpus);
+
+	vm->masks = xcalloc(n_vcpus, sizeof(*vm->masks));
+	for (unsigned int v = 0; v < n_vcpus; v++)
+		vm->masks[v] = cpus(mask);
+	vm->in.n_current = n_vcpus;
+	vm->in.placed = true;
+	vm->in.limit = cpus(limit);
+}
+
+/* The others fill their L3 groups just so. The new VM has half the CPUs of these groups
+ * and nowhere else to go: the others must, until it seldom waits. */
+static void
+neighbours_make_room_for_a_vm_that_has_nowhere_else(void **state)
+{
+	struct host h = host_full(&host_9354);
+	struct fleet *f = fleet_new(&h);
+
+	(void)state;
+	add_placed(f, "100", 8, "0-3,32-35", "0-63");
+	add_placed(f, "101", 8, "4-7,36-39", "0-63");
+	add_placed(f, "102", 8, "8-11,40-43", "0-63");
+	add_placed(f, "103", 8, "12-15,44-47", "0-63");
+	fleet_add(f, "200", PLACE_AUTO, 16)->in.limit = cpus("0-15");
+	fleet_step(f);
+	assert_true(fleet_judge(f, 99, 40).wait <= 0.01);
+	fleet_free(f);
+	host_fini(&h);
+}
+
+/* Four on half an L3 group, which is less than the group: the half is what is full. */
+static void
+vms_that_crowd_a_part_of_a_domain_are_widened(void **state)
+{
+	struct host h = host_full(&host_9354);
+	struct fleet *f = fleet_new(&h);
+
+	(void)state;
+	add_placed(f, "100", 4, "0-3", "0-15");
+	add_placed(f, "101", 2, "0-3", "0-15");
+	add_placed(f, "102", 2, "0-3", "0-15");
+	fleet_add(f, "200", PLACE_AUTO, 4)->in.limit = cpus("0-3");
+	fleet_step(f);
+	assert_true(fleet_judge(f, 99, 40).wait <= 0.01);
+	fleet_free(f);
+	host_fini(&h);
+}
+
 static void
 measured_latencies_choose_the_neighbours(void **state)
 {
@@ -330,6 +383,8 @@ main(void)
 		cmocka_unit_test(others_are_widened_only_to_supersets_and_it_is_said),
 		cmocka_unit_test(
 			an_l3_group_is_left_to_the_vm_that_has_it_while_others_are_empty),
+		cmocka_unit_test(neighbours_make_room_for_a_vm_that_has_nowhere_else),
+		cmocka_unit_test(vms_that_crowd_a_part_of_a_domain_are_widened),
 		cmocka_unit_test(measured_latencies_choose_the_neighbours),
 	};
 

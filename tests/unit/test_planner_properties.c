@@ -332,6 +332,8 @@ check_stacking(struct world_case *c)
 	for (unsigned int i = 0; i < c->fleet->n; i++) {
 		c->fleet->vms[i].in.mode = PLACE_PIN;
 		c->fleet->vms[i].in.placed = false;
+		/* masks of a VM that cannot be planned would be load */
+		c->fleet->vms[i].in.n_current = 0;
 	}
 	p = fleet_plan(c->fleet);
 	for (unsigned int i = 0; i < p->n; i++) {

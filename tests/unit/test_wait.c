@@ -72,6 +72,7 @@ nobody_waits_where_all_fit(void **state)
 	(void)state;
 	put(w, "100", 0, 0, 4);
 	put(w, "101", 0, 0, 4);
+	wait_settle(w);
 	c = wait_measure(w);
 	assert_true(c.mean == 0 && c.tail == 0 && c.all_cpus == 0);
 	wait_free(w);
@@ -95,6 +96,7 @@ what_a_slot_cannot_run_waits(void **state)
 	for (unsigned int k = 0; k < WAIT_DRAWS; k++)
 		both += a.lanes[k] > 0 && b.lanes[k] > 0;
 	assert_in_range(both, 5, 50);
+	wait_settle(w);
 	c = wait_measure(w);
 	assert_true(fabs(c.mean - both * 0.5 / WAIT_DRAWS) < 1e-5);
 	assert_true(fabs(c.tail - (double)both / WAIT_DRAWS) < 1e-9);
@@ -113,6 +115,7 @@ what_limits_force_does_not_count(void **state)
 	(void)state;
 	put(w, "100", half, half, 4);
 	put(w, "101", half, half, 4);
+	wait_settle(w);
 	c = wait_measure(w);
 	assert_true(c.mean == 0 && c.tail == 0 && c.all_cpus == 0);
 	wait_free(w);
@@ -135,6 +138,7 @@ a_try_tells_what_a_move_does(void **state)
 		(void)snprintf(id, sizeof(id), "%u", 100 + i);
 		put(w, id, slots[i % 4], 0, 3);
 	}
+	wait_settle(w);
 	wait_enter(w, 0, &need);
 	for (int from = -1; from < 4; from++) {
 		int at = from < 0 ? -1 : (int)slots[from];
@@ -176,6 +180,7 @@ a_wider_slot_never_waits_more(void **state)
 	(void)state;
 	put(w, "101", leaf, 0, 3);
 	put(w, "102", left, 0, 5);
+	wait_settle(w);
 	wait_enter(w, 0, &need);
 	narrow = wait_try(w, -1, leaf, &need);
 	wide = wait_try(w, -1, left, &need);
