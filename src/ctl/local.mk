@@ -53,4 +53,9 @@ UNIT_TESTS += tests/unit/test_ctl_server
 tests_unit_test_ctl_server_SOURCES = tests/unit/test_ctl_server.c $(CTL_WORLD)
 tests_unit_test_ctl_server_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_ctl_server_LDADD = $(LINK_CTL) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_ctl_client
+tests_unit_test_ctl_client_SOURCES = tests/unit/test_ctl_client.c $(CTL_WORLD)
+tests_unit_test_ctl_client_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
+tests_unit_test_ctl_client_LDADD = $(LINK_CTL) $(CMOCKA_LIBS)
 endif
