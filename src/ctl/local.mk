@@ -61,6 +61,16 @@ tests_unit_test_ctl_server_SOURCES = tests/unit/test_ctl_server.c $(CTL_WORLD)
 tests_unit_test_ctl_server_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_ctl_server_LDADD = $(LINK_CTL) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_ctl_server_load
+tests_unit_test_ctl_server_load_SOURCES = tests/unit/test_ctl_server_load.c $(CTL_WORLD)
+tests_unit_test_ctl_server_load_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
+tests_unit_test_ctl_server_load_LDADD = $(LINK_CTL) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_ctl_listen
+tests_unit_test_ctl_listen_SOURCES = tests/unit/test_ctl_listen.c $(CTL_WORLD)
+tests_unit_test_ctl_listen_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
+tests_unit_test_ctl_listen_LDADD = $(LINK_CTL) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_ctl_client
 tests_unit_test_ctl_client_SOURCES = tests/unit/test_ctl_client.c $(CTL_WORLD)
 tests_unit_test_ctl_client_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
