@@ -15,3 +15,32 @@ src_libcli_a_CPPFLAGS = $(AM_CPPFLAGS) $(SMARTCOLS_CFLAGS) $(JANSSON_CFLAGS)
 bin_PROGRAMS += src/qmpin
 src_qmpin_SOURCES = src/cli/main.c
 src_qmpin_LDADD = $(LINK_CLI)
+
+if HAVE_CMOCKA
+CLI_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+
+UNIT_TESTS += tests/unit/test_cli_args
+tests_unit_test_cli_args_SOURCES = tests/unit/test_cli_args.c
+tests_unit_test_cli_args_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_args_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_cli_text
+tests_unit_test_cli_text_SOURCES = tests/unit/test_cli_text.c
+tests_unit_test_cli_text_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_text_LDADD = src/libcli.a $(LINK_BASE) $(SMARTCOLS_LIBS) $(CMOCKA_LIBS)
+
+# These run src/qmpin itself.
+CLI_RUN = tests/unit/cli_run.c tests/unit/cli_run.h $(CTL_WORLD)
+
+UNIT_TESTS += tests/unit/test_cli
+tests_unit_test_cli_SOURCES = tests/unit/test_cli.c $(CLI_RUN)
+tests_unit_test_cli_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_DEPENDENCIES = src/qmpin$(EXEEXT)
+
+UNIT_TESTS += tests/unit/test_cli_exit
+tests_unit_test_cli_exit_SOURCES = tests/unit/test_cli_exit.c $(CLI_RUN)
+tests_unit_test_cli_exit_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_exit_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_exit_DEPENDENCIES = src/qmpin$(EXEEXT)
+endif

@@ -175,10 +175,10 @@ table_fit(const struct table_column *columns, size_t n, size_t width, size_t *wi
 }
 
 static void
-find_widths(const struct table *t, bool heading, size_t *widths)
+find_widths(const struct table *t, size_t *widths)
 {
 	for (size_t c = 0; c < t->n; c++) {
-		widths[c] = heading ? width_of(t->columns[c].name) : 1;
+		widths[c] = width_of(t->columns[c].name);
 		for (size_t i = 0; i < t->n_rows; i++) {
 			size_t w = width_of(t->rows[i].cells[c]);
 
@@ -236,7 +236,7 @@ table_print(const struct table *t, bool heading)
 	check(scols_table_enable_noencoding(out, 1));
 	check(scols_table_enable_noheadings(out, !heading));
 	check(scols_table_enable_colors(out, out_colors()));
-	find_widths(t, heading, widths);
+	find_widths(t, widths);
 	if (isatty(STDOUT_FILENO) != 0)
 		table_fit(t->columns, t->n, scols_table_get_termwidth(out), widths);
 	add_columns(t, out, widths);

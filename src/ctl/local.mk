@@ -40,6 +40,13 @@ tests_unit_test_varlink_SOURCES = tests/unit/test_varlink.c
 tests_unit_test_varlink_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_varlink_LDADD = src/libctl.a $(LINK_BASE) $(CMOCKA_LIBS)
 
+# Replays the fuzzer's corpus.
+UNIT_TESTS += tests/unit/test_varlink_corpus
+tests_unit_test_varlink_corpus_SOURCES = tests/unit/test_varlink_corpus.c \
+	tests/fuzz/fuzz_varlink.c
+tests_unit_test_varlink_corpus_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
+tests_unit_test_varlink_corpus_LDADD = src/libctl.a $(LINK_BASE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_varlink_idl
 tests_unit_test_varlink_idl_SOURCES = tests/unit/test_varlink_idl.c
 tests_unit_test_varlink_idl_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
@@ -53,4 +60,29 @@ UNIT_TESTS += tests/unit/test_ctl_server
 tests_unit_test_ctl_server_SOURCES = tests/unit/test_ctl_server.c $(CTL_WORLD)
 tests_unit_test_ctl_server_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_ctl_server_LDADD = $(LINK_CTL) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_ctl_server_load
+tests_unit_test_ctl_server_load_SOURCES = tests/unit/test_ctl_server_load.c $(CTL_WORLD)
+tests_unit_test_ctl_server_load_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
+tests_unit_test_ctl_server_load_LDADD = $(LINK_CTL) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_ctl_listen
+tests_unit_test_ctl_listen_SOURCES = tests/unit/test_ctl_listen.c $(CTL_WORLD)
+tests_unit_test_ctl_listen_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
+tests_unit_test_ctl_listen_LDADD = $(LINK_CTL) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_ctl_client
+tests_unit_test_ctl_client_SOURCES = tests/unit/test_ctl_client.c $(CTL_WORLD)
+tests_unit_test_ctl_client_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
+tests_unit_test_ctl_client_LDADD = $(LINK_CTL) $(CMOCKA_LIBS)
+endif
+
+EXTRA_DIST += tests/fuzz/corpus/varlink tests/fuzz/varlink.dict
+
+if FUZZING
+check_PROGRAMS += tests/fuzz/fuzz_varlink
+tests_fuzz_fuzz_varlink_SOURCES = tests/fuzz/fuzz_varlink.c
+tests_fuzz_fuzz_varlink_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_varlink_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_varlink_LDADD = src/libctl.a $(LINK_BASE)
 endif

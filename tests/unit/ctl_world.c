@@ -328,3 +328,42 @@ ctl_world_expect_closed(struct ctl_world *w, int fd)
 	}
 	(void)close(fd);
 }
+
+struct ctl_world *
+ctl_world_new(const struct ctl_limits *limits)
+{
+	struct ctl_world *w = xcalloc(1, sizeof(*w));
+
+	ctl_world_up(w, limits);
+	return w;
+}
+
+void
+ctl_world_free(struct ctl_world *w)
+{
+	ctl_world_down(w);
+	free(w);
+}
+
+void
+ctl_world_settle(struct ctl_world *w)
+{
+	for (unsigned int i = 0; i < 20; i++)
+		(void)event_base_loop(w->base, EVLOOP_NONBLOCK);
+}
+
+void
+ctl_world_expect_served(struct ctl_world *w)
+{
+	int fd = ctl_world_dial(w, CTL_SOCKET);
+	json_t *reply;
+	json_t *params;
+
+	ctl_world_ask(w, fd, CTL_WORLD_STATUS);
+	reply = ctl_world_read(w, fd);
+	params = json_object_get(reply, "parameters");
+	assert_string_equal(
+		json_string_value(json_object_get(params, "version")), "9.8.7");
+	json_decref(reply);
+	(void)close(fd);
+}

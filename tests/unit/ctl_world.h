@@ -30,6 +30,13 @@ struct ctl_world {
 	size_t n_held;
 };
 
+#define CTL_WORLD_STATUS "{\"method\":\"io.qmpin.GetStatus\"}"
+#define CTL_WORLD_MONITOR "{\"method\":\"io.qmpin.Monitor\",\"more\":true}"
+
+/** ctl_world_up and ctl_world_down of one on the heap. */
+struct ctl_world *ctl_world_new(const struct ctl_limits *limits);
+void ctl_world_free(struct ctl_world *w);
+
 /** A fresh directory and a server in it; @limits NULL: the defaults. */
 void ctl_world_up(struct ctl_world *w, const struct ctl_limits *limits);
 
@@ -42,6 +49,12 @@ void ctl_world_down(struct ctl_world *w);
 
 /** Run the loop once, at most 10 ms. */
 void ctl_world_step(struct ctl_world *w);
+
+/** Run the loop until nothing is to be done at once. */
+void ctl_world_settle(struct ctl_world *w);
+
+/** A new client is served: whatever the test did has disturbed nobody. */
+void ctl_world_expect_served(struct ctl_world *w);
 
 /** Connected, non-blocking; the server has accepted it. */
 int ctl_world_dial(struct ctl_world *w, const char *socket);
