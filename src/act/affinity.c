@@ -27,13 +27,18 @@
 int
 affinity_read(pid_t tid, struct cpuset *out)
 {
-	uint64_t words[KERNEL_MASK_WORDS] = {0};
+	uint64_t words[KERNEL_MASK_WORDS];
+	long n;
 
 	if (tid <= 0)
 		return -ESRCH;
-	if (syscall(SYS_sched_getaffinity, tid, sizeof(words), words) < 0)
+	n = syscall(SYS_sched_getaffinity, tid, sizeof(words), words);
+	if (n < 0)
 		return -errno;
-	for (size_t w = CPUSET_WORDS; w < KERNEL_MASK_WORDS; w++) {
+	/* n bytes were written; behind them nothing is set */
+	if ((size_t)n < sizeof(*out))
+		memset((char *)words + n, 0, sizeof(*out) - (size_t)n);
+	for (size_t w = CPUSET_WORDS; w < (size_t)n / sizeof(words[0]); w++) {
 		if (words[w] != 0)
 			return -ERANGE;
 	}

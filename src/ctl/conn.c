@@ -58,6 +58,7 @@ conn_close(struct conn *c)
 		return;
 	bufferevent_free(c->bev);
 	c->bev = NULL;
+	event_free(c->again);
 	TAILQ_REMOVE(&c->set->conns, c, link);
 	c->set->n--;
 	c->set->n_read_only -= c->read_only;
@@ -122,13 +123,14 @@ is_ready(const struct conn *c)
 	return c->bev != NULL && c->call == NULL && backlog(c) <= RESUME_BYTES;
 }
 
-/* Come back from the loop, after the others. */
+/* Come back from the next round of the loop. A timer, as libevent may run deferred
+ * callbacks many times within a round. */
 static void
 turn_later(struct conn *c)
 {
-	int how = BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS;
+	struct timeval now = {.tv_sec = 0};
 
-	bufferevent_trigger(c->bev, EV_READ, how);
+	(void)event_add(c->again, &now);
 }
 
 /* Handle what has arrived, as far as the invariants allow. */
@@ -154,6 +156,14 @@ static void
 on_client_data(struct bufferevent *bev, void *arg)
 {
 	(void)bev;
+	turn(arg);
+}
+
+static void
+on_client_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
 	turn(arg);
 }
 
@@ -224,19 +234,19 @@ is_full(const struct conn_set *set, bool read_only)
 void
 conn_accept(struct conn_set *set, int fd, bool read_only)
 {
-	struct bufferevent *bev = NULL;
 	struct ctl_peer peer;
 	struct conn *c;
 
-	if (!is_full(set, read_only) && read_peer(fd, &peer) == 0)
-		bev = bufferevent_socket_new(set->base, fd, BEV_OPT_CLOSE_ON_FREE);
-	if (bev == NULL) {
+	if (is_full(set, read_only) || read_peer(fd, &peer) < 0) {
 		close(fd);
 		return;
 	}
 	c = xcalloc(1, sizeof(*c));
 	c->set = set;
-	c->bev = bev;
+	c->bev = bufferevent_socket_new(set->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	c->again = evtimer_new(set->base, on_client_again, c);
+	if (c->bev == NULL || c->again == NULL)
+		abort(); /* no memory, as in xcalloc */
 	c->peer = peer;
 	c->read_only = read_only;
 	varlink_framer_init(&c->framer, VARLINK_REQUEST_MAX);

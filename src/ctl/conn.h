@@ -14,11 +14,13 @@
 #include "ctl/varlink.h"
 
 struct bufferevent;
+struct event;
 
 struct conn {
 	TAILQ_ENTRY(conn) link;
 	struct conn_set *set;
 	struct bufferevent *bev; /* NULL: closed, memory goes with the running turn */
+	struct event *again;	 /* timer: take requests that wait */
 	struct varlink_framer framer;
 	struct ctl_call *call; /* in flight; the next request waits for its answer */
 	struct ctl_peer peer;

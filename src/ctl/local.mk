@@ -30,3 +30,27 @@ src/ctl/text.c: $(CTL_INTERFACES) src/ctl/local.mk
 			"$(srcdir)/src/ctl/$$name.varlink" || exit 1; \
 		echo '	;'; \
 	done; } >$@.tmp && mv $@.tmp $@
+
+if HAVE_CMOCKA
+CTL_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+CTL_WORLD = tests/unit/ctl_world.c tests/unit/ctl_world.h
+
+UNIT_TESTS += tests/unit/test_varlink
+tests_unit_test_varlink_SOURCES = tests/unit/test_varlink.c
+tests_unit_test_varlink_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
+tests_unit_test_varlink_LDADD = src/libctl.a $(LINK_BASE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_varlink_idl
+tests_unit_test_varlink_idl_SOURCES = tests/unit/test_varlink_idl.c
+tests_unit_test_varlink_idl_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
+tests_unit_test_varlink_idl_LDADD = src/libctl.a $(LINK_BASE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_shapes
+tests_unit_test_shapes_SOURCES = tests/unit/test_shapes.c
+tests_unit_test_shapes_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
+tests_unit_test_shapes_LDADD = src/libctl.a $(LINK_BASE) $(CMOCKA_LIBS)
+UNIT_TESTS += tests/unit/test_ctl_server
+tests_unit_test_ctl_server_SOURCES = tests/unit/test_ctl_server.c $(CTL_WORLD)
+tests_unit_test_ctl_server_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
+tests_unit_test_ctl_server_LDADD = $(LINK_CTL) $(CMOCKA_LIBS)
+endif

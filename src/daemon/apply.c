@@ -34,6 +34,13 @@ struct turn {
 	bool all_done; /* no trouble: the VM is where the plan wants it */
 };
 
+/* Why nothing is set, NULL: it is. */
+static const char *
+pretence_of(const struct engine *e, const struct vm *vm)
+{
+	return e->dry_run ? "dry run" : vm->observe_only ? "observe" : NULL;
+}
+
 static int
 start_ticks_now(const struct thread_ref *t, uint64_t *out)
 {
@@ -128,6 +135,7 @@ set_mask(struct turn *turn, struct vm_task *t)
 		return;
 	}
 	t->have = t->want;
+	t->applied = true;
 	turn->e->stats.sets++;
 	if (turn->cause == CAUSE_DRIFT) {
 		turn->vm->repairs++;
@@ -144,8 +152,10 @@ is_due(struct turn *turn, struct vm_task *t)
 		return false;
 	if (affinity_read(t->thread.tid, &t->have) < 0)
 		return false;
-	if (cpuset_equal(&t->have, &t->want))
+	if (cpuset_equal(&t->have, &t->want)) {
+		t->applied = true;
 		return false;
+	}
 	/* Pool workers come and go within a second; those that stay are set later. */
 	return !audit_is_passing(turn->e, t);
 }
@@ -160,7 +170,7 @@ apply_tasks(struct turn *turn)
 
 		if (!is_due(turn, t))
 			continue;
-		if (turn->e->dry_run || vm->observe_only)
+		if (pretence_of(turn->e, vm) != NULL)
 			note_move(turn, t, &t->have);
 		else if (!save_record(turn))
 			return; /* never touch what could not be recorded */
@@ -175,7 +185,7 @@ mark_placed(struct turn *turn)
 {
 	struct vm *vm = turn->vm;
 
-	if (turn->e->dry_run || vm->observe_only || cpuset_empty(&vm->domain))
+	if (pretence_of(turn->e, vm) != NULL || cpuset_empty(&vm->domain))
 		return;
 	vm->placed = true;
 	if (!vm->record.placed) {
@@ -209,16 +219,19 @@ count_fight(struct turn *turn)
 
 /* Log what was done; what a dry run would do only when it is new. */
 static void
-tell(struct turn *turn, bool pretend)
+tell(struct turn *turn)
 {
 	struct vm *vm = turn->vm;
+	const char *pretence = pretence_of(turn->e, vm);
 
-	if (turn->n_moves == 0 || (pretend && cpuset_equal(&vm->domain, &vm->told)))
+	if (turn->n_moves == 0)
+		return;
+	if (pretence != NULL && cpuset_equal(&vm->domain, &vm->told))
 		return;
 	vm->told = vm->domain;
-	report_moves(vm, turn->moves, turn->n_moves, turn->cause, pretend);
+	report_moves(vm, turn->moves, turn->n_moves, turn->cause, pretence);
 	vm->last_cause = (int)turn->cause;
-	if (!pretend)
+	if (pretence == NULL)
 		vm->last_move_us = turn->e->clock->realtime_us(turn->e->clock);
 }
 
@@ -226,12 +239,11 @@ void
 apply_vm(struct engine *e, struct vm *vm)
 {
 	struct turn turn = {.e = e, .vm = vm, .all_done = true};
-	bool pretend = e->dry_run || vm->observe_only;
 
 	turn.cause = vm->active != 0 ? cause_first(vm->active) : CAUSE_NEIGHBOUR;
 	turn.moves = xcalloc(vm->n_tasks, sizeof(struct move));
 	apply_tasks(&turn);
-	tell(&turn, pretend);
+	tell(&turn);
 	count_fight(&turn);
 	if (turn.all_done) {
 		mark_placed(&turn);

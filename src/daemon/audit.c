@@ -28,6 +28,7 @@ bool
 audit_is_passing(const struct engine *e, const struct vm_task *t)
 {
 	return t->thread.class == THREAD_WORKER &&
+	       !threads_is_lasting(t->thread.comm) &&
 	       clock_now_us(e->clock) - t->seen_us < PASSING_US;
 }
 
@@ -41,7 +42,7 @@ see_new_thread(struct engine *e, struct vm *vm, pid_t tid)
 
 	if (task_stat_read(e->procfd, vm->identity.pid, tid, &stat) < 0)
 		return;
-	if (!threads_is_pool_worker(stat.comm)) {
+	if (!threads_is_helper(stat.comm)) {
 		engine_kick(e, vm, CAUSE_THREADS);
 		return;
 	}
@@ -60,13 +61,20 @@ see_new_thread(struct engine *e, struct vm *vm, pid_t tid)
 		vm->record_dirty = true;
 }
 
-/* Compare one task with the kernel; true: its mask is not what is wanted. */
-static bool
-has_drifted(struct engine *e, struct vm_task *t)
+/* What a task's mask says: a cause, or -1 when it is as wanted (or nobody's business).
+ */
+static int
+compare_mask(struct engine *e, struct vm_task *t)
 {
 	if (affinity_read(t->thread.tid, &t->have) < 0 || !t->wanted)
-		return false;
-	return !cpuset_equal(&t->have, &t->want) && !audit_is_passing(e, t);
+		return -1;
+	if (cpuset_equal(&t->have, &t->want)) {
+		t->applied = true;
+		return -1;
+	}
+	if (audit_is_passing(e, t))
+		return -1;
+	return t->applied ? CAUSE_DRIFT : CAUSE_WORKERS;
 }
 
 /* Drop what ended; a vanished vCPU or iothread changes the plan. */
@@ -99,23 +107,26 @@ may_repair(const struct engine *e, const struct vm *vm)
 static void
 compare_threads(struct engine *e, struct vm *vm, const pid_t *tids, size_t n)
 {
-	bool drifted = false;
+	cause_set found = 0;
 
 	for (size_t i = 0; i < vm->n_tasks; i++)
 		vm->tasks[i].ended = true;
 	for (size_t i = 0; i < n; i++) {
 		struct vm_task *t = vm_task_find(vm, tids[i]);
+		int cause;
 
 		if (t == NULL) {
 			see_new_thread(e, vm, tids[i]);
 			continue;
 		}
 		t->ended = false;
-		drifted = has_drifted(e, t) || drifted;
+		cause = compare_mask(e, t);
+		if (cause >= 0)
+			found |= cause_bit((enum cause)cause);
 	}
 	drop_ended(e, vm);
-	if (drifted && may_repair(e, vm))
-		engine_kick(e, vm, CAUSE_DRIFT);
+	if (found != 0 && may_repair(e, vm))
+		engine_kick(e, vm, cause_first(found));
 }
 
 static void

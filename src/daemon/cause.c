@@ -23,6 +23,7 @@ static const struct {
 	[CAUSE_MIGRATION] = {"migration", true, false},
 	[CAUSE_THREADS] = {"new threads", true, false},
 	[CAUSE_DRIFT] = {"drift", false, false},
+	[CAUSE_WORKERS] = {"late worker", false, false},
 	[CAUSE_RETRY] = {"retry", true, false},
 	[CAUSE_ADOPTION] = {"adoption", false, false},
 	[CAUSE_RELOAD] = {"reload", false, false},

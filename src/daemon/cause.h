@@ -22,6 +22,7 @@ enum cause {
 	CAUSE_MIGRATION,
 	CAUSE_THREADS,	/* a thread came or went */
 	CAUSE_DRIFT,	/* a mask is not what it should be */
+	CAUSE_WORKERS,	/* a pool worker has outlived its first seconds */
 	CAUSE_RETRY,	/* the last attempt failed half-way */
 	CAUSE_ADOPTION, /* its turn on a host that already ran VMs */
 	CAUSE_RELOAD,

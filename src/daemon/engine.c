@@ -16,7 +16,7 @@
 /* How long a pass waits for the answers of other VMs: QMP needs about 1 ms. */
 #define GATHER_MS 5
 /* Guest-made causes: so many at once, then one a second. */
-#define GUEST_BURST 8.0
+#define GUEST_BURST 32.0
 #define GUEST_PER_S 1.0
 
 static void
@@ -50,6 +50,7 @@ run_pass(struct engine *e)
 		return;
 	e->stats.passes++;
 	e->stats.last_pass_us = clock_now_us(e->clock) - began_us;
+	e->on_change(e->owner);
 }
 
 static void
@@ -170,6 +171,8 @@ engine_new(
 	e->procfd = o->procfd;
 	e->run_dirfd = o->run_dirfd;
 	e->dry_run = o->dry_run;
+	e->on_change = o->on_change;
+	e->owner = o->owner;
 	e->config = *config;
 	e->host = *host;
 	*config = (struct config){0};

@@ -37,6 +37,9 @@ struct engine {
 	int procfd;
 	int run_dirfd;
 	bool dry_run;
+	/* A pass has run or a VM has gone: told to whoever shows the state. */
+	void (*on_change)(void *owner);
+	void *owner;
 	struct config config;  /* owned */
 	struct hostmodel host; /* owned */
 	size_t n_vms;
@@ -60,6 +63,9 @@ struct engine_options {
 	int procfd;    /* open directory of /proc; borrowed */
 	int run_dirfd; /* for records; borrowed */
 	bool dry_run;
+	/* A pass has run or a VM has gone: told to whoever shows the state. */
+	void (*on_change)(void *owner);
+	void *owner;
 };
 
 /** @config and @host are taken over. Never NULL. */

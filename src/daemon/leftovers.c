@@ -24,7 +24,8 @@ id_of(const char *file, char id[65])
 	size_t len = strlen(file);
 	size_t suffix = strlen(SUFFIX);
 
-	if (len <= suffix || len - suffix > 64 || strcmp(file + len - suffix, SUFFIX) != 0)
+	if (len <= suffix || len - suffix > 64 ||
+		strcmp(file + len - suffix, SUFFIX) != 0)
 		return false;
 	str_copy(id, len - suffix + 1, file);
 	return record_id_valid(id);

@@ -103,6 +103,7 @@ want(struct vm_task *t, const struct cpuset *cpus)
 
 	t->wanted = wanted;
 	t->want = target;
+	t->applied = t->applied && !changed;
 	return changed;
 }
 

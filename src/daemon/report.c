@@ -90,14 +90,15 @@ describe(const struct move *run, size_t n, char *who, size_t who_size, char *vcp
 
 static void
 report_run(const struct vm *vm, const struct move *run, size_t n, enum cause cause,
-	bool dry_run)
+	const char *pretence)
 {
 	char who[160];
 	char vcpus[128];
 	char from[CPUS_MAX];
 	char to[CPUS_MAX];
 	char tid[16];
-	bool repair = cause == CAUSE_DRIFT;
+	/* A repair changes no plan: its reason was told before. */
+	bool brief = cause == CAUSE_DRIFT || cause == CAUSE_WORKERS;
 	struct log_field fields[] = {
 		{"QMPIN_VM", vm->id},
 		{"QMPIN_CPUS", to},
@@ -114,21 +115,22 @@ report_run(const struct vm *vm, const struct move *run, size_t n, enum cause cau
 	(void)snprintf(tid, sizeof(tid), "%d", (int)run->thread.tid);
 	log_fields(LOG_INFO, MESSAGE_MOVED, fields,
 		ARRAY_LEN(fields) - (vcpus[0] == '\0' ? 1 : 0),
-		"vm %s: %s%s %s -> %s (%s%s%s)", vm->id, dry_run ? "would move " : "",
-		who, from[0] != '\0' ? from : "none", to, cause_name(cause),
-		repair ? "" : "; ", repair ? "" : vm->why);
+		"vm %s: %s %s -> %s (%s%s%s%s%s)", vm->id, who,
+		from[0] != '\0' ? from : "none", to, pretence != NULL ? pretence : "",
+		pretence != NULL ? "; " : "", cause_name(cause), brief ? "" : "; ",
+		brief ? "" : vm->why);
 }
 
 void
 report_moves(const struct vm *vm, struct move *moves, size_t n, enum cause cause,
-	bool dry_run)
+	const char *pretence)
 {
 	size_t len;
 
 	qsort(moves, n, sizeof(*moves), by_class_and_masks);
 	for (size_t i = 0; i < n; i += len) {
 		len = run_length(moves, n, i);
-		report_run(vm, &moves[i], len, cause, dry_run);
+		report_run(vm, &moves[i], len, cause, pretence);
 	}
 }
 

@@ -24,9 +24,12 @@ struct move {
 	struct cpuset to;
 };
 
-/** Log the moves of one VM: threads with the same masks in one line. Sorts @moves. */
+/** Log the moves of one VM: threads with the same masks in one line. Sorts @moves.
+ *
+ * @pretence  why they were only thought of ("dry run", "observe"), NULL: they were made
+ */
 void report_moves(const struct vm *vm, struct move *moves, size_t n, enum cause cause,
-	bool dry_run);
+	const char *pretence);
 
 /** Log a VM's trouble once, until another one or report_better(); keep it as its note.
  */

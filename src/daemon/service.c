@@ -30,7 +30,6 @@
 #include "daemon/watch.h"
 
 #define N_SIGNALS 3
-#define STATUS_S 10
 
 struct service {
 	const struct cmdline *cmdline;
@@ -41,7 +40,6 @@ struct service {
 	struct event *signals[N_SIGNALS];
 	struct notify notify;
 	struct event *watchdog; /* NULL: systemd wants none */
-	struct event *status;
 	int procfd;
 	int run_dirfd;
 };
@@ -97,8 +95,8 @@ tell_status(const struct service *s, bool ready)
 
 	for (size_t i = 0; i < e->n_vms; i++)
 		placed += e->vms[i]->placed ? 1 : 0;
-	(void)snprintf(text, sizeof(text), "%zu VMs, %zu placed, %llu repairs", e->n_vms,
-		placed, (unsigned long long)e->stats.repairs);
+	(void)snprintf(text, sizeof(text), "%zu VMs, %zu placed, %llu repairs",
+		e->n_vms, placed, (unsigned long long)e->stats.repairs);
 	if (ready)
 		(void)notify_ready(&s->notify, text);
 	else
@@ -154,11 +152,9 @@ on_watchdog_tick(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-on_status_tick(evutil_socket_t fd, short what, void *arg)
+on_engine_change(void *owner)
 {
-	(void)fd;
-	(void)what;
-	tell_status(arg, false);
+	tell_status(owner, false);
 }
 
 static void
@@ -217,8 +213,10 @@ open_dirs(struct service *s, struct err *e)
 static int
 start(struct service *s, struct config *config, struct err *e)
 {
-	struct engine_options options = {
-		.clock = clock_system(), .dry_run = s->cmdline->dry_run};
+	struct engine_options options = {.clock = clock_system(),
+		.dry_run = s->cmdline->dry_run,
+		.on_change = on_engine_change,
+		.owner = s};
 	struct hostmodel host;
 	int r;
 
@@ -243,7 +241,6 @@ start(struct service *s, struct config *config, struct err *e)
 	notify_open(&s->notify);
 	if (s->notify.alive_us > 0)
 		s->watchdog = add_ticker(s, s->notify.alive_us, on_watchdog_tick);
-	s->status = add_ticker(s, STATUS_S * UINT64_C(1000000), on_status_tick);
 	return 0;
 }
 
@@ -259,8 +256,6 @@ tear_down(struct service *s)
 	}
 	if (s->watchdog != NULL)
 		event_free(s->watchdog);
-	if (s->status != NULL)
-		event_free(s->status);
 	if (s->base != NULL)
 		event_base_free(s->base);
 	if (s->run_dirfd >= 0)

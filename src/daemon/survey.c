@@ -69,6 +69,7 @@ merge_task(struct engine *e, struct vm *vm, const struct vm_thread *thread,
 		if (old->thread.class == thread->class) {
 			task.want = old->want;
 			task.wanted = old->wanted;
+			task.applied = old->applied;
 		}
 	}
 	*out = task;

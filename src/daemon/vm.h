@@ -38,7 +38,8 @@ struct vm_task {
 	struct cpuset have;  /* as last read */
 	struct cpuset want;  /* valid when wanted */
 	bool wanted;
-	bool ended; /* not there at the last audit */
+	bool applied; /* had the wanted mask since it is wanted: else it is not drift */
+	bool ended;   /* not there at the last audit */
 	int last_cpu;
 	uint64_t seen_us; /* first sight */
 };
@@ -53,7 +54,8 @@ struct vm {
 	void *owner; /* the watch that made it */
 
 	struct monitor *monitor;
-	bool proven; /* identity holds */
+	bool refused; /* the last peer was; its reason is told already */
+	bool proven;  /* identity holds */
 	struct vm_identity identity;
 	struct event *on_end; /* pidfd */
 	bool has_facts;

@@ -30,9 +30,12 @@ struct watch {
 static void
 forget_vm(struct watch *w, struct vm *vm)
 {
-	if (vm->proven && !w->engine->dry_run)
-		record_remove(w->engine->run_dirfd, vm->id);
-	engine_remove(w->engine, vm);
+	struct engine *e = w->engine;
+
+	if (vm->proven && !e->dry_run)
+		record_remove(e->run_dirfd, vm->id);
+	engine_remove(e, vm);
+	e->on_change(e->owner);
 }
 
 static void
@@ -53,6 +56,7 @@ on_process_end(evutil_socket_t fd, short what, void *arg)
 	vm_forget_process(vm);
 	vm_set_state(vm, VM_GONE);
 	str_copy(vm->note, sizeof(vm->note), "ended; its socket is still there");
+	w->engine->on_change(w->engine->owner);
 }
 
 /* The peer is proven to be the process that was known already. */
@@ -90,6 +94,7 @@ on_monitor_peer(void *owner, int fd, const struct ucred *peer)
 	(void)fd;
 	r = identity_prove(w->engine->procfd, vm->socket_path, vm->pid_path, true, peer,
 		&id, &why);
+	vm->refused = r < 0;
 	if (r < 0) {
 		report_trouble(vm, &why);
 		return false;
@@ -127,8 +132,10 @@ on_monitor_phase(void *owner, enum monitor_phase phase, const struct err *why)
 		return;
 	if (vm->state == VM_GONE && phase == MONITOR_WATCHING)
 		vm_set_state(vm, VM_CONNECTING);
+	if (phase != MONITOR_REFUSED && phase != MONITOR_IDLE)
+		vm->refused = false;
 	vm_set_state(vm, state_of(vm, phase));
-	if (err_is_set(why) && vm->state != VM_GONE)
+	if (err_is_set(why) && vm->state != VM_GONE && !vm->refused)
 		report_trouble(vm, why);
 	if (phase == MONITOR_WATCHING)
 		engine_kick(w->engine, vm,

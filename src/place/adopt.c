@@ -53,21 +53,17 @@ bool
 adopt_pin(struct world *w, struct world_vm *vm)
 {
 	const struct plan_vm *in = vm->in;
-	const struct world_class *c = &w->classes[vm->cls];
-	struct cpuset free_cpus = c->allowed;
+	const struct cpuset *allowed = &w->classes[vm->cls].allowed;
 	unsigned int n = 0;
 
+	/* two vCPUs on one PU stay: there was no other, and only a rebalance moves */
 	for (unsigned int v = 0; in->placed && v < in->n_current; v++) {
 		unsigned int cpu = cpuset_next(&in->current[v], 0);
 
-		if (cpuset_count(&in->current[v]) != 1 || !cpuset_has(&free_cpus, cpu))
+		if (cpuset_count(&in->current[v]) != 1 || !cpuset_has(allowed, cpu))
 			continue;
 		world_pin(w, vm, v, (unsigned int)w->in->topo->pu_of_cpu[cpu]);
 		n++;
-		cpuset_remove(&free_cpus, cpu);
-		/* more vCPUs than CPUs: each CPU may come once more */
-		if (cpuset_empty(&free_cpus))
-			free_cpus = c->allowed;
 	}
 	if (n == 0)
 		vm->cause = WORLD_NEW;

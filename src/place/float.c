@@ -84,7 +84,7 @@ struct repair {
 	struct world *w;
 	struct wait_cost now;
 	double penalty;
-	double *heat; /* of each node: demand above its CPUs and those around it */
+	double *heat; /* of each node: demand that cannot run in it or around it */
 	size_t n;
 	size_t cap;
 	struct step *steps;
@@ -103,9 +103,20 @@ find_heat(struct repair *r)
 	const struct tree *t = r->w->tree;
 
 	r->heat[tree_root(t)] = 0; /* nobody can leave the host */
-	for (unsigned int n = tree_root(t); n-- > 0;)
-		r->heat[n] =
-			(double)world_excess(r->w, n) + r->heat[t->nodes[n].parent];
+	for (unsigned int n = tree_root(t); n-- > 0;) {
+		unsigned int up = (unsigned int)t->nodes[n].parent;
+
+		/* what runs inside a node takes room from those with a part of it */
+		r->heat[n] = r->heat[up] + (double)world_excess(r->w, n) +
+			     (double)world_parts_excess(r->w, up);
+	}
+	for (unsigned int i = 0; i < r->w->n_vms; i++) {
+		struct world_vm *vm = &r->w->vms[i];
+
+		if (vm->role == WORLD_FLOAT && vm->node >= 0)
+			vm->heat =
+				r->heat[vm->node] + (double)world_own_excess(r->w, vm);
+	}
 }
 
 /* The VMs that sit in the hottest domains, in order of heat, then of id. */
@@ -119,10 +130,10 @@ find_hot(const struct repair *r, struct world_vm **hot)
 		struct world_vm *vm = &w->vms[i];
 		unsigned int at;
 
-		if (vm->role != WORLD_FLOAT || vm->node < 0 || r->heat[vm->node] <= 0)
+		if (vm->role != WORLD_FLOAT || vm->node < 0 || vm->heat <= 0)
 			continue;
 		at = n < TRIED_VMS ? n++ : TRIED_VMS;
-		for (; at > 0 && r->heat[vm->node] > r->heat[hot[at - 1]->node]; at--) {
+		for (; at > 0 && vm->heat > hot[at - 1]->heat; at--) {
 			if (at < TRIED_VMS)
 				hot[at] = hot[at - 1];
 		}

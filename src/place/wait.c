@@ -17,10 +17,16 @@
 
 #include "base/xalloc.h"
 
+#define NO_PART 0u /* slot 0 is the root, never a part */
+
 struct wait_slot {
-	unsigned int parent; /* of the root: itself */
+	unsigned int parent; /* of the root: itself; of a part: its slot */
 	unsigned int depth;
 	int32_t cap;
+	bool is_part;
+	int32_t share;	    /* of a part: of its slot's CPUs, in 256ths */
+	unsigned int parts; /* of a slot: its first part, NO_PART */
+	unsigned int next;  /* of a part: the next one of the slot */
 };
 
 /* Shares are summed as integers of this many to the whole. */
@@ -76,35 +82,78 @@ wait_new(unsigned int root_cpus)
 	return w;
 }
 
+static void
+free_load(struct wait_load *l)
+{
+	free(l->own);
+	free(l->inner);
+}
+
 void
 wait_free(struct wait *w)
 {
 	if (w == NULL)
 		return;
+	free_load(&w->now);
+	free_load(&w->forced);
 	free(w->slots);
-	free(w->now);
-	free(w->forced);
 	free(w);
 }
 
-unsigned int
-wait_add_slot(struct wait *w, unsigned int parent, unsigned int cpus)
+static void
+grow_load(struct wait_load *l, unsigned int n)
 {
+	l->own = xrealloc(l->own, n, sizeof(*l->own));
+	l->inner = xrealloc(l->inner, n, sizeof(*l->inner));
+}
+
+static unsigned int
+new_slot(struct wait *w, const struct wait_slot *slot)
+{
+	static const struct wait_need nothing;
 	unsigned int s = w->n++;
 
 	if (s == w->cap) {
 		w->cap = w->cap == 0 ? 64 : w->cap * 2;
 		w->slots = xrealloc(w->slots, w->cap, sizeof(*w->slots));
-		w->now = xrealloc(w->now, w->cap, sizeof(*w->now));
-		w->forced = xrealloc(w->forced, w->cap, sizeof(*w->forced));
+		grow_load(&w->now, w->cap);
+		grow_load(&w->forced, w->cap);
 	}
-	w->slots[s] = (struct wait_slot){
+	w->slots[s] = *slot;
+	w->now.own[s] = nothing;
+	w->now.inner[s] = nothing;
+	w->forced.own[s] = nothing;
+	w->forced.inner[s] = nothing;
+	return s;
+}
+
+unsigned int
+wait_add_slot(struct wait *w, unsigned int parent, unsigned int cpus)
+{
+	struct wait_slot slot = {
 		.parent = parent,
-		.depth = s == 0 ? 0 : w->slots[parent].depth + 1,
+		.depth = w->n == 0 ? 0 : w->slots[parent].depth + 1,
 		.cap = (int32_t)cpus * WAIT_UNIT,
 	};
-	w->now[s] = (struct wait_need){{0}};
-	w->forced[s] = (struct wait_need){{0}};
+
+	return new_slot(w, &slot);
+}
+
+unsigned int
+wait_add_part(struct wait *w, unsigned int slot, unsigned int cpus)
+{
+	int32_t cap = (int32_t)cpus * WAIT_UNIT;
+	struct wait_slot part = {
+		.parent = slot,
+		.depth = w->slots[slot].depth,
+		.cap = cap,
+		.is_part = true,
+		.share = cap * 256 / w->slots[slot].cap,
+		.next = w->slots[slot].parts,
+	};
+	unsigned int s = new_slot(w, &part);
+
+	w->slots[slot].parts = s;
 	return s;
 }
 
@@ -114,16 +163,10 @@ lower(int32_t a, int32_t b)
 	return a < b ? a : b;
 }
 
-/* @delta comes to a slot that holds @sum; afterwards it is what comes to the parent. */
-static void
-flow(const struct wait_need *sum, int32_t cap, struct wait_need *delta)
+static inline int32_t
+higher(int32_t a, int32_t b)
 {
-	for (unsigned int k = 0; k < WAIT_LANES; k++) {
-		int32_t before = lower(sum->lanes[k], cap);
-		int32_t after = lower(sum->lanes[k] + delta->lanes[k], cap);
-
-		delta->lanes[k] = after - before;
-	}
+	return a > b ? a : b;
 }
 
 static void
@@ -143,116 +186,263 @@ negated(const struct wait_need *need)
 	return out;
 }
 
-/* Change @sums from @slot to the root. */
-static void
-shift(const struct wait *w, struct wait_need *sums, unsigned int slot,
-	struct wait_need delta)
+/* What a part runs when it wants @own and the slot's children run @inner. */
+static inline int32_t
+part_runs(int32_t own, int32_t inner, int32_t cap, int32_t share)
 {
-	while (slot != 0) {
-		struct wait_need up = delta;
+	return lower(own, higher(cap - inner, 0) * share / 256);
+}
 
-		flow(&sums[slot], w->slots[slot].cap, &up);
-		add(&sums[slot], &delta);
-		delta = up;
-		slot = w->slots[slot].parent;
+/* What a slot of @l is asked to run. */
+static struct wait_need
+asked(const struct wait *w, const struct wait_load *l, unsigned int slot)
+{
+	const struct wait_need *inner = &l->inner[slot];
+	int32_t cap = w->slots[slot].cap;
+	struct wait_need out = *inner;
+
+	add(&out, &l->own[slot]);
+	for (unsigned int p = w->slots[slot].parts; p != NO_PART;
+		p = w->slots[p].next) {
+		const struct wait_need *own = &l->own[p];
+		int32_t share = w->slots[p].share;
+
+		for (unsigned int k = 0; k < WAIT_LANES; k++)
+			out.lanes[k] +=
+				part_runs(own->lanes[k], inner->lanes[k], cap, share);
 	}
-	add(&sums[0], &delta);
+	return out;
+}
+
+/* A change on its way to the root: @own comes to a slot or to a part of it, @inner is
+ * what its children run more. */
+struct change {
+	unsigned int slot;
+	unsigned int part; /* or NO_PART */
+	bool has_own;
+	struct wait_need own;
+	struct wait_need inner;
+};
+
+static struct change
+change_at(const struct wait *w, unsigned int slot, const struct wait_need *own)
+{
+	struct change c = {.slot = slot, .part = NO_PART, .has_own = true, .own = *own};
+
+	if (w->slots[slot].is_part) {
+		c.part = slot;
+		c.slot = w->slots[slot].parent;
+	}
+	return c;
+}
+
+/* What the slot is asked to run after the change. */
+static struct wait_need
+asked_after(const struct wait *w, const struct change *c)
+{
+	const struct wait_load *l = &w->now;
+	int32_t cap = w->slots[c->slot].cap;
+	struct wait_need inner = l->inner[c->slot];
+	struct wait_need out;
+
+	add(&inner, &c->inner);
+	out = inner;
+	add(&out, &l->own[c->slot]);
+	if (c->has_own && c->part == NO_PART)
+		add(&out, &c->own);
+	for (unsigned int p = w->slots[c->slot].parts; p != NO_PART;
+		p = w->slots[p].next) {
+		struct wait_need own = l->own[p];
+		int32_t share = w->slots[p].share;
+
+		if (p == c->part)
+			add(&own, &c->own);
+		for (unsigned int k = 0; k < WAIT_LANES; k++)
+			out.lanes[k] +=
+				part_runs(own.lanes[k], inner.lanes[k], cap, share);
+	}
+	return out;
+}
+
+/* The change goes one slot up: there it is a change of what a child runs. */
+static void
+climb(const struct wait *w, struct change *c)
+{
+	struct wait_need before = asked(w, &w->now, c->slot);
+	struct wait_need after = asked_after(w, c);
+	int32_t cap = w->slots[c->slot].cap;
+
+	for (unsigned int k = 0; k < WAIT_LANES; k++)
+		c->inner.lanes[k] =
+			lower(after.lanes[k], cap) - lower(before.lanes[k], cap);
+	c->slot = w->slots[c->slot].parent;
+	c->part = NO_PART;
+	c->has_own = false;
+}
+
+/* Two changes at one slot become one. */
+static void
+merge(struct change *c, const struct change *other)
+{
+	add(&c->inner, &other->inner);
+	if (other->has_own && c->has_own) {
+		assert(c->part == other->part); /* a VM has one part of a slot */
+		add(&c->own, &other->own);
+	} else if (other->has_own) {
+		c->has_own = true;
+		c->part = other->part;
+		c->own = other->own;
+	}
+}
+
+/* Make a change for good. */
+static void
+shift(const struct wait *w, struct wait_load *l, unsigned int slot,
+	const struct wait_need *own)
+{
+	unsigned int at = w->slots[slot].is_part ? w->slots[slot].parent : slot;
+	struct wait_need before = asked(w, l, at);
+
+	add(&l->own[slot], own);
+	while (at != 0) {
+		struct wait_need after = asked(w, l, at);
+		unsigned int up = w->slots[at].parent;
+		int32_t cap = w->slots[at].cap;
+		struct wait_need *inner = &l->inner[up];
+		struct wait_need next = asked(w, l, up);
+
+		for (unsigned int k = 0; k < WAIT_LANES; k++)
+			inner->lanes[k] += lower(after.lanes[k], cap) -
+					   lower(before.lanes[k], cap);
+		before = next;
+		at = up;
+	}
 }
 
 void
 wait_enter(struct wait *w, unsigned int home, const struct wait_need *need)
 {
 	add(&w->total, need);
-	shift(w, w->forced, home, *need);
+	shift(w, &w->forced, home, need);
 }
 
 void
 wait_put(struct wait *w, unsigned int slot, const struct wait_need *need)
 {
-	shift(w, w->now, slot, *need);
+	shift(w, &w->now, slot, need);
 }
 
 void
 wait_take(struct wait *w, unsigned int slot, const struct wait_need *need)
 {
-	shift(w, w->now, slot, negated(need));
+	struct wait_need gone = negated(need);
+
+	shift(w, &w->now, slot, &gone);
 }
 
-/* @root: what comes to the root in each lane. */
+/* @root: what the root is asked to run. */
 static struct wait_cost
 judge(const struct wait *w, const struct wait_need *root)
 {
 	const int32_t bad = (int32_t)(WAIT_BAD_SHARE * SHARE_ONE);
+	const struct wait_need forced = asked(w, &w->forced, 0);
 	int32_t cap = w->slots[0].cap;
+	int32_t all =
+		lower(forced.lanes[WAIT_ALL], cap) - lower(root->lanes[WAIT_ALL], cap);
 	int32_t sum = 0;
 	int32_t tail = 0;
 	int32_t over = 0;
-	int32_t all = lower(w->forced[0].lanes[WAIT_ALL], cap) -
-		      lower(root->lanes[WAIT_ALL], cap);
 
 	for (unsigned int k = 0; k < WAIT_DRAWS; k++) {
 		int32_t waits =
-			lower(w->forced[0].lanes[k], cap) - lower(root->lanes[k], cap);
+			lower(forced.lanes[k], cap) - lower(root->lanes[k], cap);
 		/* nobody busy: 0 / 1 */
-		int32_t of = w->total.lanes[k] > 0 ? w->total.lanes[k] : 1;
+		int32_t of = higher(w->total.lanes[k], 1);
 		int32_t share = (int32_t)((float)waits / (float)of * (float)SHARE_ONE);
 
-		share = share > 0 ? share : 0;
+		share = higher(share, 0);
 		sum += share;
 		tail += share > bad;
-		over += share > bad ? share - bad : 0;
+		over += higher(share - bad, 0);
 	}
 	return (struct wait_cost){
 		.mean = (double)sum / SHARE_ONE / WAIT_DRAWS,
 		.tail = (double)tail / WAIT_DRAWS,
 		.over = (double)over / SHARE_ONE / WAIT_DRAWS,
-		.all_cpus = all > 0 ? (double)all / WAIT_UNIT : 0,
+		.all_cpus = (double)higher(all, 0) / WAIT_UNIT,
 	};
 }
 
 struct wait_cost
 wait_measure(const struct wait *w)
 {
-	return judge(w, &w->now[0]);
+	struct wait_need root = asked(w, &w->now, 0);
+
+	return judge(w, &root);
 }
 
 struct wait_cost
 wait_try(const struct wait *w, int from, unsigned int to, const struct wait_need *need)
 {
-	unsigned int a = from < 0 ? 0 : (unsigned int)from;
-	unsigned int b = to;
-	struct wait_need out = {{0}};
-	struct wait_need in = *need;
+	struct change in = change_at(w, to, need);
+	struct change out = {.slot = 0, .part = NO_PART};
+	struct wait_need root;
 
-	if (from >= 0)
-		out = negated(need);
-	/* each climbs until they meet; from there on the two changes are one */
-	while (a != b) {
-		if (w->slots[a].depth >= w->slots[b].depth) {
-			flow(&w->now[a], w->slots[a].cap, &out);
-			a = w->slots[a].parent;
-		} else {
-			flow(&w->now[b], w->slots[b].cap, &in);
-			b = w->slots[b].parent;
-		}
+	if (from >= 0) {
+		struct wait_need gone = negated(need);
+
+		out = change_at(w, (unsigned int)from, &gone);
 	}
-	add(&in, &out);
-	for (; a != 0; a = w->slots[a].parent)
-		flow(&w->now[a], w->slots[a].cap, &in);
-	add(&in, &w->now[0]);
-	return judge(w, &in);
+	/* each climbs until they meet; from there on the two changes are one */
+	while (in.slot != out.slot) {
+		if (w->slots[out.slot].depth >= w->slots[in.slot].depth)
+			climb(w, &out);
+		else
+			climb(w, &in);
+	}
+	merge(&in, &out);
+	while (in.slot != 0)
+		climb(w, &in);
+	root = asked_after(w, &in);
+	return judge(w, &root);
+}
+
+/* @slot: of the part. */
+static int64_t
+part_excess(const struct wait *w, unsigned int slot, unsigned int part)
+{
+	int64_t excess = 0;
+
+	for (unsigned int k = 0; k < WAIT_DRAWS; k++) {
+		int32_t own = w->now.own[part].lanes[k];
+
+		excess += own - part_runs(own, w->now.inner[slot].lanes[k],
+					w->slots[slot].cap, w->slots[part].share);
+	}
+	return excess;
 }
 
 int64_t
 wait_excess(const struct wait *w, unsigned int slot)
 {
 	int32_t cap = w->slots[slot].cap;
+	struct wait_need want;
 	int64_t excess = 0;
 
-	for (unsigned int k = 0; k < WAIT_DRAWS; k++) {
-		int32_t over = w->now[slot].lanes[k] - cap;
+	if (w->slots[slot].is_part)
+		return part_excess(w, w->slots[slot].parent, slot);
+	want = asked(w, &w->now, slot);
+	for (unsigned int k = 0; k < WAIT_DRAWS; k++)
+		excess += higher(want.lanes[k] - cap, 0);
+	return excess;
+}
 
-		excess += over > 0 ? over : 0;
-	}
+int64_t
+wait_parts_excess(const struct wait *w, unsigned int slot)
+{
+	int64_t excess = 0;
+
+	for (unsigned int p = w->slots[slot].parts; p != NO_PART; p = w->slots[p].next)
+		excess += part_excess(w, slot, p);
 	return excess;
 }

@@ -5,6 +5,10 @@
  * tree of slots: children first; what runs in a slot flows to its parent, at most what
  * fits there. What does not reach the root waits. Exact when masks are laminar. Pure.
  *
+ * A VM whose limit leaves it a part of a slot only wants its demand in a part slot: it
+ * finds free there its share of what the slot's children leave free, as they spread
+ * evenly.
+ *
  * The same demand with every VM on its whole limit is kept beside it: what waits there
  * too is forced by the limits and counts for nothing.
  */
@@ -37,12 +41,18 @@ struct wait_need wait_need_scaled(const struct wait_need *need, int32_t units);
 
 struct wait_slot;
 
+/* Demand in each slot. Parts count in neither of their slot's. */
+struct wait_load {
+	struct wait_need *own;	 /* of the VMs in the slot itself */
+	struct wait_need *inner; /* what its children run */
+};
+
 struct wait {
 	unsigned int n;
 	unsigned int cap;
 	struct wait_slot *slots;
-	struct wait_need *now;	  /* of each slot: own demand + what its children run */
-	struct wait_need *forced; /* the same with every VM on its whole limit */
+	struct wait_load now;
+	struct wait_load forced; /* with every VM on its whole limit */
 	struct wait_need total;
 };
 
@@ -60,6 +70,9 @@ void wait_free(struct wait *w);
 /** A new slot within @parent for @cpus CPUs. Returns its number. */
 unsigned int wait_add_slot(struct wait *w, unsigned int parent, unsigned int cpus);
 
+/** A new part of @slot, @cpus of its CPUs, still fewer than all. Returns its number. */
+unsigned int wait_add_part(struct wait *w, unsigned int slot, unsigned int cpus);
+
 /** A VM begins to count: its whole limit is @home. It runs nowhere yet. */
 void wait_enter(struct wait *w, unsigned int home, const struct wait_need *need);
 
@@ -74,7 +87,9 @@ struct wait_cost wait_measure(const struct wait *w);
 struct wait_cost wait_try(
 	const struct wait *w, int from, unsigned int to, const struct wait_need *need);
 
-/** Demand above the slot's CPUs, summed over the draws. */
+/** Demand that cannot run in a slot or part, or not in a slot's parts, summed over the
+ * draws. */
 int64_t wait_excess(const struct wait *w, unsigned int slot);
+int64_t wait_parts_excess(const struct wait *w, unsigned int slot);
 
 #endif

@@ -118,9 +118,7 @@ world_class_of(struct world *w, const struct cpuset *allowed)
 	return w->n_classes++;
 }
 
-/* The wait slot of what class @cls may use of @node. A part of a node is a slot of its
- * own inside the node's; what goes on in the node's children does not show in it, which
- * errs on the side of less waiting. */
+/* The wait slot, or part of one, of what class @cls may use of @node. */
 static unsigned int
 slot_of(struct world *w, unsigned int cls, unsigned int node)
 {
@@ -133,7 +131,7 @@ slot_of(struct world *w, unsigned int cls, unsigned int node)
 	if (cls != 0 && c->count[node] == tn->n_cpus)
 		slot = slot_of(w, 0, node);
 	else if (cls != 0)
-		slot = wait_add_slot(w->wait, slot_of(w, 0, node), c->count[node]);
+		slot = wait_add_part(w->wait, slot_of(w, 0, node), c->count[node]);
 	else
 		slot = wait_add_slot(
 			w->wait, slot_of(w, 0, (unsigned int)tn->parent), tn->n_cpus);
@@ -235,6 +233,21 @@ int64_t
 world_excess(struct world *w, unsigned int node)
 {
 	return wait_excess(w->wait, slot_of(w, 0, node));
+}
+
+int64_t
+world_parts_excess(struct world *w, unsigned int node)
+{
+	return wait_parts_excess(w->wait, slot_of(w, 0, node));
+}
+
+int64_t
+world_own_excess(struct world *w, const struct world_vm *vm)
+{
+	if (vm->node < 0 || world_room(w, vm, (unsigned int)vm->node) ==
+				    w->tree->nodes[vm->node].n_cpus)
+		return 0;
+	return wait_excess(w->wait, slot_of(w, vm->cls, (unsigned int)vm->node));
 }
 
 void

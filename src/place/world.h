@@ -51,6 +51,7 @@ struct world_vm {
 	int *pins;	    /* pin: index into topo->pus of each vCPU, -1: none yet */
 	double demand;	    /* CPUs wanted when busy */
 	double load_before; /* on its domain, when it came */
+	double heat;	    /* float: demand that cannot run where it is (repair) */
 	struct wait_need need;
 };
 
@@ -118,6 +119,11 @@ struct wait_cost world_try(
 
 /** Demand above the CPUs of @node, summed over the draws of the waiting model. */
 int64_t world_excess(struct world *w, unsigned int node);
+
+/** The same of the VMs that may use a part of @node only; of those that share @vm's
+ * part (0 when it has all of its node). */
+int64_t world_parts_excess(struct world *w, unsigned int node);
+int64_t world_own_excess(struct world *w, const struct world_vm *vm);
 
 /** Give vCPU @vcpu of a pin VM a PU. */
 void world_pin(

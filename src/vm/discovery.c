@@ -27,7 +27,7 @@
 
 /* Is the path still the directory that is watched? A parent renamed and a mount on top
  * of it make no event. */
-#define CHECK_S 10
+#define CHECK_S 5
 
 #define READ_BYTES 16384u
 

@@ -201,6 +201,17 @@ identity_prove(int procfd, const char *socket_path, const char *pid_path,
 	return take_process(procfd, peer->pid, socket_path, out, e);
 }
 
+int
+identity_check_peer(int fd, const char *socket_path, struct err *e)
+{
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+	if (poll(&p, 1, 0) != 0)
+		return err_set(e, -ESRCH, socket_path, 0,
+			"the peer has closed the connection");
+	return 0;
+}
+
 void
 identity_fini(struct vm_identity *id)
 {

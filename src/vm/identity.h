@@ -44,12 +44,20 @@ MUST_CHECK int identity_parse_pidfile(const char *text, size_t len, pid_t *out);
  * peer disagree, or the socket is gone), -EPERM (socket of a stranger), -ESRCH (process
  * ended, or of another pid namespace) or another errno; @e names file and numbers.
  *
- * The kernel keeps @peer's number after the peer has died, and the id may be reused. So
- * the proof is complete when the connection speaks afterwards: an answer to a question
- * asked after this call comes from a process that was alive when the pidfd was opened.
+ * The kernel keeps @peer's number after the peer has died, and the id may be reused: see
+ * identity_check_peer.
  */
 MUST_CHECK int identity_prove(int procfd, const char *socket_path, const char *pid_path,
 	int need_pidfile, const struct ucred *peer, struct vm_identity *out, struct err *e);
+
+/**
+ * The other end of the connection is still open. Called after identity_prove, this means
+ * that the process which listened was alive when its pidfd was opened, so the id had not
+ * been reused by then. (An answer to a question that was sent later proves the same.)
+ *
+ * Returns 0 or -ESRCH.
+ */
+MUST_CHECK int identity_check_peer(int fd, const char *socket_path, struct err *e);
 
 /** Close the pidfd; safe on an empty one and twice. */
 void identity_fini(struct vm_identity *id);

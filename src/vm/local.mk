@@ -8,9 +8,24 @@ src_libvm_a_SOURCES = \
 	src/vm/threads.c src/vm/threads.h
 
 if HAVE_CMOCKA
-UNIT_TESTS += tests/unit/test_task
-tests_unit_test_task_SOURCES = tests/unit/test_task.c tests/unit/mutate.h \
-	tests/unit/procs.c tests/unit/procs.h
+UNIT_TESTS += tests/unit/test_discovery tests/unit/test_identity tests/unit/test_task \
+	tests/unit/test_threads
+# what tests of vm and act share: real processes, damage to texts
+EXTRA_DIST += tests/unit/mutate.h tests/unit/procs.h
+
+tests_unit_test_discovery_SOURCES = tests/unit/test_discovery.c tests/unit/procs.c
+tests_unit_test_discovery_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_discovery_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+
+tests_unit_test_identity_SOURCES = tests/unit/test_identity.c tests/unit/procs.c
+tests_unit_test_identity_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_identity_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+
+tests_unit_test_task_SOURCES = tests/unit/test_task.c tests/unit/procs.c
 tests_unit_test_task_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_task_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+
+tests_unit_test_threads_SOURCES = tests/unit/test_threads.c
+tests_unit_test_threads_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_threads_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 endif

@@ -27,8 +27,8 @@ def vcpu(index, tid):
 
 def honest(command, vcpus):
     """What a well-behaved VM with these vCPUs would answer."""
-    slots = [{"type": "fake-x86_64-cpu", "vcpus-count": 1, "props": c["props"],
-              "qom-path": c["qom-path"]} for c in vcpus if isinstance(c, dict)]
+    slots = [{"type": "fake-x86_64-cpu", "vcpus-count": 1, "props": {},
+              "qom-path": "/machine"} for _ in vcpus or ()]
     return {"query-status": {"status": "running", "singlestep": False, "running": True},
             "query-cpus-fast": vcpus, "query-hotpluggable-cpus": slots,
             "query-iothreads": [], "query-name": {"name": "fake"},

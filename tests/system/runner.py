@@ -49,6 +49,16 @@ def retry(condition, what, timeout=5.0, step=0.005):
         time.sleep(step)
 
 
+def pass_time(seconds):
+    """Let time go by in which nothing should happen; what did is looked for after it."""
+    time.sleep(seconds)
+
+
+def pass_audit():
+    """Long enough for every VM to be audited once (audit_interval_ms is 2000)."""
+    pass_time(2.2 * SLACK)
+
+
 def holds(condition, what, seconds):
     """The condition stays true all the time; for what must not happen."""
     end = now() + seconds

@@ -28,6 +28,9 @@ def one_vcpu(host):
     want = mask(tid)
     took = []
     for i in range(RUNS):
+        # At other moments of the audit's interval each time.
+        end = now() + INTERVAL_S * i / RUNS
+        retry(lambda: now() >= end, "the time has come")
         taskset(tid, set(cpus) - want if i % 2 else set(cpus))
         took.append(repaired(tid, want))
         retry(lambda: d.settled(100), "VM 100 is settled", 3)
@@ -46,6 +49,8 @@ def all_threads(host):
     other = host.start_vm(101, vcpus=2, cpus=cpus)
     d = host.started()
     d.wait_settled(100, 101)
+    # Pool workers come and go: they are left alone while they are young.
+    retry(lambda: now() > d.began + INTERVAL_S, "no thread is young")
     want, others = vm.masks(), other.masks()
     for tid in want:
         os.sched_setaffinity(tid, cpus[:1] if want[tid] != {cpus[0]} else cpus[1:])

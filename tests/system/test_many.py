@@ -121,6 +121,28 @@ def one_stops_later(host):
     d.wait_settled(100, 101, timeout=20)
 
 
+def one_is_paused(host):
+    """a paused VM is placed too; stopped (SIGSTOP) and continued it is still paused"""
+    cpus = host.need_cpus(2)
+    vm = host.start_vm(100, vcpus=2, cpus=cpus)
+    vm.monitor.run("stop")
+    d = host.started("[qmpin]\nmode = pin\nadopt = now\nsettle_ms = 500\n")
+    retry(lambda: d.vm(100) and d.vm(100)["state"] == "paused" and vm.pinned(),
+          "VM 100 is paused and pinned")
+    # It stops between its event and the question that the event brings about.
+    vm.monitor.run("system_reset")
+    retry(lambda: vm.monitor.poll(0.01) or vm.monitor.event("RESET"), "it is reset")
+    os.kill(vm.pid, signal.SIGSTOP)
+    try:
+        d.wait_line(r"warning: vm 100: .*does not answer", 12)
+        check(d.vm(100)["state"] == "stalled", "VM 100: %s", d.vm(100)["state"])
+    finally:
+        os.kill(vm.pid, signal.SIGCONT)
+    retry(lambda: d.vm(100)["state"] == "paused", "VM 100 is paused again", 15)
+    vm.monitor.run("cont")
+    retry(lambda: d.vm(100)["state"] == "watching", "VM 100 runs", 3)
+
+
 if __name__ == "__main__":
     sys.exit(main([all_at_once, appear_together, come_and_go, one_stands_still,
-                   one_stops_later], Host, limit_s=180 + IDLE_S))
+                   one_stops_later, one_is_paused], Host, limit_s=180 + IDLE_S))

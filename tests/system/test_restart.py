@@ -5,7 +5,7 @@ import os
 import sys
 
 from daemon import Daemon
-from runner import SLACK, check, main, now, retry
+from runner import SLACK, check, main, now, pass_audit, retry
 from vmhost import Host, MaskWatch, cpulist, mask
 
 
@@ -26,8 +26,7 @@ def unmoved_across(vms, d, change):
     change()
     d.wait_settled(100, 101, timeout=3)
     took = now() - began
-    passes = d.status()["passes"]
-    retry(lambda: d.status()["passes"] > passes, "one audit more", 3)
+    pass_audit()
     changes, looks = watch.stop()
     check(not changes, "masks changed: %s", "; ".join(changes))
     after = [vm.masks() for vm in vms]

@@ -4,7 +4,7 @@
 import os
 import sys
 
-from runner import SLACK, check, holds, main, retry
+from runner import SLACK, check, holds, main, pass_audit, retry
 from vmhost import Host, cpulist, cpus_of
 
 NODES, CPUS_A_NODE = 2, 4
@@ -70,8 +70,7 @@ def foreign_host(host):
     check(len(wants) == 4, "wants are %s", wants)
     for want in wants:
         check(cpus_of(want) <= set(range(NODES * CPUS_A_NODE)), "want %s", want)
-    passes = d.status()["passes"]
-    retry(lambda: d.status()["passes"] > passes, "an audit", 3)
+    pass_audit()
     holds(lambda: [vm.masks() for vm in vms] == before, "a mask changed here", 0.3)
 
 

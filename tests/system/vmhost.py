@@ -48,6 +48,11 @@ def cpus_of(text):
     return cpus
 
 
+def online():
+    with open("/sys/devices/system/cpu/online") as f:
+        return cpus_of(f.read().strip())
+
+
 def mask(tid):
     """The CPUs of a thread; None when it has ended."""
     try:
@@ -67,6 +72,15 @@ def tids_of(pid):
         return sorted(int(t) for t in os.listdir("/proc/%d/task" % pid))
     except FileNotFoundError:
         return []
+
+
+def listens(path):
+    with socket.socket(socket.AF_UNIX) as s:
+        try:
+            s.connect(path)
+        except ConnectionRefusedError:
+            return False
+        return True
 
 
 class Qmp:
@@ -154,7 +168,9 @@ class Vm:
                   "VM %d opens its monitor" % self.id, 20)
             check(self.process.poll() is None, "QEMU of VM %d ended: %s", self.id,
                   self.host.qemu_log(self.id))
-            self._monitor = Qmp(path)
+            # Between bind() and listen() the socket is there and refuses.
+            self._monitor = retry(lambda: Qmp(path) if listens(path) else None,
+                                  "VM %d listens" % self.id)
         return self._monitor
 
     def vcpus(self):
@@ -313,7 +329,7 @@ class Host:
         """As Proxmox lays it out, less what these guests do not need."""
         cmd = [QEMU, "-name", "test%d,debug-threads=on" % vmid, "-nodefaults",
                "-display", "none", "-machine", "q35", "-m", "32",
-               "-accel", "tcg,thread=multi,tb-size=8",
+               "-accel", "tcg,thread=multi,tb-size=%d" % max(8, 2 * maxcpus),
                "-smp", "%d,maxcpus=%d" % (vcpus, maxcpus), "-pidfile", pid_path,
                "-chardev", "socket,id=qmp,path=%s,server=on,wait=off"
                % self.path("vm", "%d.qmp" % vmid), "-mon", "chardev=qmp,mode=control",
@@ -379,7 +395,8 @@ class Host:
 
     def story(self):
         """The ends of the logs, for a case that failed."""
-        lines = []
+        lines = ["  VM %d: %s" % (vm.id, "QEMU ended with %s" % vm.process.poll())
+                 for vm in self.vms.values() if vm.process.poll() is not None]
         for d in self.daemons:
             lines += ["  | %.3f %s" % (t - d.began, s) for t, s in d.log[-40:]]
         return "\n".join(lines)

@@ -204,6 +204,28 @@ what_has_no_effect_is_a_warning(void **state UNUSED)
 	config_fini(&c);
 }
 
+/* Documented keys either work or say that they do not. */
+static void
+no_documented_key_is_unknown(void **state UNUSED)
+{
+	static const char *const documented[] = {"mode", "select", "share", "adopt",
+		"smt", "emulator", "memory", "description", "allow_dedicated",
+		"unregistered_tags", "rebalance", "rebalance_gain_pct",
+		"rebalance_dwell_s", "rebalance_moves_per_min", "reserved_cpus",
+		"isolated_cpus", "dedicated_max_pct", "settle_ms", "audit_interval_ms",
+		"guard_ms", "probe", "probe_burst_s", "socket_glob", "control_group",
+		"log_level"};
+
+	for (size_t i = 0; i < ARRAY_LEN(documented); i++) {
+		bool works = option_table_find(documented[i]) != NULL;
+
+		if (works == option_table_is_planned(documented[i]))
+			fail_msg("%s", documented[i]);
+	}
+	assert_false(option_table_is_planned("speed"));
+	assert_null(option_table_find("speed"));
+}
+
 static void
 warnings_are_capped(void **state UNUSED)
 {
@@ -424,6 +446,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(words_of_the_table_are_those_of_place),
 		cmocka_unit_test(bad_values_are_refused_with_line_and_reason),
 		cmocka_unit_test(what_has_no_effect_is_a_warning),
+		cmocka_unit_test(no_documented_key_is_unknown),
 		cmocka_unit_test(warnings_are_capped),
 		cmocka_unit_test(a_vm_section_overrides_what_it_names),
 		cmocka_unit_test(a_later_file_overrides_an_earlier_one),

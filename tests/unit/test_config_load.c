@@ -142,12 +142,13 @@ files_override_in_byte_order_of_their_names(void **state)
 	write_file(*state, "conf.d/10.conf", "[qmpin]\nsettle_ms=4\n");
 	write_file(*state, "conf.d/9.conf", "[qmpin]\nsettle_ms=5\nmode=pin\n");
 	write_file(*state, "conf.d/z.conf.dpkg-old", "[qmpin]\nsettle_ms=6\n");
-	write_file(*state, "conf.d/.z.conf", "[qmpin]\nsettle_ms=7\n");
+	write_file(*state, "conf.d/.z.conf", "[qmpin]\nadopt=now\n");
 	write_file(*state, "conf.d/z", "[qmpin]\nsettle_ms=8\n");
 	c = expect_success(*state, NULL);
 	assert_int_equal(c.settle_ms, 2);
 	assert_int_equal(c.mode, PLACE_FLOAT);
 	assert_int_equal(c.smt, PLACE_SMT_AVOID);
+	assert_int_equal(c.adopt, CONFIG_ADOPT_GRADUAL);
 	config_fini(&c);
 }
 

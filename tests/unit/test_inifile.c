@@ -137,6 +137,7 @@ bad_lines_are_refused_with_their_number(void **state UNUSED)
 			cases[i].reason);
 	expect_refused("[a]\nk = v\0w\n", 12, 2, "NUL byte");
 	expect_refused("\0", 1, 1, "NUL byte");
+	expect_refused("\xe2\x82\xac", 2, 1, "not UTF-8"); /* cut by the length */
 }
 
 static void

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+/* A control server for tests, and raw clients. */
+#include "config.h"
+
+#include "ctl_world.h"
+
+// clang-format off
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "base/xalloc.h"
+#include "ctl/address.h"
+#include "ctl/shapes.h"
+
+static void
+get_status(void *owner, struct ctl_call *call, const json_t *params)
+{
+	static const char *const warnings[] = {"first \x1b[31mwarning", "second"};
+	struct ctl_world *w = owner;
+	struct ctl_status s = {
+		.version = "9.8.7",
+		.pid = 4242,
+		.uptime_ms = 7999000,
+		.vms = w->n_vms + 1,
+		.managed = w->n_vms,
+		.threads = 77,
+		.latency = "model",
+		.last_pass_ms = 1.8,
+		.passes = 5123,
+		.repairs = 3,
+		.warnings = warnings,
+		.n_warnings = w->hostile ? 2 : 0,
+	};
+
+	(void)params;
+	w->n_calls++;
+	w->peer = *ctl_call_peer(call);
+	ctl_reply(call, ctl_status_json(&s), false);
+}
+
+static json_t *
+make_vm(const struct ctl_world *w, unsigned int i, bool with_threads)
+{
+	struct ctl_thread *threads = xcalloc(w->n_threads, sizeof(*threads));
+	char id[16];
+	char name[32];
+	json_t *vm;
+	struct ctl_vm v = {
+		.id = id,
+		.vmid = (int)(100 + i),
+		.name = w->hostile ? "evil\x1b]0;owned\x07\n\xc2\x9b" : name,
+		.pid = (pid_t)(1000 + i),
+		.state = "watching",
+		.mode = "float",
+		.mode_origin = "default",
+		.share = "private",
+		.vcpus = 3,
+		.vcpus_max = 8,
+		.cpus = "8-11,40-43",
+		.nodes = "0",
+		.limit = "0-63",
+		.memory_local_pct = 98.5,
+		.wait_pct = -1,
+		.repairs = i % 3,
+		.last_move_us = 1700000000000000,
+		.last_cause = "resume",
+		.note = i % 4 == 0 ? "affinity: allows two CPUs of eight" : NULL,
+		.threads = with_threads ? threads : NULL,
+		.n_threads = w->n_threads,
+	};
+
+	(void)snprintf(id, sizeof(id), "%u", 100 + i);
+	(void)snprintf(name, sizeof(name), "web-%u", i);
+	for (unsigned int t = 0; t < w->n_threads; t++)
+		threads[t] = (struct ctl_thread){
+			.tid = (pid_t)(5000 + t),
+			.class = t == 0 ? "emulator" : "vcpu",
+			.index = (int)t - 1,
+			.comm = t == 0 ? "kvm" : "CPU 0/KVM",
+			.want = "8-11,40-43",
+			.have = t == 2 ? "0-63" : "8-11,40-43",
+			.last = (int)t,
+		};
+	vm = ctl_vm_json(&v);
+	free(threads);
+	return vm;
+}
+
+static void
+reply_vm(const struct ctl_world *w, struct ctl_call *call, unsigned int i, bool threads,
+	bool continues)
+{
+	json_t *list = json_array();
+
+	json_array_append_new(list, make_vm(w, i, threads));
+	ctl_reply(call, json_pack("{s:o}", "vms", list), continues);
+}
+
+static void
+list_vms(void *owner, struct ctl_call *call, const json_t *params)
+{
+	struct ctl_world *w = owner;
+	bool threads = json_is_true(json_object_get(params, "threads"));
+	const char *id = NULL;
+	unsigned long n;
+
+	w->n_calls++;
+	if (json_get_string(params, "id", &id) == 0) {
+		n = strtoul(id, NULL, 10);
+		if (n < 100 || n >= 100 + w->n_vms)
+			ctl_error(call, "VMNotFound", json_pack("{s:s}", "id", id));
+		else
+			reply_vm(w, call, (unsigned int)n - 100, threads, false);
+		return;
+	}
+	if (w->n_vms == 0)
+		ctl_reply(call, json_pack("{s:[]}", "vms"), false);
+	else if (!ctl_call_more(call))
+		reply_vm(w, call, 0, threads, false);
+	else
+		for (unsigned int i = w->n_vms; i > 0; i--)
+			reply_vm(w, call, i - 1, threads, i > 1);
+}
+
+static void
+monitor(void *owner, struct ctl_call *call, const json_t *params)
+{
+	struct ctl_world *w = owner;
+
+	(void)params;
+	w->n_calls++;
+	assert_true(w->n_held < ARRAY_LEN(w->held));
+	w->held[w->n_held++] = call;
+}
+
+static void
+reload(void *owner, struct ctl_call *call, const json_t *params)
+{
+	struct ctl_world *w = owner;
+
+	(void)params;
+	w->n_calls++;
+	ctl_reply(call, json_object(), false);
+}
+
+static void
+set_mode(void *owner, struct ctl_call *call, const json_t *params)
+{
+	(void)owner;
+	(void)params;
+	ctl_error(call, "InvalidValue",
+		json_pack("{s:s, s:s}", "field", "mode", "why", "no"));
+}
+
+static const struct ctl_method methods[] = {
+	{"GetStatus", false, get_status},
+	{"ListVMs", false, list_vms},
+	{"Monitor", false, monitor},
+	{"Reload", true, reload},
+	{"SetMode", true, set_mode},
+};
+
+int
+ctl_world_serve(struct ctl_world *w, const char *group, const struct ctl_limits *limits,
+	struct err *e)
+{
+	struct ctl_server_options o = {
+		.run_dirfd = w->dirfd,
+		.run_dir = w->dir,
+		.group = group,
+		.version = "9.8.7",
+		.methods = methods,
+		.n_methods = ARRAY_LEN(methods),
+		.limits = limits,
+	};
+
+	return ctl_server_new(w->base, &o, w, &w->server, e);
+}
+
+void
+ctl_world_up(struct ctl_world *w, const struct ctl_limits *limits)
+{
+	struct err e = ERR_NONE;
+	const char *tmp = getenv("TMPDIR");
+
+	*w = (struct ctl_world){.n_vms = 3, .n_threads = 4};
+	(void)snprintf(w->dir, sizeof(w->dir), "%s/qmpin-ctl-XXXXXX",
+		tmp != NULL ? tmp : "/tmp");
+	assert_non_null(mkdtemp(w->dir));
+	w->dirfd = open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(w->dirfd >= 0);
+	w->base = event_base_new();
+	assert_non_null(w->base);
+	assert_int_equal(ctl_world_serve(w, NULL, limits, &e), 0);
+}
+
+void
+ctl_world_down(struct ctl_world *w)
+{
+	ctl_server_free(w->server);
+	event_base_free(w->base);
+	(void)unlinkat(w->dirfd, "io.qmpin.lock", 0);
+	(void)close(w->dirfd);
+	assert_int_equal(rmdir(w->dir), 0);
+}
+
+void
+ctl_world_step(struct ctl_world *w)
+{
+	struct timeval limit = {.tv_usec = 10000};
+
+	(void)event_base_loopexit(w->base, &limit);
+	(void)event_base_loop(w->base, EVLOOP_ONCE);
+}
+
+static uint64_t
+deadline_us(void)
+{
+	return clock_now_us(clock_system()) + CTL_WORLD_PATIENCE_MS * UINT64_C(1000);
+}
+
+static void
+step_until(struct ctl_world *w, uint64_t end_us)
+{
+	if (clock_now_us(clock_system()) > end_us)
+		fail_msg("the server did nothing for %u ms", CTL_WORLD_PATIENCE_MS);
+	ctl_world_step(w);
+}
+
+int
+ctl_world_dial(struct ctl_world *w, const char *socket_name)
+{
+	struct sockaddr_un address;
+	uint64_t end_us = deadline_us();
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(address_fill(w->dirfd, w->dir, socket_name, &address), 0);
+	while (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+		assert_int_equal(errno, EAGAIN);
+		step_until(w, end_us);
+	}
+	(void)event_base_loop(w->base, EVLOOP_NONBLOCK);
+	return fd;
+}
+
+bool
+ctl_world_send(struct ctl_world *w, int fd, const char *bytes, size_t len)
+{
+	uint64_t end_us = deadline_us();
+
+	while (len > 0) {
+		ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EAGAIN)
+			return false;
+		if (n < 0) {
+			step_until(w, end_us);
+			continue;
+		}
+		bytes += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+void
+ctl_world_ask(struct ctl_world *w, int fd, const char *request)
+{
+	assert_true(ctl_world_send(w, fd, request, strlen(request) + 1));
+}
+
+json_t *
+ctl_world_read(struct ctl_world *w, int fd)
+{
+	struct strbuf b = {0};
+	uint64_t end_us = deadline_us();
+	json_t *reply = NULL;
+
+	for (;;) {
+		char c;
+		ssize_t n = recv(fd, &c, 1, 0);
+
+		if (n == 0 || (n < 0 && errno != EAGAIN))
+			break;
+		if (n < 0) {
+			step_until(w, end_us);
+			continue;
+		}
+		strbuf_add(&b, &c, 1);
+		if (c == '\0') {
+			reply = json_loads(b.s, 0, NULL);
+			assert_non_null(reply);
+			break;
+		}
+	}
+	strbuf_fini(&b);
+	return reply;
+}
+
+void
+ctl_world_expect_closed(struct ctl_world *w, int fd)
+{
+	uint64_t end_us = deadline_us();
+	char drain[65536];
+
+	for (;;) {
+		ssize_t n = recv(fd, drain, sizeof(drain), 0);
+
+		if (n == 0 || (n < 0 && errno != EAGAIN))
+			break;
+		if (n < 0)
+			step_until(w, end_us);
+	}
+	(void)close(fd);
+}

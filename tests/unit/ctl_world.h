@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A control server for tests, in the test's own event loop, with VMs made up from their
+ * number; and raw clients that wait by running that loop.
+ */
+#ifndef QMPIN_TESTS_CTL_WORLD_H
+#define QMPIN_TESTS_CTL_WORLD_H
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ctl/server.h"
+
+/* Longer than anything takes, so that a test that hangs fails. */
+#define CTL_WORLD_PATIENCE_MS 20000u
+
+struct ctl_world {
+	char dir[256];
+	int dirfd;
+	struct event_base *base;
+	struct ctl_server *server;
+	unsigned int n_vms;	    /* ids 100, 101, ... listed downwards */
+	unsigned int n_threads;	    /* of each, when they are asked for */
+	bool hostile;		    /* names full of control characters */
+	unsigned int n_calls;	    /* handled so far */
+	struct ctl_peer peer;	    /* of the last GetStatus */
+	struct ctl_call *held[300]; /* Monitor calls, answered by the test */
+	size_t n_held;
+};
+
+/** A fresh directory and a server in it; @limits NULL: the defaults. */
+void ctl_world_up(struct ctl_world *w, const struct ctl_limits *limits);
+
+/** In a directory of one's own making; as ctl_server_new. */
+int ctl_world_serve(struct ctl_world *w, const char *group,
+	const struct ctl_limits *limits, struct err *e);
+
+/** End the server, remove the directory. */
+void ctl_world_down(struct ctl_world *w);
+
+/** Run the loop once, at most 10 ms. */
+void ctl_world_step(struct ctl_world *w);
+
+/** Connected, non-blocking; the server has accepted it. */
+int ctl_world_dial(struct ctl_world *w, const char *socket);
+
+/** Send all, while the loop runs. false: the server has closed. */
+bool ctl_world_send(struct ctl_world *w, int fd, const char *bytes, size_t len);
+
+/** Send @request (JSON text) and its NUL. */
+void ctl_world_ask(struct ctl_world *w, int fd, const char *request);
+
+/** The next reply, new reference; NULL: the server has closed. */
+json_t *ctl_world_read(struct ctl_world *w, int fd);
+
+/** The loop ran until the server had closed this client (all it sent is dropped). */
+void ctl_world_expect_closed(struct ctl_world *w, int fd);
+
+#endif
