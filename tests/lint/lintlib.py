@@ -118,7 +118,7 @@ def by_hand(path):
     """Not generated in an in-tree build, not an editor's."""
     name = path.name
     if name in (".git", "configure", "aclocal.m4", "config.h", "config.h.in", "config.log",
-                "config.status", "Makefile", "Makefile.in", "stamp-h1"):
+                "config.status", "Makefile", "Makefile.in", "stamp-h1", ".dirstamp"):
         return False
     if path.suffix in (".o", ".a", ".log", ".trs", ".pyc", ".xz", ".gz", ".d") or name.endswith("~"):
         return False
