@@ -30,6 +30,7 @@ class Tree:
         self.build = Path(build)
         self.looked_at = 0
         self._exceptions = None
+        self._used = set()
 
     def files(self):
         """Every file that is written by hand, relative to the root, sorted."""
@@ -53,11 +54,10 @@ class Tree:
     def lines(self, path):
         return self.text(path).split("\n")
 
-    def excepted(self, lint, subject):
-        """An entry of tests/lint/exceptions, which must give a reason. An entry that ends
-        in a slash covers all below it."""
+    def exceptions(self):
+        """{(lint, subject)} of tests/lint/exceptions; each entry must give a reason."""
         if self._exceptions is None:
-            self._exceptions = {}
+            self._exceptions = set()
             path = self.root / "tests/lint/exceptions"
             for number, line in enumerate(path.read_text().splitlines(), 1):
                 if not line.strip() or line.startswith("#"):
@@ -65,20 +65,20 @@ class Tree:
                 fields = line.split(None, 2)
                 if len(fields) < 3:
                     raise SystemExit(f"{path}:{number}: LINT SUBJECT REASON expected")
-                self._exceptions[fields[0], fields[1]] = fields[2]
-        above = [subject[:i + 1] for i, c in enumerate(subject) if c == "/"]
-        return any((lint, s) in self._exceptions for s in [subject, *above])
+                self._exceptions.add((fields[0], fields[1]))
+        return self._exceptions
 
-    def members(self):
-        """(folder, stem, archive, member) of all objects in src/lib*.a."""
-        found = []
-        for folder in FOLDERS:
-            archive = self.build / f"src/lib{folder}.a"
-            if not archive.exists():
-                continue
-            for member in run([tool("AR"), "t", str(archive)]).split():
-                found.append((folder, stem_of(member), archive, member))
-        return found
+    def excepted(self, lint, subject):
+        """Ask only when there is something to except. An entry that ends in a slash covers
+        all below it."""
+        above = [subject[:i + 1] for i, c in enumerate(subject) if c == "/"]
+        hits = {(lint, s) for s in [subject, *above]} & self.exceptions()
+        self._used |= hits
+        return bool(hits)
+
+    def unused_exceptions(self, lint):
+        return [f"tests/lint/exceptions: not needed: {lint} {subject}"
+                for name, subject in sorted(self.exceptions() - self._used) if name == lint]
 
     def symbols(self):
         """One Symbol for each line nm has of the archives (sysv format)."""
@@ -118,7 +118,7 @@ def by_hand(path):
     """Not generated in an in-tree build, not an editor's."""
     name = path.name
     if name in (".git", "configure", "aclocal.m4", "config.h", "config.h.in", "config.log",
-                "config.status", "Makefile", "Makefile.in", "stamp-h1"):
+                "config.status", "Makefile", "Makefile.in", "stamp-h1", ".dirstamp"):
         return False
     if path.suffix in (".o", ".a", ".log", ".trs", ".pyc", ".xz", ".gz", ".d") or name.endswith("~"):
         return False
@@ -220,6 +220,8 @@ def main(check, plants):
     failures = [] if args.no_self_test else self_test(tree, check, plants)
     tree.looked_at = 0
     findings = check(tree)
+    if plain_build():
+        findings += tree.unused_exceptions(Path(sys.argv[0]).name)
     for line in findings:
         print(line)
     if tree.looked_at == 0:
