@@ -5,3 +5,27 @@ src_libact_a_SOURCES = \
 	src/act/bootid.c src/act/bootid.h \
 	src/act/record.c src/act/record.h \
 	src/act/statefile.c src/act/statefile.h
+
+if HAVE_CMOCKA
+UNIT_TESTS += tests/unit/test_affinity tests/unit/test_bootid tests/unit/test_record \
+	tests/unit/test_threads_qemu
+
+# with vm for the start times only, as the daemon supplies them
+tests_unit_test_affinity_SOURCES = tests/unit/test_affinity.c tests/unit/procs.c
+tests_unit_test_affinity_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_affinity_LDADD = src/libvm.a $(LINK_ACT) $(CMOCKA_LIBS)
+
+tests_unit_test_bootid_SOURCES = tests/unit/test_bootid.c
+tests_unit_test_bootid_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_bootid_LDADD = $(LINK_ACT) $(CMOCKA_LIBS)
+
+tests_unit_test_record_SOURCES = tests/unit/test_record.c tests/unit/procs.c
+tests_unit_test_record_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_record_LDADD = $(LINK_ACT) $(CMOCKA_LIBS)
+
+# vm and act together on a real QEMU
+tests_unit_test_threads_qemu_SOURCES = tests/unit/test_threads_qemu.c tests/unit/procs.c
+tests_unit_test_threads_qemu_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) \
+	$(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_threads_qemu_LDADD = src/libvm.a $(LINK_ACT) $(EVENT_LIBS) $(CMOCKA_LIBS)
+endif

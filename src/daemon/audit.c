@@ -28,6 +28,7 @@ bool
 audit_is_passing(const struct engine *e, const struct vm_task *t)
 {
 	return t->thread.class == THREAD_WORKER &&
+	       !threads_is_lasting(t->thread.comm) &&
 	       clock_now_us(e->clock) - t->seen_us < PASSING_US;
 }
 
@@ -41,7 +42,7 @@ see_new_thread(struct engine *e, struct vm *vm, pid_t tid)
 
 	if (task_stat_read(e->procfd, vm->identity.pid, tid, &stat) < 0)
 		return;
-	if (!threads_is_pool_worker(stat.comm)) {
+	if (!threads_is_helper(stat.comm)) {
 		engine_kick(e, vm, CAUSE_THREADS);
 		return;
 	}

@@ -17,8 +17,8 @@ void audit_start(struct engine *e);
 /** The interval may have changed. */
 void audit_restart(struct engine *e);
 
-/** A pool worker seen less than two seconds ago: it may be gone in a moment. vCPUs and
- * iothreads never pass. */
+/** A worker of the passing kind seen less than two seconds ago: it may be gone in a
+ * moment. vCPUs and iothreads never pass. */
 bool audit_is_passing(const struct engine *e, const struct vm_task *t);
 
 #endif

@@ -24,14 +24,17 @@ static const char *const state_names[VM_N_STATES] = {
 /* Which states may follow which. */
 #define TO(s) (1u << (s))
 static const unsigned int legal[VM_N_STATES] = {
-	[VM_FOUND] = TO(VM_CONNECTING) | TO(VM_STALLED) | TO(VM_GONE),
+	/* straight to watching: a monitor that retries keeps its failed phase */
+	[VM_FOUND] = TO(VM_CONNECTING) | TO(VM_WATCHING) | TO(VM_PAUSED) |
+		     TO(VM_STALLED) | TO(VM_GONE),
 	[VM_CONNECTING] = TO(VM_FOUND) | TO(VM_WATCHING) | TO(VM_PAUSED) |
 			  TO(VM_STALLED) | TO(VM_GONE),
 	[VM_WATCHING] = TO(VM_FOUND) | TO(VM_CONNECTING) | TO(VM_PAUSED) |
 			TO(VM_STALLED) | TO(VM_GONE),
 	[VM_PAUSED] = TO(VM_FOUND) | TO(VM_CONNECTING) | TO(VM_WATCHING) |
 		      TO(VM_STALLED) | TO(VM_GONE),
-	[VM_STALLED] = TO(VM_FOUND) | TO(VM_CONNECTING) | TO(VM_WATCHING) | TO(VM_GONE),
+	[VM_STALLED] = TO(VM_FOUND) | TO(VM_CONNECTING) | TO(VM_WATCHING) |
+		       TO(VM_PAUSED) | TO(VM_GONE),
 	[VM_GONE] = TO(VM_CONNECTING) | TO(VM_FOUND) | TO(VM_STALLED),
 };
 #undef TO

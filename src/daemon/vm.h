@@ -54,7 +54,8 @@ struct vm {
 	void *owner; /* the watch that made it */
 
 	struct monitor *monitor;
-	bool proven; /* identity holds */
+	bool refused; /* the last peer was; its reason is told already */
+	bool proven;  /* identity holds */
 	struct vm_identity identity;
 	struct event *on_end; /* pidfd */
 	bool has_facts;

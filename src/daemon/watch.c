@@ -94,6 +94,7 @@ on_monitor_peer(void *owner, int fd, const struct ucred *peer)
 	(void)fd;
 	r = identity_prove(w->engine->procfd, vm->socket_path, vm->pid_path, true, peer,
 		&id, &why);
+	vm->refused = r < 0;
 	if (r < 0) {
 		report_trouble(vm, &why);
 		return false;
@@ -131,8 +132,10 @@ on_monitor_phase(void *owner, enum monitor_phase phase, const struct err *why)
 		return;
 	if (vm->state == VM_GONE && phase == MONITOR_WATCHING)
 		vm_set_state(vm, VM_CONNECTING);
+	if (phase != MONITOR_REFUSED && phase != MONITOR_IDLE)
+		vm->refused = false;
 	vm_set_state(vm, state_of(vm, phase));
-	if (err_is_set(why) && vm->state != VM_GONE)
+	if (err_is_set(why) && vm->state != VM_GONE && !vm->refused)
 		report_trouble(vm, why);
 	if (phase == MONITOR_WATCHING)
 		engine_kick(w->engine, vm,

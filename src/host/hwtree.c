@@ -1,303 +1,219 @@
 // SPDX-License-Identifier: MIT
 /*
- * The glue to hwloc 2.x: load, walk the PUs once, and let go. Every number that comes
- * out is checked against our caps before anything is allocated by it.
+ * The child process around hwloc: what it finds comes back through a pipe, what it does
+ * to its environment, its memory or itself does not.
  */
 #include "config.h"
 
 #include "host/hwtree.h"
 
 #include <errno.h>
-#include <hwloc.h>
-#include <hwloc/distances.h>
-#include <stdbool.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "base/str.h"
 #include "base/xalloc.h"
-#include "host/hwenv.h"
+#include "host/hwscan.h"
 
-/* Objects in objects: a real machine has about ten levels. Why a cap: hwloc calls
- * itself for each. */
-#define XML_DEPTH_MAX 64u
+/* What the child is to do. @xml NULL: read @root. */
+struct job {
+	const char *root;
+	const char *xml;
+	const char *name;
+};
+
+/* Ahead of the arrays of the facts, in the pipe. */
+struct answer {
+	int r;
+	struct err e;
+	unsigned int n_cpus;
+	unsigned int n_nodes;
+	unsigned int has_distances;
+};
 
 static void
-cleanup_topology(hwloc_topology_t *h)
+write_all(int fd, const void *bytes, size_t len)
 {
-	if (*h != NULL)
-		hwloc_topology_destroy(*h);
-}
+	const char *p = bytes;
 
-#define auto_topology __attribute__((cleanup(cleanup_topology)))
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
 
-/* Lowest CPU of the group of this type around a PU: the key that its members share. */
-static int64_t
-group_key(const struct hwloc_obj *group)
-{
-	return group != NULL ? hwloc_bitmap_first(group->cpuset) : TOPO_NONE;
-}
-
-static uint64_t
-cache_kib(const struct hwloc_obj *cache)
-{
-	return cache != NULL ? cache->attr->cache.size >> 10 : 0;
-}
-
-/* The nearest node: of those with this CPU the one with the fewest CPUs, and of equals
- * the first, which is where hwloc puts the node that memory comes from by default. */
-static int
-node_of(hwloc_topology_t h, unsigned int cpu)
-{
-	hwloc_obj_t node = NULL;
-	int best = TOPO_NONE;
-	int best_weight = 0;
-
-	while ((node = hwloc_get_next_obj_by_type(h, HWLOC_OBJ_NUMANODE, node)) !=
-		NULL) {
-		int weight = hwloc_bitmap_weight(node->cpuset);
-
-		if (!hwloc_bitmap_isset(node->cpuset, cpu))
+		if (n < 0 && errno == EINTR)
 			continue;
-		if (best != TOPO_NONE && weight >= best_weight)
-			continue;
-		best = (int)node->os_index;
-		best_weight = weight;
+		if (n <= 0)
+			_exit(1);
+		p += n;
+		len -= (size_t)n;
 	}
-	return best;
-}
-
-/* Performance and efficiency cores only where hwloc ranks the kinds: the highest rank
- * is the one, all others the other. */
-static enum topo_kind
-kind_of(hwloc_topology_t h, hwloc_obj_t pu, int n_kinds)
-{
-	int kind = hwloc_cpukinds_get_by_cpuset(h, pu->cpuset, 0);
-	int rank = -1;
-
-	if (kind < 0 || n_kinds < 2 ||
-		hwloc_cpukinds_get_info(
-			h, (unsigned int)kind, NULL, &rank, NULL, NULL, 0) < 0 ||
-		rank < 0)
-		return TOPO_KIND_UNKNOWN;
-	return rank == n_kinds - 1 ? TOPO_KIND_PERFORMANCE : TOPO_KIND_EFFICIENCY;
 }
 
 static int
-read_pus(hwloc_topology_t h, const char *name, struct topo_facts *f, struct err *e)
+read_all(int fd, void *bytes, size_t len)
 {
-	int n = hwloc_get_nbobjs_by_type(h, HWLOC_OBJ_PU);
-	int n_kinds = hwloc_cpukinds_get_nr(h, 0);
-	hwloc_obj_t pu = NULL;
+	char *p = bytes;
 
-	if (n <= 0)
-		return err_set(e, -EINVAL, name, 0, "hwloc finds no CPU in it");
-	if (n > (int)CPUSET_CAP)
-		return err_set(e, -ERANGE, name, 0, "%d CPUs, at most %u are known", n,
-			CPUSET_CAP);
-	f->cpus = xcalloc((size_t)n, sizeof(*f->cpus));
-	while ((pu = hwloc_get_next_obj_by_type(h, HWLOC_OBJ_PU, pu)) != NULL) {
-		struct topo_cpu_facts *c = &f->cpus[f->n_cpus++];
-		hwloc_obj_t l2 =
-			hwloc_get_ancestor_obj_by_type(h, HWLOC_OBJ_L2CACHE, pu);
-		hwloc_obj_t l3 =
-			hwloc_get_ancestor_obj_by_type(h, HWLOC_OBJ_L3CACHE, pu);
-		hwloc_obj_t package =
-			hwloc_get_ancestor_obj_by_type(h, HWLOC_OBJ_PACKAGE, pu);
+	while (len > 0) {
+		ssize_t n = read(fd, p, len);
 
-		c->cpu = pu->os_index;
-		c->core_key = group_key(
-			hwloc_get_ancestor_obj_by_type(h, HWLOC_OBJ_CORE, pu));
-		c->l2_key = group_key(l2);
-		c->l2_kib = cache_kib(l2);
-		c->l3_key = group_key(l3);
-		c->l3_kib = cache_kib(l3);
-		c->package_id = TOPO_NONE;
-		if (package != NULL && package->os_index <= INT32_MAX)
-			c->package_id = package->os_index;
-		c->node_id = node_of(h, pu->os_index);
-		c->kind = kind_of(h, pu, n_kinds);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -EPIPE;
+		p += n;
+		len -= (size_t)n;
 	}
 	return 0;
 }
 
+/* Keep nothing of the parent but the pipe: not its handlers, whose descriptors mean
+ * something else here, not its connections, which would stay open after it. */
 static int
-read_nodes(hwloc_topology_t h, const char *name, struct topo_facts *f, struct err *e)
+leave_parent(int fd)
 {
-	int n = hwloc_get_nbobjs_by_type(h, HWLOC_OBJ_NUMANODE);
-	hwloc_obj_t node = NULL;
+	sigset_t none;
 
-	if (n <= 0)
-		return 0;
-	if (n > (int)TOPO_NODE_ID_CAP)
-		return err_set(e, -ERANGE, name, 0, "%d nodes, at most %u are known", n,
-			TOPO_NODE_ID_CAP);
-	f->nodes = xcalloc((size_t)n, sizeof(*f->nodes));
-	while ((node = hwloc_get_next_obj_by_type(h, HWLOC_OBJ_NUMANODE, node)) !=
-		NULL) {
-		struct topo_node_facts *out = &f->nodes[f->n_nodes++];
-
-		out->id = node->os_index;
-		out->mem_kib = node->attr->numanode.local_memory >> 10;
-		out->mem_known = out->mem_kib > 0;
-		out->free_kib = out->mem_kib;
-	}
-	return 0;
+	for (int sig = 1; sig < NSIG; sig++)
+		(void)signal(sig, SIG_DFL);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(
+		PR_SET_DUMPABLE, 0); /* a crash here is an answer, not a core file */
+	(void)alarm(HWTREE_SECONDS_MAX);
+	sigemptyset(&none);
+	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
+	if (dup2(fd, STDIN_FILENO) < 0)
+		_exit(1);
+	(void)close_range(STDERR_FILENO, ~0u, 0);
+	(void)open("/dev/null", O_WRONLY | O_CLOEXEC); /* as stderr */
+	return STDIN_FILENO;
 }
 
-/* Where the nodes are in the matrix; false when one is not. */
-static bool
-find_positions(
-	const struct hwloc_distances_s *d, const struct topo_facts *f, unsigned int *at)
-{
-	for (unsigned int i = 0; i < f->n_nodes; i++) {
-		at[i] = 0;
-		while (at[i] < d->nbobjs && d->objs[at[i]]->os_index != f->nodes[i].id)
-			at[i]++;
-		if (at[i] == d->nbobjs)
-			return false;
-	}
-	return true;
-}
-
-/* In the order of the nodes; unknown unless it is about all of them. */
-static void
-read_distances(hwloc_topology_t h, struct topo_facts *f)
-{
-	size_t n = f->n_nodes;
-	auto_free unsigned int *at = xcalloc(n, sizeof(*at));
-	auto_free unsigned int *rows = xcalloc(n * n, sizeof(*rows));
-	struct hwloc_distances_s *d = NULL;
-	unsigned int nr = 1;
-	bool known;
-
-	if (hwloc_distances_get_by_name(h, "NUMALatency", &nr, &d, 0) < 0 || nr == 0)
-		return;
-	known = find_positions(d, f, at);
-	for (size_t i = 0; known && i < n * n; i++) {
-		hwloc_uint64_t v = d->values[(size_t)at[i / n] * d->nbobjs + at[i % n]];
-
-		known = v <= UINT16_MAX;
-		rows[i] = (unsigned int)v;
-	}
-	if (known)
-		f->distances = take_ptr(&rows);
-	hwloc_distances_release(h, d);
-}
-
-static int
-read_facts(hwloc_topology_t h, const char *name, struct topo_facts *out, struct err *e)
+static void __attribute__((noreturn))
+child(const struct job *job, int fd)
 {
 	struct topo_facts f = {0};
-	int r;
+	struct answer a = {0};
 
-	r = read_pus(h, name, &f, e);
-	if (r == 0)
-		r = read_nodes(h, name, &f, e);
-	if (r < 0) {
-		topo_facts_fini(&f);
-		return r;
-	}
-	read_distances(h, &f);
-	*out = f;
-	return 0;
+	fd = leave_parent(fd);
+	a.r = job->xml != NULL ? hwscan_parse_xml(job->xml, job->name, &f, &a.e)
+			       : hwscan_read(job->root, &f, &a.e);
+	a.n_cpus = f.n_cpus;
+	a.n_nodes = f.n_nodes;
+	a.has_distances = f.distances != NULL;
+	write_all(fd, &a, sizeof(a));
+	write_all(fd, f.cpus, f.n_cpus * sizeof(*f.cpus));
+	write_all(fd, f.nodes, f.n_nodes * sizeof(*f.nodes));
+	if (a.has_distances)
+		write_all(fd, f.distances,
+			(size_t)f.n_nodes * f.n_nodes * sizeof(*f.distances));
+	_exit(0);
 }
 
-/* A topology that holds what the model asks for and nothing else. */
 static int
-prepare(hwloc_topology_t *h)
+read_arrays(int fd, const struct answer *a, struct topo_facts *f)
 {
-	static const hwloc_obj_type_t wanted[] = {HWLOC_OBJ_PACKAGE, HWLOC_OBJ_CORE,
-		HWLOC_OBJ_L2CACHE, HWLOC_OBJ_L3CACHE};
+	size_t n = a->n_nodes;
+	int r;
 
-	if (hwloc_topology_init(h) < 0) {
-		*h = NULL;
-		return -1;
+	if (a->r > 0 || a->n_cpus > CPUSET_CAP || n > TOPO_NODE_ID_CAP)
+		return -ERANGE;
+	f->n_cpus = a->n_cpus;
+	f->cpus = xcalloc(f->n_cpus, sizeof(*f->cpus));
+	f->n_nodes = a->n_nodes;
+	f->nodes = xcalloc(n, sizeof(*f->nodes));
+	r = read_all(fd, f->cpus, f->n_cpus * sizeof(*f->cpus));
+	if (r == 0)
+		r = read_all(fd, f->nodes, n * sizeof(*f->nodes));
+	if (r < 0 || a->has_distances == 0)
+		return r;
+	f->distances = xcalloc(n * n, sizeof(*f->distances));
+	return read_all(fd, f->distances, n * n * sizeof(*f->distances));
+}
+
+/* Why there is no whole answer. */
+static int
+explain(int status, const char *name, struct err *e)
+{
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+		return err_set(e, -ETIME, name, 0, "hwloc needs more than %u seconds",
+			HWTREE_SECONDS_MAX);
+	if (WIFSIGNALED(status))
+		return err_set(e, -EINVAL, name, 0, "hwloc crashes on it (signal %d)",
+			WTERMSIG(status));
+	return err_set(e, -EINVAL, name, 0, "hwloc ends without an answer");
+}
+
+static int
+receive(int fd, pid_t pid, const char *name, struct topo_facts *out, struct err *e)
+{
+	struct topo_facts f = {0};
+	struct answer a;
+	int status = 0;
+	int r = read_all(fd, &a, sizeof(a));
+
+	if (r == 0)
+		r = read_arrays(fd, &a, &f);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	if (r == 0 && a.r == 0) {
+		*out = f;
+		return 0;
 	}
-	if (hwloc_topology_set_flags(*h, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED) < 0 ||
-		hwloc_topology_set_all_types_filter(*h, HWLOC_TYPE_FILTER_KEEP_NONE) <
-			0)
-		return -1;
-	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
-		if (hwloc_topology_set_type_filter(
-			    *h, wanted[i], HWLOC_TYPE_FILTER_KEEP_ALL) < 0)
-			return -1;
-	}
-	return 0;
+	topo_facts_fini(&f);
+	if (r < 0)
+		return explain(status, name, e);
+	if (e != NULL && !err_is_set(e))
+		*e = a.e;
+	return a.r;
+}
+
+static int
+run(const struct job *job, struct topo_facts *out, struct err *e)
+{
+	auto_close int from = -1;
+	auto_close int to = -1;
+	sigset_t all;
+	sigset_t before;
+	int fds[2];
+	pid_t pid;
+	int error;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_set(e, -errno, job->name, 0, "no pipe: %s", strerror(errno));
+	from = fds[0];
+	to = fds[1];
+	/* no handler of ours may run in the child */
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	pid = fork();
+	error = errno;
+	if (pid == 0)
+		child(job, to);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (pid < 0)
+		return err_set(
+			e, -error, job->name, 0, "no process: %s", strerror(error));
+	(void)close(take_fd(&to));
+	return receive(from, pid, job->name, out, e);
 }
 
 int
 hwtree_read(const char *root, struct topo_facts *out, struct err *e)
 {
-	auto_topology hwloc_topology_t h = NULL;
-	const char *name = root != NULL ? root : "this machine";
-	struct hwenv *env = hwenv_enter(root);
-	int r = prepare(&h);
+	const struct job job = {root, NULL, root != NULL ? root : "this machine"};
 
-	if (r == 0)
-		r = hwloc_topology_load(h);
-	hwenv_leave(env);
-	if (r < 0)
-		return err_set(e, -EINVAL, name, 0, "hwloc cannot read its topology");
-	if ((hwloc_topology_is_thissystem(h) != 0) != (root == NULL))
-		return err_set(
-			e, -EINVAL, name, 0, "hwloc describes another machine instead");
-	return read_facts(h, name, out, e);
-}
-
-/* Whole and not too deep, as far as that can be told without understanding it: hwloc
- * takes some cut texts for smaller machines. */
-static int
-check_xml(const char *text, const char *name, struct err *e)
-{
-	static const char end[] = "</topology>";
-	size_t len = strlen(text);
-	unsigned int depth = 0;
-
-	if (strstr(text, "<topology") == NULL)
-		return err_set(e, -EINVAL, name, 0, "not an XML file of hwloc");
-	if (len < strlen(end) || !str_equal(text + len - strlen(end), end))
-		return err_set(e, -EINVAL, name, 0, "ends before %s", end);
-	for (const char *p = text; (p = strchr(p, '<')) != NULL; p++) {
-		const char *close = strchr(p, '>');
-
-		if (p[1] == '?' || p[1] == '!' || close == NULL)
-			continue;
-		if (p[1] != '/' && close[-1] != '/')
-			depth++;
-		else if (p[1] == '/' && depth > 0)
-			depth--;
-		if (depth > XML_DEPTH_MAX)
-			return err_set(e, -ERANGE, name, 0,
-				"nested deeper than %u objects", XML_DEPTH_MAX);
-	}
-	return 0;
+	return run(&job, out, e);
 }
 
 int
 hwtree_parse_xml(
 	const char *text, const char *name, struct topo_facts *out, struct err *e)
 {
-	auto_topology hwloc_topology_t h = NULL;
-	size_t size = strlen(text) + 1;
-	struct hwenv *env;
-	int r;
+	const struct job job = {NULL, text, name};
 
-	r = check_xml(text, name, e);
-	if (r < 0)
-		return r;
-	if (size > INT32_MAX)
-		return err_set(e, -ERANGE, name, 0, "%zu bytes of XML", size);
-	env = hwenv_enter(NULL);
-	r = prepare(&h);
-	if (r == 0)
-		r = hwloc_topology_set_xmlbuffer(h, text, (int)size);
-	if (r == 0)
-		r = hwloc_topology_load(h);
-	hwenv_leave(env);
-	if (r < 0)
-		return err_set(e, -EINVAL, name, 0, "hwloc cannot read this XML");
-	if (hwloc_topology_is_thissystem(h) != 0)
-		return err_set(
-			e, -EINVAL, name, 0, "hwloc describes this machine instead");
-	return read_facts(h, name, out, e);
+	return run(&job, out, e);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What hwloc knows of a machine, as facts for the model.
+ * What hwloc knows of a machine, as facts for the model. hwloc runs in a child process
+ * for each call: its settings are environment variables of the process, and damaged XML
+ * can crash it. Both block until the child has answered, at most HWTREE_SECONDS_MAX.
  */
 #ifndef QMPIN_HOST_HWTREE_H
 #define QMPIN_HOST_HWTREE_H
@@ -9,14 +11,17 @@
 #include "base/err.h"
 #include "topo/model.h"
 
+#define HWTREE_SECONDS_MAX 10u
+
 /**
  * Ask hwloc about this machine or, with @root, about the tree of another one, which
  * must have passed sysroot_check. CPUs that a cgroup keeps from us are there too.
  *
  * @out  free with topo_facts_fini; written only on success
  *
- * Returns 0, -EINVAL (hwloc refuses it, or answers for the wrong machine) or -ERANGE
- * (more CPUs or nodes than the model holds).
+ * Returns 0, -EINVAL (hwloc refuses it, crashes, or answers for the wrong machine),
+ * -ETIME (no answer in time), -ERANGE (more CPUs or nodes than the model holds) or what
+ * pipe and fork return.
  */
 MUST_CHECK int hwtree_read(const char *root, struct topo_facts *out, struct err *e);
 

@@ -1,6 +1,6 @@
 noinst_LIBRARIES += src/libhost.a
 src_libhost_a_SOURCES = \
-	src/host/hwenv.c src/host/hwenv.h \
+	src/host/hwscan.c src/host/hwscan.h \
 	src/host/hwtree.c src/host/hwtree.h \
 	src/host/load.c src/host/load.h \
 	src/host/sysfs.c src/host/sysfs.h \

@@ -163,18 +163,23 @@ scan_online(const struct reader *r, const struct cpuset *present, struct cpuset 
 	return 0;
 }
 
+/* Directories are looked through even where the list is there: hwloc allocates by the
+ * number in any name. Only the running kernel is trusted; it may have some for CPUs
+ * that will never be plugged. */
 static int
 read_online(const struct reader *r, struct cpuset *out)
 {
-	struct cpuset present;
-	int error = scan_dir(r, "cpu", "cpu", CPUSET_CAP, &present);
+	struct cpuset present = CPUSET_NONE;
+	int listed = read_list(r, "cpu/online", out);
+	int error = 0;
 
+	if (listed < 0 && listed != -ENOENT)
+		return listed;
+	if (listed == -ENOENT || *r->root != '\0')
+		error = scan_dir(r, "cpu", "cpu", CPUSET_CAP, &present);
 	if (error == -ENOENT)
 		return bad_file(r, "cpu", error, "no such directory");
-	if (error < 0)
-		return error;
-	error = read_list(r, "cpu/online", out);
-	if (error == -ENOENT)
+	if (error == 0 && listed == -ENOENT)
 		error = scan_online(r, &present, out);
 	if (error < 0)
 		return error;

@@ -15,8 +15,9 @@
 #define CPUSET_CAP 2048u
 #define CPUSET_WORDS (CPUSET_CAP / 64u)
 
-/* Longest cpulist that cpuset_format writes, with its NUL: every second CPU. */
-#define CPUSET_TEXT_MAX (CPUSET_CAP / 2u * 5u + 1u)
+/* Room for the longest cpulist that cpuset_format writes, with its NUL: two CPUs of each
+ * three, "2045-2046,". */
+#define CPUSET_TEXT_MAX ((CPUSET_CAP / 3u + 1u) * 10u + 1u)
 
 struct cpuset {
 	uint64_t words[CPUSET_WORDS];

@@ -4,3 +4,23 @@ src_libtopo_a_SOURCES = \
 	src/topo/lat.c src/topo/lat.h \
 	src/topo/model.c src/topo/model.h \
 	src/topo/ranking.c src/topo/ranking.h
+
+if HAVE_CMOCKA
+UNIT_TESTS += \
+	tests/unit/test_cpuset \
+	tests/unit/test_lat \
+	tests/unit/test_model \
+	tests/unit/test_ranking
+tests_unit_test_cpuset_SOURCES = tests/unit/test_cpuset.c
+tests_unit_test_cpuset_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_cpuset_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
+tests_unit_test_lat_SOURCES = tests/unit/test_lat.c tests/unit/layouts.h
+tests_unit_test_lat_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_lat_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
+tests_unit_test_model_SOURCES = tests/unit/test_model.c tests/unit/layouts.h
+tests_unit_test_model_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_model_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
+tests_unit_test_ranking_SOURCES = tests/unit/test_ranking.c tests/unit/layouts.h
+tests_unit_test_ranking_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_ranking_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
+endif

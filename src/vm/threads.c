@@ -39,30 +39,45 @@ const char *thread_class_name(enum thread_class class)
 	return names[class];
 }
 
-/* Names as prefixes; the kernel cuts them to 15 characters. Sources: QEMU's
- * qemu_thread_create() calls 7.2 to 11.1, KVM's kvm-nx-lpage-recovery. */
-static const char *const helper_names[] = {
-	"worker",
-	"call_rcu",
-	"vnc_worker",
-	"SPICE Worker",
-	"IO mon_iothread",
-	"kvm-nx-lpage-re",
-	"live_migration",
-	"bg_snapshot",
-	"multifdsend",
-	"multifdrecv",
-	"return path",
-	"postcopy/",
-	"mig/",
+/* Threads that QEMU and the kernel add beside vCPUs and iothreads; names as prefixes,
+ * as the kernel cuts them to 15 characters. Sources: QEMU's qemu_thread_create() calls
+ * from 7.2 to 11.1, KVM's kvm-nx-lpage-recovery. */
+static const struct {
+	const char *prefix;
+	bool lasting; /* lives as long as the VM */
+} helpers[] = {
+	{"call_rcu", true},
+	{"IO mon_iothread", true},
+	{"SPICE Worker", true},
+	{"vnc_worker", true},
+	{"kvm-nx-lpage-re", true},
+	{"worker", false},
+	{"io-task-worker", false},
+	{"live_migration", false},
+	{"bg_snapshot", false},
+	{"multifdsend", false},
+	{"multifdrecv", false},
+	{"return path", false},
+	{"postcopy/", false},
+	{"mig/", false},
 };
 
 bool
-threads_is_pool_worker(const char *comm)
+threads_is_helper(const char *comm)
 {
-	for (size_t i = 0; i < ARRAY_LEN(helper_names); i++) {
-		if (str_has_prefix(comm, helper_names[i]))
+	for (size_t i = 0; i < ARRAY_LEN(helpers); i++) {
+		if (str_has_prefix(comm, helpers[i].prefix))
 			return true;
+	}
+	return false;
+}
+
+bool
+threads_is_lasting(const char *comm)
+{
+	for (size_t i = 0; i < ARRAY_LEN(helpers); i++) {
+		if (str_has_prefix(comm, helpers[i].prefix))
+			return helpers[i].lasting;
 	}
 	return false;
 }

@@ -19,8 +19,8 @@ enum thread_class {
 	THREAD_VCPU,
 	THREAD_IOTHREAD,
 	THREAD_EMULATOR, /* the main thread */
-	THREAD_VHOST,    /* vhost-PID, a task of QEMU since Linux 6.4 */
-	THREAD_WORKER,   /* everything else */
+	THREAD_VHOST,	 /* vhost-PID, a task of QEMU since Linux 6.4 */
+	THREAD_WORKER,	 /* everything else */
 	THREAD_N_CLASSES
 };
 
@@ -28,14 +28,14 @@ struct vm_thread {
 	pid_t tid;
 	uint64_t start_ticks;
 	enum thread_class class;
-	int index;                 /* cpu-index or iothread number, -1 for other classes */
-	char comm[TASK_COMM_MAX];  /* escaped */
+	int index; /* cpu-index or iothread number, -1 for other classes */
+	char comm[TASK_COMM_MAX]; /* escaped */
 };
 
 /* What QMP says a thread is. */
 struct thread_claim {
 	pid_t tid;
-	enum thread_class class;   /* THREAD_VCPU or THREAD_IOTHREAD */
+	enum thread_class class; /* THREAD_VCPU or THREAD_IOTHREAD */
 	int index;
 };
 
@@ -43,13 +43,16 @@ struct thread_claim {
 const char *thread_class_name(enum thread_class class);
 
 /**
- * The name is one that QEMU and the kernel give to short-lived helpers (pool workers,
- * migration, VNC, RCU): such a thread is a worker without asking QMP. A vCPU or iothread
- * never has one of these names.
+ * The name is one of QEMU's or the kernel's helpers (pool workers, migration, VNC,
+ * RCU): such a thread is a worker without asking QMP. A vCPU or iothread never has one
+ * of these names.
  *
- * @comm  raw, as in task_stat
+ * @comm  as in task_stat
  */
-bool threads_is_pool_worker(const char *comm);
+bool threads_is_helper(const char *comm);
+
+/** A helper that stays as long as the VM; the others may be gone in a moment. */
+bool threads_is_lasting(const char *comm);
 
 /**
  * Sort a process's tasks into classes.
@@ -63,8 +66,8 @@ bool threads_is_pool_worker(const char *comm);
  * twice, or the main thread as vCPU; @e says which. Nothing may be pinned then: the
  * caller observes again.
  */
-MUST_CHECK int threads_classify(pid_t pid, const struct task_stat *tasks, size_t n_tasks,
-	const struct thread_claim *claims, size_t n_claims, struct vm_thread *out,
-	struct err *e);
+MUST_CHECK int threads_classify(pid_t pid, const struct task_stat *tasks,
+	size_t n_tasks, const struct thread_claim *claims, size_t n_claims,
+	struct vm_thread *out, struct err *e);
 
 #endif

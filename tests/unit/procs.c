@@ -152,8 +152,13 @@ procs_spawn_as(pid_t pid)
 		.set_tid = (uint64_t)(uintptr_t)&pid,
 		.set_tid_size = 1,
 	};
-	long r = syscall(SYS_clone3, &args, sizeof(args));
+	unsigned int tries = 0;
+	long r;
 
+	/* /proc forgets a thread a moment before its id is free */
+	do {
+		r = syscall(SYS_clone3, &args, sizeof(args));
+	} while (r < 0 && errno == EEXIST && ++tries < 100000 && sched_yield() == 0);
 	if (r == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)

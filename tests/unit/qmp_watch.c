@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,8 +106,8 @@ watch_init(struct watch *w)
 	w->options = (struct monitor_options){
 		.path = w->path,
 		.clock = clock_system(),
-		.session_ms = 3000,
-		.query_ms = 3000,
+		.session_ms = 20000,
+		.query_ms = 20000,
 		.backoff_min_ms = 10,
 		.backoff_max_ms = 40,
 	};
@@ -153,9 +154,9 @@ on_tick(evutil_socket_t fd, short what, void *owner)
 	(void)owner;
 }
 
-/* Wait for @text, or only for the time to pass. */
+/* Until @text was told, or @peers were reached, or (NULL, 0) the time is over. */
 static bool
-run(struct watch *w, const char *text, unsigned int limit_ms)
+run(struct watch *w, const char *text, unsigned int peers, unsigned int limit_ms)
 {
 	const struct timeval tick_every = {.tv_usec = 5000};
 	struct event *tick = event_new(w->base, -1, EV_PERSIST, on_tick, w);
@@ -165,7 +166,8 @@ run(struct watch *w, const char *text, unsigned int limit_ms)
 	assert_non_null(tick);
 	event_add(tick, &tick_every);
 	while (!found && now_ms() < end) {
-		found = text != NULL && strstr(strbuf_text(&w->told), text) != NULL;
+		found = (text != NULL && strstr(strbuf_text(&w->told), text) != NULL) ||
+			(peers > 0 && w->peers >= peers);
 		if (!found)
 			event_base_loop(w->base, EVLOOP_ONCE);
 	}
@@ -178,16 +180,26 @@ watch_until(struct watch *w, const char *text, unsigned int limit_ms)
 {
 	uint64_t start = now_ms();
 
-	if (!run(w, text, limit_ms))
+	if (!run(w, text, 0, limit_ms))
 		fail_msg("\"%s\" was not told in %u ms, but: %s(%s)", text, limit_ms,
 			strbuf_text(&w->told), w->why.text);
+	return (unsigned int)(now_ms() - start);
+}
+
+unsigned int
+watch_until_peers(struct watch *w, unsigned int n, unsigned int limit_ms)
+{
+	uint64_t start = now_ms();
+
+	if (!run(w, NULL, n, limit_ms))
+		fail_msg("%u of %u peers were reached in %u ms", w->peers, n, limit_ms);
 	return (unsigned int)(now_ms() - start);
 }
 
 void
 watch_for(struct watch *w, unsigned int ms)
 {
-	(void)run(w, NULL, ms);
+	(void)run(w, NULL, 0, ms);
 }
 
 void
@@ -211,4 +223,17 @@ memory_kib(const char *what)
 	fclose(f);
 	assert_true(kib > 0);
 	return kib;
+}
+
+unsigned int
+open_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
 }

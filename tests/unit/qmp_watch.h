@@ -59,6 +59,9 @@ void watch_start(struct watch *w);
  * milliseconds it took. */
 unsigned int watch_until(struct watch *w, const char *text, unsigned int limit_ms);
 
+/** Run the loop until there were @n attempts that reached a peer. Returns as above. */
+unsigned int watch_until_peers(struct watch *w, unsigned int n, unsigned int limit_ms);
+
 /** Run the loop for @ms: to see that nothing happens. */
 void watch_for(struct watch *w, unsigned int ms);
 
@@ -67,5 +70,8 @@ void watch_forget(struct watch *w);
 
 /** Memory of this process in KiB: "VmRSS", or "VmHWM" (the most there ever was). */
 unsigned long memory_kib(const char *what);
+
+/** How many descriptors this process has open. */
+unsigned int open_fds(void);
 
 #endif

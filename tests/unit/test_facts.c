@@ -199,7 +199,7 @@ static const struct bad {
 		"[{\"cpu-index\": 0, \"thread-id\": 1, \"props\": {\"core-id\": -1}}]",
 		-ERANGE, "core-id"},
 	{qmp_facts_cpus,
-		"[{\"cpu-index\": 0, \"thread-id\": 1, \"props\": {\"node-id\": \"0\"}}]",
+		"[{\"cpu-index\": 0, \"thread-id\": 1, \"props\": {\"node-id\": []}}]",
 		-EINVAL, "node-id"},
 	{qmp_facts_status, "{}", -EINVAL, "running"},
 	{qmp_facts_status, "[]", -EINVAL, "running"},

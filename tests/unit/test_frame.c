@@ -183,7 +183,7 @@ objects_ahead_of_garbage_are_still_given(void **state)
 }
 
 static void
-an_object_of_the_largest_size_passes_and_one_byte_more_does_not(void **state)
+the_largest_object_passes_and_one_byte_more_does_not(void **state)
 {
 	struct strbuf big = {0};
 	struct strbuf out = {0};
@@ -242,6 +242,23 @@ a_flood_without_an_object_ends_at_the_cap(void **state)
 }
 
 static void
+the_cap_is_for_each_object(void **state)
+{
+	static const char text[] = "{\"event\": \"RTC_CHANGE\"}\r\n";
+	struct strbuf out = {0};
+	struct frame f = {0};
+
+	(void)state;
+	for (size_t fed = 0; fed < 2 * FRAME_BYTES_MAX; fed += strlen(text)) {
+		assert_int_equal(feed(&f, text, strlen(text), &out), 0);
+		assert_int_equal(out.len, strlen(text) - 1);
+		strbuf_drop(&out, out.len);
+	}
+	frame_fini(&f);
+	strbuf_fini(&out);
+}
+
+static void
 nesting_is_refused_when_it_happens(void **state)
 {
 	struct strbuf out = {0};
@@ -289,9 +306,9 @@ main(void)
 		cmocka_unit_test(brackets_and_quotes_inside_strings_do_not_count),
 		cmocka_unit_test(anything_but_an_object_is_refused_at_its_first_byte),
 		cmocka_unit_test(objects_ahead_of_garbage_are_still_given),
-		cmocka_unit_test(
-			an_object_of_the_largest_size_passes_and_one_byte_more_does_not),
+		cmocka_unit_test(the_largest_object_passes_and_one_byte_more_does_not),
 		cmocka_unit_test(a_flood_without_an_object_ends_at_the_cap),
+		cmocka_unit_test(the_cap_is_for_each_object),
 		cmocka_unit_test(nesting_is_refused_when_it_happens),
 		cmocka_unit_test(nothing_is_held_once_an_object_was_used),
 	};

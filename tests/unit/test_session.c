@@ -21,8 +21,9 @@
 #define GREETING                                                                       \
 	"{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": " \
 	"7}, \"package\": \"\"}, \"capabilities\": [\"oob\"]}}\r\n"
-#define STOP_EVENT \
-	"{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"STOP\"}\r\n"
+#define STOP_EVENT                                                \
+	"{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, " \
+	"\"event\": \"STOP\"}\r\n"
 #define UP GREETING "{\"return\": {}, \"id\": \"qmpin:1\"}\r\n"
 
 #define QUERIES(a, b, c, d, e)                                                \
@@ -35,8 +36,8 @@
 /* What the queries of an observation return, in their order. */
 static const char *const returns[] = {
 	"{\"status\": \"running\", \"singlestep\": false, \"running\": true}",
-	"[{\"thread-id\": 11, \"cpu-index\": 0, \"target\": \"x86_64\"},"
-	" {\"thread-id\": 12, \"cpu-index\": 1, \"target\": \"x86_64\"}]",
+	("[{\"thread-id\": 11, \"cpu-index\": 0, \"target\": \"x86_64\"},"
+	 " {\"thread-id\": 12, \"cpu-index\": 1, \"target\": \"x86_64\"}]"),
 	"[{\"vcpus-count\": 2}, {\"vcpus-count\": 2}]",
 	"[{\"id\": \"io0\", \"thread-id\": 13}]",
 	"{\"name\": \"vm905\"}",
@@ -395,7 +396,7 @@ replies_to_others_are_skipped(void **state)
 		"{\"return\": {}, \"id\": 2}\r\n"
 		"{\"return\": {}, \"id\": \"qmpin:999\"}\r\n"
 		"{\"error\": {\"class\": \"A\", \"desc\": \"b\"}}\r\n"
-		"{\"error\": {\"class\": \"A\", \"desc\": \"b\"}, \"id\": \"13743:3\"}\r\n";
+		"{\"error\": {\"class\": \"A\", \"desc\": \"b\"}, \"id\": \"1:3\"}\r\n";
 	struct fixture *f = *state;
 
 	session_observe(&f->s);
@@ -518,7 +519,8 @@ five_thousand_vcpus_are_refused_and_named(void **state)
 
 	for (unsigned int i = 0; i < 5000; i++)
 		strbuf_addf(&cpus,
-			"%s{\"thread-id\": %u, \"props\": {\"core-id\": %u, \"thread-id\": "
+			"%s{\"thread-id\": %u, \"props\": {\"core-id\": %u, "
+			"\"thread-id\": "
 			"0, \"node-id\": 0, \"socket-id\": 0}, \"qom-path\": "
 			"\"/machine/unattached/device[%u]\", \"cpu-index\": %u, "
 			"\"target\": \"x86_64\"}",
