@@ -56,7 +56,7 @@ def pass_time(seconds):
 
 def pass_audit():
     """Long enough for every VM to be audited once (audit_interval_ms is 2000)."""
-    pass_time(2.2 * SLACK)
+    pass_time(2.2)
 
 
 def holds(condition, what, seconds):

@@ -183,6 +183,21 @@ def pidfiles(host):
     d.wait_settled(205, timeout=12)
 
 
+def told_once(host):
+    """trouble that lasts is told once, not at every attempt"""
+    host.fake("garbage", 200)
+    with open(host.path("vm", "201.pid"), "w") as f:
+        f.write("garbage\n")
+    host.start_vm(201, vcpus=1, pid_path=host.path("mon", "201.pid"))
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(host.path("vm", "202.qmp"))
+    d = host.started()
+    pass_time(5)
+    for vmid in (200, 201, 202):
+        lines = [m.string for _, m in d.lines(r"vm %d: " % vmid)]
+        check(0 < len(lines) <= 2, "VM %d: %d lines, %s", vmid, len(lines), lines[:6])
+
+
 def names(host):
     """names that are no VM's, a directory and a file in the place of a socket"""
     cpus = host.need_cpus(2)
@@ -274,5 +289,5 @@ if __name__ == "__main__":
         flood("flood_objects", "100 MB of empty objects"),
         flood("flood_reply", "a reply of 100 MB"),
         flood_events,
-        foreign_threads, odd_threads, main_thread_as_vcpu, dies, pidfiles, names,
-        directory_comes_late, control_socket], Host, limit_s=240))
+        foreign_threads, odd_threads, main_thread_as_vcpu, dies, pidfiles, told_once,
+        names, directory_comes_late, control_socket], Host, limit_s=240))

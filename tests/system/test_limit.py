@@ -9,10 +9,10 @@ from runner import check, main, pass_audit, retry
 from vmhost import Host, MaskWatch, cpulist, cpus_of, mask, online, taskset
 
 
-def limited(host, vcpus=2):
+def limited(host, guest="firmware"):
     """A VM started under taskset on the second CPU, with a daemon that placed it."""
     cpus = host.need_cpus(2)
-    vm = host.start_vm(100, vcpus=vcpus, maxcpus=8, guest="ack", cpus=cpus[1:])
+    vm = host.start_vm(100, vcpus=2, maxcpus=8, guest=guest, cpus=cpus[1:])
     d = host.started()
     d.wait_settled(100)
     return vm, d, cpus
@@ -43,7 +43,7 @@ def never_widened(host):
 
 def plugged(host):
     """a vCPU that is plugged later stays inside, also after a restart"""
-    vm, d, cpus = limited(host)
+    vm, d, cpus = limited(host, "ack")
     vm.plug_watched(lambda found: found == {cpus[1]})
     d.kill()
     d.start()
