@@ -7,3 +7,23 @@ src_libbase_a_SOURCES = \
 	src/base/log.c src/base/log.h \
 	src/base/str.c src/base/str.h \
 	src/base/xalloc.c src/base/xalloc.h
+
+if HAVE_CMOCKA
+UNIT_TESTS += \
+	tests/unit/test_err \
+	tests/unit/test_json \
+	tests/unit/test_str \
+	tests/unit/test_xalloc
+tests_unit_test_err_SOURCES = tests/unit/test_err.c
+tests_unit_test_err_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_err_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
+tests_unit_test_json_SOURCES = tests/unit/test_json.c
+tests_unit_test_json_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_json_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
+tests_unit_test_str_SOURCES = tests/unit/test_str.c
+tests_unit_test_str_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_str_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
+tests_unit_test_xalloc_SOURCES = tests/unit/test_xalloc.c
+tests_unit_test_xalloc_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_xalloc_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
+endif

@@ -270,7 +270,8 @@ hwscan_read(const char *root, struct topo_facts *out, struct err *e)
 	if (r == 0)
 		r = hwloc_topology_load(h);
 	if (r < 0)
-		return err_set(e, -EINVAL, name, 0, "hwloc finds no CPU topology that it understands");
+		return err_set(e, -EINVAL, name, 0,
+			"hwloc finds no CPU topology that it understands");
 	if ((hwloc_topology_is_thissystem(h) != 0) != (root == NULL))
 		return err_set(
 			e, -EINVAL, name, 0, "hwloc describes another machine instead");

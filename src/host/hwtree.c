@@ -92,8 +92,7 @@ leave_parent(int fd)
 	return STDIN_FILENO;
 }
 
-static void __attribute__((noreturn))
-child(const struct job *job, int fd)
+static void __attribute__((noreturn)) child(const struct job *job, int fd)
 {
 	struct topo_facts f = {0};
 	struct answer a = {0};

@@ -82,8 +82,13 @@ correct(struct topo_facts *f, struct sysfs_facts *kernel, const char *name,
 	f->nodes = xcalloc(f->n_nodes, sizeof(*f->nodes));
 	for (unsigned int i = 0; i < f->n_nodes; i++)
 		f->nodes[i] = kernel->nodes[i].facts;
-	for (unsigned int i = 0; i < f->n_cpus; i++)
-		f->cpus[i].node_id = node_with(kernel, f->cpus[i].cpu);
+	for (unsigned int i = 0; i < f->n_cpus; i++) {
+		struct topo_cpu_facts *c = &f->cpus[i];
+
+		c->node_id = node_with(kernel, c->cpu);
+		if (kernel->core_of[c->cpu] != TOPO_NONE)
+			c->core_key = kernel->core_of[c->cpu];
+	}
 	f->distances = take_ptr(&kernel->distances);
 	f->isolated = kernel->isolated;
 	return 0;

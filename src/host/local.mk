@@ -12,3 +12,18 @@ check_PROGRAMS += tests/tools/topo_dump
 tests_tools_topo_dump_SOURCES = tests/tools/topo_dump.c
 tests_tools_topo_dump_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tests_tools_topo_dump_LDADD = $(LINK_HOST) -lm
+
+TESTS += tests/topologies/zoo.py
+EXTRA_DIST += tests/topologies/synth.py tests/topologies/zoo.py
+
+if HAVE_CMOCKA
+UNIT_TESTS += \
+	tests/unit/test_host_load \
+	tests/unit/test_sysfs
+tests_unit_test_host_load_SOURCES = tests/unit/test_host_load.c tests/unit/trees.h
+tests_unit_test_host_load_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_host_load_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
+tests_unit_test_sysfs_SOURCES = tests/unit/test_sysfs.c tests/unit/trees.h
+tests_unit_test_sysfs_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_sysfs_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
+endif

@@ -2,7 +2,7 @@
 /*
  * The reader of the kernel's CPU and node files, of this host or below another root.
  * Kernels since 2.6.16 differ in which of them exist; a file that exists but cannot be
- * understood is an error, never a guess. Which CPUs share what is left to hwloc.
+ * understood is an error, never a guess. Caches and packages are left to hwloc.
  */
 #include "config.h"
 
@@ -188,6 +188,56 @@ read_online(const struct reader *r, struct cpuset *out)
 	return 0;
 }
 
+/* SMT siblings under their old and new names. core_id is of no use: it is not unique in
+ * a package on several machines. */
+static int
+read_siblings(const struct reader *r, unsigned int cpu, struct cpuset *out)
+{
+	static const struct {
+		const char *name;
+		int (*read)(
+			const struct reader *r, const char *name, struct cpuset *out);
+	} forms[] = {
+		{"thread_siblings_list", read_list},
+		{"thread_siblings", read_map},
+		{"core_cpus_list", read_list},
+		{"core_cpus", read_map},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+		char name[64];
+		int error;
+
+		(void)snprintf(name, sizeof(name), "cpu/cpu%u/topology/%s", cpu,
+			forms[i].name);
+		error = forms[i].read(r, name, out);
+		if (error != -ENOENT)
+			return error;
+	}
+	return -ENOENT;
+}
+
+static int
+read_cores(const struct reader *r, struct sysfs_facts *f)
+{
+	f->core_of = xcalloc(CPUSET_CAP, sizeof(*f->core_of));
+	for (unsigned int cpu = 0; cpu < CPUSET_CAP; cpu++)
+		f->core_of[cpu] = TOPO_NONE;
+	cpuset_foreach (cpu, &f->online) {
+		struct cpuset siblings;
+		int error = read_siblings(r, cpu, &siblings);
+
+		if (error == -ENOENT)
+			continue;
+		if (error < 0)
+			return error;
+		siblings = cpuset_and(&siblings, &f->online);
+		if (!cpuset_empty(&siblings))
+			f->core_of[cpu] = (int)cpuset_next(&siblings, 0);
+	}
+	return 0;
+}
+
 /* Add the CPUs of one list to @set. Kernels write "(null)" where nothing was
  * configured. */
 static int
@@ -350,6 +400,8 @@ sysfs_read(const char *root, struct sysfs_facts *out, struct err *e)
 
 	error = read_online(&r, &f.online);
 	if (error == 0)
+		error = read_cores(&r, &f);
+	if (error == 0)
 		error = add_isolated(&r, "cpu/isolated", &f.isolated);
 	if (error == 0)
 		error = add_isolated(&r, "cpu/nohz_full", &f.isolated);
@@ -366,6 +418,7 @@ sysfs_read(const char *root, struct sysfs_facts *out, struct err *e)
 void
 sysfs_fini(struct sysfs_facts *f)
 {
+	free(f->core_of);
 	free(f->nodes);
 	free(f->distances);
 	*f = (struct sysfs_facts){0};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What the kernel's own files say of CPUs and NUMA nodes. They decide where hwloc makes
- * up nodes, gives memory-only nodes the CPUs of others, or reads an older kernel wrongly.
+ * up nodes, gives memory-only nodes the CPUs of others, or, in some versions, knows
+ * better which CPUs are SMT siblings.
  */
 #ifndef QMPIN_HOST_SYSFS_H
 #define QMPIN_HOST_SYSFS_H
@@ -21,6 +22,8 @@ struct sysfs_node {
 
 struct sysfs_facts {
 	struct cpuset online;
+	int *core_of;             /* CPUSET_CAP entries: its lowest online sibling, for
+	                           * CPUs whose siblings are told; else TOPO_NONE */
 	struct cpuset isolated;   /* isolcpus and nohz_full of the kernel command line */
 	unsigned int n_nodes;     /* 0: there is no node directory */
 	struct sysfs_node *nodes; /* ascending id */

@@ -14,11 +14,11 @@
 
 struct layout {
 	unsigned int packages;
-	unsigned int nodes;   /* of a package */
-	unsigned int l3s;     /* of a node; 0: one for the whole package */
-	unsigned int cores;   /* of an L3, or of a node when that has none of its own */
+	unsigned int nodes; /* of a package */
+	unsigned int l3s;   /* of a node; 0: one for the whole package */
+	unsigned int cores; /* of an L3, or of a node when that has none of its own */
 	unsigned int threads;
-	unsigned int near;    /* distance of two nodes of a package, 0: no distances */
+	unsigned int near; /* distance of two nodes of a package, 0: no distances */
 	unsigned int far;
 };
 
@@ -29,7 +29,7 @@ hosts_facts(const struct layout *l)
 	const unsigned int node_cores = l->cores * (l->l3s > 0 ? l->l3s : 1);
 	const unsigned int n_nodes = l->packages * l->nodes;
 	const unsigned int n_cores = n_nodes * node_cores;
-	struct topo_facts f = { 0 };
+	struct topo_facts f = {0};
 
 	f.n_cpus = n_cores * l->threads;
 	f.cpus = xcalloc(f.n_cpus, sizeof(*f.cpus));
@@ -50,7 +50,7 @@ hosts_facts(const struct layout *l)
 	f.n_nodes = n_nodes;
 	f.nodes = xcalloc(n_nodes, sizeof(*f.nodes));
 	for (unsigned int i = 0; i < n_nodes; i++)
-		f.nodes[i] = (struct topo_node_facts){ i, 1 << 20, true, 1 << 19 };
+		f.nodes[i] = (struct topo_node_facts){i, 1 << 20, true, 1 << 19};
 	if (l->near == 0)
 		return f;
 	f.distances = xcalloc((size_t)n_nodes * n_nodes, sizeof(*f.distances));

@@ -30,8 +30,8 @@ parsed(const char *text)
 }
 
 static void
-check_texts(
-	const struct text_case *cases, size_t n, int (*parse)(const char *, struct cpuset *))
+check_texts(const struct text_case *cases, size_t n,
+	int (*parse)(const char *, struct cpuset *))
 {
 	for (size_t i = 0; i < n; i++) {
 		char text[CPUSET_TEXT_MAX];
@@ -50,28 +50,28 @@ static void
 lists_are_read_as_the_kernel_writes_them(void **state)
 {
 	static const struct text_case cases[] = {
-		{ "", 0, "" },
-		{ "\n", 0, "" },
-		{ "0", 0, "0" },
-		{ "0-3,8\n", 0, "0-3,8" },
-		{ "8,0-3", 0, "0-3,8" },
-		{ "1-2,2-3,0", 0, "0-3" },
-		{ "2047", 0, "2047" },
-		{ "007", 0, "7" },
-		{ "2048", -ERANGE, NULL },
-		{ "0-99999999999999999999", -ERANGE, NULL },
-		{ "3-1", -EINVAL, NULL },
-		{ "0,", -EINVAL, NULL },
-		{ ",0", -EINVAL, NULL },
-		{ "0,,1", -EINVAL, NULL },
-		{ "0-", -EINVAL, NULL },
-		{ "-1", -EINVAL, NULL },
-		{ " 0", -EINVAL, NULL },
-		{ "0 ", -EINVAL, NULL },
-		{ "0\n\n", -EINVAL, NULL },
-		{ "0-3:2/4", -EINVAL, NULL },
-		{ "all", -EINVAL, NULL },
-		{ "0x3", -EINVAL, NULL },
+		{"", 0, ""},
+		{"\n", 0, ""},
+		{"0", 0, "0"},
+		{"0-3,8\n", 0, "0-3,8"},
+		{"8,0-3", 0, "0-3,8"},
+		{"1-2,2-3,0", 0, "0-3"},
+		{"2047", 0, "2047"},
+		{"007", 0, "7"},
+		{"2048", -ERANGE, NULL},
+		{"0-99999999999999999999", -ERANGE, NULL},
+		{"3-1", -EINVAL, NULL},
+		{"0,", -EINVAL, NULL},
+		{",0", -EINVAL, NULL},
+		{"0,,1", -EINVAL, NULL},
+		{"0-", -EINVAL, NULL},
+		{"-1", -EINVAL, NULL},
+		{" 0", -EINVAL, NULL},
+		{"0 ", -EINVAL, NULL},
+		{"0\n\n", -EINVAL, NULL},
+		{"0-3:2/4", -EINVAL, NULL},
+		{"all", -EINVAL, NULL},
+		{"0x3", -EINVAL, NULL},
 	};
 
 	(void)state;
@@ -82,21 +82,21 @@ static void
 maps_are_read_from_the_right(void **state)
 {
 	static const struct text_case cases[] = {
-		{ "f\n", 0, "0-3" },
-		{ "0", 0, "" },
-		{ "00000000,0000ff0f", 0, "0-3,8-15" },
-		{ "1,00000000", 0, "32" },
-		{ "3,1", 0, "0,32-33" },
-		{ "Ff", 0, "0-7" },
-		{ "80000000,00000000", 0, "63" },
-		{ "", -EINVAL, NULL },
-		{ "\n", -EINVAL, NULL },
-		{ ",f", -EINVAL, NULL },
-		{ "f,", -EINVAL, NULL },
-		{ "f,,f", -EINVAL, NULL },
-		{ "123456789", -EINVAL, NULL },
-		{ "0xff", -EINVAL, NULL },
-		{ "f f", -EINVAL, NULL },
+		{"f\n", 0, "0-3"},
+		{"0", 0, ""},
+		{"00000000,0000ff0f", 0, "0-3,8-15"},
+		{"1,00000000", 0, "32"},
+		{"3,1", 0, "0,32-33"},
+		{"Ff", 0, "0-7"},
+		{"80000000,00000000", 0, "63"},
+		{"", -EINVAL, NULL},
+		{"\n", -EINVAL, NULL},
+		{",f", -EINVAL, NULL},
+		{"f,", -EINVAL, NULL},
+		{"f,,f", -EINVAL, NULL},
+		{"123456789", -EINVAL, NULL},
+		{"0xff", -EINVAL, NULL},
+		{"f f", -EINVAL, NULL},
 	};
 
 	(void)state;
@@ -179,11 +179,11 @@ next_walks_every_cpu_once(void **state)
 {
 	const struct cpuset s = parsed("0,63-64,127,2047");
 	const struct cpuset none = CPUSET_NONE;
-	const unsigned int expected[] = { 0, 63, 64, 127, 2047 };
+	const unsigned int expected[] = {0, 63, 64, 127, 2047};
 	unsigned int n = 0;
 
 	(void)state;
-	cpuset_foreach(cpu, &s)
+	cpuset_foreach (cpu, &s)
 		assert_int_equal(cpu, expected[n++]);
 	assert_int_equal(n, ARRAY_LEN(expected));
 	assert_int_equal(cpuset_next(&s, CPUSET_CAP), CPUSET_CAP);
@@ -225,7 +225,7 @@ sets_behave_as_sets(void **state)
 static void
 below_gives_the_first_cpus(void **state)
 {
-	static const unsigned int counts[] = { 0, 1, 63, 64, 65, 2047, 2048 };
+	static const unsigned int counts[] = {0, 1, 63, 64, 65, 2047, 2048};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Latencies by class: what two PUs share decides, the firmware's distances refine it. */
+/* Latencies by class: what two PUs share decides, the firmware's distances refine it.
+ */
 #include "config.h"
 
 #include "topo/lat.h"
@@ -13,13 +14,14 @@
 
 #include "layouts.h"
 
-static const struct lat_classes classes = { 1, 2, 3, 10, 20, 100 };
+static const struct lat_classes classes = {1, 2, 3, 10, 20, 100};
 
 static void
 the_nearest_thing_shared_decides(void **state)
 {
-	const struct layout l = { 2, 2, 2, 2, 2, 12, 32 };
-	struct topo *t = hosts_build(&l); /* 16 cores; L3s of 2, nodes of 4, packages of 8 */
+	const struct layout l = {2, 2, 2, 2, 2, 12, 32};
+	struct topo *t =
+		hosts_build(&l); /* 16 cores; L3s of 2, nodes of 4, packages of 8 */
 
 	(void)state;
 	assert_float_equal(lat_class_ns(t, &classes, 0, 16), 1, 0);
@@ -33,7 +35,7 @@ the_nearest_thing_shared_decides(void **state)
 static void
 a_shared_l2_is_between_core_and_l3(void **state)
 {
-	const struct layout l = { 1, 1, 1, 4, 1, 0, 0 };
+	const struct layout l = {1, 1, 1, 4, 1, 0, 0};
 	struct topo_facts f = hosts_facts(&l);
 	struct topo *t = NULL;
 
@@ -49,7 +51,7 @@ a_shared_l2_is_between_core_and_l3(void **state)
 static void
 an_l3_over_several_nodes_is_slower_between_them(void **state)
 {
-	const struct layout l = { 2, 2, 0, 4, 1, 12, 21 };
+	const struct layout l = {2, 2, 0, 4, 1, 12, 21};
 	struct topo *t = hosts_build(&l);
 
 	(void)state;
@@ -62,7 +64,7 @@ an_l3_over_several_nodes_is_slower_between_them(void **state)
 static void
 farther_nodes_take_longer_but_not_without_bound(void **state)
 {
-	const struct layout l = { 4, 1, 1, 1, 1, 12, 20 };
+	const struct layout l = {4, 1, 1, 1, 1, 12, 20};
 	struct topo_facts f = hosts_facts(&l);
 	struct topo *t = NULL;
 
@@ -83,7 +85,7 @@ farther_nodes_take_longer_but_not_without_bound(void **state)
 static void
 packages_of_one_node_are_as_far_as_nodes_of_one_package(void **state)
 {
-	const struct layout l = { 2, 1, 1, 2, 1, 0, 0 };
+	const struct layout l = {2, 1, 1, 2, 1, 0, 0};
 	struct topo_facts f = hosts_facts(&l);
 	struct topo *t = NULL;
 
@@ -99,7 +101,7 @@ packages_of_one_node_are_as_far_as_nodes_of_one_package(void **state)
 static void
 what_is_unknown_keeps_nobody_apart(void **state)
 {
-	const struct layout l = { 1, 1, 1, 4, 1, 0, 0 };
+	const struct layout l = {1, 1, 1, 4, 1, 0, 0};
 	struct topo_facts f = hosts_facts(&l);
 	struct topo *t = NULL;
 
@@ -120,11 +122,11 @@ what_is_unknown_keeps_nobody_apart(void **state)
 static void
 the_matrix_is_symmetric_with_a_zero_diagonal(void **state)
 {
-	const struct layout l = { 2, 2, 2, 2, 2, 12, 32 };
+	const struct layout l = {2, 2, 2, 2, 2, 12, 32};
 	const struct lat_classes *typical = lat_classes_default();
 	struct topo *t = hosts_build(&l);
 	float *ns = lat_class_matrix(t, typical);
-	const struct lat_view lat = { ns, t->n_pus };
+	const struct lat_view lat = {ns, t->n_pus};
 
 	(void)state;
 	for (unsigned int a = 0; a < lat.n; a++) {
@@ -147,7 +149,8 @@ main(void)
 		cmocka_unit_test(a_shared_l2_is_between_core_and_l3),
 		cmocka_unit_test(an_l3_over_several_nodes_is_slower_between_them),
 		cmocka_unit_test(farther_nodes_take_longer_but_not_without_bound),
-		cmocka_unit_test(packages_of_one_node_are_as_far_as_nodes_of_one_package),
+		cmocka_unit_test(
+			packages_of_one_node_are_as_far_as_nodes_of_one_package),
 		cmocka_unit_test(what_is_unknown_keeps_nobody_apart),
 		cmocka_unit_test(the_matrix_is_symmetric_with_a_zero_diagonal),
 	};

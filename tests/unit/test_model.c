@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The host model: facts in any order become sorted, indexed groups; wrong ones do not. */
+/* The host model: facts in any order become sorted, indexed groups; wrong ones do not.
+ */
 #include "config.h"
 
 #include "topo/model.h"
@@ -45,7 +46,7 @@ assert_groups(const struct topo_group *groups, unsigned int n, const char *const
 static void
 facts_in_any_order_give_the_same_model(void **state)
 {
-	const struct layout l = { 2, 2, 2, 2, 2, 12, 32 };
+	const struct layout l = {2, 2, 2, 2, 2, 12, 32};
 	struct topo_facts f = hosts_facts(&l);
 	struct topo *forward = NULL;
 	struct topo *backward = NULL;
@@ -78,9 +79,10 @@ facts_in_any_order_give_the_same_model(void **state)
 static void
 groups_that_cross_keep_their_own_cpus(void **state)
 {
-	struct topo_cpu_facts cpus[4] = { bare(0), bare(1), bare(2), bare(3) };
-	struct topo_node_facts nodes[] = { { .id = 3 }, { .id = 7 }, { .id = 5 } };
-	const struct topo_facts f = { .n_cpus = 4, .cpus = cpus, .n_nodes = 3, .nodes = nodes };
+	struct topo_cpu_facts cpus[4] = {bare(0), bare(1), bare(2), bare(3)};
+	struct topo_node_facts nodes[] = {{.id = 3}, {.id = 7}, {.id = 5}};
+	const struct topo_facts f = {
+		.n_cpus = 4, .cpus = cpus, .n_nodes = 3, .nodes = nodes};
 	struct topo *t = NULL;
 
 	(void)state;
@@ -93,9 +95,9 @@ groups_that_cross_keep_their_own_cpus(void **state)
 	cpus[3].package_id = 0;
 	assert_int_equal(topo_build(&f, &t, NULL), 0);
 	assert_int_equal(t->n_l3, 2);
-	assert_groups(t->l3, 2, (const char *const[]){ "0-1", "2-3" });
+	assert_groups(t->l3, 2, (const char *const[]){"0-1", "2-3"});
 	assert_int_equal(t->n_packages, 2);
-	assert_groups(t->packages, 2, (const char *const[]){ "0-2", "3" });
+	assert_groups(t->packages, 2, (const char *const[]){"0-2", "3"});
 	assert_int_equal(t->packages[0].id, 131072);
 	assert_int_equal(t->n_nodes, 3);
 	assert_list(&t->nodes[0].cpus, "0");
@@ -111,8 +113,8 @@ groups_that_cross_keep_their_own_cpus(void **state)
 static void
 cpus_of_which_nothing_is_known_are_cores_of_their_own(void **state)
 {
-	struct topo_cpu_facts cpus[] = { bare(2047), bare(5) };
-	const struct topo_facts f = { .n_cpus = 2, .cpus = cpus };
+	struct topo_cpu_facts cpus[] = {bare(2047), bare(5)};
+	const struct topo_facts f = {.n_cpus = 2, .cpus = cpus};
 	struct topo *t = NULL;
 
 	(void)state;
@@ -132,27 +134,27 @@ cpus_of_which_nothing_is_known_are_cores_of_their_own(void **state)
 static void
 wrong_facts_are_refused_and_named(void **state)
 {
-	struct topo_cpu_facts twice[] = { bare(3), bare(4), bare(3) };
-	struct topo_cpu_facts high[] = { bare(CPUSET_CAP) };
-	struct topo_cpu_facts homeless[] = { bare(0), bare(1) };
-	struct topo_cpu_facts package[] = { bare(0) };
-	struct topo_node_facts same[] = { { .id = 1 }, { .id = 1 } };
-	struct topo_node_facts far[] = { { .id = TOPO_NODE_ID_CAP } };
+	struct topo_cpu_facts twice[] = {bare(3), bare(4), bare(3)};
+	struct topo_cpu_facts high[] = {bare(CPUSET_CAP)};
+	struct topo_cpu_facts homeless[] = {bare(0), bare(1)};
+	struct topo_cpu_facts package[] = {bare(0)};
+	struct topo_node_facts same[] = {{.id = 1}, {.id = 1}};
+	struct topo_node_facts far[] = {{.id = TOPO_NODE_ID_CAP}};
 	const struct {
 		struct topo_facts facts;
 		int result;
 		const char *text;
 	} cases[] = {
-		{ { 0 }, -EINVAL, "no CPU" },
-		{ { .n_cpus = 3, .cpus = twice }, -EINVAL, "CPU 3 is there twice" },
-		{ { .n_cpus = 1, .cpus = high }, -ERANGE, "CPU 2048" },
-		{ { .n_cpus = 2, .cpus = homeless, .n_nodes = 2, .nodes = same }, -EINVAL,
-			"node 1 is there twice" },
-		{ { .n_cpus = 2, .cpus = homeless, .n_nodes = 1, .nodes = same }, -EINVAL,
-			"CPU 1 is in node 9" },
-		{ { .n_cpus = 2, .cpus = homeless, .n_nodes = 1, .nodes = far }, -ERANGE,
-			"node 1024" },
-		{ { .n_cpus = 1, .cpus = package }, -ERANGE, "CPU 0: package id" },
+		{{0}, -EINVAL, "no CPU"},
+		{{.n_cpus = 3, .cpus = twice}, -EINVAL, "CPU 3 is there twice"},
+		{{.n_cpus = 1, .cpus = high}, -ERANGE, "CPU 2048"},
+		{{.n_cpus = 2, .cpus = homeless, .n_nodes = 2, .nodes = same}, -EINVAL,
+			"node 1 is there twice"},
+		{{.n_cpus = 2, .cpus = homeless, .n_nodes = 1, .nodes = same}, -EINVAL,
+			"CPU 1 is in node 9"},
+		{{.n_cpus = 2, .cpus = homeless, .n_nodes = 1, .nodes = far}, -ERANGE,
+			"node 1024"},
+		{{.n_cpus = 1, .cpus = package}, -ERANGE, "CPU 0: package id"},
 	};
 
 	(void)state;
@@ -172,16 +174,16 @@ wrong_facts_are_refused_and_named(void **state)
 static void
 distances_follow_the_nodes_when_these_are_sorted(void **state)
 {
-	struct topo_cpu_facts cpus[] = { bare(0), bare(1), bare(2) };
-	struct topo_node_facts nodes[] = { { .id = 8 }, { .id = 0 }, { .id = 4 } };
-	unsigned int distances[] = { 10, 11, 12, 21, 10, 22, 31, 32, 10 };
-	const struct topo_facts f = { .n_cpus = 3,
+	struct topo_cpu_facts cpus[] = {bare(0), bare(1), bare(2)};
+	struct topo_node_facts nodes[] = {{.id = 8}, {.id = 0}, {.id = 4}};
+	unsigned int distances[] = {10, 11, 12, 21, 10, 22, 31, 32, 10};
+	const struct topo_facts f = {.n_cpus = 3,
 		.cpus = cpus,
 		.n_nodes = 3,
 		.nodes = nodes,
-		.distances = distances };
+		.distances = distances};
 	/* 0, 4, 8 are numbers 1, 2, 0 of the facts */
-	const unsigned int sorted[] = { 10, 22, 21, 32, 10, 31, 11, 12, 10 };
+	const unsigned int sorted[] = {10, 22, 21, 32, 10, 31, 11, 12, 10};
 	struct topo *t = NULL;
 
 	(void)state;
@@ -201,14 +203,14 @@ distances_follow_the_nodes_when_these_are_sorted(void **state)
 static void
 base_distances_leave_out_memory_only_nodes(void **state)
 {
-	struct topo_cpu_facts cpus[] = { bare(0), bare(1) };
-	struct topo_node_facts nodes[] = { { .id = 0 }, { .id = 1 }, { .id = 2 } };
-	unsigned int distances[] = { 10, 21, 14, 21, 10, 24, 14, 24, 10 };
-	const struct topo_facts f = { .n_cpus = 2,
+	struct topo_cpu_facts cpus[] = {bare(0), bare(1)};
+	struct topo_node_facts nodes[] = {{.id = 0}, {.id = 1}, {.id = 2}};
+	unsigned int distances[] = {10, 21, 14, 21, 10, 24, 14, 24, 10};
+	const struct topo_facts f = {.n_cpus = 2,
 		.cpus = cpus,
 		.n_nodes = 3,
 		.nodes = nodes,
-		.distances = distances };
+		.distances = distances};
 	struct topo *t = NULL;
 
 	(void)state;
@@ -223,7 +225,7 @@ base_distances_leave_out_memory_only_nodes(void **state)
 static void
 equal_means_everything_but_free_memory(void **state)
 {
-	const struct layout l = { 2, 1, 2, 2, 2, 12, 32 };
+	const struct layout l = {2, 1, 2, 2, 2, 12, 32};
 	struct topo *base = hosts_build(&l);
 
 	(void)state;
@@ -273,7 +275,7 @@ equal_means_everything_but_free_memory(void **state)
 static void
 cores_and_nodes_of_a_set_are_counted_once(void **state)
 {
-	const struct layout l = { 2, 1, 1, 4, 2, 0, 0 };
+	const struct layout l = {2, 1, 1, 4, 2, 0, 0};
 	struct topo *t = hosts_build(&l); /* cores 0-7, siblings 8-15 */
 	struct cpuset cpus;
 	struct cpuset nodes;

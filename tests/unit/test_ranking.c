@@ -19,7 +19,7 @@ static struct ranking *
 rank(const struct topo *t)
 {
 	float *ns = lat_class_matrix(t, lat_classes_default());
-	const struct lat_view lat = { ns, t->n_pus };
+	const struct lat_view lat = {ns, t->n_pus};
 	struct ranking *r = ranking_from_topo(t, &lat);
 
 	free(ns);
@@ -60,7 +60,7 @@ check_tier(const struct ranking *r, const struct topo *t, unsigned int k)
 		lowest = cpuset_next(&d->cpus, 0);
 		assert_int_equal(d->n_cpus, cpuset_count(&d->cpus));
 		assert_int_equal(d->n_cores, topo_count_cores(t, &d->cpus));
-		cpuset_foreach(cpu, &d->cpus)
+		cpuset_foreach (cpu, &d->cpus)
 			assert_int_equal(ranking_domain_of(r, k, cpu), index);
 		if (k + 1 == r->n_tiers) {
 			assert_int_equal(d->parent, -1);
@@ -82,7 +82,8 @@ check_ranking(const struct ranking *r, const struct topo *t)
 	assert_true(r->n_tiers >= 1);
 	for (unsigned int k = 0; k < r->n_tiers; k++) {
 		assert_int_equal(r->tiers[k].first_domain, n_domains);
-		assert_true(k == 0 || r->tiers[k].n_domains < r->tiers[k - 1].n_domains);
+		assert_true(
+			k == 0 || r->tiers[k].n_domains < r->tiers[k - 1].n_domains);
 		n_domains += r->tiers[k].n_domains;
 		check_tier(r, t, k);
 	}
@@ -100,18 +101,19 @@ layouts_give_the_tiers_they_have(void **state)
 		struct layout layout;
 		const char *tiers;
 	} cases[] = {
-		{ "chiplets, 2 packages of 4 nodes", { 2, 4, 3, 8, 2, 12, 32 },
-			"core 192, l3 24, node 8, package 2, host 1" },
-		{ "one node for each L3", { 2, 12, 1, 8, 2, 11, 32 },
-			"core 192, l3 24, package 2, host 1" },
-		{ "one L3 over the nodes of a package", { 2, 4, 0, 14, 2, 12, 21 },
-			"core 112, node 8, l3 2, host 1" },
-		{ "two plain packages", { 2, 1, 1, 16, 2, 20, 20 }, "core 32, l3 2, host 1" },
-		{ "no SMT", { 1, 4, 2, 4, 1, 12, 12 }, "l3 8, node 4, host 1" },
-		{ "one L3", { 1, 1, 1, 8, 2, 0, 0 }, "core 8, host 1" },
-		{ "one L3, no SMT", { 1, 1, 1, 8, 1, 0, 0 }, "host 1" },
-		{ "one core", { 1, 1, 1, 1, 2, 0, 0 }, "host 1" },
-		{ "one CPU", { 1, 1, 1, 1, 1, 0, 0 }, "host 1" },
+		{"chiplets, 2 packages of 4 nodes", {2, 4, 3, 8, 2, 12, 32},
+			"core 192, l3 24, node 8, package 2, host 1"},
+		{"one node for each L3", {2, 12, 1, 8, 2, 11, 32},
+			"core 192, l3 24, package 2, host 1"},
+		{"one L3 over the nodes of a package", {2, 4, 0, 14, 2, 12, 21},
+			"core 112, node 8, l3 2, host 1"},
+		{"two plain packages", {2, 1, 1, 16, 2, 20, 20},
+			"core 32, l3 2, host 1"},
+		{"no SMT", {1, 4, 2, 4, 1, 12, 12}, "l3 8, node 4, host 1"},
+		{"one L3", {1, 1, 1, 8, 2, 0, 0}, "core 8, host 1"},
+		{"one L3, no SMT", {1, 1, 1, 8, 1, 0, 0}, "host 1"},
+		{"one core", {1, 1, 1, 1, 2, 0, 0}, "host 1"},
+		{"one CPU", {1, 1, 1, 1, 1, 0, 0}, "host 1"},
 	};
 
 	(void)state;
@@ -130,10 +132,10 @@ layouts_give_the_tiers_they_have(void **state)
 static void
 tier_latencies_are_those_of_the_new_pairs(void **state)
 {
-	const struct layout l = { 2, 2, 2, 2, 2, 12, 32 };
+	const struct layout l = {2, 2, 2, 2, 2, 12, 32};
 	const struct lat_classes *c = lat_classes_default();
-	const float expected[] = { c->smt_ns, c->l3_ns, c->node_ns, c->package_ns,
-		c->remote_ns };
+	const float expected[] = {
+		c->smt_ns, c->l3_ns, c->node_ns, c->package_ns, c->remote_ns};
 	struct topo *t = hosts_build(&l);
 	struct ranking *r = rank(t);
 
@@ -150,12 +152,12 @@ tier_latencies_are_those_of_the_new_pairs(void **state)
 static void
 the_median_ignores_what_a_few_pairs_say(void **state)
 {
-	const struct layout l = { 1, 1, 1, 5, 1, 0, 0 };
+	const struct layout l = {1, 1, 1, 5, 1, 0, 0};
 	struct topo *t = hosts_build(&l);
 	/* pairs of five CPUs: ten values, the lower middle of 1..10 is 5 */
-	float ns[25] = { 0 };
-	const struct lat_view lat = { ns, 5 };
-	const float values[] = { 7, 1, 1000, 3, 2, 10, 5, 4, 6, 8 };
+	float ns[25] = {0};
+	const struct lat_view lat = {ns, 5};
+	const float values[] = {7, 1, 1000, 3, 2, 10, 5, 4, 6, 8};
 	unsigned int n = 0;
 	struct ranking *r;
 
@@ -173,7 +175,7 @@ the_median_ignores_what_a_few_pairs_say(void **state)
 static void
 groups_that_cross_are_joined(void **state)
 {
-	const struct layout l = { 1, 1, 1, 8, 1, 0, 0 };
+	const struct layout l = {1, 1, 1, 8, 1, 0, 0};
 	struct topo_facts f = hosts_facts(&l);
 	struct topo *t = NULL;
 	struct ranking *r;
@@ -199,7 +201,7 @@ groups_that_cross_are_joined(void **state)
 static void
 domains_know_their_cores_and_parents(void **state)
 {
-	const struct layout l = { 2, 1, 2, 2, 2, 0, 0 };
+	const struct layout l = {2, 1, 2, 2, 2, 0, 0};
 	struct topo *t = hosts_build(&l); /* 8 cores, siblings 8-15 */
 	struct ranking *r = rank(t);
 	unsigned int domain = ranking_domain_of(r, 0, 13);
@@ -225,13 +227,11 @@ any_groups_give_nested_partitions(void **state)
 	(void)state;
 	for (unsigned int seed = 1; seed <= 200; seed++) {
 		struct topo_cpu_facts cpus[24];
-		struct topo_node_facts nodes[4] = { { .id = 0 }, { .id = 1 }, { .id = 5 },
-			{ .id = 9 } };
+		struct topo_node_facts nodes[4] = {
+			{.id = 0}, {.id = 1}, {.id = 5}, {.id = 9}};
 		const unsigned int n_cpus = 1 + seed % ARRAY_LEN(cpus);
-		const struct topo_facts f = { .n_cpus = n_cpus,
-			.cpus = cpus,
-			.n_nodes = 4,
-			.nodes = nodes };
+		const struct topo_facts f = {
+			.n_cpus = n_cpus, .cpus = cpus, .n_nodes = 4, .nodes = nodes};
 		struct topo *t = NULL;
 		struct ranking *r;
 
