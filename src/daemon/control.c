@@ -149,7 +149,7 @@ fill_places(const struct engine *e, const struct vm *vm, struct texts *texts,
 static json_t *
 vm_json(const struct engine *e, const struct vm *vm, bool threads)
 {
-	enum config_origin origin;
+	enum settings_origin origin;
 	struct texts texts = {0};
 	struct ctl_vm out = {
 		.id = vm->id,
@@ -157,8 +157,8 @@ vm_json(const struct engine *e, const struct vm *vm, bool threads)
 		.name = vm->facts.name[0] != '\0' ? vm->facts.name : NULL,
 		.pid = vm->identity.pid,
 		.state = vm_state_name(vm->state),
-		.mode = place_mode_name(config_mode(&e->config, vm->id, &origin)),
-		.mode_origin = config_origin_name(origin),
+		.mode = place_mode_name(settings_mode(&e->config, vm->id, &origin)),
+		.mode_origin = settings_origin_name(origin),
 		.share = "none",
 		.vcpus = vm->facts.n_vcpus,
 		.vcpus_max = vm->facts.vcpus_max,

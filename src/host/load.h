@@ -16,8 +16,9 @@
  * @path  NULL: this machine; a directory with sys/devices/system in it; or an XML file.
  * @out   new object, free with topo_free; written only on success
  *
- * Returns 0, -ENOENT (no such path, or no topology in it), -EINVAL (hwloc refuses it, or
- * would silently describe this machine instead), -ERANGE (over a cap) or another errno;
+ * Returns 0, -ENOENT (no such path, or no topology in it), -EINVAL (hwloc refuses it,
+ * or would silently describe this machine instead), -ERANGE (over a cap) or another
+ * errno;
  * @e names file and reason.
  */
 MUST_CHECK int host_load(const char *path, struct topo **out, struct err *e);
