@@ -294,12 +294,17 @@ cut_xml_is_refused(void **state)
 static void
 other_xml_is_refused(void **state)
 {
-	static const char *const texts[] = {"garbage",
-		"<?xml version=\"1.0\"?><html></html>", "<topology></topology>",
+	static const char no_cpuset[] =
+		"<topology version=\"2.0\"><object type=\"Machine\" cpuset=\"0x1\">"
+		"<object type=\"PU\" os_index=\"0\"/></object></topology>";
+	static const char *const texts[] = {
+		"garbage",
+		"<?xml version=\"1.0\"?><html></html>",
+		"<topology></topology>",
 		"<topology version=\"2.0\"></topology>",
 		"<topology><object type=\"PU\" os_index=\"0\"/></topology>",
-		"<topology version=\"2.0\"><object type=\"Machine\" cpuset=\"0x1\">"
-		"<object type=\"PU\" os_index=\"0\"/></object></topology>"};
+		no_cpuset,
+	};
 	auto_free char *path = trees_path(*state, "host.xml");
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
