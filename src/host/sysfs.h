@@ -22,8 +22,9 @@ struct sysfs_node {
 
 struct sysfs_facts {
 	struct cpuset online;
-	int *core_of;		/* CPUSET_CAP entries: its lowest online sibling, for
-				 * CPUs whose siblings are told; else TOPO_NONE */
+	/* CPUSET_CAP entries: the lowest online SMT sibling of each online CPU whose
+	 * siblings are told, else TOPO_NONE. */
+	int *core_of;
 	struct cpuset isolated; /* isolcpus and nohz_full of the kernel command line */
 	unsigned int n_nodes;	/* 0: there is no node directory */
 	struct sysfs_node *nodes; /* ascending id */
