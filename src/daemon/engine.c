@@ -213,6 +213,7 @@ engine_reload(struct engine *e, struct settings *config, struct hostmodel *host)
 	e->host = *host;
 	*config = (struct settings){0};
 	*host = (struct hostmodel){0};
+	e->bad_reload[0] = '\0';
 	audit_restart(e);
 	engine_kick_all(e, CAUSE_RELOAD);
 }

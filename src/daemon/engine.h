@@ -54,6 +54,7 @@ struct engine {
 	double adopt_tokens;
 	uint64_t adopt_tokens_us;
 	struct engine_stats stats;
+	char bad_reload[512]; /* why the files on disk are not in force; "": they are */
 	uint64_t start_us;
 };
 

@@ -103,7 +103,21 @@ tell_status(const struct service *s, bool ready)
 		(void)notify_status(&s->notify, text);
 }
 
-/* Reload: parse and load afresh, swap only when all of it is good. */
+/* The old settings and topology stay; the control interface says so until a reload
+ * succeeds. */
+static void
+refuse_reload(struct service *s, const struct err *why)
+{
+	char text[512];
+
+	err_format(why, text, sizeof(text));
+	log_error("%s", text);
+	log_error("reload failed: the old configuration and topology stay");
+	(void)snprintf(s->engine->bad_reload, sizeof(s->engine->bad_reload),
+		"last reload failed: %.480s", text);
+}
+
+/* Parse and load afresh; swap only when all of it is good. */
 static void
 on_signal_reload(evutil_socket_t sig, short what, void *arg)
 {
@@ -116,12 +130,10 @@ on_signal_reload(evutil_socket_t sig, short what, void *arg)
 	(void)what;
 	(void)notify_reloading(&s->notify, s->engine->clock);
 	if (load_config(s->cmdline, &config, &why) < 0) {
-		log_err(&why);
-		log_error("reload failed: the old configuration stays");
+		refuse_reload(s, &why);
 	} else if (load_host(s->cmdline, &host, &why) < 0) {
-		log_err(&why);
-		log_error("reload failed: the old configuration and topology stay");
 		settings_fini(&config);
+		refuse_reload(s, &why);
 	} else {
 		log_set_level(config.log_level);
 		engine_reload(s->engine, &config, &host);
