@@ -14,13 +14,13 @@ UNIT_TESTS += \
 tests_unit_test_cpuset_SOURCES = tests/unit/test_cpuset.c
 tests_unit_test_cpuset_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_cpuset_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
-tests_unit_test_lat_SOURCES = tests/unit/test_lat.c tests/unit/hosts.h
+tests_unit_test_lat_SOURCES = tests/unit/test_lat.c tests/unit/layouts.h
 tests_unit_test_lat_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_lat_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
-tests_unit_test_model_SOURCES = tests/unit/test_model.c tests/unit/hosts.h
+tests_unit_test_model_SOURCES = tests/unit/test_model.c tests/unit/layouts.h
 tests_unit_test_model_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_model_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
-tests_unit_test_ranking_SOURCES = tests/unit/test_ranking.c tests/unit/hosts.h
+tests_unit_test_ranking_SOURCES = tests/unit/test_ranking.c tests/unit/layouts.h
 tests_unit_test_ranking_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_ranking_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
 endif

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "hosts.h"
+#include "layouts.h"
 
 static const struct lat_classes classes = {1, 2, 3, 10, 20, 100};
 

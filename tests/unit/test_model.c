@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "hosts.h"
+#include "layouts.h"
 
 /* A CPU of which nothing is known. */
 static struct topo_cpu_facts

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "hosts.h"
+#include "layouts.h"
 
 static struct ranking *
 rank(const struct topo *t)

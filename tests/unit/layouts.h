@@ -3,8 +3,8 @@
  * Made-up regular hosts for tests: packages of nodes of L3 groups of cores of threads,
  * all of one size, the second threads of all cores numbered after the first ones.
  */
-#ifndef QMPIN_TESTS_HOSTS_H
-#define QMPIN_TESTS_HOSTS_H
+#ifndef QMPIN_TESTS_LAYOUTS_H
+#define QMPIN_TESTS_LAYOUTS_H
 
 #include <stdlib.h>
 
