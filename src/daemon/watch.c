@@ -211,6 +211,7 @@ on_discovery_found(void *owner, const struct discovered *found)
 		forget_vm(w, vm);
 	vm = vm_new(found->id, found->vmid, found->socket_path, found->pid_path);
 	vm->owner = w;
+	vm->found_us = clock_now_us(w->engine->clock);
 	vm->preexisting = !found->fresh;
 	vm->monitor = monitor_new(w->engine->base, &options, &monitor_handlers, vm);
 	engine_add(w->engine, vm);
