@@ -177,8 +177,8 @@ class Daemon:
         return self.vms().get(str(vmid))
 
     def settled(self, *vmids, workers=False):
-        """These VMs are watched and every thread has what is wanted for it. Workers come
-        and go and are left alone while they are young: they count if asked for."""
+        """These VMs are watched and every thread has what is wanted for it. Workers
+        come and go and are left alone while they are young: they count if asked for."""
         found = self.vms()
         for vmid in map(str, vmids):
             vm = found.get(vmid)
