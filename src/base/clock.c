@@ -9,7 +9,7 @@
 static uint64_t
 read_us(clockid_t id)
 {
-	struct timespec ts = { 0 };
+	struct timespec ts = {0};
 
 	(void)clock_gettime(id, &ts);
 	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
@@ -32,7 +32,7 @@ system_realtime(const struct clock *c)
 const struct clock *
 clock_system(void)
 {
-	static const struct clock system_clock = { system_monotonic, system_realtime };
+	static const struct clock system_clock = {system_monotonic, system_realtime};
 
 	return &system_clock;
 }

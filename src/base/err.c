@@ -25,7 +25,8 @@ err_clear(struct err *e)
 }
 
 int
-err_set(struct err *e, int ret, const char *source, unsigned int line, const char *fmt, ...)
+err_set(struct err *e, int ret, const char *source, unsigned int line, const char *fmt,
+	...)
 {
 	char raw[sizeof(e->text)];
 	va_list ap;

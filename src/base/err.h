@@ -20,9 +20,9 @@ struct err {
 	char text[320];
 };
 
-#define ERR_NONE                                                                         \
-	{                                                                                \
-		.source = "", .line = 0, .text = ""                                      \
+#define ERR_NONE                                    \
+	{                                           \
+		.source = "", .line = 0, .text = "" \
 	}
 
 /** Nothing is set yet. NULL counts as unset. */

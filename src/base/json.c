@@ -24,8 +24,8 @@ check_caps(const char *text, size_t len, const struct json_caps *caps, struct er
 	bool quoted = false;
 
 	if (len > caps->bytes)
-		return err_set(e, -E2BIG, NULL, 0, "%zu bytes of JSON, at most %zu are read",
-			len, caps->bytes);
+		return err_set(e, -E2BIG, NULL, 0,
+			"%zu bytes of JSON, at most %zu are read", len, caps->bytes);
 	for (size_t i = 0; i < len; i++) {
 		char c = text[i];
 
@@ -48,15 +48,15 @@ check_caps(const char *text, size_t len, const struct json_caps *caps, struct er
 			return err_set(e, -E2BIG, NULL, 0,
 				"JSON nested deeper than %u levels", caps->depth);
 		if (values > caps->values)
-			return err_set(e, -E2BIG, NULL, 0, "JSON with more than %zu values",
-				caps->values);
+			return err_set(e, -E2BIG, NULL, 0,
+				"JSON with more than %zu values", caps->values);
 	}
 	return 0;
 }
 
 int
-json_parse_object(const char *text, size_t len, const struct json_caps *caps, json_t **out,
-	struct err *e)
+json_parse_object(const char *text, size_t len, const struct json_caps *caps,
+	json_t **out, struct err *e)
 {
 	json_error_t why;
 	json_t *value;
@@ -67,8 +67,8 @@ json_parse_object(const char *text, size_t len, const struct json_caps *caps, js
 		return r;
 	value = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
 	if (value == NULL)
-		return err_set(e, -EBADMSG, NULL, 0, "not JSON: %s at byte %d", why.text,
-			why.position);
+		return err_set(e, -EBADMSG, NULL, 0, "not JSON: %s at byte %d",
+			why.text, why.position);
 	if (!json_is_object(value)) {
 		json_decref(value);
 		return err_set(e, -EBADMSG, NULL, 0, "JSON, but not an object");

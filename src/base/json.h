@@ -33,8 +33,8 @@ void json_cleanup(json_t **value);
  *
  * Returns 0, -E2BIG (over a cap), -EBADMSG (not one JSON object).
  */
-MUST_CHECK int json_parse_object(const char *text, size_t len, const struct json_caps *caps,
-	json_t **out, struct err *e);
+MUST_CHECK int json_parse_object(const char *text, size_t len,
+	const struct json_caps *caps, json_t **out, struct err *e);
 
 /**
  * Typed members. @out is written only on success; strings and values are borrowed from
@@ -43,7 +43,8 @@ MUST_CHECK int json_parse_object(const char *text, size_t len, const struct json
  * Return 0, -ENOENT (absent or null), -EINVAL (other type) or, for numbers, -ERANGE
  * (negative or above @max).
  */
-MUST_CHECK int json_get_uint(const json_t *obj, const char *key, uint64_t max, uint64_t *out);
+MUST_CHECK int json_get_uint(
+	const json_t *obj, const char *key, uint64_t max, uint64_t *out);
 MUST_CHECK int json_get_bool(const json_t *obj, const char *key, int *out);
 MUST_CHECK int json_get_string(const json_t *obj, const char *key, const char **out);
 MUST_CHECK int json_get_array(const json_t *obj, const char *key, json_t **out);

@@ -22,17 +22,17 @@
 static struct {
 	enum log_target target;
 	int level;
-} logger = { LOG_TO_STDERR, LOG_INFO };
+} logger = {LOG_TO_STDERR, LOG_INFO};
 
 static const struct {
 	const char *name;
 	int level;
 } levels[] = {
-	{ "err", LOG_ERR },
-	{ "warning", LOG_WARNING },
-	{ "notice", LOG_NOTICE },
-	{ "info", LOG_INFO },
-	{ "debug", LOG_DEBUG },
+	{"err", LOG_ERR},
+	{"warning", LOG_WARNING},
+	{"notice", LOG_NOTICE},
+	{"info", LOG_INFO},
+	{"debug", LOG_DEBUG},
 };
 
 void
@@ -97,7 +97,7 @@ send_journal(int priority, const char *message_id, const struct log_field *field
 	for (size_t i = 0; i < n_fields && i < MAX_FIELDS; i++)
 		lines[n++] = xasprintf("%s=%s", fields[i].name, fields[i].value);
 	for (int i = 0; i < n; i++)
-		iov[i] = (struct iovec){ lines[i], strlen(lines[i]) };
+		iov[i] = (struct iovec){lines[i], strlen(lines[i])};
 	(void)sd_journal_sendv(iov, n);
 	for (int i = 0; i < n; i++)
 		free(lines[i]);
@@ -119,8 +119,8 @@ log_fields(int priority, const char *message_id, const struct log_field *fields,
 		send_journal(priority, message_id, fields, n_fields, text);
 	else
 		(void)fprintf(stderr, "qmpind: %s%s\n",
-			priority <= LOG_ERR	      ? "error: "
-				: priority == LOG_WARNING ? "warning: "
-							  : "",
+			priority <= LOG_ERR	  ? "error: "
+			: priority == LOG_WARNING ? "warning: "
+						  : "",
 			text);
 }

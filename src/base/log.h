@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Log lines: to the journal with fields when systemd started us, else to stderr as plain
- * lines. Only the daemon's outer layers log; libraries return errors.
+ * Log lines: to the journal with fields when systemd started us, else to stderr as
+ * plain lines. Only the daemon's outer layers log; libraries return errors.
  */
 #ifndef QMPIN_BASE_LOG_H
 #define QMPIN_BASE_LOG_H
@@ -27,7 +27,8 @@ struct log_field {
  */
 void log_open(enum log_target target, int level);
 
-/** Journal when stderr is the journal's stream (JOURNAL_STREAM names it), else stderr. */
+/** Journal when stderr is the journal's stream (JOURNAL_STREAM names it), else stderr.
+ */
 enum log_target log_target_detect(void);
 
 void log_set_level(int level);

@@ -168,7 +168,7 @@ strbuf_take(struct strbuf *b)
 {
 	char *s = b->s != NULL ? b->s : xstrdup("");
 
-	*b = (struct strbuf){ 0 };
+	*b = (struct strbuf){0};
 	return s;
 }
 
@@ -176,5 +176,5 @@ void
 strbuf_fini(struct strbuf *b)
 {
 	free(b->s);
-	*b = (struct strbuf){ 0 };
+	*b = (struct strbuf){0};
 }

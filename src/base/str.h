@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Strings from outside: strict numbers, escaping for logs and terminals, bounded copies,
- * and a growing buffer. Pure.
+ * Strings from outside: strict numbers, escaping for logs and terminals, bounded
+ * copies, and a growing buffer. Pure.
  */
 #ifndef QMPIN_BASE_STR_H
 #define QMPIN_BASE_STR_H

@@ -167,24 +167,41 @@ on_client_again(evutil_socket_t fd, short what, void *arg)
 	turn(arg);
 }
 
+/* What the socket is ready for, and POLLHUP. */
+static short
+ready_for(const struct conn *c, short events)
+{
+	struct pollfd p = {.fd = bufferevent_getfd(c->bev), .events = events};
+
+	return poll(&p, 1, 0) > 0 ? p.revents : 0;
+}
+
 /* A peer that has closed both ways reads no answers. One that has only ended its side
  * (`printf ... | socat`) still gets them. */
 static bool
 is_gone(const struct conn *c)
 {
-	struct pollfd p = {.fd = bufferevent_getfd(c->bev)};
+	return (ready_for(c, 0) & (POLLHUP | POLLERR)) != 0;
+}
 
-	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
+/* The time is up, but not through the client's fault: it waits for us, or we were held
+ * up ourselves (libevent reports a time-out before what is ready). */
+static bool
+is_excused(const struct conn *c, bool reading)
+{
+	if (!reading)
+		return ready_for(c, POLLOUT) == POLLOUT;
+	return c->call != NULL || backlog(c) > 0 || ready_for(c, POLLIN) == POLLIN;
 }
 
 static void
 on_client_event(struct bufferevent *bev, short what, void *arg)
 {
+	bool reading = (what & BEV_EVENT_READING) != 0;
 	struct conn *c = arg;
 
-	if ((what & BEV_EVENT_TIMEOUT) != 0 && (what & BEV_EVENT_READING) != 0 &&
-		(c->call != NULL || backlog(c) > 0)) {
-		(void)bufferevent_enable(bev, EV_READ);
+	if ((what & BEV_EVENT_TIMEOUT) != 0 && is_excused(c, reading)) {
+		(void)bufferevent_enable(bev, reading ? EV_READ : EV_WRITE);
 	} else if ((what & BEV_EVENT_EOF) != 0 && !is_gone(c)) {
 		c->eof = true;
 		turn(c);

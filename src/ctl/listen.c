@@ -82,19 +82,7 @@ remove_stale(const struct listen_place *place, const char *name,
 	return unlinkat(place->dirfd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* The mode of the descriptor becomes the mode of the file: unix_bind takes it, less the
- * umask, so that there is no moment at which others may connect. */
-static int
-bind_private(int fd, const struct sockaddr_un *address)
-{
-	if (fchmod(fd, 0600) < 0)
-		return -errno;
-	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
-		return -errno;
-	return 0;
-}
-
-/* Hand the file to its group, then open it to them. */
+/* Hand the file to those it is for. Nobody can connect before we listen. */
 static int
 admit(const struct listen_place *place, const char *name, mode_t mode, gid_t gid)
 {
@@ -123,10 +111,9 @@ listen_open(const struct listen_place *place, const char *name, mode_t mode, gid
 		return err_set(
 			e, r, place->dir, 0, "cannot make %s: %s", name, strerror(-r));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	r = fd < 0 ? -errno : bind_private(fd, &address);
-	if (r < 0)
-		return err_set(
-			e, r, place->dir, 0, "cannot bind %s: %s", name, strerror(-r));
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return err_set(e, -errno, place->dir, 0, "cannot bind %s: %s", name,
+			strerror(errno));
 	r = admit(place, name, mode, gid);
 	if (r == 0 && fstatat(place->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		r = -errno;

@@ -47,7 +47,7 @@ struct ctl_peer {
 struct ctl_limits {
 	unsigned int clients;  /* on both sockets; 1/16 is kept for the first */
 	unsigned int idle_ms;  /* without a request and without a call in flight */
-	unsigned int stall_ms; /* without reading anything of what waits for it */
+	unsigned int stall_ms; /* without making room for what waits for it */
 	size_t client_bytes;   /* waiting for one client to read */
 	size_t total_bytes;    /* waiting for all of them */
 };

@@ -12,20 +12,21 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Strings borrowed; NULL is the interface's null where it allows one. Sets are cpulists. */
+/* Strings borrowed; NULL is the interface's null where it allows one. Sets are
+ * cpulists. */
 struct ctl_thread {
 	pid_t tid;
 	const char *class;
-	int index;             /* -1: null */
+	int index; /* -1: null */
 	const char *comm;
 	const char *want;
 	const char *have;
-	int last;              /* -1: null */
+	int last; /* -1: null */
 };
 
 struct ctl_vm {
 	const char *id;
-	int vmid;              /* -1: null */
+	int vmid; /* -1: null */
 	const char *name;
 	pid_t pid;
 	const char *state;
@@ -38,9 +39,9 @@ struct ctl_vm {
 	const char *nodes;
 	const char *limit;
 	double memory_local_pct; /* negative: null */
-	double wait_pct;         /* negative: null */
+	double wait_pct;	 /* negative: null */
 	unsigned int repairs;
-	uint64_t last_move_us;   /* 0: null */
+	uint64_t last_move_us; /* 0: null */
 	const char *last_cause;
 	const char *note;
 	const struct ctl_thread *threads; /* NULL: null */
@@ -55,7 +56,7 @@ struct ctl_status {
 	unsigned int managed;
 	unsigned int threads;
 	bool dry_run;
-	const char *latency;     /* model, measuring, measured, untrusted */
+	const char *latency; /* model, measuring, measured, untrusted */
 	double last_pass_ms;
 	uint64_t passes;
 	uint64_t repairs;

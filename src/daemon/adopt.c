@@ -22,7 +22,7 @@ take_token(struct engine *e)
 	uint64_t now = clock_now_us(e->clock);
 	double limit = (double)e->config.rebalance_moves_per_min;
 
-	if (e->config.adopt == CONFIG_ADOPT_NOW)
+	if (e->config.adopt == SETTINGS_ADOPT_NOW)
 		return true;
 	if (e->adopt_tokens_us == 0)
 		e->adopt_tokens = limit;
@@ -41,7 +41,7 @@ take_token(struct engine *e)
 static bool
 is_free(const struct engine *e, const struct vm *vm)
 {
-	enum place_mode mode = config_mode(&e->config, vm->id, NULL);
+	enum place_mode mode = settings_mode(&e->config, vm->id, NULL);
 
 	return vm->foreign || e->dry_run || mode == PLACE_OFF || mode == PLACE_OBSERVE;
 }

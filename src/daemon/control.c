@@ -37,10 +37,26 @@ count_threads(const struct engine *e)
 	return (unsigned int)n;
 }
 
+/* New array of borrowed texts. */
+static const char **
+list_warnings(const struct engine *e, size_t *n)
+{
+	const char **list = xcalloc(e->config.n_warnings + 1, sizeof(*list));
+
+	*n = 0;
+	if (e->bad_reload[0] != '\0')
+		list[(*n)++] = e->bad_reload;
+	for (size_t i = 0; i < e->config.n_warnings; i++)
+		list[(*n)++] = e->config.warnings[i];
+	return list;
+}
+
 static void
 on_call_status(void *owner, struct ctl_call *call, const json_t *params)
 {
 	const struct engine *e = owner;
+	size_t n_warnings;
+	auto_free const char **warnings = list_warnings(e, &n_warnings);
 	struct ctl_status status = {
 		.version = PACKAGE_VERSION,
 		.pid = getpid(),
@@ -53,8 +69,8 @@ on_call_status(void *owner, struct ctl_call *call, const json_t *params)
 		.last_pass_ms = (double)e->stats.last_pass_us / 1000.0,
 		.passes = e->stats.passes,
 		.repairs = e->stats.repairs,
-		.warnings = (const char *const *)e->config.warnings,
-		.n_warnings = e->config.n_warnings,
+		.warnings = warnings,
+		.n_warnings = n_warnings,
 	};
 
 	(void)params;
@@ -149,7 +165,7 @@ fill_places(const struct engine *e, const struct vm *vm, struct texts *texts,
 static json_t *
 vm_json(const struct engine *e, const struct vm *vm, bool threads)
 {
-	enum config_origin origin;
+	enum settings_origin origin;
 	struct texts texts = {0};
 	struct ctl_vm out = {
 		.id = vm->id,
@@ -157,8 +173,8 @@ vm_json(const struct engine *e, const struct vm *vm, bool threads)
 		.name = vm->facts.name[0] != '\0' ? vm->facts.name : NULL,
 		.pid = vm->identity.pid,
 		.state = vm_state_name(vm->state),
-		.mode = place_mode_name(config_mode(&e->config, vm->id, &origin)),
-		.mode_origin = config_origin_name(origin),
+		.mode = place_mode_name(settings_mode(&e->config, vm->id, &origin)),
+		.mode_origin = settings_origin_name(origin),
 		.share = "none",
 		.vcpus = vm->facts.n_vcpus,
 		.vcpus_max = vm->facts.vcpus_max,

@@ -162,7 +162,7 @@ engine_kick_all(struct engine *e, enum cause cause)
 
 struct engine *
 engine_new(
-	const struct engine_options *o, struct config *config, struct hostmodel *host)
+	const struct engine_options *o, struct settings *config, struct hostmodel *host)
 {
 	struct engine *e = xcalloc(1, sizeof(*e));
 
@@ -175,7 +175,7 @@ engine_new(
 	e->owner = o->owner;
 	e->config = *config;
 	e->host = *host;
-	*config = (struct config){0};
+	*config = (struct settings){0};
 	*host = (struct hostmodel){0};
 	e->settle = evtimer_new(e->base, on_settle_timeout, e);
 	e->gather = evtimer_new(e->base, on_gather_timeout, e);
@@ -199,20 +199,21 @@ engine_free(struct engine *e)
 	event_free(e->throttle);
 	event_free(e->audit);
 	event_free(e->adoption);
-	config_fini(&e->config);
+	settings_fini(&e->config);
 	hostmodel_fini(&e->host);
 	free(e);
 }
 
 void
-engine_reload(struct engine *e, struct config *config, struct hostmodel *host)
+engine_reload(struct engine *e, struct settings *config, struct hostmodel *host)
 {
-	config_fini(&e->config);
+	settings_fini(&e->config);
 	hostmodel_fini(&e->host);
 	e->config = *config;
 	e->host = *host;
-	*config = (struct config){0};
+	*config = (struct settings){0};
 	*host = (struct hostmodel){0};
+	e->bad_reload[0] = '\0';
 	audit_restart(e);
 	engine_kick_all(e, CAUSE_RELOAD);
 }

@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 #include "daemon/cause.h"
-#include "daemon/config.h"
+#include "daemon/settings.h"
 #include "daemon/hostmodel.h"
 #include "daemon/vm.h"
 
@@ -40,8 +40,8 @@ struct engine {
 	/* A pass has run or a VM has gone: told to whoever shows the state. */
 	void (*on_change)(void *owner);
 	void *owner;
-	struct config config;  /* owned */
-	struct hostmodel host; /* owned */
+	struct settings config; /* owned */
+	struct hostmodel host;	/* owned */
 	size_t n_vms;
 	size_t cap_vms;
 	struct vm **vms;	/* owned; ascending id: numbers by value, then names */
@@ -54,6 +54,7 @@ struct engine {
 	double adopt_tokens;
 	uint64_t adopt_tokens_us;
 	struct engine_stats stats;
+	char bad_reload[512]; /* why the files on disk are not in force; "": they are */
 	uint64_t start_us;
 };
 
@@ -69,12 +70,12 @@ struct engine_options {
 };
 
 /** @config and @host are taken over. Never NULL. */
-struct engine *engine_new(const struct engine_options *options, struct config *config,
+struct engine *engine_new(const struct engine_options *options, struct settings *config,
 	struct hostmodel *host);
 void engine_free(struct engine *e);
 
 /** New settings and host; both taken over; every VM is looked at again. */
-void engine_reload(struct engine *e, struct config *config, struct hostmodel *host);
+void engine_reload(struct engine *e, struct settings *config, struct hostmodel *host);
 
 /** Mark work for a VM and start the settle timer. */
 void engine_kick(struct engine *e, struct vm *vm, enum cause cause);

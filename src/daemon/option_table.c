@@ -9,15 +9,15 @@
 
 #include "base/log.h"
 #include "base/str.h"
-#include "daemon/config.h"
+#include "daemon/settings.h"
 #include "place/mode.h"
 #include "topo/cpuset.h"
 
 _Static_assert(sizeof(enum place_mode) == sizeof(int) &&
 		       sizeof(enum place_smt) == sizeof(int) &&
 		       sizeof(enum place_emulator) == sizeof(int) &&
-		       sizeof(enum config_select) == sizeof(int) &&
-		       sizeof(enum config_adopt) == sizeof(int),
+		       sizeof(enum settings_select) == sizeof(int) &&
+		       sizeof(enum settings_adopt) == sizeof(int),
 	"OPTION_WORD stores an int");
 
 static bool
@@ -29,7 +29,7 @@ mode_supported(int value)
 static bool
 select_supported(int value)
 {
-	return value == CONFIG_SELECT_ALL;
+	return value == SETTINGS_SELECT_ALL;
 }
 
 static const char *const mode_words[] = {
@@ -42,10 +42,10 @@ static const char *const adopt_words[] = {"gradual", "now", NULL};
 static const char *const level_words[] = {
 	"err", "warning", "notice", "info", "debug", NULL};
 
-#define IN_CONFIG(member) .offset = offsetof(struct config, member)
-#define IN_VM(member)                                    \
-	.vm_offset = offsetof(struct config_vm, member), \
-	.vm_has = offsetof(struct config_vm, has_##member)
+#define IN_CONFIG(member) .offset = offsetof(struct settings, member)
+#define IN_VM(member)                                      \
+	.vm_offset = offsetof(struct settings_vm, member), \
+	.vm_has = offsetof(struct settings_vm, has_##member)
 
 static const struct option_def table[] = {
 	{.key = "mode",
@@ -273,12 +273,12 @@ read_group(const struct option_def *o, const struct inifile_item *item, char *me
 				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 	size_t len = strlen(item->value);
 
-	if (len == 0 || len >= CONFIG_GROUP_MAX || item->value[0] == '-' ||
+	if (len == 0 || len >= SETTINGS_GROUP_MAX || item->value[0] == '-' ||
 		strspn(item->value, allowed) != len)
 		return err_set(e, -EINVAL, item->file, item->line,
 			"%s: \"%.60s\" is not the name of a group", o->key,
 			item->value);
-	str_copy(member, CONFIG_GROUP_MAX, item->value);
+	str_copy(member, SETTINGS_GROUP_MAX, item->value);
 	return 0;
 }
 

@@ -18,7 +18,7 @@ enum option_type {
 	OPTION_UINT,	/* unsigned int */
 	OPTION_WORD,	/* an enum or int */
 	OPTION_CPULIST, /* struct cpuset */
-	OPTION_GROUP,	/* char[CONFIG_GROUP_MAX], name of a group */
+	OPTION_GROUP,	/* char[SETTINGS_GROUP_MAX], name of a group */
 };
 
 /* One key of [qmpin]. */
@@ -34,8 +34,8 @@ struct option_def {
 	int (*parse)(const char *);   /* word to value; NULL: its index in words */
 	bool (*supported)(int value); /* NULL: every word is */
 	bool fixed;		      /* a reload does not change it */
-	size_t offset;		      /* of the member in struct config */
-	size_t vm_offset;	      /* in struct config_vm, 0: not for [vm ID] */
+	size_t offset;		      /* of the member in struct settings */
+	size_t vm_offset;	      /* in struct settings_vm, 0: not for [vm ID] */
 	size_t vm_has;		      /* its bool has_... there */
 };
 

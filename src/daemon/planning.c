@@ -68,7 +68,7 @@ effective_mode(const struct engine *e, const struct vm *vm)
 {
 	if (vm->foreign || adopt_waits(vm))
 		return PLACE_OFF;
-	return config_mode(&e->config, vm->id, NULL);
+	return settings_mode(&e->config, vm->id, NULL);
 }
 
 static void
@@ -82,8 +82,8 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 	*out = (struct plan_vm){
 		.id = vm->id,
 		.mode = effective_mode(e, vm),
-		.smt = config_smt(&e->config, vm->id),
-		.emulator = config_emulator(&e->config, vm->id),
+		.smt = settings_smt(&e->config, vm->id),
+		.emulator = settings_emulator(&e->config, vm->id),
 		.n_vcpus = seat->n,
 		.limit = vm->record.limit,
 		.placed = vm->placed,

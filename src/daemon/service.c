@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "ctl/server.h"
-#include "daemon/config.h"
+#include "daemon/settings.h"
 #include "daemon/control.h"
 #include "daemon/engine.h"
 #include "daemon/hostmodel.h"
@@ -53,9 +53,9 @@ log_err(const struct err *e)
 }
 
 static int
-load_config(const struct cmdline *c, struct config *out, struct err *e)
+load_config(const struct cmdline *c, struct settings *out, struct err *e)
 {
-	int r = config_load(c->root, c->config, out, e);
+	int r = settings_load(c->root, c->config, out, e);
 
 	if (r < 0)
 		return r;
@@ -74,13 +74,13 @@ int
 service_check_config(const struct cmdline *c)
 {
 	struct err why = ERR_NONE;
-	struct config config;
+	struct settings config;
 
 	if (load_config(c, &config, &why) < 0) {
 		log_err(&why);
 		return SERVICE_BAD_CONFIG;
 	}
-	config_fini(&config);
+	settings_fini(&config);
 	(void)puts("the configuration is valid");
 	return 0;
 }
@@ -103,12 +103,26 @@ tell_status(const struct service *s, bool ready)
 		(void)notify_status(&s->notify, text);
 }
 
-/* Reload: parse and load afresh, swap only when all of it is good. */
+/* The old settings and topology stay; the control interface says so until a reload
+ * succeeds. */
+static void
+refuse_reload(struct service *s, const struct err *why)
+{
+	char text[512];
+
+	err_format(why, text, sizeof(text));
+	log_error("%s", text);
+	log_error("reload failed: the old configuration and topology stay");
+	(void)snprintf(s->engine->bad_reload, sizeof(s->engine->bad_reload),
+		"last reload failed: %.480s", text);
+}
+
+/* Parse and load afresh; swap only when all of it is good. */
 static void
 on_signal_reload(evutil_socket_t sig, short what, void *arg)
 {
 	struct service *s = arg;
-	struct config config;
+	struct settings config;
 	struct hostmodel host;
 	struct err why = ERR_NONE;
 
@@ -116,12 +130,10 @@ on_signal_reload(evutil_socket_t sig, short what, void *arg)
 	(void)what;
 	(void)notify_reloading(&s->notify, s->engine->clock);
 	if (load_config(s->cmdline, &config, &why) < 0) {
-		log_err(&why);
-		log_error("reload failed: the old configuration stays");
+		refuse_reload(s, &why);
 	} else if (load_host(s->cmdline, &host, &why) < 0) {
-		log_err(&why);
-		log_error("reload failed: the old configuration and topology stay");
-		config_fini(&config);
+		settings_fini(&config);
+		refuse_reload(s, &why);
 	} else {
 		log_set_level(config.log_level);
 		engine_reload(s->engine, &config, &host);
@@ -211,7 +223,7 @@ open_dirs(struct service *s, struct err *e)
 }
 
 static int
-start(struct service *s, struct config *config, struct err *e)
+start(struct service *s, struct settings *config, struct err *e)
 {
 	struct engine_options options = {.clock = clock_system(),
 		.dry_run = s->cmdline->dry_run,
@@ -224,7 +236,7 @@ start(struct service *s, struct config *config, struct err *e)
 	if (r == 0)
 		r = load_host(s->cmdline, &host, e);
 	if (r < 0) {
-		config_fini(config);
+		settings_fini(config);
 		return r;
 	}
 	options.base = s->base = event_base_new();
@@ -282,7 +294,7 @@ int
 service_run(const struct cmdline *c)
 {
 	struct service s = {.cmdline = c, .procfd = -1, .run_dirfd = -1};
-	struct config config;
+	struct settings config;
 	struct err why = ERR_NONE;
 
 	log_open(c->foreground ? LOG_TO_STDERR : log_target_detect(), LOG_INFO);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * hwloc, called directly. Only for a process that does nothing else: hwloc is configured
- * through the environment, which stays changed, and damaged XML can crash it.
+ * hwloc, called directly. Only for a process that does nothing else: hwloc is
+ * configured through the environment, which stays changed, and damaged XML can crash
+ * it.
  */
 #ifndef QMPIN_HOST_HWSCAN_H
 #define QMPIN_HOST_HWSCAN_H
@@ -14,7 +15,7 @@
 MUST_CHECK int hwscan_read(const char *root, struct topo_facts *out, struct err *e);
 
 /** As hwtree_parse_xml, in this process. */
-MUST_CHECK int hwscan_parse_xml(const char *text, const char *name, struct topo_facts *out,
-	struct err *e);
+MUST_CHECK int hwscan_parse_xml(
+	const char *text, const char *name, struct topo_facts *out, struct err *e);
 
 #endif

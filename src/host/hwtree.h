@@ -34,7 +34,7 @@ MUST_CHECK int hwtree_read(const char *root, struct topo_facts *out, struct err 
  *
  * Returns as above; -EINVAL also for text that is not whole XML of hwloc.
  */
-MUST_CHECK int hwtree_parse_xml(const char *text, const char *name, struct topo_facts *out,
-	struct err *e);
+MUST_CHECK int hwtree_parse_xml(
+	const char *text, const char *name, struct topo_facts *out, struct err *e);
 
 #endif

@@ -22,10 +22,11 @@ struct sysfs_node {
 
 struct sysfs_facts {
 	struct cpuset online;
-	int *core_of;             /* CPUSET_CAP entries: its lowest online sibling, for
-	                           * CPUs whose siblings are told; else TOPO_NONE */
-	struct cpuset isolated;   /* isolcpus and nohz_full of the kernel command line */
-	unsigned int n_nodes;     /* 0: there is no node directory */
+	/* CPUSET_CAP entries: the lowest online SMT sibling of each online CPU whose
+	 * siblings are told, else TOPO_NONE. */
+	int *core_of;
+	struct cpuset isolated; /* isolcpus and nohz_full of the kernel command line */
+	unsigned int n_nodes;	/* 0: there is no node directory */
 	struct sysfs_node *nodes; /* ascending id */
 	unsigned int *distances;  /* n_nodes x n_nodes; NULL: unknown */
 };
@@ -36,9 +37,9 @@ struct sysfs_facts {
  * @root  the directory that stands for "/"; "" for the running host
  * @out   free with sysfs_fini; written only on success
  *
- * Returns 0, -EINVAL (a file that cannot be understood), -ERANGE (a number over its cap,
- * a file too long), -ENOENT (a file that must be there is not) or another errno; @e
- * names the file.
+ * Returns 0, -EINVAL (a file that cannot be understood), -ERANGE (a number over its
+ * cap, a file too long), -ENOENT (a file that must be there is not) or another errno;
+ * @e names the file.
  *
  * Source: kernel ABI/stable/sysfs-devices-system-cpu and -node.
  */

@@ -11,8 +11,8 @@
 #include "base/err.h"
 
 /**
- * Read a whole regular file as text. It ends at the first NUL byte if there is one (some
- * kernels write one) and loses its trailing white space.
+ * Read a whole regular file as text. It ends at the first NUL byte if there is one
+ * (some kernels write one) and loses its trailing white space.
  *
  * @cap   more bytes than this are an error
  * @text  new string, free() it; written only on success

@@ -15,29 +15,34 @@
 #include "base/xalloc.h"
 #include "place/candidates.h"
 
-/* Sharing a PU is worse than any distance. */
+/* Sharing a PU is worse than any distance, and worst with the VM's own vCPUs: they are
+ * busy together, others perhaps not. Both are summed over the choices. */
 struct price {
-	unsigned int
-		stacked; /* vCPUs that are on the PU already, summed over the choices */
+	unsigned int stacked; /* vCPUs that are on the PU already */
+	unsigned int own;     /* of them the VM's */
 	double ns;
 };
 
-static const struct price price_max = {.stacked = UINT_MAX, .ns = DBL_MAX};
+static const struct price price_max = {
+	.stacked = UINT_MAX, .own = UINT_MAX, .ns = DBL_MAX};
 
 static bool
 cheaper(const struct price *a, const struct price *b)
 {
 	if (a->stacked != b->stacked)
 		return a->stacked < b->stacked;
+	if (a->own != b->own)
+		return a->own < b->own;
 	return a->ns < b->ns;
 }
 
 struct choice {
 	struct world *w;
 	struct world_vm *vm;
-	double each;	  /* CPUs wanted by a vCPU */
-	double *floating; /* of each PU: load of VMs that float over it */
-	double *near;	  /* of each PU: sum of latencies to the VM's own PUs */
+	double each;	   /* CPUs wanted by a vCPU */
+	double *floating;  /* of each PU: load of VMs that float over it */
+	unsigned int *own; /* of each PU: the VM's vCPUs on it */
+	double *near;	   /* of each PU: sum of latencies to the VM's own PUs */
 	unsigned int n_near;
 	int *pins; /* as vm->pins, with what is being tried */
 };
@@ -52,6 +57,7 @@ mark(struct choice *c, unsigned int pu, int sign)
 		w->taken[pu]++;
 	else
 		w->taken[pu]--;
+	c->own[pu] += (unsigned int)sign;
 	for (unsigned int i = 0; i < w->in->topo->n_pus; i++)
 		c->near[i] += sign * (double)lat_ns(&w->in->latency, pu, i);
 	c->n_near += (unsigned int)sign;
@@ -65,7 +71,7 @@ price_of(const struct choice *c, unsigned int pu)
 	const struct cpuset *core = &topo->cores[topo->pus[pu].core].cpus;
 	double own = c->w->fixed[pu] + c->floating[pu];
 	double siblings = 0;
-	struct price price = {.stacked = c->w->taken[pu]};
+	struct price price = {.stacked = c->w->taken[pu], .own = c->own[pu]};
 
 	cpuset_foreach (cpu, core) {
 		unsigned int i = (unsigned int)topo->pu_of_cpu[cpu];
@@ -103,6 +109,7 @@ fill(struct choice *c, const struct cpuset *cpus)
 			}
 		}
 		total.stacked += best.stacked;
+		total.own += best.own;
 		total.ns += best.ns;
 		mark(c, (unsigned int)c->pins[v], 1);
 	}
@@ -189,6 +196,7 @@ pin_place(struct world *w, struct world_vm *vm)
 	unsigned int n_pus = w->in->topo->n_pus;
 	auto_free double *floating = xcalloc(n_pus, sizeof(*floating));
 	auto_free double *near = xcalloc(n_pus, sizeof(*near));
+	auto_free unsigned int *own = xcalloc(n_pus, sizeof(*own));
 	auto_free int *pins = xcalloc(n, sizeof(*pins));
 	struct choice c = {.w = w, .vm = vm, .each = vm->demand / n, .pins = pins};
 	struct cpuset cpus;
@@ -196,13 +204,17 @@ pin_place(struct world *w, struct world_vm *vm)
 
 	c.floating = floating;
 	c.near = near;
+	c.own = own;
 	for (unsigned int i = 0; i < n_pus; i++)
 		floating[i] = w->tree->leaf_of_pu[i] >= 0 ? world_float_load(w, i) : 0;
 	for (unsigned int v = 0; v < n; v++) {
 		for (unsigned int i = 0; vm->pins[v] >= 0 && i < n_pus; i++)
 			near[i] += (double)lat_ns(
 				&w->in->latency, (unsigned int)vm->pins[v], i);
-		c.n_near += vm->pins[v] >= 0;
+		if (vm->pins[v] >= 0) {
+			own[vm->pins[v]]++;
+			c.n_near++;
+		}
 	}
 	if (c.n_near == n)
 		return;

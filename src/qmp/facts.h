@@ -37,12 +37,12 @@ struct qmp_iothread {
 
 struct qmp_facts {
 	bool running;
-	char status[24];            /* "running", "paused", "inmigrate", ... */
-	char name[QMP_NAME_MAX];    /* query-name; "" when it has none; escaped */
+	char status[24];	 /* "running", "paused", "inmigrate", ... */
+	char name[QMP_NAME_MAX]; /* query-name; "" when it has none; escaped */
 	unsigned int n_vcpus;
-	struct qmp_vcpu *vcpus;     /* ascending index */
-	unsigned int vcpus_max;     /* query-hotpluggable-cpus: plugged and possible;
-	                             * n_vcpus where the machine cannot say */
+	struct qmp_vcpu *vcpus; /* ascending index */
+	unsigned int vcpus_max; /* query-hotpluggable-cpus: plugged and possible;
+				 * n_vcpus where the machine cannot say */
 	unsigned int n_iothreads;
 	struct qmp_iothread *iothreads; /* in the order of the reply */
 };
@@ -54,12 +54,16 @@ struct qmp_facts {
  * Return 0, -EINVAL (missing or wrong member), -ERANGE (number out of range), -E2BIG
  * (more items than the caps); @e names the member and item.
  */
-MUST_CHECK int qmp_facts_status(struct qmp_facts *facts, const json_t *ret, struct err *e);
-MUST_CHECK int qmp_facts_cpus(struct qmp_facts *facts, const json_t *ret, struct err *e);
-MUST_CHECK int qmp_facts_hotpluggable(struct qmp_facts *facts, const json_t *ret,
-	struct err *e);
-MUST_CHECK int qmp_facts_iothreads(struct qmp_facts *facts, const json_t *ret, struct err *e);
-MUST_CHECK int qmp_facts_name(struct qmp_facts *facts, const json_t *ret, struct err *e);
+MUST_CHECK int qmp_facts_status(
+	struct qmp_facts *facts, const json_t *ret, struct err *e);
+MUST_CHECK int qmp_facts_cpus(
+	struct qmp_facts *facts, const json_t *ret, struct err *e);
+MUST_CHECK int qmp_facts_hotpluggable(
+	struct qmp_facts *facts, const json_t *ret, struct err *e);
+MUST_CHECK int qmp_facts_iothreads(
+	struct qmp_facts *facts, const json_t *ret, struct err *e);
+MUST_CHECK int qmp_facts_name(
+	struct qmp_facts *facts, const json_t *ret, struct err *e);
 
 /** Free what the facts own; zero them. */
 void qmp_facts_fini(struct qmp_facts *facts);

@@ -18,7 +18,7 @@ bit(unsigned int cpu)
 struct cpuset
 cpuset_below(unsigned int n)
 {
-	struct cpuset s = { { 0 } };
+	struct cpuset s = {{0}};
 
 	assert(n <= CPUSET_CAP);
 	for (unsigned int w = 0; w < n / 64; w++)
@@ -31,7 +31,7 @@ cpuset_below(unsigned int n)
 struct cpuset
 cpuset_of(unsigned int cpu)
 {
-	struct cpuset s = { { 0 } };
+	struct cpuset s = {{0}};
 
 	cpuset_add(&s, cpu);
 	return s;
@@ -295,7 +295,8 @@ cpuset_format(const struct cpuset *s, char *buf, size_t size)
 		size_t n;
 
 		if (last > cpu)
-			n = (size_t)snprintf(item, sizeof(item), "%s%u-%u", comma, cpu, last);
+			n = (size_t)snprintf(
+				item, sizeof(item), "%s%u-%u", comma, cpu, last);
 		else
 			n = (size_t)snprintf(item, sizeof(item), "%s%u", comma, cpu);
 		cpu = cpuset_next(s, last + 1);

@@ -15,18 +15,18 @@
 #define CPUSET_CAP 2048u
 #define CPUSET_WORDS (CPUSET_CAP / 64u)
 
-/* Room for the longest cpulist that cpuset_format writes, with its NUL: two CPUs of each
- * three, "2045-2046,". */
+/* Room for the longest cpulist that cpuset_format writes, with its NUL: two CPUs of
+ * each three, "2045-2046,". */
 #define CPUSET_TEXT_MAX ((CPUSET_CAP / 3u + 1u) * 10u + 1u)
 
 struct cpuset {
 	uint64_t words[CPUSET_WORDS];
 };
 
-#define CPUSET_NONE                                                                      \
-	(struct cpuset)                                                                  \
-	{                                                                                \
-		.words = { 0 }                                                           \
+#define CPUSET_NONE            \
+	(struct cpuset)        \
+	{                      \
+		.words = { 0 } \
 	}
 
 /** CPUs 0 to @n - 1 (@n <= CPUSET_CAP). */
@@ -56,8 +56,8 @@ struct cpuset cpuset_minus(const struct cpuset *a, const struct cpuset *b);
 /** Lowest CPU at or above @from, or CPUSET_CAP. */
 unsigned int cpuset_next(const struct cpuset *s, unsigned int from);
 
-#define cpuset_foreach(cpu, set)                                                         \
-	for (unsigned int cpu = cpuset_next((set), 0); cpu < CPUSET_CAP;                 \
+#define cpuset_foreach(cpu, set)                                         \
+	for (unsigned int cpu = cpuset_next((set), 0); cpu < CPUSET_CAP; \
 		cpu = cpuset_next((set), cpu + 1))
 
 /**

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Latencies between PUs: the matrix as others see it, and the model by what two PUs share
- * that stands in until the host has been measured. Pure.
+ * Latencies between PUs: the matrix as others see it, and the model by what two PUs
+ * share that stands in until the host has been measured. Pure.
  */
 #ifndef QMPIN_TOPO_LAT_H
 #define QMPIN_TOPO_LAT_H
@@ -11,8 +11,8 @@
 #include "base/attr.h"
 #include "topo/model.h"
 
-/* One-way latencies in nanoseconds between PUs (indices of topo->pus); n x n, row-major,
- * symmetric, 0 on the diagonal. Borrowed: the caller keeps it alive. */
+/* One-way latencies in nanoseconds between PUs (indices of topo->pus); n x n,
+ * row-major, symmetric, 0 on the diagonal. Borrowed: the caller keeps it alive. */
 struct lat_view {
 	const float *ns;
 	unsigned int n;
@@ -26,13 +26,13 @@ lat_ns(const struct lat_view *v, unsigned int a, unsigned int b)
 
 /* Latency by what two PUs share, used until the host has been measured. */
 struct lat_classes {
-	float smt_ns;     /* one core */
-	float l2_ns;      /* one L2 of several cores */
-	float l3_ns;      /* one L3; grows with the node distance where it spans nodes */
-	float node_ns;    /* one node, other L3 */
+	float smt_ns;  /* one core */
+	float l2_ns;   /* one L2 of several cores */
+	float l3_ns;   /* one L3; grows with the node distance where it spans nodes */
+	float node_ns; /* one node, other L3 */
 	float package_ns; /* one package and other node, or one node and other package;
-	                   * grows with the node distance beyond that of the nearest such
-	                   * nodes */
+			   * grows with the node distance beyond that of the nearest
+			   * such nodes */
 	float remote_ns;  /* other node and package; grows in the same way */
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The host as the planner sees it: processing units (PUs) and the groups they form. Built
- * once from facts, never changed afterwards; a changed host gives a new model. Pure.
+ * The host as the planner sees it: processing units (PUs) and the groups they form.
+ * Built once from facts, never changed afterwards; a changed host gives a new model.
+ * Pure.
  *
  * Nothing is assumed nested: an L3 may span nodes, a node may span packages, a PU may
  * have no node, a node no PU.
@@ -37,23 +38,23 @@ struct topo_pu {
 /* A core (SMT siblings), L2 or L3 group, or package. Only online CPUs. */
 struct topo_group {
 	struct cpuset cpus;
-	unsigned int id;       /* lowest CPU; for packages the kernel's package id */
-	uint64_t size_kib;     /* caches: size of one, 0 unknown; else 0 */
+	unsigned int id;   /* lowest CPU; for packages the kernel's package id */
+	uint64_t size_kib; /* caches: size of one, 0 unknown; else 0 */
 };
 
 struct topo_node {
-	unsigned int id;       /* the kernel's node id, may have gaps */
-	struct cpuset cpus;    /* online CPUs; empty for memory-only nodes */
-	uint64_t mem_kib;      /* 0: none or unknown, see mem_known */
+	unsigned int id;    /* the kernel's node id, may have gaps */
+	struct cpuset cpus; /* online CPUs; empty for memory-only nodes */
+	uint64_t mem_kib;   /* 0: none or unknown, see mem_known */
 	bool mem_known;
-	uint64_t free_kib;     /* MemFree when it was read; mem_kib where nothing tells */
+	uint64_t free_kib; /* MemFree when it was read; mem_kib where nothing tells */
 };
 
 struct topo {
 	struct cpuset online;
 	struct cpuset isolated; /* kernel command line (isolcpus, nohz_full) */
 	unsigned int n_pus;
-	struct topo_pu *pus;    /* ascending cpu */
+	struct topo_pu *pus; /* ascending cpu */
 	unsigned int n_cores;
 	struct topo_group *cores; /* each kind of group: ascending lowest CPU */
 	unsigned int n_l2;
@@ -63,20 +64,20 @@ struct topo {
 	unsigned int n_packages;
 	struct topo_group *packages;
 	unsigned int n_nodes;
-	struct topo_node *nodes;  /* ascending id */
+	struct topo_node *nodes; /* ascending id */
 	/* n_nodes x n_nodes as the firmware tells, row-major, 10 = local, perhaps not
 	 * symmetric; NULL when unknown. */
 	unsigned int *distances;
-	/* The least distance of two nodes with CPUs that share a package, and of two that
-	 * do not; 0: there are no such nodes, or it is unknown. */
+	/* The least distance of two nodes with CPUs that share a package, and of two
+	 * that do not; 0: there are no such nodes, or it is unknown. */
 	unsigned int near_distance;
 	unsigned int far_distance;
 	/* CPU number -> index into pus, TOPO_NONE for others. CPUSET_CAP entries. */
 	int *pu_of_cpu;
 };
 
-/* What is known of one online CPU. Groups are named by any number that all members share
- * (a key); TOPO_NONE: has none. Nodes are named by the kernel's node id. */
+/* What is known of one online CPU. Groups are named by any number that all members
+ * share (a key); TOPO_NONE: has none. Nodes are named by the kernel's node id. */
 struct topo_cpu_facts {
 	unsigned int cpu;
 	int64_t core_key;
@@ -98,7 +99,7 @@ struct topo_node_facts {
 
 struct topo_facts {
 	unsigned int n_cpus;
-	struct topo_cpu_facts *cpus;   /* any order */
+	struct topo_cpu_facts *cpus; /* any order */
 	unsigned int n_nodes;
 	struct topo_node_facts *nodes; /* any order */
 	/* row-major in the order of nodes; NULL: unknown */
@@ -115,10 +116,11 @@ void topo_facts_fini(struct topo_facts *f);
  * @facts  borrowed; a negative core_key makes a core of its own
  * @out    new object, free with topo_free; written only on success
  *
- * Returns 0, -EINVAL (a CPU listed twice, a node twice or named by a CPU but not listed,
- * no CPU at all) or -ERANGE (a number over its cap); @e says which.
+ * Returns 0, -EINVAL (a CPU listed twice, a node twice or named by a CPU but not
+ * listed, no CPU at all) or -ERANGE (a number over its cap); @e says which.
  */
-MUST_CHECK int topo_build(const struct topo_facts *facts, struct topo **out, struct err *e);
+MUST_CHECK int topo_build(
+	const struct topo_facts *facts, struct topo **out, struct err *e);
 
 void topo_free(struct topo *t);
 

@@ -122,6 +122,24 @@ give(struct fleet_vm *vm, const struct topo *t, const struct cpuset *mask)
 	vm->started = true;
 }
 
+/* The PU nearest to @first that is not in the mask yet. */
+static unsigned int
+nearest_outside(const struct fleet *f, const struct cpuset *mask, unsigned int first)
+{
+	const struct topo *t = f->host->topo;
+	unsigned int best = 0;
+	float least = 1e9f;
+
+	for (unsigned int k = 0; k < t->n_pus; k++) {
+		if (cpuset_has(mask, t->pus[k].cpu) ||
+			lat_ns(&f->host->lat, first, k) >= least)
+			continue;
+		least = lat_ns(&f->host->lat, first, k);
+		best = k;
+	}
+	return best;
+}
+
 /* The last CPU used + 1 and its nearest neighbours. */
 static void
 place_nearest(struct fleet *f)
@@ -130,26 +148,16 @@ place_nearest(struct fleet *f)
 
 	for (unsigned int i = 0; i < f->n; i++) {
 		struct cpuset mask;
+		unsigned int first;
 
 		if (f->vms[i].masks != NULL)
 			continue;
 		/* round robin by id: the fleet starts VMs in order */
-		mask = cpuset_of(t->pus[f->vms[i].in.threads_per_core % t->n_pus].cpu);
+		first = f->vms[i].order % t->n_pus;
+		mask = cpuset_of(t->pus[first].cpu);
 		while (cpuset_count(&mask) < f->vms[i].in.n_vcpus &&
-			cpuset_count(&mask) < t->n_pus) {
-			unsigned int first = f->vms[i].in.threads_per_core % t->n_pus;
-			unsigned int best = 0;
-			float least = 1e9f;
-
-			for (unsigned int k = 0; k < t->n_pus; k++) {
-				if (!cpuset_has(&mask, t->pus[k].cpu) &&
-					lat_ns(&f->host->lat, first, k) < least) {
-					least = lat_ns(&f->host->lat, first, k);
-					best = k;
-				}
-			}
-			cpuset_add(&mask, t->pus[best].cpu);
-		}
+			cpuset_count(&mask) < t->n_pus)
+			cpuset_add(&mask, t->pus[nearest_outside(f, &mask, first)].cpu);
 		give(&f->vms[i], t, &mask);
 	}
 }
@@ -235,7 +243,7 @@ drive(const struct host *h, place_fn *place, unsigned int low, unsigned int high
 				fleet_remove(f, fleet_below(&rnd, f->n));
 			while (fleet_vcpus(f) < n && f->n < FLEET_MAX) {
 				add_random(f, &rnd, 32);
-				f->vms[f->n - 1].in.threads_per_core = ++started;
+				f->vms[f->n - 1].order = ++started;
 				place(f);
 			}
 			got = fleet_judge(f, seed * 1000 + step, 8);

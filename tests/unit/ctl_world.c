@@ -284,49 +284,60 @@ ctl_world_ask(struct ctl_world *w, int fd, const char *request)
 	assert_true(ctl_world_send(w, fd, request, strlen(request) + 1));
 }
 
+/* Append what is there up to the end of the first message: 1 at its end, 0 not yet, -1
+ * the server has closed. */
+static int
+take(int fd, struct strbuf *b)
+{
+	char chunk[16384];
+	ssize_t n = recv(fd, chunk, sizeof(chunk), MSG_PEEK);
+	const char *nul;
+
+	if (n <= 0)
+		return n < 0 && errno == EAGAIN ? 0 : -1;
+	nul = memchr(chunk, '\0', (size_t)n);
+	if (nul != NULL)
+		n = nul - chunk + 1;
+	assert_int_equal(recv(fd, chunk, (size_t)n, 0), n);
+	strbuf_add(b, chunk, (size_t)n);
+	return nul != NULL;
+}
+
 json_t *
 ctl_world_read(struct ctl_world *w, int fd)
 {
 	struct strbuf b = {0};
 	uint64_t end_us = deadline_us();
 	json_t *reply = NULL;
+	int r;
 
-	for (;;) {
-		char c;
-		ssize_t n = recv(fd, &c, 1, 0);
-
-		if (n == 0 || (n < 0 && errno != EAGAIN))
-			break;
-		if (n < 0) {
-			step_until(w, end_us);
-			continue;
-		}
-		strbuf_add(&b, &c, 1);
-		if (c == '\0') {
-			reply = json_loads(b.s, 0, NULL);
-			assert_non_null(reply);
-			break;
-		}
+	while ((r = take(fd, &b)) == 0)
+		step_until(w, end_us);
+	if (r > 0) {
+		reply = json_loads(b.s, 0, NULL);
+		assert_non_null(reply);
 	}
 	strbuf_fini(&b);
 	return reply;
 }
 
-void
-ctl_world_expect_closed(struct ctl_world *w, int fd)
+unsigned int
+ctl_world_drain(struct ctl_world *w, int fd)
 {
 	uint64_t end_us = deadline_us();
-	char drain[65536];
+	struct strbuf b = {0};
+	unsigned int seen = 0;
+	int r;
 
-	for (;;) {
-		ssize_t n = recv(fd, drain, sizeof(drain), 0);
-
-		if (n == 0 || (n < 0 && errno != EAGAIN))
-			break;
-		if (n < 0)
+	while ((r = take(fd, &b)) >= 0) {
+		seen += r > 0;
+		strbuf_fini(&b);
+		if (r == 0)
 			step_until(w, end_us);
 	}
+	strbuf_fini(&b);
 	(void)close(fd);
+	return seen;
 }
 
 struct ctl_world *
@@ -361,6 +372,7 @@ ctl_world_expect_served(struct ctl_world *w)
 
 	ctl_world_ask(w, fd, CTL_WORLD_STATUS);
 	reply = ctl_world_read(w, fd);
+	assert_non_null(reply);
 	params = json_object_get(reply, "parameters");
 	assert_string_equal(
 		json_string_value(json_object_get(params, "version")), "9.8.7");

@@ -68,7 +68,8 @@ void ctl_world_ask(struct ctl_world *w, int fd, const char *request);
 /** The next reply, new reference; NULL: the server has closed. */
 json_t *ctl_world_read(struct ctl_world *w, int fd);
 
-/** The loop ran until the server had closed this client (all it sent is dropped). */
-void ctl_world_expect_closed(struct ctl_world *w, int fd);
+/** Run the loop until the server has closed this client; returns the replies that came
+ * before. */
+unsigned int ctl_world_drain(struct ctl_world *w, int fd);
 
 #endif

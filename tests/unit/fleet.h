@@ -16,8 +16,9 @@ struct fleet_vm {
 	char id[16];
 	struct plan_vm in;
 	struct cpuset *masks; /* in.current points here; room for PLAN_VCPUS_MAX / 64 */
-	double memory[64]; /* share of its memory on each node, once it was started */
-	bool started;	   /* memory says something */
+	double memory[64];  /* share of its memory on each node, once it was started */
+	bool started;	    /* memory says something */
+	unsigned int order; /* for baselines that start VMs in turn */
 };
 
 struct fleet {

@@ -131,72 +131,70 @@ service_describes_itself(void **state)
 	(void)close(fd);
 }
 
+static const struct {
+	const char *request;
+	const char *error;
+	const char *key;
+	const char *value;
+} wrong_calls[] = {
+	{"{\"method\":\"io.qmpin.Nothing\"}", "org.varlink.service.MethodNotFound",
+		"method", "io.qmpin.Nothing"},
+	{"{\"method\":\"io.qmpin.\"}", "org.varlink.service.MethodNotFound", "method",
+		"io.qmpin."},
+	{"{\"method\":\"io.qmpin.VM\"}", "org.varlink.service.MethodNotFound", "method",
+		"io.qmpin.VM"},
+	{"{\"method\":\"io.qmpin.Doctor\"}", "org.varlink.service.MethodNotImplemented",
+		"method", "io.qmpin.Doctor"},
+	{"{\"method\":\"com.example.Foo\"}", "org.varlink.service.InterfaceNotFound",
+		"interface", "com.example"},
+	{"{\"method\":\"nodot\"}", "org.varlink.service.InterfaceNotFound", "interface",
+		""},
+	{"{\"method\":\"\"}", "org.varlink.service.InterfaceNotFound", "interface", ""},
+	{"{\"method\":\"org.varlink.service.Nothing\"}",
+		"org.varlink.service.MethodNotFound", "method",
+		"org.varlink.service.Nothing"},
+	{"{\"method\":\"org.varlink.service.GetInterfaceDescription\"}",
+		"org.varlink.service.InvalidParameter", "parameter", "interface"},
+	{"{\"method\":\"org.varlink.service.GetInterfaceDescription\","
+	 "\"parameters\":{\"interface\":\"a.b\"}}",
+		"org.varlink.service.InterfaceNotFound", "interface", "a.b"},
+	{"{\"method\":\"io.qmpin.ListVMs\",\"parameters\":{\"id\":103}}",
+		"org.varlink.service.InvalidParameter", "parameter", "id"},
+	{"{\"method\":\"io.qmpin.ListVMs\",\"parameters\":{\"thread\":true}}",
+		"org.varlink.service.InvalidParameter", "parameter", "thread"},
+	{"{\"method\":\"io.qmpin.SetMode\","
+	 "\"parameters\":{\"id\":\"1\",\"mode\":\"fast\"}}",
+		"org.varlink.service.InvalidParameter", "parameter", "mode"},
+	{"{\"method\":\"io.qmpin.SetMode\","
+	 "\"parameters\":{\"id\":\"1\",\"mode\":\"pin\"}}",
+		"io.qmpin.InvalidValue", "field", "mode"},
+	{"{\"method\":\"io.qmpin.ListVMs\",\"parameters\":{\"id\":\"9\"}}",
+		"io.qmpin.VMNotFound", "id", "9"},
+	{"{\"method\":\"io.qmpin.GetStatus\",\"upgrade\":true}",
+		"org.varlink.service.InvalidParameter", "parameter", "upgrade"},
+};
+
 static void
 wrong_calls_get_the_error_that_says_why(void **state)
 {
-	static const struct {
-		const char *request;
-		const char *error;
-		const char *key;
-		const char *value;
-	} cases[] = {
-		{"{\"method\":\"io.qmpin.Nothing\"}",
-			"org.varlink.service.MethodNotFound", "method",
-			"io.qmpin.Nothing"},
-		{"{\"method\":\"io.qmpin.\"}", "org.varlink.service.MethodNotFound",
-			"method", "io.qmpin."},
-		{"{\"method\":\"io.qmpin.VM\"}", "org.varlink.service.MethodNotFound",
-			"method", "io.qmpin.VM"},
-		{"{\"method\":\"io.qmpin.Doctor\"}",
-			"org.varlink.service.MethodNotImplemented", "method",
-			"io.qmpin.Doctor"},
-		{"{\"method\":\"com.example.Foo\"}",
-			"org.varlink.service.InterfaceNotFound", "interface",
-			"com.example"},
-		{"{\"method\":\"nodot\"}", "org.varlink.service.InterfaceNotFound",
-			"interface", ""},
-		{"{\"method\":\"\"}", "org.varlink.service.InterfaceNotFound",
-			"interface", ""},
-		{"{\"method\":\"org.varlink.service.Nothing\"}",
-			"org.varlink.service.MethodNotFound", "method",
-			"org.varlink.service.Nothing"},
-		{"{\"method\":\"org.varlink.service.GetInterfaceDescription\"}",
-			"org.varlink.service.InvalidParameter", "parameter",
-			"interface"},
-		{"{\"method\":\"org.varlink.service.GetInterfaceDescription\","
-		 "\"parameters\":{\"interface\":\"a.b\"}}",
-			"org.varlink.service.InterfaceNotFound", "interface", "a.b"},
-		{"{\"method\":\"io.qmpin.ListVMs\",\"parameters\":{\"id\":103}}",
-			"org.varlink.service.InvalidParameter", "parameter", "id"},
-		{"{\"method\":\"io.qmpin.ListVMs\",\"parameters\":{\"thread\":true}}",
-			"org.varlink.service.InvalidParameter", "parameter", "thread"},
-		{"{\"method\":\"io.qmpin.SetMode\","
-		 "\"parameters\":{\"id\":\"1\",\"mode\":\"fast\"}}",
-			"org.varlink.service.InvalidParameter", "parameter", "mode"},
-		{"{\"method\":\"io.qmpin.SetMode\","
-		 "\"parameters\":{\"id\":\"1\",\"mode\":\"pin\"}}",
-			"io.qmpin.InvalidValue", "field", "mode"},
-		{"{\"method\":\"io.qmpin.ListVMs\",\"parameters\":{\"id\":\"9\"}}",
-			"io.qmpin.VMNotFound", "id", "9"},
-		{"{\"method\":\"io.qmpin.GetStatus\",\"upgrade\":true}",
-			"org.varlink.service.InvalidParameter", "parameter", "upgrade"},
-	};
 	struct ctl_world *w = *state;
 	int fd = ctl_world_dial(w, CTL_SOCKET);
 
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(wrong_calls); i++) {
 		json_t *reply;
 		const char *value;
 
-		ctl_world_ask(w, fd, cases[i].request);
+		ctl_world_ask(w, fd, wrong_calls[i].request);
 		reply = ctl_world_read(w, fd);
 		value = json_string_value(
-			json_object_get(params_of(reply), cases[i].key));
+			json_object_get(params_of(reply), wrong_calls[i].key));
 		if (error_of(reply) == NULL ||
-			strcmp(error_of(reply), cases[i].error) != 0)
-			fail_msg("%s: error %s", cases[i].request, error_of(reply));
-		if (value == NULL || strcmp(value, cases[i].value) != 0)
-			fail_msg("%s: %s %s", cases[i].request, cases[i].key, value);
+			strcmp(error_of(reply), wrong_calls[i].error) != 0)
+			fail_msg("%s: error %s", wrong_calls[i].request,
+				error_of(reply));
+		if (value == NULL || strcmp(value, wrong_calls[i].value) != 0)
+			fail_msg("%s: %s %s", wrong_calls[i].request,
+				wrong_calls[i].key, value);
 		json_decref(reply);
 	}
 	(void)close(fd);
@@ -337,7 +335,7 @@ client_that_has_ended_its_side_still_gets_its_answers(void **state)
 	reply = ctl_world_read(w, fd);
 	assert_non_null(reply);
 	json_decref(reply);
-	ctl_world_expect_closed(w, fd);
+	(void)ctl_world_drain(w, fd);
 }
 
 /* ---- clients that go ---- */
@@ -371,7 +369,7 @@ answer_after_the_server_has_ended_is_harmless(void **state)
 	w->server = NULL;
 	assert_true(ctl_call_gone(w->held[0]));
 	ctl_reply(w->held[0], json_object(), false);
-	ctl_world_expect_closed(w, fd);
+	(void)ctl_world_drain(w, fd);
 }
 
 static void

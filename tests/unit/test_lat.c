@@ -99,6 +99,23 @@ packages_of_one_node_are_as_far_as_nodes_of_one_package(void **state)
 }
 
 static void
+packages_without_nodes_are_remote(void **state)
+{
+	const struct layout l = {2, 1, 1, 2, 1, 0, 0};
+	struct topo_facts f = hosts_facts(&l);
+	struct topo *t = NULL;
+
+	(void)state;
+	for (unsigned int i = 0; i < f.n_cpus; i++)
+		f.cpus[i].node_id = TOPO_NONE;
+	assert_int_equal(topo_build(&f, &t, NULL), 0);
+	assert_float_equal(lat_class_ns(t, &classes, 0, 1), 3, 0);
+	assert_float_equal(lat_class_ns(t, &classes, 0, 2), 100, 0);
+	topo_free(t);
+	topo_facts_fini(&f);
+}
+
+static void
 what_is_unknown_keeps_nobody_apart(void **state)
 {
 	const struct layout l = {1, 1, 1, 4, 1, 0, 0};
@@ -151,6 +168,7 @@ main(void)
 		cmocka_unit_test(farther_nodes_take_longer_but_not_without_bound),
 		cmocka_unit_test(
 			packages_of_one_node_are_as_far_as_nodes_of_one_package),
+		cmocka_unit_test(packages_without_nodes_are_remote),
 		cmocka_unit_test(what_is_unknown_keeps_nobody_apart),
 		cmocka_unit_test(the_matrix_is_symmetric_with_a_zero_diagonal),
 	};

@@ -73,6 +73,43 @@ check_tier(const struct ranking *r, const struct topo *t, unsigned int k)
 	assert_true(cpuset_equal(&seen, &t->online));
 }
 
+static int
+by_value(const void *a, const void *b)
+{
+	const float x = *(const float *)a;
+	const float y = *(const float *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool
+together(const struct ranking *r, unsigned int tier, unsigned int a, unsigned int b)
+{
+	return ranking_domain_of(r, tier, a) == ranking_domain_of(r, tier, b);
+}
+
+/* The median of the pairs that are new at the tier, found the long way. */
+static void
+check_latency(const struct ranking *r, const struct topo *t, unsigned int k)
+{
+	float *values = xcalloc((size_t)t->n_pus * t->n_pus, sizeof(*values));
+	size_t n = 0;
+
+	for (unsigned int a = 0; a < t->n_pus; a++) {
+		for (unsigned int b = 0; b < a; b++) {
+			if (!together(r, k, t->pus[a].cpu, t->pus[b].cpu) ||
+				(k > 0 && together(r, k - 1, t->pus[a].cpu,
+						  t->pus[b].cpu)))
+				continue;
+			values[n++] = lat_class_ns(t, lat_classes_default(), a, b);
+		}
+	}
+	qsort(values, n, sizeof(*values), by_value);
+	assert_float_equal(
+		r->tiers[k].latency_ns, n > 0 ? values[(n - 1) / 2] : 0.0f, 0);
+	free(values);
+}
+
 /* What the header promises of every ranking. */
 static void
 check_ranking(const struct ranking *r, const struct topo *t)
@@ -86,6 +123,7 @@ check_ranking(const struct ranking *r, const struct topo *t)
 			k == 0 || r->tiers[k].n_domains < r->tiers[k - 1].n_domains);
 		n_domains += r->tiers[k].n_domains;
 		check_tier(r, t, k);
+		check_latency(r, t, k);
 	}
 	assert_int_equal(r->n_domains, n_domains);
 	assert_int_equal(r->tiers[r->n_tiers - 1].n_domains, 1);
@@ -101,10 +139,10 @@ layouts_give_the_tiers_they_have(void **state)
 		struct layout layout;
 		const char *tiers;
 	} cases[] = {
-		{"chiplets, 2 packages of 4 nodes", {2, 4, 3, 8, 2, 12, 32},
-			"core 192, l3 24, node 8, package 2, host 1"},
-		{"one node for each L3", {2, 12, 1, 8, 2, 11, 32},
-			"core 192, l3 24, package 2, host 1"},
+		{"chiplets, 2 packages of 4 nodes", {2, 4, 3, 4, 2, 12, 32},
+			"core 96, l3 24, node 8, package 2, host 1"},
+		{"one node for each L3", {2, 12, 1, 4, 2, 11, 32},
+			"core 96, l3 24, package 2, host 1"},
 		{"one L3 over the nodes of a package", {2, 4, 0, 14, 2, 12, 21},
 			"core 112, node 8, l3 2, host 1"},
 		{"two plain packages", {2, 1, 1, 16, 2, 20, 20},

@@ -4,11 +4,8 @@
  * changes nothing. The keys, their defaults and ranges are in option_table.c, the
  * syntax is inifile.h's.
  */
-#ifndef QMPIN_DAEMON_CONFIG_H
-#define QMPIN_DAEMON_CONFIG_H
-
-/* For the files of this folder "config.h" is this header: hand on autoconf's. */
-#include <config.h>
+#ifndef QMPIN_DAEMON_SETTINGS_H
+#define QMPIN_DAEMON_SETTINGS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,25 +16,25 @@
 #include "topo/cpuset.h"
 #include "vm/identity.h"
 
-enum config_adopt { CONFIG_ADOPT_GRADUAL, CONFIG_ADOPT_NOW };
-enum config_select { CONFIG_SELECT_ALL, CONFIG_SELECT_TAGGED };
+enum settings_adopt { SETTINGS_ADOPT_GRADUAL, SETTINGS_ADOPT_NOW };
+enum settings_select { SETTINGS_SELECT_ALL, SETTINGS_SELECT_TAGGED };
 
 /* Group names of shadow-utils have at most 32 characters. */
-#define CONFIG_GROUP_MAX 33u
+#define SETTINGS_GROUP_MAX 33u
 
 /* Where a value came from, from weakest to strongest (io.qmpin's Origin). */
-enum config_origin {
-	CONFIG_ORIGIN_DEFAULT,
-	CONFIG_ORIGIN_CLUSTER,
-	CONFIG_ORIGIN_CONFIG,
-	CONFIG_ORIGIN_TAG,
-	CONFIG_ORIGIN_DESCRIPTION,
-	CONFIG_ORIGIN_VM_SECTION,
-	CONFIG_ORIGIN_RUNTIME,
+enum settings_origin {
+	SETTINGS_ORIGIN_DEFAULT,
+	SETTINGS_ORIGIN_CLUSTER,
+	SETTINGS_ORIGIN_CONFIG,
+	SETTINGS_ORIGIN_TAG,
+	SETTINGS_ORIGIN_DESCRIPTION,
+	SETTINGS_ORIGIN_VM_SECTION,
+	SETTINGS_ORIGIN_RUNTIME,
 };
 
 /* [vm ID]; what is not set there has `has_...` false. */
-struct config_vm {
+struct settings_vm {
 	char id[VM_ID_MAX];
 	bool has_mode;
 	enum place_mode mode;
@@ -48,22 +45,22 @@ struct config_vm {
 };
 
 /* [qmpin]. Times carry their unit; documented in option_table.c. */
-struct config {
+struct settings {
 	enum place_mode mode;
-	enum config_origin mode_origin;
-	enum config_select select;
-	enum config_adopt adopt;
+	enum settings_origin mode_origin;
+	enum settings_select select;
+	enum settings_adopt adopt;
 	enum place_smt smt;
 	enum place_emulator emulator;
 	unsigned int rebalance_moves_per_min;
 	struct cpuset reserved_cpus;
 	unsigned int settle_ms;
 	unsigned int audit_interval_ms;
-	char control_group[CONFIG_GROUP_MAX];
+	char control_group[SETTINGS_GROUP_MAX];
 	int log_level; /* syslog priority */
 	size_t n_vms;
 	size_t cap_vms;
-	struct config_vm *vms; /* ascending id */
+	struct settings_vm *vms; /* ascending id */
 	/* Unknown keys and what else is worth a line; owned. */
 	size_t n_warnings;
 	size_t cap_warnings;
@@ -71,28 +68,28 @@ struct config {
 };
 
 /* [vm ID] sections over all files; above any host's number of VMs. */
-#define CONFIG_VMS_MAX 10000u
+#define SETTINGS_VMS_MAX 10000u
 /* Warnings that are kept; the last one then says that there were more. */
-#define CONFIG_WARNINGS_MAX 100u
+#define SETTINGS_WARNINGS_MAX 100u
 
 /** All defaults. */
-void config_init(struct config *c);
-void config_fini(struct config *c);
+void settings_init(struct settings *c);
+void settings_fini(struct settings *c);
 
 /**
  * Add the settings of one file to @c.
  *
  * @text    @len bytes; need not be terminated
  * @name    for messages
- * @origin  CONFIG_ORIGIN_CLUSTER or CONFIG_ORIGIN_CONFIG
+ * @origin  SETTINGS_ORIGIN_CLUSTER or SETTINGS_ORIGIN_CONFIG
  *
  * Returns 0 or -EINVAL with @e = file, line, reason: what inifile_parse refuses
  * (over-long line, missing ']', duplicate key in one file ...), unknown section, bad
  * value, too many VMs. Unknown keys are warnings. On failure @c may hold part of the
  * file and is to be thrown away.
  */
-MUST_CHECK int config_parse(struct config *c, const char *text, size_t len,
-	const char *name, enum config_origin origin, struct err *e);
+MUST_CHECK int settings_parse(struct settings *c, const char *text, size_t len,
+	const char *name, enum settings_origin origin, struct err *e);
 
 /**
  * Read the configuration: @file alone, or (NULL) /etc/qmpin/qmpin.conf and then
@@ -101,23 +98,23 @@ MUST_CHECK int config_parse(struct config *c, const char *text, size_t len,
  * missing
  * @file is. What is not a regular file is refused; a FIFO does not block.
  *
- * @out  written only on success; config_fini it
+ * @out  written only on success; settings_fini it
  *
- * Returns 0, -EINVAL (as config_parse) or another errno.
+ * Returns 0, -EINVAL (as settings_parse) or another errno.
  */
-MUST_CHECK int config_load(
-	const char *root, const char *file, struct config *out, struct err *e);
+MUST_CHECK int settings_load(
+	const char *root, const char *file, struct settings *out, struct err *e);
 
 /** The [vm ID] section, or NULL. */
-const struct config_vm *config_vm_find(const struct config *c, const char *id);
+const struct settings_vm *settings_vm_find(const struct settings *c, const char *id);
 
 /** Mode of a VM and where it comes from; @origin may be NULL. */
-enum place_mode config_mode(
-	const struct config *c, const char *id, enum config_origin *origin);
-enum place_smt config_smt(const struct config *c, const char *id);
-enum place_emulator config_emulator(const struct config *c, const char *id);
+enum place_mode settings_mode(
+	const struct settings *c, const char *id, enum settings_origin *origin);
+enum place_smt settings_smt(const struct settings *c, const char *id);
+enum place_emulator settings_emulator(const struct settings *c, const char *id);
 
 /** Name of an origin as in io.qmpin: "default", "config", "vm_section", ... */
-const char *config_origin_name(enum config_origin origin);
+const char *settings_origin_name(enum settings_origin origin);
 
 #endif

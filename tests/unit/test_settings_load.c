@@ -22,7 +22,7 @@
 
 #include "base/str.h"
 #include "base/xalloc.h"
-#include "daemon/config.h"
+#include "daemon/settings.h"
 
 #define NOBODY 65534
 
@@ -92,25 +92,25 @@ expect_failure(const char *root, int want, const char *name, const char *reason)
 {
 	auto_free char *path = path_of(root, name);
 	struct err e = ERR_NONE;
-	struct config c;
-	struct config before;
+	struct settings c;
+	struct settings before;
 	int r;
 
 	memset(&c, 0x5a, sizeof(c));
 	memcpy(&before, &c, sizeof(before));
-	r = config_load(root, NULL, &c, &e);
+	r = settings_load(root, NULL, &c, &e);
 	if (r != want || strcmp(e.source, path) != 0 || strstr(e.text, reason) == NULL)
 		fail_msg("%s: r = %d, %s:%u: %s", name, r, e.source, e.line, e.text);
 	assert_memory_equal(&c, &before, sizeof(c));
 }
 
-static struct config
+static struct settings
 expect_success(const char *root, const char *file)
 {
 	struct err e = ERR_NONE;
-	struct config c;
+	struct settings c;
 
-	if (config_load(root, file, &c, &e) != 0)
+	if (settings_load(root, file, &c, &e) != 0)
 		fail_msg("%s:%u: %s", e.source, e.line, e.text);
 	return c;
 }
@@ -119,22 +119,22 @@ static void
 missing_default_files_are_the_defaults(void **state)
 {
 	auto_free char *conf_d = path_of(*state, "conf.d");
-	struct config c = expect_success(*state, NULL);
+	struct settings c = expect_success(*state, NULL);
 
 	assert_int_equal(c.settle_ms, 10);
-	config_fini(&c);
+	settings_fini(&c);
 	assert_int_equal(rmdir(conf_d), 0);
 	c = expect_success(*state, NULL);
-	assert_int_equal(c.mode_origin, CONFIG_ORIGIN_DEFAULT);
-	config_fini(&c);
+	assert_int_equal(c.mode_origin, SETTINGS_ORIGIN_DEFAULT);
+	settings_fini(&c);
 	c = expect_success("/nonexistent", NULL);
-	config_fini(&c);
+	settings_fini(&c);
 }
 
 static void
 files_override_in_byte_order_of_their_names(void **state)
 {
-	struct config c;
+	struct settings c;
 
 	write_file(*state, "qmpin.conf", "[qmpin]\nsettle_ms=1\nmode=off\nsmt=avoid\n");
 	write_file(*state, "conf.d/a.conf", "[qmpin]\nsettle_ms=2\nmode=float\n");
@@ -148,8 +148,8 @@ files_override_in_byte_order_of_their_names(void **state)
 	assert_int_equal(c.settle_ms, 2);
 	assert_int_equal(c.mode, PLACE_FLOAT);
 	assert_int_equal(c.smt, PLACE_SMT_AVOID);
-	assert_int_equal(c.adopt, CONFIG_ADOPT_GRADUAL);
-	config_fini(&c);
+	assert_int_equal(c.adopt, SETTINGS_ADOPT_GRADUAL);
+	settings_fini(&c);
 }
 
 static void
@@ -157,7 +157,7 @@ a_named_file_stands_for_all_files(void **state)
 {
 	auto_free char *file = path_of(*state, "other");
 	struct err e = ERR_NONE;
-	struct config c;
+	struct settings c;
 
 	write_file(*state, "qmpin.conf", "[qmpin]\nsettle_ms=1\n");
 	write_file(*state, "conf.d/a.conf", "bad\n");
@@ -165,9 +165,9 @@ a_named_file_stands_for_all_files(void **state)
 	c = expect_success(*state, file);
 	assert_int_equal(c.settle_ms, 10);
 	assert_int_equal(c.mode, PLACE_PIN);
-	config_fini(&c);
+	settings_fini(&c);
 	assert_int_equal(unlink(file), 0);
-	assert_int_equal(config_load(*state, file, &c, &e), -ENOENT);
+	assert_int_equal(settings_load(*state, file, &c, &e), -ENOENT);
 	assert_string_equal(e.source, file);
 	assert_string_equal(e.text, "No such file or directory");
 }
@@ -231,14 +231,14 @@ a_file_over_a_mebibyte_is_refused(void **state)
 {
 	size_t len = 1024 * 1024 + 1;
 	auto_free char *text = xcalloc(1, len);
-	struct config c;
+	struct settings c;
 
 	memset(text, '\n', len);
 	write_bytes(*state, "qmpin.conf", text, len);
 	expect_failure(*state, -EINVAL, "qmpin.conf", "larger than 1048576 bytes");
 	write_bytes(*state, "qmpin.conf", text, len - 1);
 	c = expect_success(*state, NULL);
-	config_fini(&c);
+	settings_fini(&c);
 }
 
 /* Change 1 to 4 places of @text: another byte, a byte less, a doubled stretch. */
@@ -284,8 +284,8 @@ mutated_files_are_read_whole_or_change_nothing(void **state)
 		struct strbuf text = {0};
 		unsigned int random = seed;
 		struct err e = ERR_NONE;
-		struct config c;
-		struct config before;
+		struct settings c;
+		struct settings before;
 		int r;
 
 		strbuf_adds(&text, whole);
@@ -293,9 +293,9 @@ mutated_files_are_read_whole_or_change_nothing(void **state)
 		write_bytes(*state, "qmpin.conf", text.s, text.len);
 		memset(&c, 0x5a, sizeof(c));
 		memcpy(&before, &c, sizeof(before));
-		r = config_load(*state, NULL, &c, &e);
+		r = settings_load(*state, NULL, &c, &e);
 		if (r == 0) {
-			config_fini(&c);
+			settings_fini(&c);
 		} else if (memcmp(&c, &before, sizeof(c)) != 0 || e.line == 0 ||
 			   strcmp(e.source, path) != 0) {
 			fail_msg("seed %u: %s:%u: %s", seed, e.source, e.line, e.text);
@@ -323,5 +323,5 @@ main(void)
 		TEST(mutated_files_are_read_whole_or_change_nothing),
 	};
 
-	return cmocka_run_group_tests_name("config_load", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("settings_load", tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "daemon/config.h"
+#include "daemon/settings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -19,20 +19,20 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct err e = ERR_NONE;
-	enum config_origin origin;
-	struct config c;
+	enum settings_origin origin;
+	struct settings c;
 	int r;
 
-	config_init(&c);
-	r = config_parse(
-		&c, (const char *)data, size, "fuzz", CONFIG_ORIGIN_CONFIG, &e);
+	settings_init(&c);
+	r = settings_parse(
+		&c, (const char *)data, size, "fuzz", SETTINGS_ORIGIN_CONFIG, &e);
 	assert((r < 0) == err_is_set(&e));
-	assert(c.n_warnings <= CONFIG_WARNINGS_MAX);
+	assert(c.n_warnings <= SETTINGS_WARNINGS_MAX);
 	for (size_t i = 0; i < c.n_vms; i++) {
 		assert(i == 0 || strcmp(c.vms[i - 1].id, c.vms[i].id) < 0);
-		assert(config_vm_find(&c, c.vms[i].id) == &c.vms[i]);
-		assert(place_mode_supported(config_mode(&c, c.vms[i].id, &origin)));
+		assert(settings_vm_find(&c, c.vms[i].id) == &c.vms[i]);
+		assert(place_mode_supported(settings_mode(&c, c.vms[i].id, &origin)));
 	}
-	config_fini(&c);
+	settings_fini(&c);
 	return 0;
 }

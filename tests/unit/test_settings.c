@@ -17,25 +17,25 @@
 
 #include "base/str.h"
 #include "base/xalloc.h"
-#include "daemon/config.h"
+#include "daemon/settings.h"
 #include "daemon/option_table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int
-parse(struct config *c, const char *text, struct err *e)
+parse(struct settings *c, const char *text, struct err *e)
 {
-	return config_parse(c, text, strlen(text), "f", CONFIG_ORIGIN_CONFIG, e);
+	return settings_parse(c, text, strlen(text), "f", SETTINGS_ORIGIN_CONFIG, e);
 }
 
 /* A configuration of @text alone; fails when it is refused. */
-static struct config
-config_of(const char *text)
+static struct settings
+settings_of(const char *text)
 {
 	struct err e = ERR_NONE;
-	struct config c;
+	struct settings c;
 
-	config_init(&c);
+	settings_init(&c);
 	if (parse(&c, text, &e) != 0)
 		fail_msg("%s\nline %u: %s", text, e.line, e.text);
 	return c;
@@ -44,13 +44,13 @@ config_of(const char *text)
 static void
 defaults_are_the_documented_ones(void **state UNUSED)
 {
-	enum config_origin origin;
-	struct config c;
+	enum settings_origin origin;
+	struct settings c;
 
-	config_init(&c);
+	settings_init(&c);
 	assert_int_equal(c.mode, PLACE_AUTO);
-	assert_int_equal(c.select, CONFIG_SELECT_ALL);
-	assert_int_equal(c.adopt, CONFIG_ADOPT_GRADUAL);
+	assert_int_equal(c.select, SETTINGS_SELECT_ALL);
+	assert_int_equal(c.adopt, SETTINGS_ADOPT_GRADUAL);
 	assert_int_equal(c.smt, PLACE_SMT_SHARE);
 	assert_int_equal(c.emulator, PLACE_EMULATOR_FLOAT);
 	assert_int_equal(c.rebalance_moves_per_min, 2);
@@ -59,25 +59,26 @@ defaults_are_the_documented_ones(void **state UNUSED)
 	assert_int_equal(c.audit_interval_ms, 2000);
 	assert_string_equal(c.control_group, "qmpin");
 	assert_int_equal(c.log_level, LOG_INFO);
-	assert_int_equal(config_mode(&c, "103", &origin), PLACE_AUTO);
-	assert_int_equal(origin, CONFIG_ORIGIN_DEFAULT);
-	config_fini(&c);
+	assert_int_equal(settings_mode(&c, "103", &origin), PLACE_AUTO);
+	assert_int_equal(origin, SETTINGS_ORIGIN_DEFAULT);
+	settings_fini(&c);
 }
 
 static void
 every_key_reaches_its_member(void **state UNUSED)
 {
-	struct config c = config_of("[qmpin]\nmode = pin\nselect = all\nadopt = now\n"
-				    "smt = isolate\nemulator = follow\n"
-				    "rebalance_moves_per_min = 1000\n"
-				    "reserved_cpus = 0-1,64\nsettle_ms = 0\n"
-				    "audit_interval_ms = 100\ncontrol_group = adm-1\n"
-				    "log_level = debug\n");
+	struct settings c =
+		settings_of("[qmpin]\nmode = pin\nselect = all\nadopt = now\n"
+			    "smt = isolate\nemulator = follow\n"
+			    "rebalance_moves_per_min = 1000\n"
+			    "reserved_cpus = 0-1,64\nsettle_ms = 0\n"
+			    "audit_interval_ms = 100\ncontrol_group = adm-1\n"
+			    "log_level = debug\n");
 	char list[32];
 
 	assert_int_equal(c.mode, PLACE_PIN);
-	assert_int_equal(c.mode_origin, CONFIG_ORIGIN_CONFIG);
-	assert_int_equal(c.adopt, CONFIG_ADOPT_NOW);
+	assert_int_equal(c.mode_origin, SETTINGS_ORIGIN_CONFIG);
+	assert_int_equal(c.adopt, SETTINGS_ADOPT_NOW);
 	assert_int_equal(c.smt, PLACE_SMT_ISOLATE);
 	assert_int_equal(c.emulator, PLACE_EMULATOR_FOLLOW);
 	assert_int_equal(c.rebalance_moves_per_min, 1000);
@@ -88,7 +89,7 @@ every_key_reaches_its_member(void **state UNUSED)
 	assert_string_equal(c.control_group, "adm-1");
 	assert_int_equal(c.log_level, LOG_DEBUG);
 	assert_int_equal(c.n_warnings, 0);
-	config_fini(&c);
+	settings_fini(&c);
 }
 
 /* Every word of the table parses, and no word of place is missing from it. */
@@ -169,12 +170,12 @@ bad_values_are_refused_with_line_and_reason(void **state UNUSED)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct err e = ERR_NONE;
-		struct config c;
+		struct settings c;
 		int r;
 
-		config_init(&c);
+		settings_init(&c);
 		r = parse(&c, cases[i].text, &e);
-		config_fini(&c);
+		settings_fini(&c);
 		if (r != -EINVAL || e.line != cases[i].line ||
 			strstr(e.text, cases[i].reason) == NULL)
 			fail_msg("%s\nr = %d, line %u: %s", cases[i].text, r, e.line,
@@ -193,15 +194,15 @@ what_has_no_effect_is_a_warning(void **state UNUSED)
 		"f:7: [weights] is not implemented in this version and has no effect",
 		"f:10: unknown key \"\\xc3\\xa9\" in [qmpin]",
 	};
-	struct config c = config_of("[qmpin]\nspeed = 9\nshare = yield\n"
-				    "[vm 7]\nsettle_ms = 1\nmemory = follow\n"
-				    "[weights]\nremote = 2\n"
-				    "[qmpin]\n\xc3\xa9 = 1\n");
+	struct settings c = settings_of("[qmpin]\nspeed = 9\nshare = yield\n"
+					"[vm 7]\nsettle_ms = 1\nmemory = follow\n"
+					"[weights]\nremote = 2\n"
+					"[qmpin]\n\xc3\xa9 = 1\n");
 
 	assert_int_equal(c.n_warnings, ARRAY_LEN(want));
 	for (size_t i = 0; i < ARRAY_LEN(want); i++)
 		assert_string_equal(c.warnings[i], want[i]);
-	config_fini(&c);
+	settings_fini(&c);
 }
 
 /* Documented keys either work or say that they do not. */
@@ -230,74 +231,74 @@ static void
 warnings_are_capped(void **state UNUSED)
 {
 	struct strbuf text = {0};
-	struct config c;
+	struct settings c;
 
 	strbuf_adds(&text, "[qmpin]\n");
 	for (int i = 0; i < 500; i++)
 		strbuf_addf(&text, "key%d = 1\n", i);
-	c = config_of(strbuf_text(&text));
-	assert_int_equal(c.n_warnings, CONFIG_WARNINGS_MAX);
-	assert_string_equal(c.warnings[CONFIG_WARNINGS_MAX - 2],
+	c = settings_of(strbuf_text(&text));
+	assert_int_equal(c.n_warnings, SETTINGS_WARNINGS_MAX);
+	assert_string_equal(c.warnings[SETTINGS_WARNINGS_MAX - 2],
 		"f:100: unknown key \"key98\" in [qmpin]");
 	assert_string_equal(
-		c.warnings[CONFIG_WARNINGS_MAX - 1], "more warnings are left out");
+		c.warnings[SETTINGS_WARNINGS_MAX - 1], "more warnings are left out");
 	strbuf_fini(&text);
-	config_fini(&c);
+	settings_fini(&c);
 }
 
 static void
 a_vm_section_overrides_what_it_names(void **state UNUSED)
 {
-	struct config c =
-		config_of("[vm 200]\nmode = off\n[vm 103]\nsmt = avoid\n"
-			  "[qmpin]\nmode = pin\nemulator = follow\n"
-			  "[vm 1000]\nemulator = isolate\n[vm 103]\nmode = float\n");
-	enum config_origin origin;
+	struct settings c =
+		settings_of("[vm 200]\nmode = off\n[vm 103]\nsmt = avoid\n"
+			    "[qmpin]\nmode = pin\nemulator = follow\n"
+			    "[vm 1000]\nemulator = isolate\n[vm 103]\nmode = float\n");
+	enum settings_origin origin;
 
 	assert_int_equal(c.n_vms, 3);
 	assert_string_equal(c.vms[0].id, "1000");
 	assert_string_equal(c.vms[1].id, "103");
 	assert_string_equal(c.vms[2].id, "200");
-	assert_int_equal(config_mode(&c, "103", &origin), PLACE_FLOAT);
-	assert_string_equal(config_origin_name(origin), "vm_section");
-	assert_int_equal(config_smt(&c, "103"), PLACE_SMT_AVOID);
-	assert_int_equal(config_emulator(&c, "103"), PLACE_EMULATOR_FOLLOW);
-	assert_int_equal(config_mode(&c, "1000", &origin), PLACE_PIN);
-	assert_string_equal(config_origin_name(origin), "config");
-	assert_int_equal(config_emulator(&c, "1000"), PLACE_EMULATOR_ISOLATE);
-	assert_int_equal(config_smt(&c, "1000"), PLACE_SMT_SHARE);
-	assert_int_equal(config_mode(&c, "200", &origin), PLACE_OFF);
-	assert_int_equal(config_mode(&c, "10", &origin), PLACE_PIN);
-	assert_null(config_vm_find(&c, "10"));
-	assert_ptr_equal(config_vm_find(&c, "200"), &c.vms[2]);
-	config_fini(&c);
+	assert_int_equal(settings_mode(&c, "103", &origin), PLACE_FLOAT);
+	assert_string_equal(settings_origin_name(origin), "vm_section");
+	assert_int_equal(settings_smt(&c, "103"), PLACE_SMT_AVOID);
+	assert_int_equal(settings_emulator(&c, "103"), PLACE_EMULATOR_FOLLOW);
+	assert_int_equal(settings_mode(&c, "1000", &origin), PLACE_PIN);
+	assert_string_equal(settings_origin_name(origin), "config");
+	assert_int_equal(settings_emulator(&c, "1000"), PLACE_EMULATOR_ISOLATE);
+	assert_int_equal(settings_smt(&c, "1000"), PLACE_SMT_SHARE);
+	assert_int_equal(settings_mode(&c, "200", &origin), PLACE_OFF);
+	assert_int_equal(settings_mode(&c, "10", &origin), PLACE_PIN);
+	assert_null(settings_vm_find(&c, "10"));
+	assert_ptr_equal(settings_vm_find(&c, "200"), &c.vms[2]);
+	settings_fini(&c);
 }
 
 static void
 a_later_file_overrides_an_earlier_one(void **state UNUSED)
 {
 	struct err e = ERR_NONE;
-	enum config_origin origin;
-	struct config c;
+	enum settings_origin origin;
+	struct settings c;
 	const char *cluster =
 		"[qmpin]\nmode=pin\nsmt=avoid\n[vm 5]\nmode=off\nsmt=share\n";
 
-	config_init(&c);
-	assert_int_equal(config_parse(&c, cluster, strlen(cluster), "cluster",
-				 CONFIG_ORIGIN_CLUSTER, &e),
+	settings_init(&c);
+	assert_int_equal(settings_parse(&c, cluster, strlen(cluster), "cluster",
+				 SETTINGS_ORIGIN_CLUSTER, &e),
 		0);
-	(void)config_mode(&c, "1", &origin);
-	assert_int_equal(origin, CONFIG_ORIGIN_CLUSTER);
+	(void)settings_mode(&c, "1", &origin);
+	assert_int_equal(origin, SETTINGS_ORIGIN_CLUSTER);
 	assert_int_equal(
 		parse(&c, "[qmpin]\nsmt=isolate\n[vm 5]\nmode=float\n", &e), 0);
 	assert_int_equal(c.mode, PLACE_PIN);
-	assert_int_equal(c.mode_origin, CONFIG_ORIGIN_CLUSTER);
-	assert_int_equal(config_smt(&c, "5"), PLACE_SMT_SHARE);
-	assert_int_equal(config_smt(&c, "6"), PLACE_SMT_ISOLATE);
-	assert_int_equal(config_mode(&c, "5", &origin), PLACE_FLOAT);
+	assert_int_equal(c.mode_origin, SETTINGS_ORIGIN_CLUSTER);
+	assert_int_equal(settings_smt(&c, "5"), PLACE_SMT_SHARE);
+	assert_int_equal(settings_smt(&c, "6"), PLACE_SMT_ISOLATE);
+	assert_int_equal(settings_mode(&c, "5", &origin), PLACE_FLOAT);
 	assert_int_equal(parse(&c, "[qmpin]\nmode=float\n", &e), 0);
-	assert_int_equal(c.mode_origin, CONFIG_ORIGIN_CONFIG);
-	config_fini(&c);
+	assert_int_equal(c.mode_origin, SETTINGS_ORIGIN_CONFIG);
+	settings_fini(&c);
 }
 
 static void
@@ -305,27 +306,27 @@ vm_ids_go_up_to_their_limits(void **state UNUSED)
 {
 	struct strbuf text = {0};
 	struct err e = ERR_NONE;
-	struct config c;
+	struct settings c;
 	char id[VM_ID_MAX + 1];
 
 	(void)snprintf(id, sizeof(id), "%064d", 7);
 	strbuf_addf(&text, "[vm %s]\nmode = off\n", id);
-	for (unsigned int i = CONFIG_VMS_MAX - 1; i > 0; i--)
+	for (unsigned int i = SETTINGS_VMS_MAX - 1; i > 0; i--)
 		strbuf_addf(&text, "[vm %u]\n", i);
-	c = config_of(strbuf_text(&text));
-	assert_int_equal(c.n_vms, CONFIG_VMS_MAX);
-	assert_non_null(config_vm_find(&c, id));
+	c = settings_of(strbuf_text(&text));
+	assert_int_equal(c.n_vms, SETTINGS_VMS_MAX);
+	assert_non_null(settings_vm_find(&c, id));
 	assert_int_equal(parse(&c, "[vm 1]\n[vm more]\n", &e), -EINVAL);
 	assert_int_equal(e.line, 2);
-	config_fini(&c);
+	settings_fini(&c);
 	err_clear(&e);
-	config_init(&c);
+	settings_init(&c);
 	(void)snprintf(id, sizeof(id), "%065d", 7);
 	strbuf_drop(&text, text.len);
 	strbuf_addf(&text, "[vm %s]\n", id);
 	assert_int_equal(parse(&c, strbuf_text(&text), &e), -EINVAL);
 	assert_non_null(strstr(e.text, "is not the id of a VM"));
-	config_fini(&c);
+	settings_fini(&c);
 	strbuf_fini(&text);
 }
 
@@ -335,15 +336,15 @@ long_cpu_lists_are_read_whole(void **state UNUSED)
 	char list[CPUSET_TEXT_MAX];
 	struct strbuf text = {0};
 	struct cpuset want = CPUSET_NONE;
-	struct config c;
+	struct settings c;
 
 	for (unsigned int cpu = 1; cpu < 1700; cpu += 2)
 		cpuset_add(&want, cpu);
 	strbuf_addf(&text, "[qmpin]\nreserved_cpus = %s ; odd ones\n",
 		cpuset_format(&want, list, sizeof(list)));
-	c = config_of(strbuf_text(&text));
+	c = settings_of(strbuf_text(&text));
 	assert_true(cpuset_equal(&c.reserved_cpus, &want));
-	config_fini(&c);
+	settings_fini(&c);
 	strbuf_fini(&text);
 }
 
@@ -354,8 +355,8 @@ the_sample_file_shows_the_defaults(void **state UNUSED)
 	auto_free char *text = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
-	struct config fresh;
-	struct config c;
+	struct settings fresh;
+	struct settings c;
 
 	assert_non_null(out);
 	option_table_write_sample(out);
@@ -364,18 +365,18 @@ the_sample_file_shows_the_defaults(void **state UNUSED)
 		if (p[2] != ' ')
 			memmove(p + 1, p + 2, strlen(p + 2) + 1);
 	}
-	c = config_of(text);
-	config_init(&fresh);
+	c = settings_of(text);
+	settings_init(&fresh);
 	assert_int_equal(c.n_warnings, 0);
 	assert_int_equal(c.n_vms, 1);
 	assert_true(c.vms[0].has_mode && c.vms[0].has_smt && c.vms[0].has_emulator);
-	assert_memory_equal(c.control_group, fresh.control_group, CONFIG_GROUP_MAX);
+	assert_memory_equal(c.control_group, fresh.control_group, SETTINGS_GROUP_MAX);
 	assert_int_equal(c.mode, fresh.mode);
 	assert_int_equal(c.log_level, fresh.log_level);
 	assert_int_equal(c.audit_interval_ms, fresh.audit_interval_ms);
-	assert_int_equal(c.mode_origin, CONFIG_ORIGIN_CONFIG);
-	config_fini(&c);
-	config_fini(&fresh);
+	assert_int_equal(c.mode_origin, SETTINGS_ORIGIN_CONFIG);
+	settings_fini(&c);
+	settings_fini(&fresh);
 }
 
 /* A file of the source tree, NUL-terminated; fails when it cannot be read. */
@@ -407,15 +408,15 @@ the_shipped_sample_is_the_table_s(void **state UNUSED)
 	assert_int_equal(fclose(out), 0);
 	shipped = source_file("contrib/qmpin.conf", &len);
 	if (strcmp(shipped, text) != 0)
-		fail_msg("write it anew: test_config --sample > contrib/qmpin.conf");
+		fail_msg("write it anew: test_settings --sample > contrib/qmpin.conf");
 }
 
 static void
 the_fuzzer_s_corpus_is_survived(void **state UNUSED)
 {
 	const char *srcdir = getenv("srcdir");
-	auto_free char *dir =
-		xasprintf("%s/tests/fuzz/corpus/config", srcdir != NULL ? srcdir : ".");
+	auto_free char *dir = xasprintf(
+		"%s/tests/fuzz/corpus/settings", srcdir != NULL ? srcdir : ".");
 	DIR *d = opendir(dir);
 	const struct dirent *entry;
 	int n = 0;
@@ -423,7 +424,7 @@ the_fuzzer_s_corpus_is_survived(void **state UNUSED)
 	assert_non_null(d);
 	while ((entry = readdir(d)) != NULL) {
 		auto_free char *name =
-			xasprintf("tests/fuzz/corpus/config/%s", entry->d_name);
+			xasprintf("tests/fuzz/corpus/settings/%s", entry->d_name);
 		auto_free char *text = NULL;
 		size_t len;
 

@@ -5,7 +5,7 @@
  */
 #include "config.h"
 
-#include "daemon/config.h"
+#include "daemon/settings.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -25,10 +25,10 @@
 
 /* A file being read. */
 struct load {
-	struct config *config;
-	enum config_origin origin;
-	bool ignored;	      /* the section has no effect; said when it began */
-	struct config_vm *vm; /* NULL in [qmpin] */
+	struct settings *config;
+	enum settings_origin origin;
+	bool ignored;		/* the section has no effect; said when it began */
+	struct settings_vm *vm; /* NULL in [qmpin] */
 };
 
 static void *
@@ -38,12 +38,12 @@ at_offset(void *base, size_t offset)
 }
 
 void
-config_init(struct config *c)
+settings_init(struct settings *c)
 {
 	size_t n;
 	const struct option_def *o = option_table(&n);
 
-	*c = (struct config){.mode_origin = CONFIG_ORIGIN_DEFAULT};
+	*c = (struct settings){.mode_origin = SETTINGS_ORIGIN_DEFAULT};
 	for (size_t i = 0; i < n; i++) {
 		struct inifile_item item = {.file = "default", .value = o[i].fallback};
 		int r = option_table_read(
@@ -54,27 +54,27 @@ config_init(struct config *c)
 }
 
 void
-config_fini(struct config *c)
+settings_fini(struct settings *c)
 {
 	for (size_t i = 0; i < c->n_warnings; i++)
 		free(c->warnings[i]);
 	free(c->warnings);
 	free(c->vms);
-	*c = (struct config){0};
+	*c = (struct settings){0};
 }
 
 /* Keep a warning; @w has passed err_set, which made it safe to print. */
 static void
-add_warning(struct config *c, const struct err *w)
+add_warning(struct settings *c, const struct err *w)
 {
 	char line[512]; /* longest that err_format writes */
 	bool last;
 
-	if (c->n_warnings >= CONFIG_WARNINGS_MAX)
+	if (c->n_warnings >= SETTINGS_WARNINGS_MAX)
 		return;
 	c->warnings = xgrow(
 		c->warnings, c->n_warnings, &c->cap_warnings, sizeof(c->warnings[0]));
-	last = c->n_warnings + 1 == CONFIG_WARNINGS_MAX;
+	last = c->n_warnings + 1 == SETTINGS_WARNINGS_MAX;
 	c->warnings[c->n_warnings++] =
 		xstrdup(last ? "more warnings are left out"
 			     : err_format(w, line, sizeof(line)));
@@ -82,7 +82,7 @@ add_warning(struct config *c, const struct err *w)
 
 /* Index of the first VM at or above @id. */
 static size_t
-vm_position(const struct config *c, const char *id)
+vm_position(const struct settings *c, const char *id)
 {
 	size_t low = 0;
 	size_t high = c->n_vms;
@@ -98,23 +98,23 @@ vm_position(const struct config *c, const char *id)
 	return low;
 }
 
-static struct config_vm *
-find_vm(const struct config *c, const char *id)
+static struct settings_vm *
+find_vm(const struct settings *c, const char *id)
 {
 	size_t at = vm_position(c, id);
 
 	return at < c->n_vms && strcmp(c->vms[at].id, id) == 0 ? &c->vms[at] : NULL;
 }
 
-static struct config_vm *
-add_vm(struct config *c, const char *id)
+static struct settings_vm *
+add_vm(struct settings *c, const char *id)
 {
 	size_t at = vm_position(c, id);
 
 	c->vms = xgrow(c->vms, c->n_vms, &c->cap_vms, sizeof(c->vms[0]));
 	memmove(&c->vms[at + 1], &c->vms[at], (c->n_vms - at) * sizeof(c->vms[0]));
 	c->n_vms++;
-	c->vms[at] = (struct config_vm){.has_mode = false};
+	c->vms[at] = (struct settings_vm){.has_mode = false};
 	str_copy(c->vms[at].id, sizeof(c->vms[at].id), id);
 	return &c->vms[at];
 }
@@ -134,9 +134,9 @@ enter_vm(struct load *l, const struct inifile_item *item, struct err *e)
 	l->vm = find_vm(l->config, id);
 	if (l->vm != NULL)
 		return 0;
-	if (l->config->n_vms >= CONFIG_VMS_MAX)
+	if (l->config->n_vms >= SETTINGS_VMS_MAX)
 		return err_set(e, -EINVAL, item->file, item->line,
-			"more than %u [vm ID] sections", CONFIG_VMS_MAX);
+			"more than %u [vm ID] sections", SETTINGS_VMS_MAX);
 	l->vm = add_vm(l->config, id);
 	return 0;
 }
@@ -164,7 +164,7 @@ on_ini_section(void *owner, const struct inifile_item *item, struct err *e)
 }
 
 static void
-warn_about_key(struct config *c, const struct inifile_item *item)
+warn_about_key(struct settings *c, const struct inifile_item *item)
 {
 	struct err w = ERR_NONE;
 
@@ -198,14 +198,14 @@ on_ini_value(void *owner, const struct inifile_item *item, struct err *e)
 		return r;
 	}
 	r = option_table_read(o, item, at_offset(l->config, o->offset), e);
-	if (r == 0 && o->offset == offsetof(struct config, mode))
+	if (r == 0 && o->offset == offsetof(struct settings, mode))
 		l->config->mode_origin = l->origin;
 	return r;
 }
 
 int
-config_parse(struct config *c, const char *text, size_t len, const char *name,
-	enum config_origin origin, struct err *e)
+settings_parse(struct settings *c, const char *text, size_t len, const char *name,
+	enum settings_origin origin, struct err *e)
 {
 	static const struct inifile_handler handler = {on_ini_section, on_ini_value};
 	struct load l = {.config = c, .origin = origin};
@@ -238,7 +238,7 @@ read_all(int fd, char *buf, size_t cap)
  * its writer.
  */
 static int
-load_file(struct config *c, const char *path, struct err *e)
+load_file(struct settings *c, const char *path, struct err *e)
 {
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	auto_free char *text = NULL;
@@ -249,11 +249,12 @@ load_file(struct config *c, const char *path, struct err *e)
 		return err_set(e, -errno, path, 0, "%s", strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, -EINVAL, path, 0, "not a regular file");
-	text = xcalloc(1, INIFILE_BYTES_MAX + 1); /* one more than config_parse takes */
+	text = xcalloc(
+		1, INIFILE_BYTES_MAX + 1); /* one more than settings_parse takes */
 	len = read_all(fd, text, INIFILE_BYTES_MAX + 1);
 	if (len < 0)
 		return err_set(e, (int)len, path, 0, "%s", strerror((int)-len));
-	return config_parse(c, text, (size_t)len, path, CONFIG_ORIGIN_CONFIG, e);
+	return settings_parse(c, text, (size_t)len, path, SETTINGS_ORIGIN_CONFIG, e);
 }
 
 static int
@@ -272,8 +273,8 @@ compare_names(const struct dirent **a, const struct dirent **b)
 }
 
 static int
-load_names(
-	struct config *c, const char *dir, struct dirent **names, int n, struct err *e)
+load_names(struct settings *c, const char *dir, struct dirent **names, int n,
+	struct err *e)
 {
 	if (n > CONF_D_MAX)
 		return err_set(e, -EINVAL, dir, 0, "more than %d files", CONF_D_MAX);
@@ -288,7 +289,7 @@ load_names(
 }
 
 static int
-load_dir(struct config *c, const char *dir, struct err *e)
+load_dir(struct settings *c, const char *dir, struct err *e)
 {
 	struct dirent **names;
 	int n = scandir(dir, &names, is_conf_name, compare_names);
@@ -306,7 +307,7 @@ load_dir(struct config *c, const char *dir, struct err *e)
 }
 
 static int
-load_defaults(struct config *c, const char *root, struct err *e)
+load_defaults(struct settings *c, const char *root, struct err *e)
 {
 	auto_free char *path = xasprintf("%s/etc/qmpin/qmpin.conf", root);
 	auto_free char *dir = xasprintf("%s/etc/qmpin/conf.d", root);
@@ -321,67 +322,67 @@ load_defaults(struct config *c, const char *root, struct err *e)
 }
 
 int
-config_load(const char *root, const char *file, struct config *out, struct err *e)
+settings_load(const char *root, const char *file, struct settings *out, struct err *e)
 {
-	struct config c;
+	struct settings c;
 	int r;
 
-	config_init(&c);
+	settings_init(&c);
 	if (file != NULL)
 		r = load_file(&c, file, e);
 	else
 		r = load_defaults(&c, root != NULL ? root : "", e);
 	if (r < 0)
-		config_fini(&c);
+		settings_fini(&c);
 	else
 		*out = c;
 	return r;
 }
 
-const struct config_vm *
-config_vm_find(const struct config *c, const char *id)
+const struct settings_vm *
+settings_vm_find(const struct settings *c, const char *id)
 {
 	return find_vm(c, id);
 }
 
 enum place_mode
-config_mode(const struct config *c, const char *id, enum config_origin *origin)
+settings_mode(const struct settings *c, const char *id, enum settings_origin *origin)
 {
-	const struct config_vm *vm = find_vm(c, id);
+	const struct settings_vm *vm = find_vm(c, id);
 	bool own = vm != NULL && vm->has_mode;
 
 	if (origin != NULL)
-		*origin = own ? CONFIG_ORIGIN_VM_SECTION : c->mode_origin;
+		*origin = own ? SETTINGS_ORIGIN_VM_SECTION : c->mode_origin;
 	return own ? vm->mode : c->mode;
 }
 
 enum place_smt
-config_smt(const struct config *c, const char *id)
+settings_smt(const struct settings *c, const char *id)
 {
-	const struct config_vm *vm = find_vm(c, id);
+	const struct settings_vm *vm = find_vm(c, id);
 
 	return vm != NULL && vm->has_smt ? vm->smt : c->smt;
 }
 
 enum place_emulator
-config_emulator(const struct config *c, const char *id)
+settings_emulator(const struct settings *c, const char *id)
 {
-	const struct config_vm *vm = find_vm(c, id);
+	const struct settings_vm *vm = find_vm(c, id);
 
 	return vm != NULL && vm->has_emulator ? vm->emulator : c->emulator;
 }
 
 const char *
-config_origin_name(enum config_origin origin)
+settings_origin_name(enum settings_origin origin)
 {
 	static const char *const names[] = {
-		[CONFIG_ORIGIN_DEFAULT] = "default",
-		[CONFIG_ORIGIN_CLUSTER] = "cluster",
-		[CONFIG_ORIGIN_CONFIG] = "config",
-		[CONFIG_ORIGIN_TAG] = "tag",
-		[CONFIG_ORIGIN_DESCRIPTION] = "description",
-		[CONFIG_ORIGIN_VM_SECTION] = "vm_section",
-		[CONFIG_ORIGIN_RUNTIME] = "runtime",
+		[SETTINGS_ORIGIN_DEFAULT] = "default",
+		[SETTINGS_ORIGIN_CLUSTER] = "cluster",
+		[SETTINGS_ORIGIN_CONFIG] = "config",
+		[SETTINGS_ORIGIN_TAG] = "tag",
+		[SETTINGS_ORIGIN_DESCRIPTION] = "description",
+		[SETTINGS_ORIGIN_VM_SECTION] = "vm_section",
+		[SETTINGS_ORIGIN_RUNTIME] = "runtime",
 	};
 
 	return names[origin];
