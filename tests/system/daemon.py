@@ -154,8 +154,8 @@ class Daemon:
         return self.process.pid
 
     def call(self, method, socket_name="io.qmpin", more=False, **parameters):
-        """A reply's parameters. While the socket is not there it is Failed, which retry()
-        takes for not yet; a daemon that ended ends the test."""
+        """A reply's parameters. While the socket is not there it is Failed, for retry()
+        not yet; a daemon that ended ends the test."""
         try:
             return varlink.call(os.path.join(self.run_dir, socket_name),
                                 "io.qmpin." + method, parameters, more, 5 * SLACK)
@@ -177,7 +177,7 @@ class Daemon:
         return self.vms().get(str(vmid))
 
     def settled(self, *vmids, workers=False):
-        """These VMs are watched and every thread has what is wanted for it. Pool workers
+        """These VMs are watched and every thread has what is wanted for it. Workers
         come and go and are left alone while they are young: they count if asked for."""
         found = self.vms()
         for vmid in map(str, vmids):

@@ -50,7 +50,7 @@ def retry(condition, what, timeout=5.0, step=0.005):
 
 
 def pass_time(seconds):
-    """Let time go by in which nothing should happen; what did is looked for after it."""
+    """Let time go by in which nothing should happen; what did is looked for later."""
     time.sleep(seconds)
 
 

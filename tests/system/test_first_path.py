@@ -106,7 +106,7 @@ def threads(host):
 
 
 def workers(host):
-    """the other threads follow the emulator, workers after a moment; no false repairs"""
+    """other threads follow the emulator, workers after a moment; no false repairs"""
     cpus = host.need_cpus(2)
     vm = host.start_vm(100, vcpus=1, cpus=cpus)
     d = host.started()
