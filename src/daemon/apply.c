@@ -61,6 +61,8 @@ save_record(struct turn *turn)
 		return true;
 	if (record_save(turn->e->run_dirfd, &turn->vm->record, &why) < 0) {
 		report_trouble(turn->vm, &why);
+		turn->all_done = false;
+		turn->again = true;
 		return false;
 	}
 	turn->vm->record_dirty = false;
@@ -100,9 +102,9 @@ static void
 take_failure(
 	struct turn *turn, const struct vm_task *t, const struct cpuset *had, int r)
 {
+	turn->again = turn->again || r == -ESRCH || r == -ESTALE || r == -EINVAL;
 	if (r == -ESRCH)
-		return; /* ended between survey and set: the audit will see */
-	turn->again = turn->again || r == -ESTALE || r == -EINVAL;
+		return;	    /* ended since the survey, or the id is a new thread's */
 	if (r == -ESTALE) { /* another thread has the id now; it got its mask back */
 		turn->e->stats.reverts++;
 		return;
@@ -152,10 +154,13 @@ is_due(struct turn *turn, struct vm_task *t)
 		return false;
 	if (affinity_read(t->thread.tid, &t->have) < 0)
 		return false;
-	if (cpuset_equal(&t->have, &t->want)) {
+	if (affinity_is_kept(&t->want, &t->have)) {
 		t->applied = true;
 		return false;
 	}
+	/* Somebody else set it, and is given way to. */
+	if (t->applied && turn->vm->peace_until_us != 0)
+		return false;
 	/* Pool workers come and go within a second; those that stay are set later. */
 	return !audit_is_passing(turn->e, t);
 }
@@ -244,12 +249,15 @@ apply_vm(struct engine *e, struct vm *vm)
 	turn.moves = xcalloc(vm->n_tasks, sizeof(struct move));
 	apply_tasks(&turn);
 	tell(&turn);
-	count_fight(&turn);
-	if (turn.all_done) {
+	if (turn.all_done)
 		mark_placed(&turn);
+	if (turn.all_done && vm->peace_until_us == 0)
 		report_better(vm);
-	}
-	if (turn.again)
-		vm->retry = true; /* the next audit kicks it */
+	count_fight(&turn);
+	vm->retry = vm->retry || turn.again;
+	if (turn.again || !turn.all_done)
+		vm_rest(vm);
+	else
+		vm_rested(vm);
 	free(turn.moves);
 }
