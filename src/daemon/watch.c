@@ -126,6 +126,7 @@ on_monitor_phase(void *owner, enum monitor_phase phase, const struct err *why)
 {
 	struct vm *vm = owner;
 	struct watch *w = vm->owner;
+	bool was_up = vm->state == VM_WATCHING || vm->state == VM_PAUSED;
 
 	/* A dead VM's stale socket refuses: that is no news. */
 	if (vm->state == VM_GONE && phase == MONITOR_CONNECTING)
@@ -135,7 +136,10 @@ on_monitor_phase(void *owner, enum monitor_phase phase, const struct err *why)
 	if (phase != MONITOR_REFUSED && phase != MONITOR_IDLE)
 		vm->refused = false;
 	vm_set_state(vm, state_of(vm, phase));
-	if (err_is_set(why) && vm->state != VM_GONE && !vm->refused)
+	/* When a session breaks off, most often the VM ends. Otherwise the next attempt
+	 * to connect will work, or have something to tell. */
+	if (err_is_set(why) && vm->state != VM_GONE && !vm->refused &&
+		!(was_up && phase == MONITOR_IDLE))
 		report_trouble(vm, why);
 	if (phase == MONITOR_WATCHING)
 		engine_kick(w->engine, vm,
@@ -175,6 +179,7 @@ on_monitor_no_facts(void *owner, const struct err *why)
 
 	vm->awaiting = false;
 	vm->retry = true;
+	vm_rest(vm);
 	report_trouble(vm, why);
 }
 
@@ -207,10 +212,13 @@ on_discovery_found(void *owner, const struct discovered *found)
 		.clock = w->engine->clock,
 		.first_delay_ms = found->fresh ? FIRST_CONNECT_MS : 0};
 
-	if (vm != NULL) /* a new QEMU under the id of one that is still ending */
-		forget_vm(w, vm);
+	/* A new QEMU under the id of one that is still ending; or the same one whose
+	 * socket was away: the record stays, it says whose it is. */
+	if (vm != NULL)
+		engine_remove(w->engine, vm);
 	vm = vm_new(found->id, found->vmid, found->socket_path, found->pid_path);
 	vm->owner = w;
+	vm->clock = w->engine->clock;
 	vm->preexisting = !found->fresh;
 	vm->monitor = monitor_new(w->engine->base, &options, &monitor_handlers, vm);
 	engine_add(w->engine, vm);
