@@ -31,7 +31,7 @@ struct turn {
 	struct move *moves; /* done, or wanted in a dry run */
 	size_t n_moves;
 	bool again;    /* something is left to do */
-	bool all_done; /* no trouble: the VM is where the plan wants it */
+	bool all_done; /* no trouble */
 };
 
 /* Why nothing is set, NULL: it is. */
@@ -184,6 +184,20 @@ apply_tasks(struct turn *turn)
 	}
 }
 
+/* The other threads follow; a trouble with one of them must not let the next plan take
+ * the VM for new, and move it. */
+static bool
+are_vcpus_in_place(const struct vm *vm)
+{
+	for (size_t i = 0; i < vm->n_tasks; i++) {
+		const struct vm_task *t = &vm->tasks[i];
+
+		if (t->thread.class == THREAD_VCPU && t->wanted && !t->applied)
+			return false;
+	}
+	return true;
+}
+
 /* The VM is where a plan wants it: a restart may take its masks for granted. */
 static void
 mark_placed(struct turn *turn)
@@ -249,7 +263,7 @@ apply_vm(struct engine *e, struct vm *vm)
 	turn.moves = xcalloc(vm->n_tasks, sizeof(struct move));
 	apply_tasks(&turn);
 	tell(&turn);
-	if (turn.all_done)
+	if (are_vcpus_in_place(vm))
 		mark_placed(&turn);
 	if (turn.all_done && vm->peace_until_us == 0)
 		report_better(vm);
