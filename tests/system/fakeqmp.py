@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import threading
+import time
 
 GREETING = {"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7},
                                 "package": "fake"}, "capabilities": ["oob"]}}
@@ -226,6 +227,26 @@ def moody(s):
 
     send(s, GREETING)
     serve(s, [], answer)
+
+
+def stubborn(s):
+    """Proper QMP with one vCPU; another thread belongs to another user."""
+    vcpus = []
+
+    def run(as_user):
+        if as_user:
+            ctypes.CDLL(None).prctl(15, b"call_rcu", 0, 0, 0)  # one that stays
+            ctypes.CDLL(None).syscall(117, 65534, 65534, 65534)  # this thread only
+        else:
+            vcpus.append(vcpu(0, threading.get_native_id()))
+        threading.Event().wait()
+
+    for as_user in (False, True):
+        threading.Thread(target=run, args=(as_user,), daemon=True).start()
+    while not vcpus:
+        time.sleep(0.001)
+    send(s, GREETING)
+    serve(s, vcpus)
 
 
 def late_threads(s):

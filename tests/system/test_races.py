@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Things that happen between two looks: the daemon's picture is old, and it must not act
 on that, nor tell the same thing again and again."""
+import json
 import os
+import shutil
 import sys
 import threading
 
-from runner import check, holds, main, now, pass_audit, pass_time, retry
+from runner import Skip, check, holds, main, now, pass_audit, pass_time, retry
 from vmhost import Host, cpulist, mask
 
 PIN = "[qmpin]\nmode = pin\nadopt = now\n"
@@ -148,6 +150,24 @@ def no_permission_to_write(host):
     d.wait_line(r"vm 100: all well again")
 
 
+def one_thread_fails(host):
+    """a VM with a thread that cannot be set is placed all the same, and stays"""
+    host.need_cpus(2)
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        raise Skip("needs root and setpriv")
+    humbly = ["setpriv", "--bounding-set", "-sys_nice"]
+    host.fake("stubborn", 200, prefix=humbly)
+    d = host.daemon()
+    command = humbly + d.command_line()
+    d.command_line = lambda: command
+    d.start()
+    d.wait_line(r"warning: vm 200: no permission to set CPUs of worker")
+    check(d.status()["managed"] == 1, "status %s", d.status())
+    with open(os.path.join(d.run_dir, "200.json")) as f:
+        check(json.load(f)["placed"] is True, "the record says it is not placed")
+
+
 if __name__ == "__main__":
     sys.exit(main([plugged_before_reload, socket_moved, quarrel, flapping, odd_names,
-                   enabled_later, quiet_end, no_permission_to_write], Host))
+                   enabled_later, quiet_end, no_permission_to_write,
+                   one_thread_fails], Host))
