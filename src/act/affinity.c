@@ -91,8 +91,8 @@ put_back(pid_t tid, const struct cpuset *ours, const struct cpuset *before)
 	return r == -ESRCH ? -ESRCH : -ESTALE; /* -ESRCH: nobody has the id */
 }
 
-static int
-read_online(struct cpuset *out)
+int
+affinity_online(struct cpuset *out)
 {
 	char text[CPUSET_TEXT_MAX + 1];
 	auto_close int fd = open(ONLINE_PATH, O_RDONLY | O_CLOEXEC);
@@ -107,16 +107,15 @@ read_online(struct cpuset *out)
 	return cpuset_parse(text, out);
 }
 
-/* A set CPU that is offline is not read back; any other difference is somebody's. */
-static bool
-is_kept(const struct cpuset *want, const struct cpuset *got)
+bool
+affinity_is_kept(const struct cpuset *want, const struct cpuset *got)
 {
 	struct cpuset online;
 	struct cpuset expected;
 
 	if (cpuset_equal(want, got))
 		return true;
-	if (read_online(&online) < 0)
+	if (affinity_online(&online) < 0)
 		return false;
 	expected = cpuset_and(want, &online);
 	return cpuset_equal(&expected, got);
@@ -149,7 +148,7 @@ affinity_apply(
 		r = put_back(t->tid, &got, &before);
 	else if (process_ended(t))
 		return -ESRCH;
-	else if (!is_kept(want, &got))
+	else if (!affinity_is_kept(want, &got))
 		return -EAGAIN;
 	if (had != NULL && (r == 0 || r == -ESTALE))
 		*had = before;

@@ -5,6 +5,7 @@
 #ifndef QMPIN_ACT_AFFINITY_H
 #define QMPIN_ACT_AFFINITY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -31,6 +32,13 @@ struct thread_ref {
  * Returns 0, -ESRCH or another errno; -ERANGE when a CPU is at or above CPUSET_CAP.
  */
 MUST_CHECK int affinity_read(pid_t tid, struct cpuset *out);
+
+/** The CPUs the kernel has online now. Returns 0 or a negative errno. */
+MUST_CHECK int affinity_online(struct cpuset *out);
+
+/** @got is what the kernel shows of a thread that was set to @want: a CPU that is
+ * offline is not read back; any other difference is somebody's. */
+bool affinity_is_kept(const struct cpuset *want, const struct cpuset *got);
 
 /**
  * Set and verify: process alive -> start time -> set -> read back mask and start time.

@@ -10,24 +10,21 @@
 
 #define TICK_S 5
 
-bool
-adopt_waits(const struct vm *vm)
-{
-	return vm->preexisting;
-}
-
 static bool
 take_token(struct engine *e)
 {
 	uint64_t now = clock_now_us(e->clock);
-	double limit = (double)e->config.rebalance_moves_per_min;
+	double per_min = (double)e->config.rebalance_moves_per_min;
+	double limit = per_min * TICK_S / 60;
 
+	if (limit < 1)
+		limit = 1; /* so that it is the rate that counts, not the saved up */
 	if (e->config.adopt == SETTINGS_ADOPT_NOW)
 		return true;
 	if (e->adopt_tokens_us == 0)
 		e->adopt_tokens = limit;
 	else
-		e->adopt_tokens += (double)(now - e->adopt_tokens_us) * limit / 60e6;
+		e->adopt_tokens += (double)(now - e->adopt_tokens_us) * per_min / 60e6;
 	if (e->adopt_tokens > limit)
 		e->adopt_tokens = limit;
 	e->adopt_tokens_us = now;
@@ -46,12 +43,16 @@ is_free(const struct engine *e, const struct vm *vm)
 	return vm->foreign || e->dry_run || mode == PLACE_OFF || mode == PLACE_OBSERVE;
 }
 
+bool
+adopt_waits(const struct engine *e, const struct vm *vm)
+{
+	return vm->preexisting && !is_free(e, vm);
+}
+
 void
 adopt_ask(struct engine *e, struct vm *vm)
 {
-	if (!vm->preexisting)
-		return;
-	if (!is_free(e, vm) && !take_token(e))
+	if (!adopt_waits(e, vm) || !take_token(e))
 		return;
 	vm->preexisting = false;
 	if (vm->active == 0)
@@ -68,7 +69,7 @@ on_adoption_tick(evutil_socket_t fd, short what, void *arg)
 	for (size_t i = 0; i < e->n_vms; i++) {
 		struct vm *vm = e->vms[i];
 
-		if (!vm->preexisting || !vm->surveyed)
+		if (!adopt_waits(e, vm) || !vm->surveyed)
 			continue;
 		adopt_ask(e, vm);
 		if (vm->preexisting)

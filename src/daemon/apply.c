@@ -31,7 +31,7 @@ struct turn {
 	struct move *moves; /* done, or wanted in a dry run */
 	size_t n_moves;
 	bool again;    /* something is left to do */
-	bool all_done; /* no trouble: the VM is where the plan wants it */
+	bool all_done; /* no trouble */
 };
 
 /* Why nothing is set, NULL: it is. */
@@ -61,6 +61,8 @@ save_record(struct turn *turn)
 		return true;
 	if (record_save(turn->e->run_dirfd, &turn->vm->record, &why) < 0) {
 		report_trouble(turn->vm, &why);
+		turn->all_done = false;
+		turn->again = true;
 		return false;
 	}
 	turn->vm->record_dirty = false;
@@ -100,9 +102,9 @@ static void
 take_failure(
 	struct turn *turn, const struct vm_task *t, const struct cpuset *had, int r)
 {
+	turn->again = turn->again || r == -ESRCH || r == -ESTALE || r == -EINVAL;
 	if (r == -ESRCH)
-		return; /* ended between survey and set: the audit will see */
-	turn->again = turn->again || r == -ESTALE || r == -EINVAL;
+		return;	    /* ended since the survey, or the id is a new thread's */
 	if (r == -ESTALE) { /* another thread has the id now; it got its mask back */
 		turn->e->stats.reverts++;
 		return;
@@ -152,10 +154,13 @@ is_due(struct turn *turn, struct vm_task *t)
 		return false;
 	if (affinity_read(t->thread.tid, &t->have) < 0)
 		return false;
-	if (cpuset_equal(&t->have, &t->want)) {
+	if (affinity_is_kept(&t->want, &t->have)) {
 		t->applied = true;
 		return false;
 	}
+	/* Somebody else set it, and is given way to. */
+	if (t->applied && turn->vm->peace_until_us != 0)
+		return false;
 	/* Pool workers come and go within a second; those that stay are set later. */
 	return !audit_is_passing(turn->e, t);
 }
@@ -179,6 +184,20 @@ apply_tasks(struct turn *turn)
 			set_mask(turn, t);
 		}
 	}
+}
+
+/* The other threads follow; a trouble with one of them must not let the next plan take
+ * the VM for new, and move it. */
+static bool
+are_vcpus_in_place(const struct vm *vm)
+{
+	for (size_t i = 0; i < vm->n_tasks; i++) {
+		const struct vm_task *t = &vm->tasks[i];
+
+		if (t->thread.class == THREAD_VCPU && t->wanted && !t->applied)
+			return false;
+	}
+	return true;
 }
 
 /* The VM is where a plan wants it: a restart may take its masks for granted. Returns
@@ -245,16 +264,20 @@ void
 apply_vm(struct engine *e, struct vm *vm)
 {
 	struct turn turn = {.e = e, .vm = vm, .all_done = true};
+	bool recorded;
 
 	turn.cause = vm->active != 0 ? cause_first(vm->active) : CAUSE_NEIGHBOUR;
 	turn.moves = xcalloc(vm->n_tasks, sizeof(struct move));
 	apply_tasks(&turn);
 	tell(&turn);
 	count_fight(&turn);
-	if (turn.all_done && mark_placed(&turn) &&
-		clock_now_us(e->clock) >= vm->peace_until_us)
+	recorded = !are_vcpus_in_place(vm) || mark_placed(&turn);
+	if (turn.all_done && recorded && vm->peace_until_us == 0)
 		report_better(vm);
-	if (turn.again)
-		vm->retry = true; /* the next audit kicks it */
+	vm->retry = vm->retry || turn.again;
+	if (turn.again || !turn.all_done || !recorded)
+		vm_rest(vm);
+	else
+		vm_rested(vm);
 	free(turn.moves);
 }

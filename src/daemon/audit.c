@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "act/affinity.h"
 #include "base/str.h"
@@ -50,7 +51,8 @@ see_new_thread(struct engine *e, struct vm *vm, pid_t tid)
 		.start_ticks = stat.start_ticks,
 		.class = THREAD_WORKER,
 		.index = -1};
-	str_copy(task.thread.comm, sizeof(task.thread.comm), stat.comm);
+	str_escape(stat.comm, strlen(stat.comm), task.thread.comm,
+		sizeof(task.thread.comm));
 	task.limit = vm->record.limit;
 	task.last_cpu = stat.last_cpu;
 	task.seen_us = clock_now_us(e->clock);
@@ -68,7 +70,7 @@ compare_mask(struct engine *e, struct vm_task *t)
 {
 	if (affinity_read(t->thread.tid, &t->have) < 0 || !t->wanted)
 		return -1;
-	if (cpuset_equal(&t->have, &t->want)) {
+	if (affinity_is_kept(&t->want, &t->have)) {
 		t->applied = true;
 		return -1;
 	}
@@ -100,8 +102,8 @@ drop_ended(struct engine *e, struct vm *vm)
 static bool
 may_repair(const struct engine *e, const struct vm *vm)
 {
-	return !e->dry_run && !vm->observe_only &&
-	       clock_now_us(e->clock) >= vm->peace_until_us;
+	return !e->dry_run && !vm->observe_only && vm->peace_until_us == 0 &&
+	       vm->rest == 0;
 }
 
 static void
@@ -148,11 +150,15 @@ audit_one(struct engine *e, struct vm *vm)
 	if (!vm->proven)
 		return;
 	end_peace(e, vm);
-	if (!vm->surveyed || vm->retry) {
+	if (vm->rest > 0)
+		vm->rest--;
+	if (vm->rest == 0 && (!vm->surveyed || vm->retry)) {
 		vm->retry = false;
 		engine_kick(e, vm, CAUSE_RETRY);
 		return;
 	}
+	if (!vm->surveyed)
+		return;
 	n = task_list_read(e->procfd, vm->identity.pid, &tids);
 	if (n > 0) /* else it ended: its pidfd tells */
 		compare_threads(e, vm, tids, (size_t)n);

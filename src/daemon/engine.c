@@ -124,6 +124,7 @@ void
 engine_facts_arrived(struct engine *e, struct vm *vm)
 {
 	vm->awaiting = false;
+	vm->facts_new = true;
 	vm->fresh = true;
 	if (vm->active == 0)
 		vm->active = cause_bit(CAUSE_RETRY);

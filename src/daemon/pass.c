@@ -21,9 +21,10 @@ give_up_for_now(struct vm *vm, int r, const struct err *why)
 {
 	vm->fresh = false;
 	vm->active = 0;
-	if (r == -ESRCH)
-		return; /* ended: its pidfd tells */
+	if (r == -ESRCH || r == -EAGAIN)
+		return; /* ended: its pidfd tells; or QMP is asked again */
 	vm->surveyed = false;
+	vm_rest(vm);
 	report_trouble(vm, why);
 }
 

@@ -66,7 +66,7 @@ current_masks(struct seat *seat, bool keep_wants)
 static enum place_mode
 effective_mode(const struct engine *e, const struct vm *vm)
 {
-	if (vm->foreign || adopt_waits(vm))
+	if (vm->foreign || adopt_waits(e, vm))
 		return PLACE_OFF;
 	return settings_mode(&e->config, vm->id, NULL);
 }
@@ -118,6 +118,14 @@ want_nothing(struct vm *vm)
 	return false;
 }
 
+/* A trouble that lasts is worth more than what the plan says. */
+static void
+set_note(struct vm *vm, const char *note)
+{
+	if (vm->said[0] == '\0' || (vm->fresh && vm->peace_until_us == 0))
+		str_copy(vm->note, sizeof(vm->note), note);
+}
+
 static bool
 take_result(struct seat *seat, const struct plan_result *result)
 {
@@ -126,12 +134,10 @@ take_result(struct seat *seat, const struct plan_result *result)
 
 	str_copy(vm->why, sizeof(vm->why), result->why);
 	if (result->verdict == PLAN_LEAVE) {
-		if (!vm->foreign && !adopt_waits(vm))
-			str_copy(vm->note, sizeof(vm->note), result->why);
+		set_note(vm, result->why);
 		return want_nothing(vm);
 	}
-	/* trouble that stands is still worth its line when a neighbour is planned */
-	str_copy(vm->note, sizeof(vm->note), vm->said);
+	set_note(vm, "");
 	vm->domain = result->domain;
 	vm->emulator = result->emulator;
 	for (unsigned int i = 0; i < seat->n && i < result->n_vcpus; i++)
@@ -144,14 +150,25 @@ take_result(struct seat *seat, const struct plan_result *result)
 }
 
 static void
-note_of_unplanned(struct vm *vm)
+note_of_unplanned(const struct engine *e, struct vm *vm)
 {
 	if (vm->foreign)
-		str_copy(vm->note, sizeof(vm->note),
-			"left alone: its vCPUs already had masks of their own");
-	else if (adopt_waits(vm))
-		str_copy(vm->note, sizeof(vm->note),
-			"ran before qmpind: waits for its turn (adopt = gradual)");
+		set_note(vm, "left alone: its vCPUs already had masks of their own");
+	else if (adopt_waits(e, vm))
+		set_note(vm, "ran before qmpind: waits for its turn (adopt = gradual)");
+}
+
+/* A VM that is not looked at in this pass has new wants. What it had before us, its
+ * limit, may have changed since it was looked at: look again before the first set. */
+static void
+join_pass(struct engine *e, struct vm *vm)
+{
+	if (vm->fresh)
+		return;
+	if (vm->touched)
+		vm->fresh = true;
+	else
+		engine_kick(e, vm, CAUSE_NEIGHBOUR);
 }
 
 static int
@@ -174,9 +191,9 @@ plan_seats(struct engine *e, const struct plan_vm *vms, struct seat *seats,
 		return r;
 	for (unsigned int i = 0; i < n; i++) {
 		if (take_result(&seats[i], &plan->results[i]))
-			seats[i].vm->fresh = true;
+			join_pass(e, seats[i].vm);
 		seats[i].vm->observe_only = !plan->results[i].apply;
-		note_of_unplanned(seats[i].vm);
+		note_of_unplanned(e, seats[i].vm);
 	}
 	plan_free(plan);
 	return 0;

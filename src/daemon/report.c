@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "daemon/vm.h"
@@ -20,6 +21,11 @@
 /* Message ids of the catalog, random once and then fixed. */
 #define MESSAGE_MOVED "6f1c1b7d2a3e4c0f9e8d5b4a7c602113"
 #define MESSAGE_TROUBLE "0d3b9a54c1f24f6d8a77e2b9f1d4c326"
+
+/* Troubles of one VM that come and go: so many at once, then one a minute. */
+#define TROUBLES_BURST 5.0
+#define TROUBLES_PER_S (1.0 / 60.0)
+#define HUSH_TEXT " (comes and goes: told once a minute from now on)"
 
 /* Long enough for any mask worth reading in a log line; longer ones end in "...". */
 #define CPUS_MAX 512
@@ -148,16 +154,38 @@ report_vm(const struct vm *vm, int priority, const char *fmt, ...)
 	log_fields(priority, NULL, &field, 1, "vm %s: %s", vm->id, text);
 }
 
+/* Take a token of the VM's budget for troubles; false: none is left. */
+static bool
+may_speak(struct vm *vm)
+{
+	uint64_t now = clock_now_us(vm->clock);
+
+	if (vm->words_us == 0)
+		vm->words = TROUBLES_BURST;
+	else
+		vm->words += (double)(now - vm->words_us) * TROUBLES_PER_S / 1e6;
+	if (vm->words > TROUBLES_BURST)
+		vm->words = TROUBLES_BURST;
+	vm->words_us = now;
+	if (vm->words < 1.0)
+		return false;
+	vm->words -= 1.0;
+	return true;
+}
+
 static void
 say_trouble(struct vm *vm, const char *text)
 {
 	struct log_field field = {"QMPIN_VM", vm->id};
 
 	str_copy(vm->note, sizeof(vm->note), text);
-	if (str_equal(vm->said, text))
+	if (str_equal(vm->said, text) && !vm->hushed)
 		return;
 	str_copy(vm->said, sizeof(vm->said), text);
-	log_fields(LOG_WARNING, MESSAGE_TROUBLE, &field, 1, "vm %s: %s", vm->id, text);
+	vm->hushed = !may_speak(vm);
+	if (!vm->hushed)
+		log_fields(LOG_WARNING, MESSAGE_TROUBLE, &field, 1, "vm %s: %s%s",
+			vm->id, text, vm->words < 1.0 ? HUSH_TEXT : "");
 }
 
 void
@@ -188,5 +216,6 @@ report_better(struct vm *vm)
 	if (str_has_prefix(vm->said, vm->note)) /* the note is shorter */
 		vm->note[0] = '\0';
 	vm->said[0] = '\0';
-	report_vm(vm, LOG_INFO, "all well again");
+	if (!vm->hushed)
+		report_vm(vm, LOG_INFO, "all well again");
 }

@@ -76,6 +76,21 @@ merge_task(struct engine *e, struct vm *vm, const struct vm_thread *thread,
 	return affinity_read(thread->tid, &out->have);
 }
 
+/* A thread not seen before that may be anything: only QMP can say what it is. */
+static bool
+has_newcomer(struct vm *vm, const struct vm_task *tasks, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct vm_thread *t = &tasks[i].thread;
+		const struct vm_task *old = vm_task_find(vm, t->tid);
+
+		if (t->class == THREAD_WORKER && !threads_is_helper(t->comm) &&
+			(old == NULL || old->thread.start_ticks != t->start_ticks))
+			return true;
+	}
+	return false;
+}
+
 static int
 replace_tasks(struct engine *e, struct vm *vm, const struct vm_thread *threads,
 	const struct task_stat *stats, size_t n)
@@ -93,6 +108,9 @@ replace_tasks(struct engine *e, struct vm *vm, const struct vm_thread *threads,
 			return r;
 		}
 	}
+	/* the audit will not take it for new: ask now */
+	if (!vm->facts_new && has_newcomer(vm, tasks, kept))
+		engine_kick(e, vm, CAUSE_THREADS);
 	free(vm->tasks);
 	vm->tasks = tasks;
 	vm->n_tasks = kept;
@@ -100,11 +118,12 @@ replace_tasks(struct engine *e, struct vm *vm, const struct vm_thread *threads,
 	return 0;
 }
 
-/* A mask of all online CPUs means "no limit": CPUs that come online later count too. */
+/* A mask of all online CPUs means "no limit": CPUs that come online later count too.
+ * The topology may be older than the mask, so the kernel has its say. */
 static struct cpuset
-as_limit(const struct engine *e, const struct cpuset *have)
+as_limit(const struct engine *e, const struct cpuset *online, const struct cpuset *have)
 {
-	if (cpuset_within(&e->host.topo->online, have))
+	if (cpuset_within(&e->host.topo->online, have) && cpuset_within(online, have))
 		return cpuset_below(CPUSET_CAP);
 	return *have;
 }
@@ -127,13 +146,16 @@ static void
 first_touch(struct engine *e, struct vm *vm)
 {
 	struct record *r = &vm->record;
+	struct cpuset online;
 
+	if (affinity_online(&online) < 0) /* then no mask is known to be of all */
+		online = cpuset_below(CPUSET_CAP);
 	*r = (struct record){
 		.pid = vm->identity.pid, .start_ticks = vm->identity.start_ticks};
 	str_copy(r->id, sizeof(r->id), vm->id);
 	for (size_t i = 0; i < vm->n_tasks; i++) {
 		struct vm_task *t = &vm->tasks[i];
-		struct cpuset limit = as_limit(e, &t->have);
+		struct cpuset limit = as_limit(e, &online, &t->have);
 
 		record_add(r, t->thread.tid, t->thread.start_ticks, &limit);
 		if (t->thread.class == THREAD_VCPU ||
@@ -220,8 +242,14 @@ classify(struct engine *e, struct vm *vm, struct err *err)
 int
 survey_vm(struct engine *e, struct vm *vm, struct err *err)
 {
+	bool facts_new = vm->facts_new;
 	int r = classify(e, vm, err);
 
+	vm->facts_new = false;
+	if (r == -ESTALE && !facts_new) {
+		engine_kick(e, vm, CAUSE_THREADS);
+		return -EAGAIN;
+	}
 	if (r < 0)
 		return r;
 	if (!vm->has_record && load_record(e, vm)) {

@@ -16,7 +16,8 @@ struct vm;
  * Bring vm->tasks, vm->record, vm->foreign and vm->placed up to date.
  *
  * Returns 0, -ESTALE (QMP names threads that are not the VM's: nothing may be pinned;
- * observe again), -ESRCH (the process ended) or another errno with @err.
+ * observe again), -EAGAIN (QMP's word was an older one: it is asked again), -ESRCH (the
+ * process ended) or another errno with @err.
  */
 MUST_CHECK int survey_vm(struct engine *e, struct vm *vm, struct err *err);
 

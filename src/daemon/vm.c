@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "base/xalloc.h"
 
@@ -20,6 +21,9 @@ static const char *const state_names[VM_N_STATES] = {
 	[VM_STALLED] = "stalled",
 	[VM_GONE] = "gone",
 };
+
+/* At most 1 << RESTS_MAX audits: half a minute. */
+#define RESTS_MAX 4u
 
 /* Which states may follow which. */
 #define TO(s) (1u << (s))
@@ -50,7 +54,22 @@ vm_new(const char *id, int vmid, const char *socket_path, const char *pid_path)
 	vm->pid_path = xstrdup(pid_path);
 	vm->identity.pidfd = -1;
 	vm->last_cause = -1;
+	vm->clock = clock_system();
 	return vm;
+}
+
+void
+vm_rest(struct vm *vm)
+{
+	vm->rest = 1u << vm->rests;
+	if (vm->rests < RESTS_MAX)
+		vm->rests++;
+}
+
+void
+vm_rested(struct vm *vm)
+{
+	vm->rest = vm->rests = 0;
 }
 
 void
@@ -64,7 +83,7 @@ vm_forget_process(struct vm *vm)
 	vm->identity = (struct vm_identity){.pidfd = -1};
 	vm->proven = false;
 	qmp_facts_fini(&vm->facts);
-	vm->has_facts = false;
+	vm->has_facts = vm->facts_new = false;
 	if (vm->has_record)
 		record_fini(&vm->record);
 	vm->has_record = vm->record_dirty = vm->touched = false;
@@ -75,6 +94,7 @@ vm_forget_process(struct vm *vm)
 	vm->preexisting = vm->foreign = vm->placed = false;
 	vm->domain = vm->told = CPUSET_NONE;
 	vm->retry = vm->observe_only = false;
+	vm_rested(vm);
 	vm->fights = 0;
 	vm->peace_until_us = 0;
 	vm->emulator = CPUSET_NONE;

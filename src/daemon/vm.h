@@ -18,6 +18,7 @@
 #include "vm/identity.h"
 #include "vm/threads.h"
 
+struct clock;
 struct event;
 
 /* io.qmpin's State. */
@@ -60,6 +61,7 @@ struct vm {
 	struct vm_identity identity;
 	struct event *on_end; /* pidfd */
 	bool has_facts;
+	bool facts_new; /* not surveyed with yet */
 	struct qmp_facts facts;
 
 	bool has_record;
@@ -85,7 +87,9 @@ struct vm {
 	bool observe_only;	/* planned, never applied */
 	struct cpuset domain;	/* where the plan put it; empty: nowhere */
 	struct cpuset told;	/* domain of the last decision that was logged */
-	bool retry;		/* the next audit looks at it again */
+	bool retry;		/* an audit looks at it again */
+	unsigned int rest;	/* audits until then */
+	unsigned int rests;	/* failures in a row, capped */
 	struct cpuset emulator; /* wanted for all threads but vCPUs; empty: nothing */
 	char note[256];		/* why it is as it is, when that is worth a line */
 	char why[256];		/* of the last plan */
@@ -95,7 +99,11 @@ struct vm {
 	uint64_t peace_until_us; /* left alone until then; 0: not */
 	uint64_t last_move_us;	 /* real time; 0: never */
 	int last_cause;		 /* enum cause, -1: none */
-	char said[512];		 /* last trouble that was logged: say it once */
+	char said[512];		 /* last trouble: say it once */
+	bool hushed;		 /* it was not logged: over the budget */
+	double words;		 /* budget of troubles that are logged */
+	uint64_t words_us;	 /* 0: not begun */
+	const struct clock *clock;
 };
 
 /** New VM in state VM_FOUND. Strings are copied. */
@@ -108,6 +116,12 @@ void vm_free(struct vm *vm);
 /** The one way to change the state; an impossible step is our bug. */
 void vm_set_state(struct vm *vm, enum vm_state state);
 const char *vm_state_name(enum vm_state state);
+
+/** Something failed and is tried again at an audit: the next one, then more and more
+ * seldom. */
+void vm_rest(struct vm *vm);
+/** It is as it should be: the next failure is the first again. */
+void vm_rested(struct vm *vm);
 
 /** Forget the process: identity, facts, threads, record, plan. */
 void vm_forget_process(struct vm *vm);

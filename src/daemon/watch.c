@@ -185,6 +185,7 @@ on_monitor_no_facts(void *owner, const struct err *why)
 
 	vm->awaiting = false;
 	vm->retry = true;
+	vm_rest(vm);
 	report_trouble(vm, why);
 }
 
@@ -217,11 +218,14 @@ on_discovery_found(void *owner, const struct discovered *found)
 		.clock = w->engine->clock,
 		.first_delay_ms = found->fresh ? FIRST_CONNECT_MS : 0};
 
-	if (vm != NULL) /* a new QEMU under the id of one that is still ending */
-		forget_vm(w, vm);
+	/* A new QEMU under the id of one that is still ending; or the same one whose
+	 * socket was away: the record stays, it says whose it is. */
+	if (vm != NULL)
+		engine_remove(w->engine, vm);
 	vm = vm_new(found->id, found->vmid, found->socket_path, found->pid_path);
 	vm->owner = w;
 	vm->found_us = clock_now_us(w->engine->clock);
+	vm->clock = w->engine->clock;
 	vm->preexisting = !found->fresh;
 	vm->monitor = monitor_new(w->engine->base, &options, &monitor_handlers, vm);
 	engine_add(w->engine, vm);

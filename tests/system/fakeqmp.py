@@ -5,10 +5,13 @@
 Serves BASE.qmp and writes its own process id to BASE.pid, as an honest QEMU would; what
 it says is wrong in the way that BEHAVIOUR names. Runs until it is killed.
 """
+import ctypes
 import json
 import os
 import socket
 import sys
+import threading
+import time
 
 GREETING = {"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7},
                                 "package": "fake"}, "capabilities": ["oob"]}}
@@ -203,6 +206,62 @@ def drip(s):
                 return
         except TimeoutError:
             pass
+
+
+def moody(s):
+    """Proper QMP, but every other observation is refused, and it asks for more."""
+    refused = False
+
+    def answer(s, request):
+        nonlocal refused
+        if request.get("execute") == "query-status":
+            refused = not refused
+            if refused:
+                send(s, {"error": {"class": "GenericError", "desc": "not now"},
+                         "id": request.get("id")})
+            return refused
+        if request.get("execute") == "query-name":
+            send(s, {"timestamp": {"seconds": 1, "microseconds": 2},
+                     "event": "RESUME"})
+        return False
+
+    send(s, GREETING)
+    serve(s, [], answer)
+
+
+def stubborn(s):
+    """Proper QMP with one vCPU; another thread belongs to another user."""
+    vcpus = []
+
+    def run(as_user):
+        if as_user:
+            ctypes.CDLL(None).prctl(15, b"call_rcu", 0, 0, 0)  # one that stays
+            ctypes.CDLL(None).syscall(117, 65534, 65534, 65534)  # this thread only
+        else:
+            vcpus.append(vcpu(0, threading.get_native_id()))
+        threading.Event().wait()
+
+    for as_user in (False, True):
+        threading.Thread(target=run, args=(as_user,), daemon=True).start()
+    while not vcpus:
+        time.sleep(0.001)
+    send(s, GREETING)
+    serve(s, vcpus)
+
+
+def late_threads(s):
+    """Proper QMP; once it was asked, a thread comes whose name a terminal would obey."""
+    def named():
+        ctypes.CDLL(None).prctl(15, b"worker\x1b[m", 0, 0, 0)
+        threading.Event().wait()
+
+    def answer(_s, request):
+        if request.get("execute") == "query-name" and threading.active_count() == 1:
+            threading.Timer(0.5, threading.Thread(target=named).start).start()
+        return False
+
+    send(s, GREETING)
+    serve(s, [], answer)
 
 
 def main():

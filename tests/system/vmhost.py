@@ -373,9 +373,9 @@ class Host:
         self.helpers.append(process)
         return process
 
-    def fake(self, behaviour, vmid, *more, pid_file=True):
+    def fake(self, behaviour, vmid, *more, prefix=()):
         """A hostile monitor instead of a VM (see fakeqmp.py)."""
-        argv = [sys.executable, "-B", os.path.join(HERE, "fakeqmp.py"), behaviour,
+        argv = [*prefix, sys.executable, "-B", os.path.join(HERE, "fakeqmp.py"), behaviour,
                 self.path("vm", "%d" % vmid)] + [str(m) for m in more]
         process = self.helper(*argv)
         socket_path = self.path("vm", "%d.qmp" % vmid)

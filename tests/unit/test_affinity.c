@@ -188,6 +188,21 @@ a_cpu_that_is_not_there_is_not_missed(void **state)
 }
 
 static void
+only_what_is_offline_may_be_missing(void **state)
+{
+	struct fixture *f = *state;
+	struct cpuset want = f->all;
+
+	assert_true(affinity_is_kept(&f->all, &f->all));
+	cpuset_add(&want, CPUSET_CAP - 1);
+	assert_true(affinity_is_kept(&want, &f->all));
+	assert_false(affinity_is_kept(&f->all, &want));
+	need_two_cpus(f);
+	assert_false(affinity_is_kept(&f->all, &f->one));
+	assert_false(affinity_is_kept(&f->one, &f->all));
+}
+
+static void
 a_mask_without_any_cpu_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -449,6 +464,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_CHILD(a_mask_is_set_on_one_thread_and_read_back),
 		WITH_CHILD(a_cpu_that_is_not_there_is_not_missed),
+		WITH_CHILD(only_what_is_offline_may_be_missing),
 		WITH_CHILD(a_mask_without_any_cpu_is_refused),
 		WITH_CHILD(a_thread_of_another_process_is_never_set),
 		WITH_CHILD(id_zero_is_not_ourselves),

@@ -41,6 +41,7 @@ what_a_guest_can_do_at_will_is_marked(void **state)
 	(void)state;
 	assert_true(cause_by_guest(CAUSE_HOTPLUG));
 	assert_true(cause_by_guest(CAUSE_RESET));
+	assert_true(cause_by_guest(CAUSE_RESUME));
 	assert_false(cause_by_guest(CAUSE_DRIFT));
 	assert_false(cause_by_guest(CAUSE_APPEARED));
 }

@@ -120,6 +120,24 @@ the_life_of_a_vm_is_made_of_legal_steps(void **state)
 	vm_free(vm);
 }
 
+static void
+what_fails_is_tried_more_and_more_seldom_until_it_works(void **state)
+{
+	static const unsigned int rests[] = {1, 2, 4, 8, 16, 16, 16};
+	struct vm *vm = new_vm();
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < ARRAY_LEN(rests); i++) {
+			vm_rest(vm);
+			assert_int_equal(vm->rest, rests[i]);
+		}
+		vm_rested(vm);
+		assert_int_equal(vm->rest, 0);
+	}
+	vm_free(vm);
+}
+
 int
 main(void)
 {
@@ -129,6 +147,8 @@ main(void)
 		cmocka_unit_test(cpus_of_a_vm_are_what_is_wanted_else_what_it_has),
 		cmocka_unit_test(a_forgotten_process_leaves_nothing_behind),
 		cmocka_unit_test(the_life_of_a_vm_is_made_of_legal_steps),
+		cmocka_unit_test(
+			what_fails_is_tried_more_and_more_seldom_until_it_works),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
