@@ -251,7 +251,8 @@ apply_vm(struct engine *e, struct vm *vm)
 	apply_tasks(&turn);
 	tell(&turn);
 	count_fight(&turn);
-	if (turn.all_done && mark_placed(&turn))
+	if (turn.all_done && mark_placed(&turn) &&
+		clock_now_us(e->clock) >= vm->peace_until_us)
 		report_better(vm);
 	if (turn.again)
 		vm->retry = true; /* the next audit kicks it */
