@@ -184,6 +184,8 @@ report_better(struct vm *vm)
 {
 	if (vm->said[0] == '\0')
 		return;
+	if (str_has_prefix(vm->said, vm->note)) /* the note is shorter */
+		vm->note[0] = '\0';
 	vm->said[0] = '\0';
 	report_vm(vm, LOG_INFO, "all well again");
 }
