@@ -133,6 +133,8 @@ on_throttle_timeout(evutil_socket_t fd, short what, void *arg)
 	for (size_t i = 0; i < e->n_vms; i++) {
 		struct vm *vm = e->vms[i];
 
+		if (vm->delayed != 0)
+			(void)guest_may(e, vm); /* the second's token goes here */
 		vm->causes |= vm->delayed;
 		vm->delayed = 0;
 		if (vm->causes != 0)
