@@ -172,27 +172,33 @@ apply_tasks(struct turn *turn)
 			continue;
 		if (pretence_of(turn->e, vm) != NULL)
 			note_move(turn, t, &t->have);
-		else if (!save_record(turn))
+		else if (!save_record(turn)) {
+			turn->all_done = false;
 			return; /* never touch what could not be recorded */
-		else
+		} else {
 			set_mask(turn, t);
+		}
 	}
 }
 
-/* The VM is where a plan wants it: a restart may take its masks for granted. */
-static void
+/* The VM is where a plan wants it: a restart may take its masks for granted. Returns
+ * false when that could not be recorded. */
+static bool
 mark_placed(struct turn *turn)
 {
 	struct vm *vm = turn->vm;
 
 	if (pretence_of(turn->e, vm) != NULL || cpuset_empty(&vm->domain))
-		return;
+		return true;
 	vm->placed = true;
 	if (!vm->record.placed) {
 		vm->record.placed = true;
 		vm->record_dirty = true;
 	}
-	(void)save_record(turn);
+	if (save_record(turn))
+		return true;
+	turn->again = true;
+	return false;
 }
 
 /* Somebody else may keep setting other masks: after many repairs in a row give way. */
@@ -245,10 +251,9 @@ apply_vm(struct engine *e, struct vm *vm)
 	apply_tasks(&turn);
 	tell(&turn);
 	count_fight(&turn);
-	if (turn.all_done) {
-		mark_placed(&turn);
+	if (turn.all_done && mark_placed(&turn) &&
+		clock_now_us(e->clock) >= vm->peace_until_us)
 		report_better(vm);
-	}
 	if (turn.again)
 		vm->retry = true; /* the next audit kicks it */
 	free(turn.moves);

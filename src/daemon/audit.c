@@ -129,6 +129,16 @@ compare_threads(struct engine *e, struct vm *vm, const pid_t *tids, size_t n)
 		engine_kick(e, vm, cause_first(found));
 }
 
+/* Giving way is over: one pass finds out how things are, and says so. */
+static void
+end_peace(const struct engine *e, struct vm *vm)
+{
+	if (vm->peace_until_us == 0 || clock_now_us(e->clock) < vm->peace_until_us)
+		return;
+	vm->peace_until_us = 0;
+	vm->retry = true;
+}
+
 static void
 audit_one(struct engine *e, struct vm *vm)
 {
@@ -137,6 +147,7 @@ audit_one(struct engine *e, struct vm *vm)
 
 	if (!vm->proven)
 		return;
+	end_peace(e, vm);
 	if (!vm->surveyed || vm->retry) {
 		vm->retry = false;
 		engine_kick(e, vm, CAUSE_RETRY);

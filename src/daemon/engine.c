@@ -15,6 +15,8 @@
 
 /* How long a pass waits for the answers of other VMs: QMP needs about 1 ms. */
 #define GATHER_MS 5
+/* At first sight of a host full of VMs: so long for all that answer to be seen. */
+#define FIRST_LOOK_US UINT64_C(200000)
 /* Guest-made causes: so many at once, then one a second. */
 #define GUEST_BURST 32.0
 #define GUEST_PER_S 1.0
@@ -28,16 +30,39 @@ arm(struct event *ev, unsigned int ms)
 		evtimer_add(ev, &tv);
 }
 
-/* VMs that were asked and can still answer. */
+/* A VM that was just found and answers: placing it together with the others found with
+ * it spares them a second look at each other. */
+static bool
+is_first_look(const struct engine *e, const struct vm *vm)
+{
+	enum monitor_phase phase = monitor_phase(vm->monitor);
+
+	return !vm->surveyed && !vm->fresh &&
+	       (phase == MONITOR_CONNECTING || phase == MONITOR_WATCHING) &&
+	       clock_now_us(e->clock) - vm->found_us < FIRST_LOOK_US;
+}
+
+static bool
+is_first_time(const struct engine *e)
+{
+	for (size_t i = 0; i < e->n_vms; i++) {
+		if (is_first_look(e, e->vms[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Somebody else's answer is worth a short wait. */
 static bool
 anyone_awaited(const struct engine *e)
 {
 	for (size_t i = 0; i < e->n_vms; i++) {
-		if (e->vms[i]->awaiting &&
-			monitor_phase(e->vms[i]->monitor) == MONITOR_WATCHING)
+		const struct vm *vm = e->vms[i];
+
+		if (vm->awaiting && monitor_phase(vm->monitor) == MONITOR_WATCHING)
 			return true;
 	}
-	return false;
+	return is_first_time(e);
 }
 
 static void
@@ -56,9 +81,14 @@ run_pass(struct engine *e)
 static void
 on_gather_timeout(evutil_socket_t fd, short what, void *arg)
 {
+	struct engine *e = arg;
+
 	(void)fd;
 	(void)what;
-	run_pass(arg);
+	if (is_first_time(e))
+		arm(e->gather, GATHER_MS);
+	else
+		run_pass(e);
 }
 
 /* Split the marked VMs: those that need QMP's word, and those that do not. */
@@ -133,6 +163,8 @@ on_throttle_timeout(evutil_socket_t fd, short what, void *arg)
 	for (size_t i = 0; i < e->n_vms; i++) {
 		struct vm *vm = e->vms[i];
 
+		if (vm->delayed != 0)
+			(void)guest_may(e, vm); /* the second's token goes here */
 		vm->causes |= vm->delayed;
 		vm->delayed = 0;
 		if (vm->causes != 0)

@@ -69,6 +69,39 @@ tests_unit_test_settings_load_LDADD = $(LINK_SETTINGS) $(CMOCKA_LIBS)
 tests_unit_test_notify_SOURCES = tests/unit/test_notify.c
 tests_unit_test_notify_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_notify_LDADD = src/libdaemon.a $(LINK_BASE) $(CMOCKA_LIBS)
+
+# The engine on real threads: a stand-in for QEMU, a clock that the test moves.
+daemon_stage = \
+	tests/unit/stage.c tests/unit/stage.h \
+	tests/unit/standin.c tests/unit/standin.h \
+	tests/unit/logcatch.c tests/unit/logcatch.h \
+	tests/unit/qmp_server.c tests/unit/qmp_server.h \
+	tests/unit/procs.c tests/unit/procs.h
+daemon_test_cppflags = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(CMOCKA_CFLAGS)
+
+UNIT_TESTS += \
+	tests/unit/test_engine \
+	tests/unit/test_engine_budgets \
+	tests/unit/test_engine_restart \
+	tests/unit/test_leftovers \
+	tests/unit/test_report
+tests_unit_test_engine_SOURCES = tests/unit/test_engine.c $(daemon_stage)
+tests_unit_test_engine_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_engine_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_engine_budgets_SOURCES = tests/unit/test_engine_budgets.c $(daemon_stage)
+tests_unit_test_engine_budgets_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_engine_budgets_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_engine_restart_SOURCES = tests/unit/test_engine_restart.c $(daemon_stage)
+tests_unit_test_engine_restart_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_engine_restart_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_leftovers_SOURCES = tests/unit/test_leftovers.c \
+	tests/unit/procs.c tests/unit/procs.h
+tests_unit_test_leftovers_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_leftovers_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_report_SOURCES = tests/unit/test_report.c \
+	tests/unit/logcatch.c tests/unit/logcatch.h
+tests_unit_test_report_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_report_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 endif
 
 if FUZZING

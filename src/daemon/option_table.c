@@ -27,6 +27,12 @@ mode_supported(int value)
 }
 
 static bool
+smt_supported(int value)
+{
+	return place_smt_supported((enum place_smt)value);
+}
+
+static bool
 select_supported(int value)
 {
 	return value == SETTINGS_SELECT_ALL;
@@ -63,8 +69,8 @@ static const struct option_def table[] = {
 		.fallback = "share",
 		.words = smt_words,
 		.parse = place_smt_parse,
-		.text = "SMT siblings of a VM's CPUs: used like any CPU, left idle, or kept from"
-			" other VMs.",
+		.supported = smt_supported,
+		.text = "SMT siblings of a VM's CPUs: used like any CPU.",
 		IN_CONFIG(smt),
 		IN_VM(smt)},
 	{.key = "emulator",

@@ -130,7 +130,8 @@ take_result(struct seat *seat, const struct plan_result *result)
 			str_copy(vm->note, sizeof(vm->note), result->why);
 		return want_nothing(vm);
 	}
-	vm->note[0] = '\0';
+	/* trouble that stands is still worth its line when a neighbour is planned */
+	str_copy(vm->note, sizeof(vm->note), vm->said);
 	vm->domain = result->domain;
 	vm->emulator = result->emulator;
 	for (unsigned int i = 0; i < seat->n && i < result->n_vcpus; i++)

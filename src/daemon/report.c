@@ -63,7 +63,7 @@ run_length(const struct move *moves, size_t n, size_t first)
 	return end - first;
 }
 
-/* "vCPUs 0-3", "vCPU 2", "emulator and 4 more threads", "worker 4711". */
+/* "vCPUs 0-3", "vCPU 2", "emulator and 4 more threads", "worker". */
 static void
 describe(const struct move *run, size_t n, char *who, size_t who_size, char *vcpus,
 	size_t vcpus_size)
@@ -76,8 +76,9 @@ describe(const struct move *run, size_t n, char *who, size_t who_size, char *vcp
 			(void)snprintf(who, who_size, "%s",
 				thread_class_name(run[0].thread.class));
 		else
-			(void)snprintf(who, who_size, "%s and %zu more threads",
-				thread_class_name(run[0].thread.class), n - 1);
+			(void)snprintf(who, who_size, "%s and %zu more thread%s",
+				thread_class_name(run[0].thread.class), n - 1,
+				n > 2 ? "s" : "");
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -184,6 +185,8 @@ report_better(struct vm *vm)
 {
 	if (vm->said[0] == '\0')
 		return;
+	if (str_has_prefix(vm->said, vm->note)) /* the note is shorter */
+		vm->note[0] = '\0';
 	vm->said[0] = '\0';
 	report_vm(vm, LOG_INFO, "all well again");
 }

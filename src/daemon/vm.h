@@ -51,7 +51,8 @@ struct vm {
 	char *pid_path;
 	bool socket_lost; /* the file is gone, the process may live on */
 	enum vm_state state;
-	void *owner; /* the watch that made it */
+	uint64_t found_us; /* when the socket was seen */
+	void *owner;	   /* the watch that made it */
 
 	struct monitor *monitor;
 	bool refused; /* the last peer was; its reason is told already */

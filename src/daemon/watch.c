@@ -121,13 +121,23 @@ state_of(const struct vm *vm, enum monitor_phase phase)
 	}
 }
 
+/* Not news: a dead VM's stale socket refuses; the reason of a refusal of ours was told;
+ * a session that breaks off is how a VM ends, and otherwise the next attempt tells. */
+static bool
+is_news(const struct vm *vm, enum monitor_phase phase, bool was_up)
+{
+	if (vm->state == VM_GONE || vm->refused)
+		return false;
+	return phase != MONITOR_IDLE || !was_up;
+}
+
 static void
 on_monitor_phase(void *owner, enum monitor_phase phase, const struct err *why)
 {
 	struct vm *vm = owner;
 	struct watch *w = vm->owner;
+	bool was_up = vm->state == VM_WATCHING || vm->state == VM_PAUSED;
 
-	/* A dead VM's stale socket refuses: that is no news. */
 	if (vm->state == VM_GONE && phase == MONITOR_CONNECTING)
 		return;
 	if (vm->state == VM_GONE && phase == MONITOR_WATCHING)
@@ -135,7 +145,7 @@ on_monitor_phase(void *owner, enum monitor_phase phase, const struct err *why)
 	if (phase != MONITOR_REFUSED && phase != MONITOR_IDLE)
 		vm->refused = false;
 	vm_set_state(vm, state_of(vm, phase));
-	if (err_is_set(why) && vm->state != VM_GONE && !vm->refused)
+	if (err_is_set(why) && is_news(vm, phase, was_up))
 		report_trouble(vm, why);
 	if (phase == MONITOR_WATCHING)
 		engine_kick(w->engine, vm,
@@ -211,6 +221,7 @@ on_discovery_found(void *owner, const struct discovered *found)
 		forget_vm(w, vm);
 	vm = vm_new(found->id, found->vmid, found->socket_path, found->pid_path);
 	vm->owner = w;
+	vm->found_us = clock_now_us(w->engine->clock);
 	vm->preexisting = !found->fresh;
 	vm->monitor = monitor_new(w->engine->base, &options, &monitor_handlers, vm);
 	engine_add(w->engine, vm);

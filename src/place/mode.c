@@ -97,3 +97,9 @@ place_mode_supported(enum place_mode mode)
 	}
 	return false;
 }
+
+bool
+place_smt_supported(enum place_smt smt)
+{
+	return smt == PLACE_SMT_SHARE;
+}

@@ -40,5 +40,6 @@ int place_emulator_parse(const char *name);
 /** This version plans with the mode; the others are refused when they are configured.
  */
 bool place_mode_supported(enum place_mode mode);
+bool place_smt_supported(enum place_smt smt);
 
 #endif

@@ -181,6 +181,7 @@ set_up(struct world *w, struct world_vm *vm)
 	struct cpuset allowed = cpuset_and(&vm->in->limit, &w->usable);
 
 	vm->cls = world_class_of(w, &allowed);
+	vm->n_allowed = w->classes[vm->cls].n_cpus;
 	vm->need = wait_need_of(vm->in->id, (int32_t)(vm->demand * WAIT_UNIT));
 	if (vm->role != WORLD_PIN)
 		return;
@@ -215,12 +216,15 @@ put_back(struct world *w, struct world_vm **todo, bool *changed)
 	return n;
 }
 
+/* Who has the least choice comes first: the others can make room. Then the largest. */
 static int
-by_size(const void *a, const void *b)
+by_choice(const void *a, const void *b)
 {
 	const struct world_vm *x = *(struct world_vm *const *)a;
 	const struct world_vm *y = *(struct world_vm *const *)b;
 
+	if (x->n_allowed != y->n_allowed)
+		return x->n_allowed < y->n_allowed ? -1 : 1;
 	if (x->in->n_vcpus != y->in->n_vcpus)
 		return x->in->n_vcpus > y->in->n_vcpus ? -1 : 1;
 	return by_id(x, y);
@@ -245,7 +249,7 @@ place_all(struct world *w)
 	bool changed = false;
 	unsigned int n = put_back(w, todo, &changed);
 
-	qsort(todo, n, sizeof(struct world_vm *), by_size);
+	qsort(todo, n, sizeof(struct world_vm *), by_choice);
 	for (unsigned int i = 0; i < n; i++)
 		place(w, todo[i]);
 	/* a world in which nothing happened is left alone, whatever it looks like */

@@ -199,7 +199,8 @@ say_limits(const struct world *w, const struct world_vm *vm, unsigned int node)
 	else if (world_room(w, vm, node) < w->tree->nodes[node].n_cpus)
 		append(why, ", cut by its limit");
 	if (stacked > 0)
-		append(why, ", %u of them share a CPU with another vCPU", stacked);
+		append(why, ", %u of them share%s a CPU with another vCPU", stacked,
+			stacked == 1 ? "s" : "");
 	if (vm->in->smt == PLACE_SMT_ISOLATE)
 		append(why, ", smt=isolate is not kept by this version");
 }

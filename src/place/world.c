@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Load accounting. The places of VMs live in the VMs; own, below, fixed, taken and the
- * waiting model are sums over them and change only together, here.
+ * Load accounting. The places of VMs live in the VMs; own, below, cut, fixed, taken and
+ * the waiting model are sums over them and change only together, here.
  */
 #include "config.h"
 
@@ -27,6 +27,7 @@ world_new(
 	w->vms = vms;
 	w->own = xcalloc(t->n, sizeof(*w->own));
 	w->below = xcalloc(t->n, sizeof(*w->below));
+	w->cut = xcalloc(in->topo->n_pus, sizeof(*w->cut));
 	w->fixed = xcalloc(in->topo->n_pus, sizeof(*w->fixed));
 	w->taken = xcalloc(in->topo->n_pus, sizeof(*w->taken));
 	(void)world_class_of(w, usable);
@@ -49,6 +50,7 @@ world_free(struct world *w)
 	free(w->vms);
 	free(w->own);
 	free(w->below);
+	free(w->cut);
 	free(w->fixed);
 	free(w->taken);
 	wait_free(w->wait);
@@ -202,7 +204,7 @@ double
 world_float_load(const struct world *w, unsigned int pu)
 {
 	const struct tree_node *nodes = w->tree->nodes;
-	double load = 0;
+	double load = w->cut[pu];
 
 	for (int n = w->tree->leaf_of_pu[pu]; n >= 0; n = nodes[n].parent)
 		load += w->own[n] / nodes[n].n_cpus;
@@ -224,6 +226,39 @@ world_enter(struct world *w, struct world_vm *vm)
 	wait_enter(w->wait, home, &vm->need);
 }
 
+/* Load of a VM that may use only some CPUs of its node: on those, on no other. */
+static void
+add_cut(struct world *w, const struct world_vm *vm, unsigned int node, double demand)
+{
+	const struct tree_node *nodes = w->tree->nodes;
+	const struct world_class *c = &w->classes[vm->cls];
+	struct cpuset cpus = world_mask(w, vm, node);
+	double each = demand / c->count[node];
+
+	add_below(w, nodes[node].parent, demand);
+	for (unsigned int n = 0; n < w->tree->n; n++) {
+		int up = (int)n;
+
+		while (up >= 0 && up != (int)node)
+			up = nodes[up].parent;
+		if (up >= 0)
+			w->below[n] += each * c->count[n];
+	}
+	cpuset_foreach (cpu, &cpus)
+		w->cut[w->in->topo->pu_of_cpu[cpu]] += each;
+}
+
+static void
+add_load(struct world *w, const struct world_vm *vm, unsigned int node, double demand)
+{
+	if (world_room(w, vm, node) < w->tree->nodes[node].n_cpus) {
+		add_cut(w, vm, node, demand);
+		return;
+	}
+	w->own[node] += demand;
+	add_below(w, (int)node, demand);
+}
+
 void
 world_put(struct world *w, struct world_vm *vm, int node)
 {
@@ -231,14 +266,12 @@ world_put(struct world *w, struct world_vm *vm, int node)
 		unsigned int from = (unsigned int)vm->node;
 
 		wait_take(w->wait, slot_of(w, vm->cls, from), &vm->need);
-		w->own[from] -= vm->demand;
-		add_below(w, vm->node, -vm->demand);
+		add_load(w, vm, from, -vm->demand);
 	}
 	vm->node = node;
 	if (node >= 0) {
 		wait_put(w->wait, slot_of(w, vm->cls, (unsigned int)node), &vm->need);
-		w->own[node] += vm->demand;
-		add_below(w, node, vm->demand);
+		add_load(w, vm, (unsigned int)node, vm->demand);
 	}
 }
 

@@ -46,7 +46,8 @@ struct world_vm {
 	enum world_role role;
 	enum world_cause cause;
 	unsigned int cls;
-	int node;	    /* float: where it is; -1: nowhere yet */
+	unsigned int n_allowed; /* CPUs it may use: usable and inside its limit */
+	int node;		/* float: where it is; -1: nowhere yet */
 	int first;	    /* float: where it was put first in this run, -1: nowhere */
 	int *pins;	    /* pin: index into topo->pus of each vCPU, -1: none yet */
 	double demand;	    /* CPUs wanted when busy */
@@ -65,8 +66,9 @@ struct world {
 	struct world_class *classes; /* [0]: everything usable */
 	unsigned int n_vms;
 	struct world_vm *vms;
-	double *own;	     /* of each node: demand of the VMs on it */
+	double *own;	     /* of each node: demand of the VMs on the whole of it */
 	double *below;	     /* of each node: demand of all VMs within it */
+	double *cut;	     /* of each PU: of VMs whose limit cuts their node */
 	double *fixed;	     /* of each PU: demand of what cannot move from it */
 	unsigned int *taken; /* of each PU: vCPUs that have it as their only one */
 };

@@ -69,7 +69,7 @@ every_key_reaches_its_member(void **state UNUSED)
 {
 	struct settings c =
 		settings_of("[qmpin]\nmode = pin\nselect = all\nadopt = now\n"
-			    "smt = isolate\nemulator = follow\n"
+			    "smt = share\nemulator = follow\n"
 			    "rebalance_moves_per_min = 1000\n"
 			    "reserved_cpus = 0-1,64\nsettle_ms = 0\n"
 			    "audit_interval_ms = 100\ncontrol_group = adm-1\n"
@@ -79,7 +79,7 @@ every_key_reaches_its_member(void **state UNUSED)
 	assert_int_equal(c.mode, PLACE_PIN);
 	assert_int_equal(c.mode_origin, SETTINGS_ORIGIN_CONFIG);
 	assert_int_equal(c.adopt, SETTINGS_ADOPT_NOW);
-	assert_int_equal(c.smt, PLACE_SMT_ISOLATE);
+	assert_int_equal(c.smt, PLACE_SMT_SHARE);
 	assert_int_equal(c.emulator, PLACE_EMULATOR_FOLLOW);
 	assert_int_equal(c.rebalance_moves_per_min, 1000);
 	assert_string_equal(
@@ -164,6 +164,7 @@ bad_values_are_refused_with_line_and_reason(void **state UNUSED)
 		{"[vm  1]\n", 1, "\" 1\" is not the id of a VM"},
 		{"[vm ../1]\n", 1, "\"../1\" is not the id"},
 		{"[vm \xc3\xa9]\n", 1, "\"\\xc3\\xa9\" is not the id"},
+		{"[qmpin]\nsmt = isolate\n", 2, "smt: "},
 		{"[vm 1]\nsmt = no\n", 2, "smt: \"no\" is not one of"},
 		{"[vm 1]\nmode=off\n[vm 1]\nmode=off\n", 4, "already set in line 2"},
 	};
@@ -250,7 +251,7 @@ static void
 a_vm_section_overrides_what_it_names(void **state UNUSED)
 {
 	struct settings c =
-		settings_of("[vm 200]\nmode = off\n[vm 103]\nsmt = avoid\n"
+		settings_of("[vm 200]\nmode = off\n[vm 103]\nsmt = share\n"
 			    "[qmpin]\nmode = pin\nemulator = follow\n"
 			    "[vm 1000]\nemulator = isolate\n[vm 103]\nmode = float\n");
 	enum settings_origin origin;
@@ -261,7 +262,7 @@ a_vm_section_overrides_what_it_names(void **state UNUSED)
 	assert_string_equal(c.vms[2].id, "200");
 	assert_int_equal(settings_mode(&c, "103", &origin), PLACE_FLOAT);
 	assert_string_equal(settings_origin_name(origin), "vm_section");
-	assert_int_equal(settings_smt(&c, "103"), PLACE_SMT_AVOID);
+	assert_int_equal(settings_smt(&c, "103"), PLACE_SMT_SHARE);
 	assert_int_equal(settings_emulator(&c, "103"), PLACE_EMULATOR_FOLLOW);
 	assert_int_equal(settings_mode(&c, "1000", &origin), PLACE_PIN);
 	assert_string_equal(settings_origin_name(origin), "config");
@@ -280,8 +281,8 @@ a_later_file_overrides_an_earlier_one(void **state UNUSED)
 	struct err e = ERR_NONE;
 	enum settings_origin origin;
 	struct settings c;
-	const char *cluster =
-		"[qmpin]\nmode=pin\nsmt=avoid\n[vm 5]\nmode=off\nsmt=share\n";
+	const char *cluster = "[qmpin]\nmode=pin\nemulator=follow\n"
+			      "[vm 5]\nmode=off\nemulator=float\n";
 
 	settings_init(&c);
 	assert_int_equal(settings_parse(&c, cluster, strlen(cluster), "cluster",
@@ -290,11 +291,11 @@ a_later_file_overrides_an_earlier_one(void **state UNUSED)
 	(void)settings_mode(&c, "1", &origin);
 	assert_int_equal(origin, SETTINGS_ORIGIN_CLUSTER);
 	assert_int_equal(
-		parse(&c, "[qmpin]\nsmt=isolate\n[vm 5]\nmode=float\n", &e), 0);
+		parse(&c, "[qmpin]\nemulator=isolate\n[vm 5]\nmode=float\n", &e), 0);
 	assert_int_equal(c.mode, PLACE_PIN);
 	assert_int_equal(c.mode_origin, SETTINGS_ORIGIN_CLUSTER);
-	assert_int_equal(settings_smt(&c, "5"), PLACE_SMT_SHARE);
-	assert_int_equal(settings_smt(&c, "6"), PLACE_SMT_ISOLATE);
+	assert_int_equal(settings_emulator(&c, "5"), PLACE_EMULATOR_FLOAT);
+	assert_int_equal(settings_emulator(&c, "6"), PLACE_EMULATOR_ISOLATE);
 	assert_int_equal(settings_mode(&c, "5", &origin), PLACE_FLOAT);
 	assert_int_equal(parse(&c, "[qmpin]\nmode=float\n", &e), 0);
 	assert_int_equal(c.mode_origin, SETTINGS_ORIGIN_CONFIG);

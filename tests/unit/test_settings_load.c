@@ -136,7 +136,8 @@ files_override_in_byte_order_of_their_names(void **state)
 {
 	struct settings c;
 
-	write_file(*state, "qmpin.conf", "[qmpin]\nsettle_ms=1\nmode=off\nsmt=avoid\n");
+	write_file(*state, "qmpin.conf",
+		"[qmpin]\nsettle_ms=1\nmode=off\nemulator=follow\n");
 	write_file(*state, "conf.d/a.conf", "[qmpin]\nsettle_ms=2\nmode=float\n");
 	write_file(*state, "conf.d/B.conf", "[qmpin]\nsettle_ms=3\n");
 	write_file(*state, "conf.d/10.conf", "[qmpin]\nsettle_ms=4\n");
@@ -147,7 +148,7 @@ files_override_in_byte_order_of_their_names(void **state)
 	c = expect_success(*state, NULL);
 	assert_int_equal(c.settle_ms, 2);
 	assert_int_equal(c.mode, PLACE_FLOAT);
-	assert_int_equal(c.smt, PLACE_SMT_AVOID);
+	assert_int_equal(c.emulator, PLACE_EMULATOR_FOLLOW);
 	assert_int_equal(c.adopt, SETTINGS_ADOPT_GRADUAL);
 	settings_fini(&c);
 }
@@ -274,9 +275,9 @@ static void
 mutated_files_are_read_whole_or_change_nothing(void **state)
 {
 	static const char whole[] =
-		"[qmpin]\nmode = pin\nsmt = avoid\nreserved_cpus = 0-3,64\n"
+		"[qmpin]\nmode = pin\nsmt = share\nreserved_cpus = 0-3,64\n"
 		"settle_ms = 20 ; a comment\n\n# [vm 1]\n[vm 103]\nmode = off\n"
-		"[vm web-1]\nemulator = follow\nsmt = isolate\n[qmpin]\nadopt = now\n";
+		"[vm web-1]\nemulator = follow\nsmt = share\n[qmpin]\nadopt = now\n";
 	auto_free char *path = path_of(*state, "qmpin.conf");
 	unsigned int failed = 0;
 
