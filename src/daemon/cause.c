@@ -27,6 +27,7 @@ static const struct {
 	[CAUSE_RETRY] = {"retry", true, false},
 	[CAUSE_ADOPTION] = {"adoption", false, false},
 	[CAUSE_RELOAD] = {"reload", false, false},
+	[CAUSE_HOST] = {"host CPUs", false, false},
 	[CAUSE_NEIGHBOUR] = {"neighbours", false, false},
 };
 

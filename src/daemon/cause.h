@@ -26,6 +26,7 @@ enum cause {
 	CAUSE_RETRY,	/* the last attempt failed half-way */
 	CAUSE_ADOPTION, /* its turn on a host that already ran VMs */
 	CAUSE_RELOAD,
+	CAUSE_HOST,	 /* CPUs of the host went or came */
 	CAUSE_NEIGHBOUR, /* another VM's change concerns it */
 	CAUSE_N
 };

@@ -237,6 +237,15 @@ engine_free(struct engine *e)
 }
 
 void
+engine_replace_host(struct engine *e, struct hostmodel *host)
+{
+	hostmodel_fini(&e->host);
+	e->host = *host;
+	*host = (struct hostmodel){0};
+	engine_kick_all(e, CAUSE_HOST);
+}
+
+void
 engine_reload(struct engine *e, struct settings *config, struct hostmodel *host)
 {
 	settings_fini(&e->config);

@@ -77,6 +77,9 @@ void engine_free(struct engine *e);
 /** New settings and host; both taken over; every VM is looked at again. */
 void engine_reload(struct engine *e, struct settings *config, struct hostmodel *host);
 
+/** Another host model; taken over; every VM is looked at again. */
+void engine_replace_host(struct engine *e, struct hostmodel *host);
+
 /** Mark work for a VM and start the settle timer. */
 void engine_kick(struct engine *e, struct vm *vm, enum cause cause);
 void engine_kick_all(struct engine *e, enum cause cause);

@@ -10,6 +10,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/control.c src/daemon/control.h \
 	src/daemon/engine.c src/daemon/engine.h \
 	src/daemon/hostmodel.c src/daemon/hostmodel.h \
+	src/daemon/hostwatch.c src/daemon/hostwatch.h \
 	src/daemon/leftovers.c src/daemon/leftovers.h \
 	src/daemon/pass.c src/daemon/pass.h \
 	src/daemon/planning.c src/daemon/planning.h \
@@ -38,7 +39,15 @@ dist_example_DATA = contrib/qmpin.conf
 EXTRA_DIST += tests/fuzz/corpus/settings
 
 if HAVE_CMOCKA
-UNIT_TESTS += tests/unit/test_cause tests/unit/test_cmdline tests/unit/test_vm
+UNIT_TESTS += \
+	tests/unit/test_cause \
+	tests/unit/test_cmdline \
+	tests/unit/test_hostwatch \
+	tests/unit/test_vm
+
+tests_unit_test_hostwatch_SOURCES = tests/unit/test_hostwatch.c
+tests_unit_test_hostwatch_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
+tests_unit_test_hostwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_cause_SOURCES = tests/unit/test_cause.c
 tests_unit_test_cause_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)

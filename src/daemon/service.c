@@ -25,6 +25,7 @@
 #include "daemon/control.h"
 #include "daemon/engine.h"
 #include "daemon/hostmodel.h"
+#include "daemon/hostwatch.h"
 #include "daemon/leftovers.h"
 #include "daemon/notify.h"
 #include "daemon/watch.h"
@@ -39,7 +40,8 @@ struct service {
 	struct ctl_server *control;
 	struct event *signals[N_SIGNALS];
 	struct notify notify;
-	struct event *watchdog; /* NULL: systemd wants none */
+	struct hostwatch *hostwatch; /* NULL: the host is a file */
+	struct event *watchdog;	     /* NULL: systemd wants none */
 	int procfd;
 	int run_dirfd;
 };
@@ -169,6 +171,33 @@ on_engine_change(void *owner)
 	tell_status(owner, false);
 }
 
+/* A CPU went offline or came back. */
+static void
+on_host_change(void *owner)
+{
+	struct service *s = owner;
+	struct hostmodel host;
+	struct err why = ERR_NONE;
+
+	if (load_host(s->cmdline, &host, &why) < 0) {
+		log_err(&why); /* the next change, or a reload, tries again */
+		return;
+	}
+	log_notice("the host's CPUs have changed: %u are online", host.topo->n_pus);
+	engine_replace_host(s->engine, &host);
+}
+
+static void
+watch_host(struct service *s)
+{
+	const char *root = s->cmdline->root != NULL ? s->cmdline->root : "";
+	auto_free char *path = xasprintf("%s/sys/devices/system/cpu/online", root);
+
+	if (s->cmdline->topology == NULL)
+		s->hostwatch = hostwatch_new(s->base, path,
+			s->engine->config.audit_interval_ms, on_host_change, s);
+}
+
 static void
 add_signal(struct service *s, int i, int sig, event_callback_fn callback)
 {
@@ -250,6 +279,7 @@ start(struct service *s, struct settings *config, struct err *e)
 	add_signal(s, 0, SIGHUP, on_signal_reload);
 	add_signal(s, 1, SIGTERM, on_signal_end);
 	add_signal(s, 2, SIGINT, on_signal_end);
+	watch_host(s);
 	notify_open(&s->notify);
 	if (s->notify.alive_us > 0)
 		s->watchdog = add_ticker(s, s->notify.alive_us, on_watchdog_tick);
@@ -261,6 +291,7 @@ tear_down(struct service *s)
 {
 	ctl_server_free(s->control);
 	watch_free(s->watch);
+	hostwatch_free(s->hostwatch);
 	engine_free(s->engine);
 	for (int i = 0; i < N_SIGNALS; i++) {
 		if (s->signals[i] != NULL)
