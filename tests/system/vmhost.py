@@ -74,13 +74,17 @@ def tids_of(pid):
         return []
 
 
-def listens(path):
-    with socket.socket(socket.AF_UNIX) as s:
+def connect(path):
+    """A connected socket. One that is bound but does not listen yet refuses: wait."""
+    def attempt():
+        s = socket.socket(socket.AF_UNIX)
         try:
             s.connect(path)
+            return s
         except ConnectionRefusedError:
-            return False
-        return True
+            s.close()
+            return None
+    return retry(attempt, "%s listens" % path)
 
 
 class Qmp:
@@ -92,8 +96,7 @@ class Qmp:
         self._replies = {}
         self._buffer = b""
         self._last = 0
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(path)
+        self._socket = connect(path)
         self._greeted = False
         end = now() + self.timeout
         while not self._greeted:
@@ -168,9 +171,7 @@ class Vm:
                   "VM %d opens its monitor" % self.id, 20)
             check(self.process.poll() is None, "QEMU of VM %d ended: %s", self.id,
                   self.host.qemu_log(self.id))
-            # Between bind() and listen() the socket is there and refuses.
-            self._monitor = retry(lambda: Qmp(path) if listens(path) else None,
-                                  "VM %d listens" % self.id)
+            self._monitor = Qmp(path)
         return self._monitor
 
     def vcpus(self):
@@ -288,7 +289,7 @@ class Host:
     def __init__(self):
         if not shutil.which(QEMU):
             raise Skip("no %s here" % QEMU)
-        self.dir = tempfile.mkdtemp(prefix="qmpin-test-")
+        self.dir = tempfile.mkdtemp(prefix="qmpin-system-")
         for name in ("vm", "mon", "run", "log", "state"):
             os.mkdir(self.path(name))
         self.vms, self.daemons, self.helpers = {}, [], []
