@@ -59,8 +59,9 @@ def flood(s, piece):
             s.sendall(piece)
             sent += len(piece)
     finally:
-        with open(sys.argv[2] + ".sent", "w") as f:
+        with open(sys.argv[2] + ".sent.new", "w") as f:
             f.write("%d" % sent)
+        os.rename(sys.argv[2] + ".sent.new", sys.argv[2] + ".sent")
 
 
 def silent(s):

@@ -156,6 +156,7 @@ def untouched(host, config, *args):
     holds(lambda: all(m == set(cpus) for m in vm.masks().values()),
           "a mask changed", 0.5)
     check(all(vm.masks().get(t, m) == m for t, m in before.items()), "a mask changed")
+    check(not os.path.exists(os.path.join(d.run_dir, "100.json")), "a record was made")
     return vm, d
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Things that happen between two looks: the daemon's picture is old, and it must not act
-on that, nor tell the same thing again and again."""
+"""What happens between two looks: the daemon's picture is old, and it must not act on
+that, nor tell the same thing again and again."""
 import json
 import os
 import shutil

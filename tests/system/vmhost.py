@@ -376,8 +376,8 @@ class Host:
 
     def fake(self, behaviour, vmid, *more, prefix=()):
         """A hostile monitor instead of a VM (see fakeqmp.py)."""
-        argv = [*prefix, sys.executable, "-B", os.path.join(HERE, "fakeqmp.py"), behaviour,
-                self.path("vm", "%d" % vmid)] + [str(m) for m in more]
+        argv = [*prefix, sys.executable, "-B", os.path.join(HERE, "fakeqmp.py"),
+                behaviour, self.path("vm", "%d" % vmid)] + [str(m) for m in more]
         process = self.helper(*argv)
         socket_path = self.path("vm", "%d.qmp" % vmid)
         retry(lambda: os.path.exists(socket_path), "the %s monitor opens" % behaviour)
