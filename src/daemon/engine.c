@@ -249,6 +249,8 @@ engine_replace_host(struct engine *e, struct hostmodel *host)
 void
 engine_reload(struct engine *e, struct settings *config, struct hostmodel *host)
 {
+	bool same_rounds = e->config.audit_interval_ms == config->audit_interval_ms;
+
 	settings_fini(&e->config);
 	hostmodel_fini(&e->host);
 	e->config = *config;
@@ -256,7 +258,8 @@ engine_reload(struct engine *e, struct settings *config, struct hostmodel *host)
 	*config = (struct settings){0};
 	*host = (struct hostmodel){0};
 	e->bad_reload[0] = '\0';
-	audit_restart(e);
+	if (!same_rounds) /* else many reloads would put the audit off for ever */
+		audit_restart(e);
 	engine_kick_all(e, CAUSE_RELOAD);
 }
 

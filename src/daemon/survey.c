@@ -166,28 +166,42 @@ first_touch(struct engine *e, struct vm *vm)
 	vm->record_dirty = true;
 }
 
-/* The record of this process from the run directory. */
+/* A record that says nothing: none, another boot's, or damaged beyond use. The rest,
+ * such as too many open files, may be better at the next attempt. */
 static bool
-load_record(struct engine *e, struct vm *vm)
+is_final(int r)
+{
+	return r == -ENOENT || r == -ESTALE || r == -EINVAL || r == -E2BIG ||
+	       r == -EPERM;
+}
+
+/* The record of this process from the run directory. Returns 1 when there is one, 0
+ * when not, or a negative errno when it cannot be told. */
+static int
+load_record(struct engine *e, struct vm *vm, struct err *err)
 {
 	struct record found = {0};
 	struct err why = ERR_NONE;
 	char text[512];
 	int r = record_load(e->run_dirfd, vm->id, &found, &why);
 
+	if (r < 0 && !is_final(r))
+		return err_set(err, r, why.source, why.line, "%s", why.text);
 	if (r < 0 && r != -ENOENT && r != -ESTALE)
 		log_warning("vm %s: record of the masks before us ignored: %s", vm->id,
 			err_format(&why, text, sizeof(text)));
 	if (r < 0)
-		return false;
+		return 0;
 	if (found.pid != vm->identity.pid ||
 		found.start_ticks != vm->identity.start_ticks) {
 		record_fini(&found); /* of an earlier process of this id */
-		return false;
+		return 0;
 	}
 	vm->record = found;
 	vm->placed = found.placed;
-	return true;
+	vm->has_record = vm->touched = true;
+	vm->preexisting = false;
+	return 1;
 }
 
 /* Limits from the record; the record then holds exactly the threads that live. */
@@ -252,10 +266,11 @@ survey_vm(struct engine *e, struct vm *vm, struct err *err)
 	}
 	if (r < 0)
 		return r;
-	if (!vm->has_record && load_record(e, vm)) {
-		vm->touched = true;
-		vm->preexisting = false;
-	} else if (!vm->touched) {
+	if (!vm->has_record)
+		r = load_record(e, vm, err);
+	if (r < 0)
+		return r;
+	if (!vm->touched) {
 		/* Nothing is ours yet: what it has now is what it may have. */
 		if (vm->has_record)
 			record_fini(&vm->record);
