@@ -17,7 +17,7 @@ import tempfile
 import threading
 
 from daemon import Daemon, die_with_parent
-from runner import SLACK, Skip, check, now, retry
+from runner import SLACK, Failed, Skip, check, now, retry
 
 QEMU = os.environ.get("QMPIN_QEMU", "qemu-system-x86_64")
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -75,16 +75,17 @@ def tids_of(pid):
 
 
 def connect(path):
-    """A connected socket. One that is bound but does not listen yet refuses: wait."""
+    """A connected socket. One that is bound but does not listen yet refuses, one of an
+    ended QEMU is about to be replaced: wait."""
     def attempt():
         s = socket.socket(socket.AF_UNIX)
         try:
             s.connect(path)
             return s
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, FileNotFoundError):
             s.close()
             return None
-    return retry(attempt, "%s listens" % path)
+    return retry(attempt, "%s listens" % path, 20)
 
 
 class Qmp:
@@ -166,12 +167,12 @@ class Vm:
     @property
     def monitor(self):
         if not self._monitor:
-            path = self.host.path("mon", "%d.qmp" % self.id)
-            retry(lambda: os.path.exists(path) or self.process.poll() is not None,
-                  "VM %d opens its monitor" % self.id, 20)
-            check(self.process.poll() is None, "QEMU of VM %d ended: %s", self.id,
-                  self.host.qemu_log(self.id))
-            self._monitor = Qmp(path)
+            try:
+                self._monitor = Qmp(self.host.path("mon", "%d.qmp" % self.id))
+            except Failed:
+                check(self.process.poll() is None, "QEMU of VM %d ended: %s", self.id,
+                      self.host.qemu_log(self.id))
+                raise
         return self._monitor
 
     def vcpus(self):
