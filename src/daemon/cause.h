@@ -20,13 +20,13 @@ enum cause {
 	CAUSE_HOTPLUG, /* ACPI_DEVICE_OST: the guest acknowledged something */
 	CAUSE_UNPLUG,
 	CAUSE_MIGRATION,
-	CAUSE_THREADS,	/* a thread came or went */
+	CAUSE_THREADS, /* a thread came or went */
+	CAUSE_HOST, /* CPUs of the host went or came: before drift, which it explains */
 	CAUSE_DRIFT,	/* a mask is not what it should be */
 	CAUSE_WORKERS,	/* a pool worker has outlived its first seconds */
 	CAUSE_RETRY,	/* the last attempt failed half-way */
 	CAUSE_ADOPTION, /* its turn on a host that already ran VMs */
 	CAUSE_RELOAD,
-	CAUSE_HOST,	 /* CPUs of the host went or came */
 	CAUSE_NEIGHBOUR, /* another VM's change concerns it */
 	CAUSE_N
 };

@@ -205,6 +205,7 @@ engine_new(
 	e->run_dirfd = o->run_dirfd;
 	e->dry_run = o->dry_run;
 	e->on_change = o->on_change;
+	e->on_audit = o->on_audit;
 	e->owner = o->owner;
 	e->config = *config;
 	e->host = *host;

@@ -39,6 +39,8 @@ struct engine {
 	bool dry_run;
 	/* A pass has run or a VM has gone: told to whoever shows the state. */
 	void (*on_change)(void *owner);
+	/* A round of the audit begins; may be NULL. */
+	void (*on_audit)(void *owner);
 	void *owner;
 	struct settings config; /* owned */
 	struct hostmodel host;	/* owned */
@@ -66,6 +68,8 @@ struct engine_options {
 	bool dry_run;
 	/* A pass has run or a VM has gone: told to whoever shows the state. */
 	void (*on_change)(void *owner);
+	/* A round of the audit begins; may be NULL. */
+	void (*on_audit)(void *owner);
 	void *owner;
 };
 

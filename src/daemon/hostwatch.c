@@ -4,7 +4,6 @@
 
 #include "daemon/hostwatch.h"
 
-#include <event2/event.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -17,9 +16,6 @@
 
 struct hostwatch {
 	char *path;
-	struct event *tick;
-	void (*on_change)(void *owner);
-	void *owner;
 	char seen[CPUSET_TEXT_MAX];
 };
 
@@ -38,34 +34,24 @@ read_text(const char *path, char *text, size_t size)
 	return true;
 }
 
-static void
-on_hostwatch_tick(evutil_socket_t fd, short what, void *arg)
+bool
+hostwatch_changed(struct hostwatch *w)
 {
-	struct hostwatch *w = arg;
 	char now[sizeof(w->seen)];
 
-	(void)fd;
-	(void)what;
 	if (!read_text(w->path, now, sizeof(now)) || strcmp(now, w->seen) == 0)
-		return;
+		return false;
 	str_copy(w->seen, sizeof(w->seen), now);
-	w->on_change(w->owner);
+	return true;
 }
 
 struct hostwatch *
-hostwatch_new(struct event_base *base, const char *path, unsigned int interval_ms,
-	void (*on_change)(void *owner), void *owner)
+hostwatch_new(const char *path)
 {
 	struct hostwatch *w = xcalloc(1, sizeof(*w));
-	struct timeval tv = {
-		interval_ms / 1000, (suseconds_t)(interval_ms % 1000) * 1000};
 
 	w->path = xstrdup(path);
-	w->on_change = on_change;
-	w->owner = owner;
 	(void)read_text(path, w->seen, sizeof(w->seen));
-	w->tick = event_new(base, -1, EV_PERSIST, on_hostwatch_tick, w);
-	event_add(w->tick, &tv);
 	return w;
 }
 
@@ -74,7 +60,6 @@ hostwatch_free(struct hostwatch *w)
 {
 	if (w == NULL)
 		return;
-	event_free(w->tick);
 	free(w->path);
 	free(w);
 }

@@ -6,20 +6,18 @@
 #ifndef QMPIN_DAEMON_HOSTWATCH_H
 #define QMPIN_DAEMON_HOSTWATCH_H
 
-struct event_base;
+#include <stdbool.h>
+
 struct hostwatch;
 
-/**
- * Watch @path (".../sys/devices/system/cpu/online").
- *
- * @interval_ms  between two looks
- * @on_change    the text is another one than at the last look; not called for the first
- *
- * Returns a new object, never NULL. A file that cannot be read counts as unchanged.
- */
-struct hostwatch *hostwatch_new(struct event_base *base, const char *path,
-	unsigned int interval_ms, void (*on_change)(void *owner), void *owner);
+/** Take a first look at @path (".../sys/devices/system/cpu/online"). Never NULL. */
+struct hostwatch *hostwatch_new(const char *path);
 
+/** Look again. Returns true when the text is another one than at the last look; a file
+ * that cannot be read counts as unchanged. */
+bool hostwatch_changed(struct hostwatch *w);
+
+/** NULL is allowed. */
 void hostwatch_free(struct hostwatch *w);
 
 #endif

@@ -74,11 +74,12 @@ effective_mode(const struct engine *e, const struct vm *vm)
 static void
 take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_vm *out)
 {
-	bool any_wanted;
+	bool keep_wants;
 
 	seat->vm = vm;
 	order_vcpus(seat);
-	any_wanted = seat->n > 0 && seat->vcpus[0]->wanted;
+	/* what is only thought of (observe, dry run) is not where it runs */
+	keep_wants = vm->placed && seat->n > 0 && seat->vcpus[0]->wanted;
 	*out = (struct plan_vm){
 		.id = vm->id,
 		.mode = effective_mode(e, vm),
@@ -88,7 +89,7 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 		.limit = vm->record.limit,
 		.placed = vm->placed,
 	};
-	out->n_current = current_masks(seat, any_wanted);
+	out->n_current = current_masks(seat, keep_wants);
 	out->current = seat->current;
 }
 

@@ -171,14 +171,17 @@ on_engine_change(void *owner)
 	tell_status(owner, false);
 }
 
-/* A CPU went offline or came back. */
+/* Before each round of the audit, so that a mask the kernel has cut or widened because
+ * a CPU went away is not taken for somebody's drift. */
 static void
-on_host_change(void *owner)
+on_engine_audit(void *owner)
 {
 	struct service *s = owner;
 	struct hostmodel host;
 	struct err why = ERR_NONE;
 
+	if (s->hostwatch == NULL || !hostwatch_changed(s->hostwatch))
+		return;
 	if (load_host(s->cmdline, &host, &why) < 0) {
 		log_err(&why); /* the next change, or a reload, tries again */
 		return;
@@ -194,8 +197,7 @@ watch_host(struct service *s)
 	auto_free char *path = xasprintf("%s/sys/devices/system/cpu/online", root);
 
 	if (s->cmdline->topology == NULL)
-		s->hostwatch = hostwatch_new(s->base, path,
-			s->engine->config.audit_interval_ms, on_host_change, s);
+		s->hostwatch = hostwatch_new(path);
 }
 
 static void
@@ -257,6 +259,7 @@ start(struct service *s, struct settings *config, struct err *e)
 	struct engine_options options = {.clock = clock_system(),
 		.dry_run = s->cmdline->dry_run,
 		.on_change = on_engine_change,
+		.on_audit = on_engine_audit,
 		.owner = s};
 	struct hostmodel host;
 	int r;

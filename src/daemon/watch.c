@@ -82,18 +82,30 @@ accept_identity(struct vm *vm, const struct vm_identity *id)
 	event_add(vm->on_end, NULL);
 }
 
+static int
+prove(const struct vm *vm, int fd, const struct ucred *peer, struct vm_identity *id,
+	struct err *why)
+{
+	const struct watch *w = vm->owner;
+	int r = identity_prove(
+		w->engine->procfd, vm->socket_path, vm->pid_path, true, peer, id, why);
+
+	if (r < 0)
+		return r;
+	r = identity_check_peer(fd, vm->socket_path, why);
+	if (r < 0)
+		identity_fini(id);
+	return r;
+}
+
 static bool
 on_monitor_peer(void *owner, int fd, const struct ucred *peer)
 {
 	struct vm *vm = owner;
-	struct watch *w = vm->owner;
 	struct vm_identity id;
 	struct err why = ERR_NONE;
-	int r;
+	int r = prove(vm, fd, peer, &id, &why);
 
-	(void)fd;
-	r = identity_prove(w->engine->procfd, vm->socket_path, vm->pid_path, true, peer,
-		&id, &why);
 	vm->refused = r < 0;
 	if (r < 0) {
 		report_trouble(vm, &why);

@@ -8,14 +8,21 @@ src_libvm_a_SOURCES = \
 	src/vm/threads.c src/vm/threads.h
 
 if HAVE_CMOCKA
-UNIT_TESTS += tests/unit/test_discovery tests/unit/test_identity tests/unit/test_sockdir \
-	tests/unit/test_task tests/unit/test_threads
+UNIT_TESTS += tests/unit/test_discovery tests/unit/test_discovery_dir \
+	tests/unit/test_identity tests/unit/test_sockdir tests/unit/test_task \
+	tests/unit/test_threads
 # what tests of vm and act share: real processes, damage to texts
-EXTRA_DIST += tests/unit/mutate.h tests/unit/procs.h
+EXTRA_DIST += tests/unit/mutate.h tests/unit/procs.h tests/unit/watched.h
 
-tests_unit_test_discovery_SOURCES = tests/unit/test_discovery.c tests/unit/procs.c
+tests_unit_test_discovery_SOURCES = tests/unit/test_discovery.c tests/unit/watched.c \
+	tests/unit/procs.c
 tests_unit_test_discovery_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_discovery_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+
+tests_unit_test_discovery_dir_SOURCES = tests/unit/test_discovery_dir.c \
+	tests/unit/watched.c tests/unit/procs.c
+tests_unit_test_discovery_dir_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_discovery_dir_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 
 tests_unit_test_identity_SOURCES = tests/unit/test_identity.c tests/unit/procs.c
 tests_unit_test_identity_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)

@@ -84,10 +84,15 @@ sockdir_each(const char *dir,
 
 	if (stream == NULL)
 		return -errno;
-	while ((void)(errno = 0), (d = readdir(stream)) != NULL) {
-		int vmid = sockdir_parse_name(d->d_name);
+	for (;;) {
 		struct sockdir_key key;
+		int vmid;
 
+		errno = 0; /* readdir's end and its failure are both NULL */
+		d = readdir(stream);
+		if (d == NULL)
+			break;
+		vmid = sockdir_parse_name(d->d_name);
 		if (vmid >= 0 && look_at(dirfd(stream), d->d_name, &key) == 0)
 			on_socket(owner, vmid, &key);
 	}
