@@ -104,3 +104,4 @@ fuzz:
 endif
 
 .PHONY: check-unit fuzz
+EXTRA_DIST += tests/lab

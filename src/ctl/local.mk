@@ -80,7 +80,7 @@ endif
 EXTRA_DIST += tests/fuzz/corpus/varlink tests/fuzz/varlink.dict
 
 if FUZZING
-check_PROGRAMS += tests/fuzz/fuzz_varlink
+FUZZERS += tests/fuzz/fuzz_varlink
 tests_fuzz_fuzz_varlink_SOURCES = tests/fuzz/fuzz_varlink.c
 tests_fuzz_fuzz_varlink_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tests_fuzz_fuzz_varlink_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer

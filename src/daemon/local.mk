@@ -114,7 +114,7 @@ tests_unit_test_report_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 endif
 
 if FUZZING
-check_PROGRAMS += tests/fuzz/fuzz_settings
+FUZZERS += tests/fuzz/fuzz_settings
 tests_fuzz_fuzz_settings_SOURCES = tests/fuzz/fuzz_settings.c
 tests_fuzz_fuzz_settings_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_settings_LDADD = $(LINK_SETTINGS)

@@ -72,9 +72,9 @@ tests_unit_test_session_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_session_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 endif
 
-# Run by hand: tests/fuzz/fuzz_qmp_stream -dict=.../qmp_stream.dict NEW .../corpus/qmp_stream
+# With its dictionary, by hand: fuzz_qmp_stream -dict=tests/fuzz/qmp_stream.dict NEW CORPUS
 if FUZZING
-check_PROGRAMS += tests/fuzz/fuzz_qmp_stream
+FUZZERS += tests/fuzz/fuzz_qmp_stream
 tests_fuzz_fuzz_qmp_stream_SOURCES = tests/fuzz/fuzz_qmp_stream.c
 tests_fuzz_fuzz_qmp_stream_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 tests_fuzz_fuzz_qmp_stream_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer

@@ -84,7 +84,8 @@ def short_interval(host):
     for _ in range(3):
         taskset(tid, cpus)
         took = repaired(tid, want, 1)
-        check(took < 0.3 * SLACK, "the repair took %.2f s", took)
+        # with the default of 2 s it would take about that, each time
+        check(took < 1.0, "the repair took %.2f s", took)
 
 
 def quiet(host):
