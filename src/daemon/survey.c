@@ -208,22 +208,21 @@ load_record(struct engine *e, struct vm *vm, struct err *err)
 static void
 fill_limits(struct vm *vm)
 {
-	struct record old = vm->record;
+	auto_free pid_t *tids = xcalloc(vm->n_tasks, sizeof(*tids));
+	struct record *r = &vm->record;
 
-	vm->record.threads = NULL;
-	vm->record.n_threads = vm->record.cap_threads = 0;
 	for (size_t i = 0; i < vm->n_tasks; i++) {
 		struct vm_task *t = &vm->tasks[i];
+		const struct vm_thread *thread = &t->thread;
 		const struct record_thread *known =
-			record_find(&old, t->thread.tid, t->thread.start_ticks);
+			record_find(r, thread->tid, thread->start_ticks);
 
-		t->limit = known != NULL ? known->cpus : old.limit;
-		record_add(
-			&vm->record, t->thread.tid, t->thread.start_ticks, &t->limit);
-		if (known == NULL)
+		tids[i] = thread->tid;
+		t->limit = known != NULL ? known->cpus : r->limit;
+		if (record_add(r, thread->tid, thread->start_ticks, &t->limit))
 			vm->record_dirty = true;
 	}
-	record_fini(&old);
+	(void)record_retain(r, tids, vm->n_tasks);
 }
 
 static int
