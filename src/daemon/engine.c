@@ -215,6 +215,7 @@ engine_new(
 	e->gather = evtimer_new(e->base, on_gather_timeout, e);
 	e->throttle = evtimer_new(e->base, on_throttle_timeout, e);
 	e->start_us = clock_now_us(e->clock);
+	e->commons = (struct monitor_commons){.clock = e->clock, .procfd = e->procfd};
 	audit_start(e);
 	adopt_start(e);
 	return e;

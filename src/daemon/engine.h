@@ -44,6 +44,7 @@ struct engine {
 	void *owner;
 	struct settings config; /* owned */
 	struct hostmodel host;	/* owned */
+	struct monitor_commons commons;
 	size_t n_vms;
 	size_t cap_vms;
 	struct vm **vms;	/* owned; ascending id: numbers by value, then names */

@@ -98,7 +98,7 @@ prove(const struct vm *vm, int fd, const struct ucred *peer, struct vm_identity 
 	return r;
 }
 
-static bool
+static int
 on_monitor_peer(void *owner, int fd, const struct ucred *peer)
 {
 	struct vm *vm = owner;
@@ -109,13 +109,13 @@ on_monitor_peer(void *owner, int fd, const struct ucred *peer)
 	vm->refused = r < 0;
 	if (r < 0) {
 		report_trouble(vm, &why);
-		return false;
+		return r;
 	}
 	if (is_same_process(vm, &id))
 		identity_fini(&id);
 	else
 		accept_identity(vm, &id);
-	return true;
+	return vm->identity.pidfd;
 }
 
 static enum vm_state
@@ -227,7 +227,8 @@ on_discovery_found(void *owner, const struct discovered *found)
 	struct watch *w = owner;
 	struct vm *vm = engine_find(w->engine, found->id);
 	struct monitor_options options = {.path = found->socket_path,
-		.clock = w->engine->clock,
+		.commons = &w->engine->commons,
+		.share = SHARE_AUTO,
 		.first_delay_ms = found->fresh ? FIRST_CONNECT_MS : 0};
 
 	/* A new QEMU under the id of one that is still ending; or the same one whose

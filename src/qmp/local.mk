@@ -1,14 +1,21 @@
 noinst_LIBRARIES += src/libqmp.a
 src_libqmp_a_SOURCES = \
+	src/qmp/backlog.c src/qmp/backlog.h \
 	src/qmp/backoff.c src/qmp/backoff.h \
 	src/qmp/dial.c src/qmp/dial.h \
 	src/qmp/event.h \
 	src/qmp/facts.c src/qmp/facts.h \
 	src/qmp/frame.c src/qmp/frame.h \
+	src/qmp/guard.c src/qmp/guard.h \
 	src/qmp/link.c src/qmp/link.h \
+	src/qmp/listener.c src/qmp/listener.h \
 	src/qmp/message.c src/qmp/message.h \
 	src/qmp/monitor.c src/qmp/monitor.h \
-	src/qmp/session.c src/qmp/session.h
+	src/qmp/private.c src/qmp/private.h \
+	src/qmp/proxy.c src/qmp/proxy.h \
+	src/qmp/reception.c src/qmp/reception.h \
+	src/qmp/session.c src/qmp/session.h \
+	src/qmp/share.c src/qmp/share.h
 src_libqmp_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 
 EXTRA_DIST += \
@@ -26,6 +33,7 @@ UNIT_TESTS += \
 	tests/unit/test_monitor \
 	tests/unit/test_monitor_qemu \
 	tests/unit/test_session \
+	tests/unit/test_share \
 	tests/unit/test_qmp_stream
 
 qmp_transcripts = tests/unit/qmp_transcripts.c tests/unit/qmp_transcripts.h
@@ -70,6 +78,10 @@ tests_unit_test_qmp_stream_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 tests_unit_test_session_SOURCES = tests/unit/test_session.c $(qmp_transcripts)
 tests_unit_test_session_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_session_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_share_SOURCES = tests/unit/test_share.c
+tests_unit_test_share_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_share_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 endif
 
 # With its dictionary, by hand: fuzz_qmp_stream -dict=tests/fuzz/qmp_stream.dict NEW CORPUS

@@ -33,13 +33,34 @@ static const struct {
 	{"DEVICE_UNPLUG_GUEST_ERROR", QMP_EVENT_DEVICE_UNPLUG_GUEST_ERROR},
 };
 
-static const char *const command_names[MESSAGE_COMMANDS] = {
-	[MESSAGE_CAPABILITIES] = "qmp_capabilities",
-	[MESSAGE_QUERY_STATUS] = "query-status",
-	[MESSAGE_QUERY_CPUS_FAST] = "query-cpus-fast",
-	[MESSAGE_QUERY_HOTPLUGGABLE_CPUS] = "query-hotpluggable-cpus",
-	[MESSAGE_QUERY_IOTHREADS] = "query-iothreads",
-	[MESSAGE_QUERY_NAME] = "query-name",
+/* A QEMU that dials in vain makes a short-lived thread each time: not every second. */
+#define REDIAL_MS "5000"
+
+/* arguments: NULL for none; what stands behind the path for the one that has it. */
+static const struct {
+	const char *name;
+	const char *arguments;
+	const char *behind_path;
+} commands[MESSAGE_COMMANDS] = {
+	[MESSAGE_CAPABILITIES] = {"qmp_capabilities", NULL, NULL},
+	[MESSAGE_QUERY_STATUS] = {"query-status", NULL, NULL},
+	[MESSAGE_QUERY_CPUS_FAST] = {"query-cpus-fast", NULL, NULL},
+	[MESSAGE_QUERY_HOTPLUGGABLE_CPUS] = {"query-hotpluggable-cpus", NULL, NULL},
+	[MESSAGE_QUERY_IOTHREADS] = {"query-iothreads", NULL, NULL},
+	[MESSAGE_QUERY_NAME] = {"query-name", NULL, NULL},
+	[MESSAGE_QOM_LIST_TYPES] = {"qom-list-types",
+		"{\"implements\":\"user-creatable\"}", NULL},
+	[MESSAGE_QUERY_CHARDEV] = {"query-chardev", NULL, NULL},
+	[MESSAGE_CHARDEV_ADD] = {"chardev-add",
+		"{\"id\":\"qmpin\",\"backend\":{\"type\":\"socket\",\"data\":"
+		"{\"addr\":{\"type\":\"unix\",\"data\":{\"path\":",
+		"}},\"server\":false,\"reconnect-ms\":" REDIAL_MS "}}}"},
+	[MESSAGE_CHARDEV_REMOVE] = {"chardev-remove", "{\"id\":\"qmpin\"}", NULL},
+	[MESSAGE_OBJECT_ADD] = {"object-add",
+		"{\"qom-type\":\"monitor-qmp\",\"id\":\"qmpin\","
+		"\"chardev\":\"qmpin\"}",
+		NULL},
+	[MESSAGE_OBJECT_DEL] = {"object-del", "{\"id\":\"qmpin\"}", NULL},
 };
 
 static enum qmp_event_kind
@@ -166,13 +187,31 @@ message_fini(struct message *m)
 const char *
 message_command_name(enum message_command command)
 {
-	return command_names[command];
+	return commands[command].name;
+}
+
+static void
+add_path(struct strbuf *out, const char *path)
+{
+	auto_json json_t *json = json_string(path);
+	auto_free char *text = json_dumps(json, JSON_ENCODE_ANY);
+
+	assert(text != NULL);
+	strbuf_adds(out, text);
 }
 
 void
-message_command_format(enum message_command command, uint64_t id, struct strbuf *out)
+message_command_format(
+	enum message_command command, uint64_t id, const char *path, struct strbuf *out)
 {
 	assert(id > 0);
-	strbuf_addf(out, "{\"execute\":\"%s\",\"id\":\"" ID_PREFIX "%" PRIu64 "\"}\n",
-		command_names[command], id);
+	strbuf_addf(out, "{\"execute\":\"%s\",\"id\":\"" ID_PREFIX "%" PRIu64 "\"",
+		commands[command].name, id);
+	if (commands[command].arguments != NULL)
+		strbuf_addf(out, ",\"arguments\":%s", commands[command].arguments);
+	if (commands[command].behind_path != NULL) {
+		add_path(out, path);
+		strbuf_adds(out, commands[command].behind_path);
+	}
+	strbuf_adds(out, "}\n");
 }

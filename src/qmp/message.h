@@ -45,7 +45,9 @@ MUST_CHECK int message_parse(
 
 void message_fini(struct message *m);
 
-/* All that is ever sent: constant, read-only, without arguments. */
+/* All that is ever sent on our own behalf. The queries are constant and read-only; the
+ * last four make or remove our private monitor, and one of them carries the path that
+ * QEMU is to dial. */
 enum message_command {
 	MESSAGE_CAPABILITIES,
 	MESSAGE_QUERY_STATUS,
@@ -53,14 +55,25 @@ enum message_command {
 	MESSAGE_QUERY_HOTPLUGGABLE_CPUS,
 	MESSAGE_QUERY_IOTHREADS,
 	MESSAGE_QUERY_NAME,
+	MESSAGE_QOM_LIST_TYPES,
+	MESSAGE_QUERY_CHARDEV,
+	MESSAGE_CHARDEV_ADD,
+	MESSAGE_CHARDEV_REMOVE,
+	MESSAGE_OBJECT_ADD,
+	MESSAGE_OBJECT_DEL,
 	MESSAGE_COMMANDS, /* how many */
 };
 
 /** As QEMU calls it: "query-status". */
 const char *message_command_name(enum message_command command);
 
-/** Append the command and its newline. @id is not 0; the reply carries it. */
-void message_command_format(
-	enum message_command command, uint64_t id, struct strbuf *out);
+/**
+ * Append the command and its newline.
+ *
+ * @id    not 0; the reply carries it
+ * @path  for MESSAGE_CHARDEV_ADD, in UTF-8; ignored otherwise
+ */
+void message_command_format(enum message_command command, uint64_t id, const char *path,
+	struct strbuf *out);
 
 #endif

@@ -48,6 +48,7 @@ static const char *const phase_names[] = {
 	[MONITOR_IDLE] = "idle",
 	[MONITOR_CONNECTING] = "connecting",
 	[MONITOR_WATCHING] = "watching",
+	[MONITOR_YIELDED] = "yielded",
 	[MONITOR_STALLED] = "stalled",
 	[MONITOR_REFUSED] = "refused",
 };
@@ -187,7 +188,7 @@ open_link(struct monitor *m, int connected, const struct ucred *peer)
 {
 	auto_close int fd = connected;
 	struct err why = ERR_NONE;
-	bool accepted = m->handlers.on_peer(m->owner, fd, peer);
+	bool accepted = m->handlers.on_peer(m->owner, fd, peer) >= 0;
 
 	if (m->doomed)
 		return;
@@ -266,7 +267,7 @@ monitor_new(struct event_base *base, const struct monitor_options *options,
 	m->handlers = *handlers;
 	m->owner = owner;
 	m->path = xstrdup(options->path);
-	m->link_options.clock = options->clock;
+	m->link_options.clock = options->commons->clock;
 	m->link_options.session_ms = or_default(options->session_ms, 5000);
 	m->link_options.query_ms = or_default(options->query_ms, 5000);
 	m->first_delay_ms = options->first_delay_ms;
@@ -316,4 +317,11 @@ monitor_free(struct monitor *m)
 		m->doomed = true;
 	else
 		destroy(m);
+}
+
+enum share
+monitor_share(const struct monitor *m)
+{
+	(void)m;
+	return SHARE_NONE;
 }

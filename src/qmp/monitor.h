@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * A VM's monitor, whatever way it is shared: connect, prove the peer, keep a session,
- * answer "what is the state now", pass events on. This is the seam behind which the
- * ways of sharing live; owners see phases and facts, never sockets or JSON.
+ * A VM's monitor, whatever way it is shared: connect, prove the peer, have a session or
+ * visit now and then, answer "what is the state now", pass events on. This is the seam
+ * behind which the ways of sharing live; owners see phases and facts, never sockets or
+ * JSON.
  *
- * Only constant, read-only commands are ever sent.
+ * Only the commands of qmp/message.h are ever sent. Nobody is kept waiting: see
+ * qmp/guard.h for what holds even if this process hangs.
  */
 #ifndef QMPIN_QMP_MONITOR_H
 #define QMPIN_QMP_MONITOR_H
@@ -17,14 +19,19 @@
 #include "base/err.h"
 #include "qmp/event.h"
 #include "qmp/facts.h"
+#include "qmp/share.h"
 
 struct event_base;
+struct backlog;
+struct guard;
 struct monitor;
+struct reception;
 
 /*
  * IDLE        not started, or not reachable; tried again with back-off
  * CONNECTING  connected, no session yet; with a reason: others are served first
- * WATCHING    session up
+ * WATCHING    session up, or visits go well
+ * YIELDED     somebody else uses the monitor; we come back when they have gone
  * STALLED     a deadline passed, QEMU does not answer; tried again with back-off
  * REFUSED     the owner refused the peer, or what it says is not QMP; tried again with
  *             back-off
@@ -36,6 +43,7 @@ enum monitor_phase {
 	MONITOR_IDLE,
 	MONITOR_CONNECTING,
 	MONITOR_WATCHING,
+	MONITOR_YIELDED,
 	MONITOR_STALLED,
 	MONITOR_REFUSED,
 };
@@ -43,8 +51,9 @@ enum monitor_phase {
 /* Called from the event loop, never from monitor_start() or monitor_observe(). The
  * monitor may be freed inside any of them. All must be set. */
 struct monitor_handlers {
-	/* Connected; nothing has been read. Return false to refuse. @fd is borrowed. */
-	bool (*on_peer)(void *owner, int fd, const struct ucred *peer);
+	/* Connected; nothing has been read. Return the pidfd of the proven process
+	 * (borrowed, copied), or a negative errno to refuse. @fd is borrowed. */
+	int (*on_peer)(void *owner, int fd, const struct ucred *peer);
 	/* @why: what went wrong, NULL when all is well. */
 	void (*on_phase)(void *owner, enum monitor_phase phase, const struct err *why);
 	/* The answer to monitor_observe(), complete. Borrowed for the call. */
@@ -52,12 +61,30 @@ struct monitor_handlers {
 	/* An observation failed though the session lives: a query was refused. */
 	void (*on_no_facts)(void *owner, const struct err *why);
 	void (*on_event)(void *owner, const struct qmp_event *event);
+	/* Somebody else has used the monitor: what is known may be out of date. */
+	void (*on_used)(void *owner);
+	/* Another way of sharing. @why: NULL when it is the wished-for or best one. */
+	void (*on_share)(void *owner, enum share share, const struct err *why);
+	/* The end of monitor_release(): 0, or a negative errno and @why. */
+	void (*on_released)(void *owner, int err, const struct err *why);
+};
+
+/* What all monitors of a process use together. Borrowed; NULL: not to be had. */
+struct monitor_commons {
+	const struct clock *clock;
+	int procfd; /* open directory of /proc */
+	struct guard *guard;
+	struct reception *reception;
+	struct backlog *backlog;
+	unsigned int guard_ms;
+	unsigned int n_polled; /* monitors that use the backlog; kept by them */
 };
 
 /* Zero stands for the default in parentheses. */
 struct monitor_options {
 	const char *path; /* of the socket; copied */
-	const struct clock *clock;
+	struct monitor_commons *commons;
+	enum share share;	     /* the wish */
 	unsigned int first_delay_ms; /* before the first attempt; Proxmox talks first */
 	unsigned int session_ms;     /* connect to capabilities (5000) */
 	unsigned int query_ms;	     /* one observation (5000) */
@@ -76,6 +103,32 @@ void monitor_start(struct monitor *m);
 /** Ask for fresh facts. Requests made before the answer's queries were sent are one
  * request; while there is no session it is remembered. */
 void monitor_observe(struct monitor *m);
+
+/** Another wish. What was set up for the old one is taken down. */
+void monitor_set_share(struct monitor *m, enum share wish);
+
+/** How the monitor is shared now; SHARE_NONE until that is known. */
+enum share monitor_share(const struct monitor *m);
+
+/** A QEMU has dialled in that is the proven peer of this monitor. False: not wanted
+ * now, the caller keeps @fd. */
+bool monitor_dial_in(struct monitor *m, int fd);
+
+/** The process behind the monitor has ended: drop all that is held of it, now. */
+void monitor_process_ended(struct monitor *m);
+
+/** Take away what was added to QEMU, and hold nothing from now on: on_released tells
+ * the end, and the VM is visited briefly as long as this monitor lives. */
+void monitor_release(struct monitor *m);
+
+/** The guard has died or a new one runs. */
+void monitor_guard_changed(struct monitor *m);
+
+/** A command of somebody else is on its way through us. */
+bool monitor_is_busy(const struct monitor *m);
+
+/** The daemon will end: begin nothing new, and finish what is under way. */
+void monitor_finish(struct monitor *m);
 
 enum monitor_phase monitor_phase(const struct monitor *m);
 const char *monitor_phase_name(enum monitor_phase phase);

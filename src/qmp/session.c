@@ -57,7 +57,7 @@ static uint64_t
 send_command(struct session *s, enum message_command command)
 {
 	s->last_id++;
-	message_command_format(command, s->last_id, &s->out);
+	message_command_format(command, s->last_id, NULL, &s->out);
 	return s->last_id;
 }
 

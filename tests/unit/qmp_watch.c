@@ -2,6 +2,7 @@
 /* The owner of a monitor in tests; see the header. */
 #include "config.h"
 
+#include <errno.h>
 #include "qmp_watch.h"
 
 #include <setjmp.h>
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void
@@ -30,7 +32,7 @@ tell(struct watch *w, const char *word)
 	}
 }
 
-static bool
+static int
 on_peer(void *owner, int fd, const struct ucred *peer)
 {
 	struct watch *w = owner;
@@ -40,7 +42,7 @@ on_peer(void *owner, int fd, const struct ucred *peer)
 	w->peers++;
 	if (str_equal(w->free_at, "peer"))
 		tell(w, "peer");
-	return !w->refuse_peer;
+	return w->refuse_peer ? -EPERM : w->pidfd;
 }
 
 static void
@@ -103,9 +105,13 @@ watch_init(struct watch *w)
 	snprintf(w->path, sizeof(w->path), "%s/103.qmp", w->folder);
 	w->base = event_base_new();
 	assert_non_null(w->base);
+	w->commons = (struct monitor_commons){.clock = clock_system(), .procfd = -1};
+	w->pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	assert_true(w->pidfd >= 0);
 	w->options = (struct monitor_options){
 		.path = w->path,
-		.clock = clock_system(),
+		.commons = &w->commons,
+		.share = SHARE_AUTO,
 		.session_ms = 20000,
 		.query_ms = 20000,
 		.backoff_min_ms = 10,
@@ -117,6 +123,7 @@ void
 watch_fini(struct watch *w)
 {
 	monitor_free(w->monitor);
+	close(w->pidfd);
 	event_base_free(w->base);
 	(void)unlink(w->path);
 	(void)rmdir(w->folder);

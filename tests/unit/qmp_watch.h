@@ -23,7 +23,9 @@ struct watch {
 	struct monitor *monitor; /* NULL once freed in a callback */
 	char folder[64];
 	char path[1024];
+	struct monitor_commons commons;
 	struct monitor_options options;
+	int pidfd; /* of this process, which is the peer */
 
 	/* what the owner does */
 	bool refuse_peer;

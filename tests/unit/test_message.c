@@ -264,7 +264,7 @@ event_names_are_escaped_and_cut(void **state)
 
 /* All that can ever be said to QEMU, byte by byte. */
 static void
-only_these_constant_commands_can_be_sent(void **state)
+only_these_commands_can_be_sent(void **state)
 {
 	static const char expected[] =
 		"{\"execute\":\"qmp_capabilities\",\"id\":\"qmpin:1\"}\n"
@@ -272,12 +272,27 @@ only_these_constant_commands_can_be_sent(void **state)
 		"{\"execute\":\"query-cpus-fast\",\"id\":\"qmpin:3\"}\n"
 		"{\"execute\":\"query-hotpluggable-cpus\",\"id\":\"qmpin:4\"}\n"
 		"{\"execute\":\"query-iothreads\",\"id\":\"qmpin:5\"}\n"
-		"{\"execute\":\"query-name\",\"id\":\"qmpin:6\"}\n";
+		"{\"execute\":\"query-name\",\"id\":\"qmpin:6\"}\n"
+		"{\"execute\":\"qom-list-types\",\"id\":\"qmpin:7\","
+		"\"arguments\":{\"implements\":\"user-creatable\"}}\n"
+		"{\"execute\":\"query-chardev\",\"id\":\"qmpin:8\"}\n"
+		"{\"execute\":\"chardev-add\",\"id\":\"qmpin:9\",\"arguments\":"
+		"{\"id\":\"qmpin\",\"backend\":{\"type\":\"socket\",\"data\":"
+		"{\"addr\":{\"type\":\"unix\",\"data\":{\"path\":\"/run/a\\\"b\"}},"
+		"\"server\":false,\"reconnect-ms\":5000}}}}\n"
+		"{\"execute\":\"chardev-remove\",\"id\":\"qmpin:10\","
+		"\"arguments\":{\"id\":\"qmpin\"}}\n"
+		"{\"execute\":\"object-add\",\"id\":\"qmpin:11\",\"arguments\":"
+		"{\"qom-type\":\"monitor-qmp\",\"id\":\"qmpin\","
+		"\"chardev\":\"qmpin\"}}\n"
+		"{\"execute\":\"object-del\",\"id\":\"qmpin:12\","
+		"\"arguments\":{\"id\":\"qmpin\"}}\n";
 	struct strbuf out = {0};
 
 	(void)state;
 	for (unsigned int c = 0; c < MESSAGE_COMMANDS; c++)
-		message_command_format((enum message_command)c, c + 1, &out);
+		message_command_format(
+			(enum message_command)c, c + 1, "/run/a\"b", &out);
 	assert_string_equal(out.s, expected);
 	strbuf_fini(&out);
 }
@@ -294,7 +309,7 @@ main(void)
 		cmocka_unit_test(a_reply_without_an_id_is_nobodys),
 		cmocka_unit_test(events_are_told_apart),
 		cmocka_unit_test(event_names_are_escaped_and_cut),
-		cmocka_unit_test(only_these_constant_commands_can_be_sent),
+		cmocka_unit_test(only_these_commands_can_be_sent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

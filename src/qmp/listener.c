@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+/* QEMU's listening socket found among its descriptors, and duplicated. */
+#include "config.h"
+
+#include "qmp/listener.h"

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One QEMU monitor for many clients: accepts on a duplicate of QEMU's own listening
+ * socket while it has the one session, and serves everybody through it. To a client it
+ * looks like QEMU. What is said and to whom is decided in qmp/mux.h; this is the shell.
+ *
+ * When it goes, for whatever reason, QEMU itself serves the next client.
+ */
+#ifndef QMPIN_QMP_PROXY_H
+#define QMPIN_QMP_PROXY_H
+
+#include <stdbool.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/err.h"
+
+struct event_base;
+struct proxy;
+
+/* Called from the event loop, never from inside a call of this interface. All must be
+ * set. The proxy may be freed inside any of them. */
+struct proxy_handlers {
+	/* The session is up: clients are accepted from now on. */
+	void (*on_up)(void *owner);
+	/* QEMU has answered a client's command that may have changed threads or CPUs.
+	 */
+	void (*on_changed)(void *owner);
+	/* A client was dropped, and why. */
+	void (*on_client_dropped)(void *owner, const struct err *why);
+	/* The session has ended; nothing follows. @why: -ETIMEDOUT, -EPROTO, ... */
+	void (*on_end)(void *owner, int err, const struct err *why);
+};
+
+/* Zero stands for the default in parentheses. */
+struct proxy_options {
+	const struct clock *clock;
+	unsigned int session_ms;  /* connect to capabilities (5000) */
+	unsigned int clients_max; /* more wait in the socket's queue (64) */
+	unsigned int slow_ms;	  /* a client that takes nothing for so long is dropped
+				   * when others wait for it (1000) */
+};
+
+/**
+ * @upstream  connected to the VM's monitor, nothing read yet; owned from now on
+ * @listener  duplicate of the VM's listening socket; borrowed. O_NONBLOCK is set on it,
+ *            which QEMU shares, once the session is up.
+ *
+ * Never NULL.
+ */
+struct proxy *proxy_new(struct event_base *base, int upstream, int listener,
+	const struct proxy_options *options, const struct proxy_handlers *handlers,
+	void *owner);
+
+/** A client of our own: the other end of a new socket pair, for qmp/link.h. Only after
+ * on_up. Returns the descriptor, owned by the caller, or a negative errno. */
+MUST_CHECK int proxy_join(struct proxy *p);
+
+/** A command of a client is on its way: ending now could cut it short. */
+bool proxy_is_busy(const struct proxy *p);
+
+/** Accept and forward nothing new; on_end (0) comes once what is under way is answered
+ * and delivered, at the latest after a second. */
+void proxy_finish(struct proxy *p);
+
+/** End at once and free; allowed inside its own callbacks. NULL is allowed. */
+void proxy_free(struct proxy *p);
+
+#endif
