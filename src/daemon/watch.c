@@ -46,6 +46,7 @@ on_process_end(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	monitor_process_ended(vm->monitor); /* first: nobody may wait for it any more */
 	report_vm(vm, LOG_INFO, "ended");
 	if (vm->socket_lost) {
 		forget_vm(w, vm);
@@ -124,6 +125,8 @@ state_of(const struct vm *vm, enum monitor_phase phase)
 	switch (phase) {
 	case MONITOR_CONNECTING:
 		return VM_CONNECTING;
+	case MONITOR_YIELDED:
+		return VM_YIELDED;
 	case MONITOR_WATCHING:
 		return vm->has_facts && !vm->facts.running ? VM_PAUSED : VM_WATCHING;
 	case MONITOR_STALLED:
@@ -148,7 +151,11 @@ on_monitor_phase(void *owner, enum monitor_phase phase, const struct err *why)
 {
 	struct vm *vm = owner;
 	struct watch *w = vm->owner;
-	bool was_up = vm->state == VM_WATCHING || vm->state == VM_PAUSED;
+	bool was_up = vm->state == VM_WATCHING || vm->state == VM_PAUSED ||
+		      vm->state == VM_YIELDED;
+	enum cause cause = vm->state == VM_YIELDED ? CAUSE_USED
+			   : vm->surveyed	   ? CAUSE_RECONNECTED
+						   : CAUSE_APPEARED;
 
 	if (vm->state == VM_GONE && phase == MONITOR_CONNECTING)
 		return;
@@ -160,8 +167,7 @@ on_monitor_phase(void *owner, enum monitor_phase phase, const struct err *why)
 	if (err_is_set(why) && is_news(vm, phase, was_up))
 		report_trouble(vm, why);
 	if (phase == MONITOR_WATCHING)
-		engine_kick(w->engine, vm,
-			vm->surveyed ? CAUSE_RECONNECTED : CAUSE_APPEARED);
+		engine_await(w->engine, vm, cause);
 }
 
 static void
@@ -213,12 +219,52 @@ on_monitor_event(void *owner, const struct qmp_event *event)
 		engine_kick(w->engine, vm, (enum cause)cause);
 }
 
+static void
+on_monitor_used(void *owner)
+{
+	struct vm *vm = owner;
+	struct watch *w = vm->owner;
+
+	engine_kick(w->engine, vm, CAUSE_USED);
+}
+
+static void
+on_monitor_client_dropped(void *owner, const struct err *why)
+{
+	report_vm(owner, LOG_WARNING, "%s", why->text);
+}
+
+static void
+on_monitor_share(void *owner, enum share share, const struct err *why)
+{
+	struct vm *vm = owner;
+	bool as_wished = why == NULL;
+
+	str_copy(vm->share_why, sizeof(vm->share_why), as_wished ? "" : why->text);
+	report_vm(vm, LOG_INFO, "its monitor is shared: %s%s%s%s", share_name(share),
+		as_wished ? "" : " (", vm->share_why, as_wished ? "" : ")");
+}
+
+static void
+on_monitor_released(void *owner, int err, const struct err *why)
+{
+	struct vm *vm = owner;
+	struct watch *w = vm->owner;
+
+	if (w->engine->on_released != NULL)
+		w->engine->on_released(w->engine->owner, vm, err, why);
+}
+
 static const struct monitor_handlers monitor_handlers = {
 	.on_peer = on_monitor_peer,
 	.on_phase = on_monitor_phase,
 	.on_facts = on_monitor_facts,
 	.on_no_facts = on_monitor_no_facts,
 	.on_event = on_monitor_event,
+	.on_used = on_monitor_used,
+	.on_client_dropped = on_monitor_client_dropped,
+	.on_share = on_monitor_share,
+	.on_released = on_monitor_released,
 };
 
 static void

@@ -34,7 +34,14 @@ struct link *link_new(struct event_base *base, int fd,
 void link_observe(struct link *l);
 bool link_wants(const struct link *l);
 
-/** Close and free; allowed inside its own callback. NULL is allowed. */
+/** See session_command(). */
+void link_command(struct link *l, enum message_command command, const char *path);
+
+/** The descriptor; borrowed. */
+int link_fd(const struct link *l);
+
+/** End the connection (for all who have a copy of it) and free; allowed inside its own
+ * callback. NULL is allowed. */
 void link_free(struct link *l);
 
 #endif

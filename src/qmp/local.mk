@@ -3,6 +3,7 @@ src_libqmp_a_SOURCES = \
 	src/qmp/backlog.c src/qmp/backlog.h \
 	src/qmp/backoff.c src/qmp/backoff.h \
 	src/qmp/dial.c src/qmp/dial.h \
+	src/qmp/door.c src/qmp/door.h \
 	src/qmp/event.h \
 	src/qmp/facts.c src/qmp/facts.h \
 	src/qmp/frame.c src/qmp/frame.h \
@@ -10,7 +11,8 @@ src_libqmp_a_SOURCES = \
 	src/qmp/link.c src/qmp/link.h \
 	src/qmp/listener.c src/qmp/listener.h \
 	src/qmp/message.c src/qmp/message.h \
-	src/qmp/monitor.c src/qmp/monitor.h \
+	src/qmp/monitor.c src/qmp/monitor.h src/qmp/monitor_state.h \
+	src/qmp/monitor_line.c src/qmp/monitor_visit.c \
 	src/qmp/private.c src/qmp/private.h \
 	src/qmp/proxy.c src/qmp/proxy.h \
 	src/qmp/reception.c src/qmp/reception.h \
