@@ -121,6 +121,13 @@ on_settle_timeout(evutil_socket_t fd, short what, void *arg)
 		run_pass(e);
 }
 
+void
+engine_await(struct vm *vm, enum cause cause)
+{
+	vm->active |= cause_bit(cause);
+	vm->awaiting = true;
+}
+
 /* Others use a monitor all the time (Proxmox asks every VM every 10 s), and mostly only
  * to look: then nothing is to be done. What they did is told by what it did. */
 static bool

@@ -41,6 +41,8 @@ struct engine {
 	void (*on_change)(void *owner);
 	/* A round of the audit begins; may be NULL. */
 	void (*on_audit)(void *owner);
+	/* The end of a release of @vm's monitor; may be NULL. */
+	void (*on_released)(void *owner, struct vm *vm, int err, const struct err *why);
 	void *owner;
 	struct settings config; /* owned */
 	struct hostmodel host;	/* owned */
@@ -89,7 +91,10 @@ void engine_replace_host(struct engine *e, struct hostmodel *host);
 void engine_kick(struct engine *e, struct vm *vm, enum cause cause);
 void engine_kick_all(struct engine *e, enum cause cause);
 
-/** The facts that were asked for are in @vm->facts. */
+/** Facts come unasked, for this cause. */
+void engine_await(struct vm *vm, enum cause cause);
+
+/** The facts that were asked for, or awaited, are in @vm->facts. */
 void engine_facts_arrived(struct engine *e, struct vm *vm);
 
 /** The table of VMs. add takes the VM over; remove frees it. */

@@ -94,6 +94,7 @@ struct vm {
 	struct cpuset emulator; /* wanted for all threads but vCPUs; empty: nothing */
 	char note[256];		/* why it is as it is, when that is worth a line */
 	char why[256];		/* of the last plan */
+	char share_why[256];	/* why its monitor is not shared as wished; "": it is */
 	unsigned int repairs;
 	unsigned int fights;	 /* repairs in a row, audit after audit */
 	uint64_t fight_us;	 /* the last of them */

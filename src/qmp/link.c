@@ -219,8 +219,10 @@ link_new(struct event_base *base, int fd, const struct link_options *options,
 	l->clock = options->clock;
 	l->on_tell = on_tell;
 	l->owner = owner;
-	session_init(&l->session, clock_now_us(l->clock), options->session_ms * 1000ull,
-		options->query_ms * 1000ull);
+	session_init(&l->session, clock_now_us(l->clock),
+		&(struct session_terms){.session_us = options->session_ms * 1000ull,
+			.query_us = options->query_ms * 1000ull,
+			.last_id = options->last_id});
 	r = event_assign(&l->readable, base, fd, EV_READ | EV_PERSIST, on_readable, l);
 	r |= event_assign(&l->writable, base, fd, EV_WRITE, on_writable, l);
 	r |= event_assign(&l->deadline, base, -1, 0, on_deadline, l);

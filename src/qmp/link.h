@@ -18,7 +18,8 @@ struct link;
 struct link_options {
 	const struct clock *clock;
 	unsigned int session_ms; /* to capabilities */
-	unsigned int query_ms;	 /* one observation */
+	unsigned int query_ms;	 /* one observation or command */
+	uint64_t last_id;	 /* see struct session_terms */
 };
 
 /* Called from the event loop, never from link_new() or link_observe(). After one of the

@@ -148,6 +148,15 @@ monitor_choose(const struct monitor *m, struct err *why)
 	return share_choose(m->wish, &means, why);
 }
 
+struct link_options
+monitor_link_options(const struct monitor *m)
+{
+	struct link_options options = m->link_options;
+
+	options.last_id = clock_now_us(m->commons->clock);
+	return options;
+}
+
 /* A private monitor that is not up yet is no way of sharing. */
 void
 monitor_announce(struct monitor *m)

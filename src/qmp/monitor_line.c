@@ -220,10 +220,12 @@ monitor_line_introduce(struct monitor *m)
 static void
 take_line(struct monitor *m, int fd)
 {
+	struct link_options options = monitor_link_options(m);
+
 	monitor_line_drop(m); /* QEMU has one connection: an older one is dead */
 	m->line_state = LINE_UP;
 	m->prepared = true;
-	m->line = link_new(m->base, fd, &m->link_options, on_line, m);
+	m->line = link_new(m->base, fd, &options, on_line, m);
 	monitor_line_introduce(m);
 	link_observe(m->line);
 }

@@ -92,6 +92,8 @@ void monitor_tell_no_facts(struct monitor *m, const struct err *why);
 enum share monitor_choose(const struct monitor *m, struct err *why);
 /* Tell the owner how it is shared, if that is another way than before. */
 void monitor_announce(struct monitor *m);
+/* For the next session: ids go on with the time, which no session had before. */
+struct link_options monitor_link_options(const struct monitor *m);
 uint32_t monitor_roll_dice(void);
 
 /* monitor_visit.c */

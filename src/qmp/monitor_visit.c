@@ -212,7 +212,7 @@ on_link(void *owner, enum session_tell tell, const struct session_told *told)
 static void
 begin_link(struct monitor *m, int fd)
 {
-	struct link_options options = m->link_options;
+	struct link_options options = monitor_link_options(m);
 
 	if (m->proxy != NULL)
 		options.query_ms = PROXY_QUERY_MS;

@@ -78,15 +78,14 @@ awaited(const struct session *s)
 	return NULL;
 }
 
-/* Ids begin with the time: QEMU may give us what we asked in an earlier session. */
 void
-session_init(struct session *s, uint64_t now_us, uint64_t session_us, uint64_t query_us)
+session_init(struct session *s, uint64_t now_us, const struct session_terms *terms)
 {
 	*s = (struct session){
 		.state = SESSION_GREETING,
-		.deadline_us = now_us + session_us,
-		.query_us = query_us,
-		.last_id = now_us,
+		.deadline_us = now_us + terms->session_us,
+		.query_us = terms->query_us,
+		.last_id = terms->last_id,
 		.why = ERR_NONE,
 	};
 	s->caps_id = send_command(s, MESSAGE_CAPABILITIES, NULL);

@@ -71,14 +71,17 @@ struct session {
 	struct message answer;	/* as told */
 };
 
-/**
- * A session on a fresh connection.
- *
- * @session_us  from now to capabilities
- * @query_us    one observation, from its first byte sent to its last reply
- */
+/* How long is waited, and how commands are told apart. */
+struct session_terms {
+	uint64_t session_us; /* to capabilities, and the first observation with them */
+	uint64_t query_us;   /* one observation or command, from its first byte sent */
+	uint64_t last_id;    /* ids begin above this one. QEMU may give us what we asked
+			      * in an earlier session: never the same twice */
+};
+
+/** A session on a fresh connection. */
 void session_init(
-	struct session *s, uint64_t now_us, uint64_t session_us, uint64_t query_us);
+	struct session *s, uint64_t now_us, const struct session_terms *terms);
 void session_fini(struct session *s);
 
 /** Ask for fresh facts. The queries are made when session_output() is next called and
