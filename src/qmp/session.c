@@ -309,7 +309,9 @@ session_deadline_us(const struct session *s)
 struct frame_span
 session_output(struct session *s, uint64_t now_us)
 {
-	if (s->state != SESSION_ENDED && s->wanted && !s->observing)
+	if (s->state == SESSION_ENDED)
+		return (struct frame_span){"", 0};
+	if (s->wanted && !s->observing)
 		begin_observation(s, now_us);
 	return (struct frame_span){strbuf_text(&s->out), s->out.len};
 }
