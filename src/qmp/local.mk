@@ -42,6 +42,7 @@ qmp_transcripts = tests/unit/qmp_transcripts.c tests/unit/qmp_transcripts.h
 qmp_fakes = \
 	tests/unit/qmp_server.c tests/unit/qmp_server.h \
 	tests/unit/qmp_watch.c tests/unit/qmp_watch.h
+qmp_real = tests/unit/qmp_qemu.c tests/unit/qmp_qemu.h
 qmp_test_cppflags = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(CMOCKA_CFLAGS)
 
 tests_unit_test_backoff_SOURCES = tests/unit/test_backoff.c
@@ -68,7 +69,8 @@ tests_unit_test_monitor_SOURCES = tests/unit/test_monitor.c $(qmp_fakes)
 tests_unit_test_monitor_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_monitor_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
-tests_unit_test_monitor_qemu_SOURCES = tests/unit/test_monitor_qemu.c $(qmp_fakes)
+tests_unit_test_monitor_qemu_SOURCES = tests/unit/test_monitor_qemu.c $(qmp_fakes) \
+	$(qmp_real)
 tests_unit_test_monitor_qemu_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_monitor_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
