@@ -7,7 +7,13 @@ src_libqmp_a_SOURCES = \
 	src/qmp/event.h \
 	src/qmp/facts.c src/qmp/facts.h \
 	src/qmp/frame.c src/qmp/frame.h \
+	src/qmp/accepted.c src/qmp/accepted.h \
+	src/qmp/ending.c src/qmp/ending.h \
 	src/qmp/guard.c src/qmp/guard.h \
+	src/qmp/guard_child.c src/qmp/guard_child.h \
+	src/qmp/guard_process.c src/qmp/guard_process.h \
+	src/qmp/guard_table.c src/qmp/guard_table.h \
+	src/qmp/guard_wire.c src/qmp/guard_wire.h \
 	src/qmp/link.c src/qmp/link.h \
 	src/qmp/listener.c src/qmp/listener.h \
 	src/qmp/message.c src/qmp/message.h \
