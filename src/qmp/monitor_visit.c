@@ -47,15 +47,6 @@ stay_terms(const struct monitor *m)
 	renew_terms(m, &terms);
 }
 
-static void
-visit_terms(const struct monitor *m)
-{
-	const struct guard_terms terms = {
-		.wait_ms = m->commons->guard_ms, .lease_ms = VISIT_LEASE_MS};
-
-	renew_terms(m, &terms);
-}
-
 void
 monitor_visit_end(struct monitor *m)
 {
@@ -130,8 +121,7 @@ on_up(struct monitor *m)
 	monitor_set_phase(m, MONITOR_WATCHING, NULL);
 	if (m->doomed || m->link == NULL)
 		return;
-	if (m->proxy == NULL)
-		visit_terms(m);
+	stay_terms(m);
 	if (monitor_choose(m, NULL) == SHARE_YIELD && !m->forced)
 		door_watch(m->door, true);
 }
@@ -160,17 +150,34 @@ on_answer(struct monitor *m, const struct session_told *told)
 		settle(m);
 }
 
-/* The guard has ended it for somebody who waited, or QEMU has. */
+/* The process has ended, the guard has ended the session for somebody who waited, or
+ * QEMU has for a reason of its own. */
 static void
 on_closed(struct monitor *m, const struct err *why)
 {
-	bool held = m->phase == MONITOR_WATCHING && m->pid != 0 &&
+	bool held = m->phase == MONITOR_WATCHING &&
 		    (m->share == SHARE_YIELD || m->share == SHARE_PROXY);
+	bool gone = door_is_gone(m->door);
 
-	if (held)
+	if (gone)
+		monitor_forget_process(m);
+	if (held && !gone)
 		yield(m);
 	else
 		monitor_fail(m, MONITOR_IDLE, why);
+}
+
+void
+monitor_visit_on_gone(void *owner)
+{
+	struct monitor *m = owner;
+	struct err why = ERR_NONE;
+
+	(void)err_set(&why, -ESRCH, NULL, 0, "its process has ended");
+	monitor_enter(m);
+	monitor_forget_process(m);
+	monitor_fail(m, MONITOR_IDLE, &why);
+	monitor_leave(m);
 }
 
 /* Through a proxy: what others do there goes on. */

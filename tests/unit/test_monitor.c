@@ -156,8 +156,6 @@ floods_events(int listener)
 {
 	static char text[65536];
 	int fd = server_accept(listener);
-	char command[32];
-	char id[32];
 
 	while (strlen(text) < sizeof(text) - 100)
 		strcat(text,
@@ -191,8 +189,6 @@ answers_no_query(int listener)
 {
 	for (;;) {
 		int fd = server_accept(listener);
-		char command[32];
-		char id[32];
 
 		(void)server_say(fd, SERVER_GREETING);
 		server_agree(fd);
@@ -271,7 +267,6 @@ requests_made_early_are_one_request(void **state)
 	start(f, healthy);
 	for (unsigned int i = 0; i < 10; i++)
 		monitor_observe(f->w.monitor);
-	f->w.observe_at = "watching";
 	watch_until(&f->w, "facts ", SOON_MS);
 	watch_for(&f->w, 50);
 	assert_string_equal(f->w.told.s, "connecting watching facts ");
