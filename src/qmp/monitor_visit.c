@@ -68,15 +68,21 @@ monitor_visit_retire(struct monitor *m)
 		monitor_visit_end(m);
 }
 
-/* Go away, and come back when nobody is there. */
+/* Come back when nobody is there. */
 static void
-yield(struct monitor *m)
+stay_away(struct monitor *m)
 {
 	monitor_visit_end(m);
 	m->away = true;
 	m->left_us = clock_now_us(m->commons->clock);
 	m->served = 0;
 	monitor_schedule(m, backoff_queue_ms(monitor_roll_dice()));
+}
+
+static void
+yield(struct monitor *m)
+{
+	stay_away(m);
 	monitor_set_phase(m, MONITOR_YIELDED, NULL);
 }
 
@@ -117,8 +123,12 @@ settle(struct monitor *m)
 static void
 on_up(struct monitor *m)
 {
+	bool unseen = m->away && m->phase == MONITOR_WATCHING;
+
 	m->away = false;
 	monitor_set_phase(m, MONITOR_WATCHING, NULL);
+	if (!m->doomed && unseen)
+		m->handlers.on_used(m->owner); /* the guard let somebody in */
 	if (m->doomed || m->link == NULL)
 		return;
 	stay_terms(m);
@@ -150,8 +160,8 @@ on_answer(struct monitor *m, const struct session_told *told)
 		settle(m);
 }
 
-/* The process has ended, the guard has ended the session for somebody who waited, or
- * QEMU has for a reason of its own. */
+/* QEMU is about to end, or the guard has ended the session for somebody who waited:
+ * which of them, the next look tells. */
 static void
 on_closed(struct monitor *m, const struct err *why)
 {
@@ -162,7 +172,7 @@ on_closed(struct monitor *m, const struct err *why)
 	if (gone)
 		monitor_forget_process(m);
 	if (held && !gone)
-		yield(m);
+		stay_away(m);
 	else
 		monitor_fail(m, MONITOR_IDLE, why);
 }
@@ -385,6 +395,7 @@ must_stay_away(struct monitor *m)
 		return false;
 	}
 	monitor_schedule(m, backoff_queue_ms(monitor_roll_dice()));
+	monitor_set_phase(m, MONITOR_YIELDED, NULL);
 	return true;
 }
 
