@@ -40,6 +40,7 @@ UNIT_TESTS += \
 	tests/unit/test_message \
 	tests/unit/test_monitor \
 	tests/unit/test_monitor_qemu \
+	tests/unit/test_monitor_share \
 	tests/unit/test_session \
 	tests/unit/test_share \
 	tests/unit/test_qmp_stream
@@ -79,6 +80,11 @@ tests_unit_test_monitor_qemu_SOURCES = tests/unit/test_monitor_qemu.c $(qmp_fake
 	$(qmp_real)
 tests_unit_test_monitor_qemu_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_monitor_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_monitor_share_SOURCES = tests/unit/test_monitor_share.c $(qmp_fakes) \
+	$(qmp_real)
+tests_unit_test_monitor_share_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_monitor_share_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_qmp_stream_SOURCES = tests/unit/test_qmp_stream.c \
 	tests/fuzz/fuzz_qmp_stream.c

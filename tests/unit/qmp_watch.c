@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -220,52 +221,117 @@ on_tick(evutil_socket_t fd, short what, void *owner)
 	(void)owner;
 }
 
-/* Until @text was told, or @peers were reached, or (NULL, 0) the time is over. */
+/* Run the loop until @holds, NULL: never. False when the time is over. */
 static bool
-run(struct watch *w, const char *text, unsigned int peers, unsigned int limit_ms)
+run(struct watch *w, bool (*holds)(struct watch *w, const void *arg), const void *arg,
+	unsigned int limit_ms, unsigned int *took_ms)
 {
 	const struct timeval tick_every = {.tv_usec = 5000};
 	struct event *tick = event_new(w->base, -1, EV_PERSIST, on_tick, w);
-	uint64_t end = now_ms() + limit_ms;
-	bool found = false;
+	uint64_t begin = now_ms();
+	bool held = false;
 
 	assert_non_null(tick);
 	event_add(tick, &tick_every);
-	while (!found && now_ms() < end) {
-		found = (text != NULL && strstr(strbuf_text(&w->told), text) != NULL) ||
-			(peers > 0 && w->peers >= peers);
-		if (!found)
+	while (!held && now_ms() - begin < limit_ms) {
+		held = holds != NULL && holds(w, arg);
+		if (!held)
 			event_base_loop(w->base, EVLOOP_ONCE);
 	}
 	event_free(tick);
-	return found;
+	*took_ms = (unsigned int)(now_ms() - begin);
+	return held;
+}
+
+static bool
+is_told(struct watch *w, const void *arg)
+{
+	return strstr(strbuf_text(&w->told), arg) != NULL;
+}
+
+static bool
+are_reached(struct watch *w, const void *arg)
+{
+	return w->peers >= *(const unsigned int *)arg;
+}
+
+static bool
+is_shared(struct watch *w, const void *arg)
+{
+	return w->share == *(const enum share *)arg;
+}
+
+struct hearing {
+	int fd;
+	const char *text;
+	struct strbuf *heard;
+};
+
+static bool
+is_heard(struct watch *w, const void *arg)
+{
+	const struct hearing *h = arg;
+	char bytes[4096];
+	ssize_t n;
+
+	(void)w;
+	while ((n = recv(h->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		strbuf_add(h->heard, bytes, (size_t)n);
+	return strstr(strbuf_text(h->heard), h->text) != NULL;
 }
 
 unsigned int
 watch_until(struct watch *w, const char *text, unsigned int limit_ms)
 {
-	uint64_t start = now_ms();
+	unsigned int took_ms;
 
-	if (!run(w, text, 0, limit_ms))
+	if (!run(w, is_told, text, limit_ms, &took_ms))
 		fail_msg("\"%s\" was not told in %u ms, but: %s(%s)", text, limit_ms,
 			strbuf_text(&w->told), w->why.text);
-	return (unsigned int)(now_ms() - start);
+	return took_ms;
+}
+
+unsigned int
+watch_until_share(struct watch *w, enum share share, unsigned int limit_ms)
+{
+	unsigned int took_ms;
+
+	if (!run(w, is_shared, &share, limit_ms, &took_ms))
+		fail_msg("not shared as %s in %u ms, but as %s (%s)", share_name(share),
+			limit_ms, share_name(w->share), w->share_why.text);
+	return took_ms;
+}
+
+unsigned int
+watch_until_heard(struct watch *w, int fd, const char *text, unsigned int limit_ms)
+{
+	struct strbuf heard = {0};
+	struct hearing h = {fd, text, &heard};
+	unsigned int took_ms;
+
+	if (!run(w, is_heard, &h, limit_ms, &took_ms))
+		fail_msg("%s was not heard in %u ms, but: %s", text, limit_ms,
+			strbuf_text(&heard));
+	strbuf_fini(&heard);
+	return took_ms;
 }
 
 unsigned int
 watch_until_peers(struct watch *w, unsigned int n, unsigned int limit_ms)
 {
-	uint64_t start = now_ms();
+	unsigned int took_ms;
 
-	if (!run(w, NULL, n, limit_ms))
+	if (!run(w, are_reached, &n, limit_ms, &took_ms))
 		fail_msg("%u of %u peers were reached in %u ms", w->peers, n, limit_ms);
-	return (unsigned int)(now_ms() - start);
+	return took_ms;
 }
 
 void
 watch_for(struct watch *w, unsigned int ms)
 {
-	(void)run(w, NULL, 0, ms);
+	unsigned int took_ms;
+
+	(void)run(w, NULL, NULL, ms, &took_ms);
 }
 
 void

@@ -64,6 +64,14 @@ void watch_start(struct watch *w);
  * milliseconds it took. */
 unsigned int watch_until(struct watch *w, const char *text, unsigned int limit_ms);
 
+/** Run the loop until it is shared so. Returns as above. */
+unsigned int watch_until_share(
+	struct watch *w, enum share share, unsigned int limit_ms);
+
+/** Run the loop until @text comes from @fd. Returns as above. */
+unsigned int watch_until_heard(
+	struct watch *w, int fd, const char *text, unsigned int limit_ms);
+
 /** Run the loop until there were @n attempts that reached a peer. Returns as above. */
 unsigned int watch_until_peers(struct watch *w, unsigned int n, unsigned int limit_ms);
 
