@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,7 +38,8 @@ struct fixture {
 	int served;		  /* QEMU's end of it */
 	int mine;		  /* and the daemon's, of a private one */
 	int pairs[MANY][2];
-	bool has_child; /* of the daemon */
+	bool has_child; /* of the daemon; it lives until this is closed: */
+	int lifeline[2];
 };
 
 static int
@@ -396,22 +396,22 @@ begin_to_hold_all(struct daemon *d, void *arg)
 {
 	static const struct guard_terms terms;
 	const struct fixture *f = arg;
+	char byte;
 
 	for (unsigned int i = 0; i < MANY; i++) {
 		if (guard_hold(d->guard, i + 1, f->pairs[i][0], &terms) < 0)
 			_exit(99);
 	}
 	if (f->has_child && fork() == 0) {
-		prctl(PR_SET_PDEATHSIG, 0);
-		alarm(WORLD_LIMIT_MS / 1000);
-		for (;;)
-			pause();
+		close(f->lifeline[1]);
+		_exit(read(f->lifeline[0], &byte, 1) == 0 ? 0 : 99);
 	}
 }
 
 static void
 hold_all(struct fixture *f)
 {
+	assert_int_equal(pipe(f->lifeline), 0);
 	for (unsigned int i = 0; i < MANY; i++)
 		assert_int_equal(
 			socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f->pairs[i]),
@@ -435,6 +435,8 @@ expect_all_to_end(struct fixture *f)
 	assert_true(has_ended(f->daemon.guard_pidfd));
 	for (unsigned int i = 0; i < MANY; i++)
 		close(f->pairs[i][1]);
+	close(f->lifeline[0]);
+	close(f->lifeline[1]);
 }
 
 static void
