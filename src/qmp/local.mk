@@ -36,6 +36,10 @@ UNIT_TESTS += \
 	tests/unit/test_backoff \
 	tests/unit/test_facts \
 	tests/unit/test_frame \
+	tests/unit/test_guard \
+	tests/unit/test_guard_qemu \
+	tests/unit/test_guard_stopped \
+	tests/unit/test_guard_table \
 	tests/unit/test_link \
 	tests/unit/test_message \
 	tests/unit/test_monitor \
@@ -63,6 +67,25 @@ tests_unit_test_facts_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 tests_unit_test_frame_SOURCES = tests/unit/test_frame.c $(qmp_transcripts)
 tests_unit_test_frame_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_frame_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+guard_world = tests/unit/guard_world.c tests/unit/guard_world.h \
+	tests/unit/procs.c tests/unit/procs.h
+
+tests_unit_test_guard_SOURCES = tests/unit/test_guard.c $(guard_world)
+tests_unit_test_guard_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_guard_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_guard_qemu_SOURCES = tests/unit/test_guard_qemu.c $(guard_world)
+tests_unit_test_guard_qemu_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_guard_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_guard_stopped_SOURCES = tests/unit/test_guard_stopped.c $(guard_world)
+tests_unit_test_guard_stopped_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_guard_stopped_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_guard_table_SOURCES = tests/unit/test_guard_table.c
+tests_unit_test_guard_table_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_guard_table_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_message_SOURCES = tests/unit/test_message.c $(qmp_transcripts)
 tests_unit_test_message_CPPFLAGS = $(qmp_test_cppflags)

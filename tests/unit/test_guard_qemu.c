@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+/* The guard and a real QEMU: how long its clients wait while the daemon is stopped. */
+#include "config.h"
+
+#include "qmp/guard.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+#include "guard_world.h"
+
+#define QEMU "qemu-system-x86_64"
+#define KEY 103u
+#define RUNS 20
+#define WAIT_MS 20u
+
+struct fixture {
+	struct world world; /* its listener is QEMU's */
+	pid_t qemu;
+	int pidfd;
+};
+
+/* The listener is given to QEMU, so that there is a duplicate without asking for one.
+ */
+static void
+run_qemu(int listener)
+{
+	auto_free char *chardev =
+		xasprintf("socket,id=mon,server=on,wait=off,fd=%d", listener);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)fcntl(listener, F_SETFD, 0);
+	execlp(QEMU, QEMU, "-accel", "tcg", "-display", "none", "-nodefaults",
+		"-machine", "q35", "-m", "32", "-S", "-chardev", chardev, "-mon",
+		"chardev=mon,mode=control", (char *)NULL);
+	_exit(127);
+}
+
+/* The greeting of QEMU; false when there is none. */
+static bool
+is_greeted(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	char bytes[1024];
+
+	return poll(&p, 1, (int)WORLD_LIMIT_MS) == 1 &&
+	       recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0 &&
+	       memmem(bytes, 6, "{\"QMP\"", 6) != NULL;
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	int first;
+
+	if (f == NULL)
+		return -1;
+	world_init(&f->world);
+	f->qemu = fork();
+	if (f->qemu == 0)
+		run_qemu(f->world.listener);
+	f->pidfd = (int)syscall(SYS_pidfd_open, f->qemu, 0);
+	first = world_connect(&f->world);
+	assert_true(is_greeted(first)); /* it runs */
+	close(first);
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	procs_kill_pid(f->qemu);
+	close(f->pidfd);
+	world_fini(&f->world);
+	free(f);
+	return 0;
+}
+
+static void
+begin_to_hold(struct daemon *d, void *arg)
+{
+	static const struct guard_terms terms = {.wait_ms = WAIT_MS};
+	const struct fixture *f = arg;
+
+	if (guard_watch(d->guard, KEY, d->world->listener, f->pidfd) < 0 ||
+		!is_greeted(daemon_hold(d, KEY, &terms)))
+		_exit(99);
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+	const uint64_t *x = a;
+	const uint64_t *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* How long a client waits for its greeting. */
+static uint64_t
+time_greeting(struct fixture *f)
+{
+	uint64_t start_us = now_us();
+	uint64_t took_us;
+	int fd = world_connect(&f->world);
+
+	assert_true(is_greeted(fd));
+	took_us = now_us() - start_us;
+	close(fd);
+	return took_us;
+}
+
+static void
+report(const char *what, uint64_t us[RUNS])
+{
+	qsort(us, RUNS, sizeof(us[0]), by_size);
+	print_message("%s: greeted after %.2f ms (median), %.2f ms (max)\n", what,
+		(double)us[RUNS / 2] / 1000, (double)us[RUNS - 1] / 1000);
+}
+
+static void
+clients_are_greeted_though_the_daemon_is_stopped(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t idle_us[RUNS];
+	uint64_t held_us[RUNS];
+
+	for (unsigned int i = 0; i < RUNS; i++) {
+		struct daemon d;
+
+		idle_us[i] = time_greeting(f);
+		daemon_start(&d, &f->world, begin_to_hold, f);
+		daemon_stop(&d);
+		held_us[i] = time_greeting(f);
+		daemon_kill(&d);
+	}
+	report("nobody holds", idle_us);
+	report("a stopped daemon holds", held_us);
+	assert_in_range(held_us[0], WAIT_MS * 1000, 2000000);
+	assert_true(held_us[RUNS / 2] < WAIT_MS * 1000 + 500000);
+}
+
+static void
+a_killed_qemu_refuses_clients_though_the_daemon_is_stopped(void **state)
+{
+	struct fixture *f = *state;
+	struct daemon d;
+	uint64_t start_us;
+	int r;
+
+	daemon_start(&d, &f->world, begin_to_hold, f);
+	daemon_stop(&d);
+	start_us = now_us();
+	kill(f->qemu, SIGKILL);
+	do {
+		int fd = world_socket();
+
+		r = world_try_connect(&f->world, fd);
+		close(fd);
+		assert_true(now_us() - start_us < WORLD_LIMIT_MS * 1000);
+	} while (r == 0 || r == -EAGAIN);
+	print_message("refused after %.1f ms\n", (double)(now_us() - start_us) / 1000);
+	assert_int_equal(r, -ECONNREFUSED);
+	daemon_kill(&d);
+}
+
+static bool
+is_installed(void)
+{
+	return system(QEMU " --version >/dev/null 2>&1") == 0;
+}
+
+#define test_with_qemu(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test_with_qemu(clients_are_greeted_though_the_daemon_is_stopped),
+		test_with_qemu(
+			a_killed_qemu_refuses_clients_though_the_daemon_is_stopped),
+	};
+
+	if (!is_installed()) {
+		printf("skipped: %s is not installed\n", QEMU);
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
