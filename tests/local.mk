@@ -40,6 +40,9 @@ EXTRA_DIST += $(LINTS) \
 	tests/lint/lintlib.py \
 	tests/lint/loc.py \
 	tests/lint/pure \
+	tests/qemus/launch \
+	tests/qemus/qemu-version \
+	tests/release/archive.sh \
 	tests/release/chroot-check
 TESTS += $(LINTS)
 
