@@ -28,6 +28,7 @@ enum cause {
 	CAUSE_ADOPTION, /* its turn on a host that already ran VMs */
 	CAUSE_RELOAD,
 	CAUSE_NEIGHBOUR, /* another VM's change concerns it */
+	CAUSE_USED,	 /* somebody else used the monitor; what they did tells more */
 	CAUSE_N
 };
 
@@ -49,8 +50,8 @@ enum cause cause_first(cause_set set);
 /** Some cause of the set can only be answered by asking QMP. */
 bool cause_needs_facts(cause_set set);
 
-/** An event of QEMU: the guest, or who has taken over its QEMU, can bring it about as
- * often as they like. */
+/** An event or a thread of QEMU: the guest, or who has taken over its QEMU, can bring
+ * it about as often as they like. */
 bool cause_by_guest(enum cause c);
 
 /** The cause of an event, or -1 for events that change no thread. */

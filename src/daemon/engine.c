@@ -12,6 +12,8 @@
 #include "daemon/adopt.h"
 #include "daemon/audit.h"
 #include "daemon/pass.h"
+#include "daemon/survey.h"
+#include "daemon/threadwatch.h"
 
 /* How long a pass waits for the answers of other VMs: QMP needs about 1 ms. */
 #define GATHER_MS 5
@@ -121,13 +123,33 @@ on_settle_timeout(evutil_socket_t fd, short what, void *arg)
 }
 
 void
+engine_await(struct vm *vm, enum cause cause)
+{
+	vm->active |= cause_bit(cause);
+	vm->awaiting = true;
+}
+
+/* Others use a monitor all the time (Proxmox asks every VM every 10 s), and mostly only
+ * to look: then nothing is to be done. What they did is told by what it did. */
+static bool
+was_only_used(struct vm *vm)
+{
+	if (vm->active != cause_bit(CAUSE_USED) || !vm->surveyed)
+		return false;
+	vm->active = survey_holds(vm) ? 0 : cause_bit(CAUSE_THREADS);
+	return vm->active == 0;
+}
+
+void
 engine_facts_arrived(struct engine *e, struct vm *vm)
 {
 	vm->awaiting = false;
-	vm->facts_new = true;
-	vm->fresh = true;
-	if (vm->active == 0)
-		vm->active = cause_bit(CAUSE_RETRY);
+	if (!was_only_used(vm)) {
+		vm->facts_new = true;
+		vm->fresh = true;
+		if (vm->active == 0)
+			vm->active = cause_bit(CAUSE_RETRY);
+	}
 	if (anyone_awaited(e))
 		arm(e->gather, GATHER_MS);
 	else
@@ -215,8 +237,10 @@ engine_new(
 	e->gather = evtimer_new(e->base, on_gather_timeout, e);
 	e->throttle = evtimer_new(e->base, on_throttle_timeout, e);
 	e->start_us = clock_now_us(e->clock);
-	e->commons = (struct monitor_commons){.clock = e->clock, .procfd = e->procfd};
+	e->commons = (struct monitor_commons){
+		.clock = e->clock, .procfd = e->procfd, .guard_ms = e->config.guard_ms};
 	audit_start(e);
+	threadwatch_start(e);
 	adopt_start(e);
 	return e;
 }
@@ -233,6 +257,7 @@ engine_free(struct engine *e)
 	event_free(e->gather);
 	event_free(e->throttle);
 	event_free(e->audit);
+	event_free(e->looks);
 	event_free(e->adoption);
 	settings_fini(&e->config);
 	hostmodel_fini(&e->host);
@@ -248,6 +273,18 @@ engine_replace_host(struct engine *e, struct hostmodel *host)
 	engine_kick_all(e, CAUSE_HOST);
 }
 
+/* What the settings say about monitors. */
+static void
+take_sharing(struct engine *e)
+{
+	e->commons.guard_ms = e->config.guard_ms;
+	for (size_t i = 0; i < e->n_vms; i++) {
+		struct vm *vm = e->vms[i];
+
+		monitor_set_share(vm->monitor, settings_share(&e->config, vm->id));
+	}
+}
+
 void
 engine_reload(struct engine *e, struct settings *config, struct hostmodel *host)
 {
@@ -260,6 +297,7 @@ engine_reload(struct engine *e, struct settings *config, struct hostmodel *host)
 	*config = (struct settings){0};
 	*host = (struct hostmodel){0};
 	e->bad_reload[0] = '\0';
+	take_sharing(e);
 	if (!same_rounds) /* else many reloads would put the audit off for ever */
 		audit_restart(e);
 	engine_kick_all(e, CAUSE_RELOAD);
@@ -285,6 +323,7 @@ engine_add(struct engine *e, struct vm *vm)
 	memmove(&e->vms[at + 1], &e->vms[at], (e->n_vms - at) * sizeof(struct vm *));
 	e->vms[at] = vm;
 	e->n_vms++;
+	threadwatch_wake(e);
 }
 
 struct vm *

@@ -41,6 +41,8 @@ struct engine {
 	void (*on_change)(void *owner);
 	/* A round of the audit begins; may be NULL. */
 	void (*on_audit)(void *owner);
+	/* The end of a release of @vm's monitor; may be NULL. */
+	void (*on_released)(void *owner, struct vm *vm, int err, const struct err *why);
 	void *owner;
 	struct settings config; /* owned */
 	struct hostmodel host;	/* owned */
@@ -52,7 +54,10 @@ struct engine {
 	struct event *gather;	/* facts were asked for */
 	struct event *throttle; /* guest-made causes over their budget */
 	struct event *audit;
-	size_t audit_next; /* index of the VM audited next */
+	size_t audit_next;   /* index of the VM audited next */
+	struct event *looks; /* at the number of threads, between audits */
+	size_t look_next;
+	unsigned int look_ms; /* 0: never */
 	struct event *adoption;
 	double adopt_tokens;
 	uint64_t adopt_tokens_us;
@@ -89,7 +94,10 @@ void engine_replace_host(struct engine *e, struct hostmodel *host);
 void engine_kick(struct engine *e, struct vm *vm, enum cause cause);
 void engine_kick_all(struct engine *e, enum cause cause);
 
-/** The facts that were asked for are in @vm->facts. */
+/** Facts come unasked, for this cause. */
+void engine_await(struct vm *vm, enum cause cause);
+
+/** The facts that were asked for, or awaited, are in @vm->facts. */
 void engine_facts_arrived(struct engine *e, struct vm *vm);
 
 /** The table of VMs. add takes the VM over; remove frees it. */

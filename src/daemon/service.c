@@ -29,14 +29,23 @@
 #include "daemon/leftovers.h"
 #include "daemon/notify.h"
 #include "daemon/watch.h"
+#include "qmp/backlog.h"
+#include "qmp/guard.h"
 
 #define N_SIGNALS 3
+/* At the end, what others do through us may take so long. */
+#define FINISH_MS 1500
+#define FINISH_LOOK_MS 10
 
 struct service {
 	const struct cmdline *cmdline;
 	struct event_base *base;
+	struct guard *guard;
+	struct backlog *backlog; /* NULL: the kernel does not tell */
 	struct engine *engine;
 	struct watch *watch;
+	struct event *finish; /* the end is near; NULL: not yet */
+	uint64_t finish_us;   /* at the latest */
 	struct ctl_server *control;
 	struct event *signals[N_SIGNALS];
 	struct notify notify;
@@ -144,15 +153,58 @@ on_signal_reload(evutil_socket_t sig, short what, void *arg)
 	tell_status(s, true);
 }
 
+static struct event *
+add_ticker(struct service *s, uint64_t interval_us, event_callback_fn callback)
+{
+	struct timeval tv = {
+		(time_t)(interval_us / 1000000), (suseconds_t)(interval_us % 1000000)};
+	struct event *ev = event_new(s->base, -1, EV_PERSIST, callback, s);
+
+	event_add(ev, &tv);
+	return ev;
+}
+
+static void
+on_finish_look(evutil_socket_t fd, short what, void *arg)
+{
+	const struct service *s = arg;
+
+	(void)fd;
+	(void)what;
+	if (!watch_is_busy(s->watch) || clock_now_us(clock_system()) >= s->finish_us)
+		(void)event_base_loopbreak(s->base);
+}
+
+/* Nobody's command is cut short because we end; a second signal does not wait. */
 static void
 on_signal_end(evutil_socket_t sig, short what, void *arg)
 {
 	struct service *s = arg;
 
 	(void)what;
+	if (s->finish != NULL) {
+		(void)event_base_loopbreak(s->base);
+		return;
+	}
 	log_info("ends on signal %d, all masks stay", (int)sig);
 	(void)notify_stopping(&s->notify);
-	(void)event_base_loopbreak(s->base);
+	watch_finish(s->watch);
+	s->finish_us = clock_now_us(clock_system()) + FINISH_MS * 1000ull;
+	s->finish = add_ticker(s, FINISH_LOOK_MS * 1000ull, on_finish_look);
+	event_active(s->finish, EV_TIMEOUT, 0);
+}
+
+static void
+on_guard_change(void *owner, bool alive)
+{
+	struct service *s = owner;
+
+	if (alive)
+		log_info("a new guard runs: monitors are held again");
+	else
+		log_warning("the guard has died: monitors are only visited until a new "
+			    "one runs");
+	watch_guard_changed(s->watch);
 }
 
 static void
@@ -207,17 +259,6 @@ add_signal(struct service *s, int i, int sig, event_callback_fn callback)
 	event_add(s->signals[i], NULL);
 }
 
-static struct event *
-add_ticker(struct service *s, uint64_t interval_us, event_callback_fn callback)
-{
-	struct timeval tv = {
-		(time_t)(interval_us / 1000000), (suseconds_t)(interval_us % 1000000)};
-	struct event *ev = event_new(s->base, -1, EV_PERSIST, callback, s);
-
-	event_add(ev, &tv);
-	return ev;
-}
-
 /* Each VM takes a few descriptors. */
 static void
 raise_fd_limit(void)
@@ -253,6 +294,24 @@ open_dirs(struct service *s, struct err *e)
 	return 0;
 }
 
+/* What cannot be had makes another way of sharing be used. */
+static void
+share_monitors(struct service *s)
+{
+	struct monitor_commons *commons = &s->engine->commons;
+	auto_free char *run_dir = realpath(s->cmdline->run_dir, NULL);
+	struct err why = ERR_NONE;
+
+	commons->guard = s->guard;
+	commons->guard_ms = s->engine->config.guard_ms;
+	if (backlog_open(&s->backlog, &why) == 0)
+		commons->backlog = s->backlog;
+	err_clear(&why);
+	if (run_dir != NULL && !s->engine->dry_run &&
+		watch_receive(s->watch, run_dir, &why) < 0)
+		log_err(&why);
+}
+
 static int
 start(struct service *s, struct settings *config, struct err *e)
 {
@@ -265,17 +324,21 @@ start(struct service *s, struct settings *config, struct err *e)
 	int r;
 
 	r = open_dirs(s, e);
-	if (r == 0)
+	options.base = s->base = event_base_new();
+	if (r == 0) {
+		/* A fork: of little as yet. */
+		s->guard = guard_new(s->base, on_guard_change, s);
 		r = load_host(s->cmdline, &host, e);
+	}
 	if (r < 0) {
 		settings_fini(config);
 		return r;
 	}
-	options.base = s->base = event_base_new();
 	options.procfd = s->procfd;
 	options.run_dirfd = s->run_dirfd;
 	s->engine = engine_new(&options, config, &host);
 	s->watch = watch_new(s->engine, s->cmdline->vm_dir);
+	share_monitors(s);
 	r = control_new(s->engine, s->cmdline->run_dir, &s->control, e);
 	if (r < 0)
 		return r;
@@ -296,12 +359,16 @@ tear_down(struct service *s)
 	watch_free(s->watch);
 	hostwatch_free(s->hostwatch);
 	engine_free(s->engine);
+	backlog_close(s->backlog);
+	guard_free(s->guard);
 	for (int i = 0; i < N_SIGNALS; i++) {
 		if (s->signals[i] != NULL)
 			event_free(s->signals[i]);
 	}
 	if (s->watchdog != NULL)
 		event_free(s->watchdog);
+	if (s->finish != NULL)
+		event_free(s->finish);
 	if (s->base != NULL)
 		event_base_free(s->base);
 	if (s->run_dirfd >= 0)

@@ -8,6 +8,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/str.h"
@@ -17,6 +18,7 @@ static const char *const state_names[VM_N_STATES] = {
 	[VM_FOUND] = "found",
 	[VM_CONNECTING] = "connecting",
 	[VM_WATCHING] = "watching",
+	[VM_YIELDED] = "yielded",
 	[VM_PAUSED] = "paused",
 	[VM_STALLED] = "stalled",
 	[VM_GONE] = "gone",
@@ -27,20 +29,22 @@ static const char *const state_names[VM_N_STATES] = {
 
 /* Which states may follow which. */
 #define TO(s) (1u << (s))
+/* What a monitor of a living process may turn to. */
+#define ANY                                                                     \
+	(TO(VM_CONNECTING) | TO(VM_WATCHING) | TO(VM_YIELDED) | TO(VM_PAUSED) | \
+		TO(VM_STALLED))
 static const unsigned int legal[VM_N_STATES] = {
 	/* straight to watching: a monitor that retries keeps its failed phase */
-	[VM_FOUND] = TO(VM_CONNECTING) | TO(VM_WATCHING) | TO(VM_PAUSED) |
-		     TO(VM_STALLED) | TO(VM_GONE),
-	[VM_CONNECTING] = TO(VM_FOUND) | TO(VM_WATCHING) | TO(VM_PAUSED) |
-			  TO(VM_STALLED) | TO(VM_GONE),
-	[VM_WATCHING] = TO(VM_FOUND) | TO(VM_CONNECTING) | TO(VM_PAUSED) |
-			TO(VM_STALLED) | TO(VM_GONE),
-	[VM_PAUSED] = TO(VM_FOUND) | TO(VM_CONNECTING) | TO(VM_WATCHING) |
-		      TO(VM_STALLED) | TO(VM_GONE),
-	[VM_STALLED] = TO(VM_FOUND) | TO(VM_CONNECTING) | TO(VM_WATCHING) |
-		       TO(VM_PAUSED) | TO(VM_GONE),
-	[VM_GONE] = TO(VM_CONNECTING) | TO(VM_FOUND) | TO(VM_STALLED),
+	[VM_FOUND] = ANY | TO(VM_GONE),
+	[VM_CONNECTING] = ANY | TO(VM_FOUND) | TO(VM_GONE),
+	[VM_WATCHING] = ANY | TO(VM_FOUND) | TO(VM_GONE),
+	[VM_YIELDED] = ANY | TO(VM_FOUND) | TO(VM_GONE),
+	[VM_PAUSED] = ANY | TO(VM_FOUND) | TO(VM_GONE),
+	[VM_STALLED] = ANY | TO(VM_FOUND) | TO(VM_GONE),
+	/* another process at its socket: until it is proven, no more is known */
+	[VM_GONE] = TO(VM_CONNECTING) | TO(VM_YIELDED) | TO(VM_FOUND) | TO(VM_STALLED),
 };
+#undef ANY
 #undef TO
 
 struct vm *
@@ -53,6 +57,7 @@ vm_new(const char *id, int vmid, const char *socket_path, const char *pid_path)
 	vm->socket_path = xstrdup(socket_path);
 	vm->pid_path = xstrdup(pid_path);
 	vm->identity.pidfd = -1;
+	vm->task_dirfd = -1;
 	vm->last_cause = -1;
 	vm->clock = clock_system();
 	return vm;
@@ -78,6 +83,9 @@ vm_forget_process(struct vm *vm)
 	if (vm->on_end != NULL)
 		event_free(vm->on_end);
 	vm->on_end = NULL;
+	if (vm->task_dirfd >= 0)
+		close(vm->task_dirfd);
+	vm->task_dirfd = -1;
 	if (vm->proven)
 		identity_fini(&vm->identity);
 	vm->identity = (struct vm_identity){.pidfd = -1};

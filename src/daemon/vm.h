@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "act/record.h"
 #include "daemon/cause.h"
@@ -26,6 +27,7 @@ enum vm_state {
 	VM_FOUND, /* socket seen, nothing known */
 	VM_CONNECTING,
 	VM_WATCHING,
+	VM_YIELDED, /* somebody else uses its monitor; placed and audited as ever */
 	VM_PAUSED,  /* watched, the guest does not run */
 	VM_STALLED, /* QEMU does not answer */
 	VM_GONE,    /* the process ended, its socket is still there */
@@ -60,6 +62,8 @@ struct vm {
 	bool proven;  /* identity holds */
 	struct vm_identity identity;
 	struct event *on_end; /* pidfd */
+	int task_dirfd;	      /* its /proc/PID/task; -1: not opened */
+	nlink_t task_links;   /* of that directory: 2 and the number of threads */
 	bool has_facts;
 	bool facts_new; /* not surveyed with yet */
 	struct qmp_facts facts;
@@ -93,6 +97,7 @@ struct vm {
 	struct cpuset emulator; /* wanted for all threads but vCPUs; empty: nothing */
 	char note[256];		/* why it is as it is, when that is worth a line */
 	char why[256];		/* of the last plan */
+	char share_why[256];	/* why its monitor is not shared as wished; "": it is */
 	unsigned int repairs;
 	unsigned int fights;	 /* repairs in a row, audit after audit */
 	uint64_t fight_us;	 /* the last of them */

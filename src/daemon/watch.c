@@ -17,14 +17,19 @@
 #include "base/xalloc.h"
 #include "daemon/engine.h"
 #include "daemon/report.h"
+#include "qmp/reception.h"
 #include "vm/discovery.h"
 
 /* Proxmox talks to a new VM first; stay out of its way. */
 #define FIRST_CONNECT_MS 200
+/* Who dials in without being a VM may do so every few seconds. */
+#define STRANGER_US UINT64_C(60000000)
 
 struct watch {
 	struct engine *engine;
 	struct discovery *discovery;
+	struct reception *reception; /* NULL: QEMU cannot dial in */
+	uint64_t stranger_us;	     /* when one was last told; 0: never */
 };
 
 static void
@@ -46,6 +51,7 @@ on_process_end(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	monitor_process_ended(vm->monitor); /* first: nobody may wait for it any more */
 	report_vm(vm, LOG_INFO, "ended");
 	if (vm->socket_lost) {
 		forget_vm(w, vm);
@@ -124,6 +130,8 @@ state_of(const struct vm *vm, enum monitor_phase phase)
 	switch (phase) {
 	case MONITOR_CONNECTING:
 		return VM_CONNECTING;
+	case MONITOR_YIELDED:
+		return VM_YIELDED;
 	case MONITOR_WATCHING:
 		return vm->has_facts && !vm->facts.running ? VM_PAUSED : VM_WATCHING;
 	case MONITOR_STALLED:
@@ -147,8 +155,11 @@ static void
 on_monitor_phase(void *owner, enum monitor_phase phase, const struct err *why)
 {
 	struct vm *vm = owner;
-	struct watch *w = vm->owner;
-	bool was_up = vm->state == VM_WATCHING || vm->state == VM_PAUSED;
+	bool was_up = vm->state == VM_WATCHING || vm->state == VM_PAUSED ||
+		      vm->state == VM_YIELDED;
+	enum cause cause = vm->state == VM_YIELDED ? CAUSE_USED
+			   : vm->surveyed	   ? CAUSE_RECONNECTED
+						   : CAUSE_APPEARED;
 
 	if (vm->state == VM_GONE && phase == MONITOR_CONNECTING)
 		return;
@@ -160,8 +171,7 @@ on_monitor_phase(void *owner, enum monitor_phase phase, const struct err *why)
 	if (err_is_set(why) && is_news(vm, phase, was_up))
 		report_trouble(vm, why);
 	if (phase == MONITOR_WATCHING)
-		engine_kick(w->engine, vm,
-			vm->surveyed ? CAUSE_RECONNECTED : CAUSE_APPEARED);
+		engine_await(vm, cause);
 }
 
 static void
@@ -213,13 +223,61 @@ on_monitor_event(void *owner, const struct qmp_event *event)
 		engine_kick(w->engine, vm, (enum cause)cause);
 }
 
+static void
+on_monitor_used(void *owner)
+{
+	struct vm *vm = owner;
+	struct watch *w = vm->owner;
+
+	engine_kick(w->engine, vm, CAUSE_USED);
+}
+
+static void
+on_monitor_client_dropped(void *owner, const struct err *why)
+{
+	report_vm(owner, LOG_WARNING, "%s", why->text);
+}
+
+static void
+on_monitor_share(void *owner, enum share share, const struct err *why)
+{
+	struct vm *vm = owner;
+	bool as_wished = why == NULL;
+
+	str_copy(vm->share_why, sizeof(vm->share_why), as_wished ? "" : why->text);
+	report_vm(vm, LOG_INFO, "its monitor is shared: %s%s%s%s", share_name(share),
+		as_wished ? "" : " (", vm->share_why, as_wished ? "" : ")");
+}
+
+static void
+on_monitor_released(void *owner, int err, const struct err *why)
+{
+	struct vm *vm = owner;
+	struct watch *w = vm->owner;
+
+	if (w->engine->on_released != NULL)
+		w->engine->on_released(w->engine->owner, vm, err, why);
+}
+
 static const struct monitor_handlers monitor_handlers = {
 	.on_peer = on_monitor_peer,
 	.on_phase = on_monitor_phase,
 	.on_facts = on_monitor_facts,
 	.on_no_facts = on_monitor_no_facts,
 	.on_event = on_monitor_event,
+	.on_used = on_monitor_used,
+	.on_client_dropped = on_monitor_client_dropped,
+	.on_share = on_monitor_share,
+	.on_released = on_monitor_released,
 };
+
+/* A dry run adds nothing to a QEMU, and gets in nobody's way. */
+static enum share
+wish(const struct watch *w, const char *id)
+{
+	return w->engine->dry_run ? SHARE_BRIEF
+				  : settings_share(&w->engine->config, id);
+}
 
 static void
 on_discovery_found(void *owner, const struct discovered *found)
@@ -228,7 +286,7 @@ on_discovery_found(void *owner, const struct discovered *found)
 	struct vm *vm = engine_find(w->engine, found->id);
 	struct monitor_options options = {.path = found->socket_path,
 		.commons = &w->engine->commons,
-		.share = SHARE_AUTO,
+		.share = wish(w, found->id),
 		.first_delay_ms = found->fresh ? FIRST_CONNECT_MS : 0};
 
 	/* A new QEMU under the id of one that is still ending; or the same one whose
@@ -291,11 +349,77 @@ watch_start(struct watch *w)
 	discovery_start(w->discovery);
 }
 
+static bool
+on_reception_dial_in(void *owner, int fd, const struct ucred *peer)
+{
+	const struct watch *w = owner;
+
+	for (size_t i = 0; i < w->engine->n_vms; i++) {
+		const struct vm *vm = w->engine->vms[i];
+
+		if (vm->proven && vm->identity.pid == peer->pid)
+			return monitor_dial_in(vm->monitor, fd);
+	}
+	return false;
+}
+
+static void
+on_reception_stranger(void *owner, const struct ucred *peer)
+{
+	struct watch *w = owner;
+	uint64_t now_us = clock_now_us(w->engine->clock);
+
+	if (w->stranger_us != 0 && now_us - w->stranger_us < STRANGER_US)
+		return;
+	w->stranger_us = now_us;
+	log_warning("monitor.sock: process %d of user %u is no VM known here: hung up",
+		(int)peer->pid, (unsigned int)peer->uid);
+}
+
+int
+watch_receive(struct watch *w, const char *run_dir, struct err *e)
+{
+	static const struct reception_handlers handlers = {
+		.on_dial_in = on_reception_dial_in,
+		.on_stranger = on_reception_stranger,
+	};
+	int r = reception_new(w->engine->base, run_dir, &handlers, w, &w->reception, e);
+
+	if (r == 0)
+		w->engine->commons.reception = w->reception;
+	return r;
+}
+
+void
+watch_guard_changed(struct watch *w)
+{
+	for (size_t i = 0; i < w->engine->n_vms; i++)
+		monitor_guard_changed(w->engine->vms[i]->monitor);
+}
+
+void
+watch_finish(struct watch *w)
+{
+	for (size_t i = 0; i < w->engine->n_vms; i++)
+		monitor_finish(w->engine->vms[i]->monitor);
+}
+
+bool
+watch_is_busy(const struct watch *w)
+{
+	for (size_t i = 0; i < w->engine->n_vms; i++) {
+		if (monitor_is_busy(w->engine->vms[i]->monitor))
+			return true;
+	}
+	return false;
+}
+
 void
 watch_free(struct watch *w)
 {
 	if (w == NULL)
 		return;
 	discovery_free(w->discovery);
+	reception_free(w->reception);
 	free(w);
 }

@@ -6,6 +6,11 @@
 #ifndef QMPIN_DAEMON_WATCH_H
 #define QMPIN_DAEMON_WATCH_H
 
+#include <stdbool.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
 struct engine;
 struct watch;
 
@@ -13,6 +18,17 @@ struct watch;
  */
 struct watch *watch_new(struct engine *e, const char *vm_dir);
 void watch_start(struct watch *w);
+
+/** The socket in @run_dir (absolute) that QEMUs dial for a private monitor. Without it
+ * there are none. Returns 0 or a negative errno. */
+MUST_CHECK int watch_receive(struct watch *w, const char *run_dir, struct err *e);
+
+/** The guard has died or a new one runs. */
+void watch_guard_changed(struct watch *w);
+
+/** The daemon will end: finish what others do through us. */
+void watch_finish(struct watch *w);
+bool watch_is_busy(const struct watch *w);
 void watch_free(struct watch *w);
 
 #endif

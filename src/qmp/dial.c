@@ -41,34 +41,37 @@ make_address(const char *path, struct sockaddr_un *address, int *dir)
 	return n < (int)sizeof(address->sun_path) ? 0 : -ENAMETOOLONG;
 }
 
+int
+dial_socket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
 static int
-connect_to(const char *path, int *out, struct ucred *peer)
+connect_to(int fd, const char *path, struct ucred *peer)
 {
 	socklen_t len = sizeof(*peer);
 	struct sockaddr_un address;
 	auto_close int dir = -1;
-	auto_close int fd = -1;
 	int r;
 
 	r = make_address(path, &address, &dir);
 	if (r < 0)
 		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) < 0)
 		return -errno;
-	*out = take_fd(&fd);
 	return 0;
 }
 
 int
-dial_connect(const char *path, int *fd, struct ucred *peer, struct err *e)
+dial_connect(int fd, const char *path, struct ucred *peer, struct err *e)
 {
 	struct ucred found;
-	int r = connect_to(path, fd, &found);
+	int r = connect_to(fd, path, &found);
 
 	if (r == -EAGAIN)
 		return err_set(e, r, path, 0, "other clients are being served");

@@ -43,6 +43,7 @@ destroy(struct link *l)
 	(void)event_del(&l->readable);
 	(void)event_del(&l->writable);
 	(void)event_del(&l->deadline);
+	(void)shutdown(l->fd, SHUT_RDWR); /* the guard has a copy */
 	close(l->fd);
 	session_fini(&l->session);
 	free(l);
@@ -218,13 +219,16 @@ link_new(struct event_base *base, int fd, const struct link_options *options,
 	l->clock = options->clock;
 	l->on_tell = on_tell;
 	l->owner = owner;
-	session_init(&l->session, clock_now_us(l->clock), options->session_ms * 1000ull,
-		options->query_ms * 1000ull);
+	session_init(&l->session, clock_now_us(l->clock),
+		&(struct session_terms){.session_us = options->session_ms * 1000ull,
+			.query_us = options->query_ms * 1000ull,
+			.last_id = options->last_id});
 	r = event_assign(&l->readable, base, fd, EV_READ | EV_PERSIST, on_readable, l);
 	r |= event_assign(&l->writable, base, fd, EV_WRITE, on_writable, l);
 	r |= event_assign(&l->deadline, base, -1, 0, on_deadline, l);
 	assert(r == 0);
 	(void)event_add(&l->readable, NULL);
+	(void)event_add(&l->writable, NULL);
 	arm_deadline(l);
 	return l;
 }
@@ -237,10 +241,24 @@ link_observe(struct link *l)
 		(void)event_add(&l->writable, NULL);
 }
 
+void
+link_command(struct link *l, enum message_command command, const char *path)
+{
+	session_command(&l->session, command, path, clock_now_us(l->clock));
+	if (!l->busy && !l->ended)
+		(void)event_add(&l->writable, NULL);
+}
+
 bool
 link_wants(const struct link *l)
 {
 	return session_wants(&l->session);
+}
+
+int
+link_fd(const struct link *l)
+{
+	return l->fd;
 }
 
 void

@@ -18,7 +18,8 @@ struct link;
 struct link_options {
 	const struct clock *clock;
 	unsigned int session_ms; /* to capabilities */
-	unsigned int query_ms;	 /* one observation */
+	unsigned int query_ms;	 /* one observation or command */
+	uint64_t last_id;	 /* see struct session_terms */
 };
 
 /* Called from the event loop, never from link_new() or link_observe(). After one of the
@@ -34,7 +35,14 @@ struct link *link_new(struct event_base *base, int fd,
 void link_observe(struct link *l);
 bool link_wants(const struct link *l);
 
-/** Close and free; allowed inside its own callback. NULL is allowed. */
+/** See session_command(). */
+void link_command(struct link *l, enum message_command command, const char *path);
+
+/** The descriptor; borrowed. */
+int link_fd(const struct link *l);
+
+/** End the connection (for all who have a copy of it) and free; allowed inside its own
+ * callback. NULL is allowed. */
 void link_free(struct link *l);
 
 #endif

@@ -3,14 +3,22 @@ src_libqmp_a_SOURCES = \
 	src/qmp/backlog.c src/qmp/backlog.h \
 	src/qmp/backoff.c src/qmp/backoff.h \
 	src/qmp/dial.c src/qmp/dial.h \
+	src/qmp/door.c src/qmp/door.h \
 	src/qmp/event.h \
 	src/qmp/facts.c src/qmp/facts.h \
 	src/qmp/frame.c src/qmp/frame.h \
+	src/qmp/accepted.c src/qmp/accepted.h \
+	src/qmp/ending.c src/qmp/ending.h \
 	src/qmp/guard.c src/qmp/guard.h \
+	src/qmp/guard_child.c src/qmp/guard_child.h \
+	src/qmp/guard_process.c src/qmp/guard_process.h \
+	src/qmp/guard_table.c src/qmp/guard_table.h \
+	src/qmp/guard_wire.c src/qmp/guard_wire.h \
 	src/qmp/link.c src/qmp/link.h \
 	src/qmp/listener.c src/qmp/listener.h \
 	src/qmp/message.c src/qmp/message.h \
-	src/qmp/monitor.c src/qmp/monitor.h \
+	src/qmp/monitor.c src/qmp/monitor.h src/qmp/monitor_state.h \
+	src/qmp/monitor_line.c src/qmp/monitor_visit.c \
 	src/qmp/private.c src/qmp/private.h \
 	src/qmp/proxy.c src/qmp/proxy.h \
 	src/qmp/reception.c src/qmp/reception.h \
@@ -40,6 +48,7 @@ qmp_transcripts = tests/unit/qmp_transcripts.c tests/unit/qmp_transcripts.h
 qmp_fakes = \
 	tests/unit/qmp_server.c tests/unit/qmp_server.h \
 	tests/unit/qmp_watch.c tests/unit/qmp_watch.h
+qmp_real = tests/unit/qmp_qemu.c tests/unit/qmp_qemu.h
 qmp_test_cppflags = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(CMOCKA_CFLAGS)
 
 tests_unit_test_backoff_SOURCES = tests/unit/test_backoff.c
@@ -66,7 +75,8 @@ tests_unit_test_monitor_SOURCES = tests/unit/test_monitor.c $(qmp_fakes)
 tests_unit_test_monitor_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_monitor_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
-tests_unit_test_monitor_qemu_SOURCES = tests/unit/test_monitor_qemu.c $(qmp_fakes)
+tests_unit_test_monitor_qemu_SOURCES = tests/unit/test_monitor_qemu.c $(qmp_fakes) \
+	$(qmp_real)
 tests_unit_test_monitor_qemu_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_monitor_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 

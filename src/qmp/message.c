@@ -51,6 +51,7 @@ static const struct {
 	[MESSAGE_QOM_LIST_TYPES] = {"qom-list-types",
 		"{\"implements\":\"user-creatable\"}", NULL},
 	[MESSAGE_QUERY_CHARDEV] = {"query-chardev", NULL, NULL},
+	[MESSAGE_QOM_LIST_OBJECTS] = {"qom-list", "{\"path\":\"/objects\"}", NULL},
 	[MESSAGE_CHARDEV_ADD] = {"chardev-add",
 		"{\"id\":\"qmpin\",\"backend\":{\"type\":\"socket\",\"data\":"
 		"{\"addr\":{\"type\":\"unix\",\"data\":{\"path\":",

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Attempts, phases and back-off; the session itself is a link's. Today there is one way
- * of sharing: connect to the VM's socket and hold the session. Other ways come in here:
- * they differ in how a link comes about and when it is let go, not in what owners see.
+ * What owners see of a monitor: phases, the way it is shared, facts; and when the next
+ * connection is tried. The sessions themselves are in monitor_visit.c (the VM's socket)
+ * and monitor_line.c (the private one).
  */
 #include "config.h"
 
@@ -11,38 +11,15 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <event2/event_struct.h>
 #include <event2/util.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "qmp/backoff.h"
-#include "qmp/dial.h"
-#include "qmp/link.h"
-
-struct monitor {
-	struct event_base *base;
-	struct monitor_handlers handlers;
-	void *owner;
-	char *path;
-	struct link_options link_options;
-	unsigned int first_delay_ms;
-	unsigned int backoff_min_ms;
-	unsigned int backoff_max_ms;
-
-	enum monitor_phase phase;
-	struct err why;
-	struct event attempt;  /* timer of the next one */
-	struct link *link;     /* NULL between attempts */
-	unsigned int failures; /* since the last facts */
-	bool started;
-	bool wanted;	   /* an observation, kept while there is no link */
-	unsigned int busy; /* callbacks we are inside of */
-	bool doomed;	   /* freed by the owner meanwhile */
-};
+#include "qmp/guard.h"
+#include "qmp/monitor_state.h"
 
 static const char *const phase_names[] = {
 	[MONITOR_IDLE] = "idle",
@@ -57,34 +34,37 @@ static void
 destroy(struct monitor *m)
 {
 	(void)event_del(&m->attempt);
-	link_free(m->link);
+	monitor_line_drop(m);
+	monitor_visit_end(m);
+	door_free(m->door);
 	free(m->path);
 	free(m);
 }
 
-static void
-enter(struct monitor *m)
+void
+monitor_enter(struct monitor *m)
 {
 	m->busy++;
 }
 
-static void
-leave(struct monitor *m)
+void
+monitor_leave(struct monitor *m)
 {
 	if (--m->busy == 0 && m->doomed)
 		destroy(m);
 }
 
 /* The same phase for the same reason is not told again. */
-static void
-set_phase(struct monitor *m, enum monitor_phase phase, const struct err *why)
+void
+monitor_set_phase(struct monitor *m, enum monitor_phase phase, const struct err *why)
 {
 	static const unsigned int legal[] = {
-		[MONITOR_IDLE] = ~(1u << MONITOR_WATCHING),
+		[MONITOR_IDLE] = ~0u,
 		[MONITOR_CONNECTING] = ~0u,
 		[MONITOR_WATCHING] = ~(1u << MONITOR_CONNECTING),
-		[MONITOR_STALLED] = ~(1u << MONITOR_CONNECTING),
-		[MONITOR_REFUSED] = ~(1u << MONITOR_CONNECTING),
+		[MONITOR_YIELDED] = ~(1u << MONITOR_CONNECTING),
+		[MONITOR_STALLED] = ~(1u << MONITOR_CONNECTING | 1u << MONITOR_YIELDED),
+		[MONITOR_REFUSED] = ~(1u << MONITOR_CONNECTING | 1u << MONITOR_YIELDED),
 	};
 	const struct err none = ERR_NONE;
 
@@ -101,19 +81,20 @@ set_phase(struct monitor *m, enum monitor_phase phase, const struct err *why)
 	m->handlers.on_phase(m->owner, phase, err_is_set(why) ? &m->why : NULL);
 }
 
-static void
-schedule(struct monitor *m, uint64_t delay_ms)
+void
+monitor_schedule(struct monitor *m, uint64_t delay_ms)
 {
 	struct timeval delay = {
 		.tv_sec = (time_t)(delay_ms / 1000),
 		.tv_usec = (suseconds_t)(delay_ms % 1000 * 1000),
 	};
 
-	(void)event_add(&m->attempt, &delay);
+	if (m->started && !m->finishing)
+		(void)event_add(&m->attempt, &delay);
 }
 
-static uint32_t
-roll_dice(void)
+uint32_t
+monitor_roll_dice(void)
 {
 	uint32_t n;
 
@@ -121,37 +102,27 @@ roll_dice(void)
 	return n;
 }
 
-static void
-drop_link(struct monitor *m)
+void
+monitor_fail(struct monitor *m, enum monitor_phase phase, const struct err *why)
 {
-	if (m->link == NULL)
-		return;
-	m->wanted = m->wanted || link_wants(m->link);
-	link_free(m->link);
-	m->link = NULL;
-}
-
-/* Try again later. */
-static void
-fail(struct monitor *m, enum monitor_phase phase, const struct err *why)
-{
-	drop_link(m);
+	monitor_visit_end(m);
 	if (m->failures < UINT32_MAX)
 		m->failures++;
-	schedule(m, backoff_ms(m->failures, m->backoff_min_ms, m->backoff_max_ms,
-			    roll_dice()));
-	set_phase(m, phase, why);
+	monitor_schedule(m, backoff_ms(m->failures, m->backoff_min_ms,
+				    m->backoff_max_ms, monitor_roll_dice()));
+	monitor_set_phase(m, phase, why);
+	monitor_line_tell_released(m, -EIO, why);
 }
 
-static void
-tell_facts(struct monitor *m, const struct qmp_facts *facts)
+void
+monitor_tell_facts(struct monitor *m, const struct qmp_facts *facts)
 {
 	m->failures = 0;
 	m->handlers.on_facts(m->owner, facts);
 }
 
-static void
-tell_no_facts(struct monitor *m, const struct err *why)
+void
+monitor_tell_no_facts(struct monitor *m, const struct err *why)
 {
 	struct err named = *why;
 
@@ -159,83 +130,46 @@ tell_no_facts(struct monitor *m, const struct err *why)
 	m->handlers.on_no_facts(m->owner, &named);
 }
 
-static void
-on_link(void *owner, enum session_tell tell, const struct session_told *told)
+enum share
+monitor_choose(const struct monitor *m, struct err *why)
 {
-	struct monitor *m = owner;
+	struct share_means means = {.no_private = m->no_private.text,
+		.no_hold = m->no_hold.text,
+		.no_proxy = door_listener(m->door) < 0};
 
-	enter(m);
-	if (tell == SESSION_UP)
-		set_phase(m, MONITOR_WATCHING, NULL);
-	else if (tell == SESSION_EVENT)
-		m->handlers.on_event(m->owner, &told->event);
-	else if (tell == SESSION_FACTS)
-		tell_facts(m, told->facts);
-	else if (tell == SESSION_NO_FACTS)
-		tell_no_facts(m, &told->why);
-	else if (tell == SESSION_STALLED)
-		fail(m, MONITOR_STALLED, &told->why);
-	else if (tell == SESSION_BROKEN)
-		fail(m, MONITOR_REFUSED, &told->why);
-	else if (tell == SESSION_CLOSED)
-		fail(m, MONITOR_IDLE, &told->why);
-	leave(m);
-}
-
-/* The peer is proven before a byte is read. */
-static void
-open_link(struct monitor *m, int connected, const struct ucred *peer)
-{
-	auto_close int fd = connected;
-	struct err why = ERR_NONE;
-	bool accepted = m->handlers.on_peer(m->owner, fd, peer) >= 0;
-
-	if (m->doomed)
-		return;
-	if (!accepted) {
-		(void)err_set(&why, -EPERM, NULL, 0,
-			"process %d was refused as its peer", (int)peer->pid);
-		fail(m, MONITOR_REFUSED, &why);
-		return;
+	if (m->released) {
+		(void)err_set(why, 0, NULL, 0, "it was released");
+		return SHARE_BRIEF;
 	}
-	if (m->phase == MONITOR_IDLE)
-		set_phase(m, MONITOR_CONNECTING, NULL);
-	if (m->doomed)
-		return;
-	m->link = link_new(m->base, take_fd(&fd), &m->link_options, on_link, m);
-	if (m->wanted)
-		link_observe(m->link);
-	m->wanted = false;
+	if (m->commons->reception == NULL && !err_is_set(&m->no_private))
+		means.no_private = "QEMU has no socket to dial here";
+	if (m->commons->guard == NULL || !guard_is_alive(m->commons->guard))
+		means.no_hold = "no guard runs";
+	return share_choose(m->wish, &means, why);
 }
 
-/* The socket's queue is full: others are served first, which is no failure. Behind a
- * hanging QEMU it is: then the queue is full of our own attempts that were given up. */
-static void
-wait_in_line(struct monitor *m, const struct err *why)
+struct link_options
+monitor_link_options(const struct monitor *m)
 {
-	if (m->phase == MONITOR_STALLED || m->phase == MONITOR_REFUSED) {
-		fail(m, m->phase, &m->why);
-		return;
-	}
-	schedule(m, backoff_queue_ms(roll_dice()));
-	set_phase(m, MONITOR_CONNECTING, why);
+	struct link_options options = m->link_options;
+
+	options.last_id = clock_now_us(m->commons->clock);
+	return options;
 }
 
-static void
-try_to_connect(struct monitor *m)
+/* A private monitor that is not up yet is no way of sharing. */
+void
+monitor_announce(struct monitor *m)
 {
 	struct err why = ERR_NONE;
-	struct ucred peer;
-	int fd;
-	int r;
+	enum share share = monitor_choose(m, &why);
 
-	r = dial_connect(m->path, &fd, &peer, &why);
-	if (r == -EAGAIN)
-		wait_in_line(m, &why);
-	else if (r < 0)
-		fail(m, MONITOR_IDLE, &why);
-	else
-		open_link(m, fd, &peer);
+	if (m->doomed || (share == SHARE_PRIVATE && m->line == NULL) ||
+		(share == m->share && str_equal(why.text, m->share_why.text)))
+		return;
+	m->share = share;
+	m->share_why = why;
+	m->handlers.on_share(m->owner, share, err_is_set(&why) ? &why : NULL);
 }
 
 static void
@@ -245,9 +179,9 @@ on_attempt(evutil_socket_t fd, short what, void *owner)
 
 	(void)fd;
 	(void)what;
-	enter(m);
-	try_to_connect(m);
-	leave(m);
+	monitor_enter(m);
+	monitor_visit_begin(m);
+	monitor_leave(m);
 }
 
 static unsigned int
@@ -267,13 +201,20 @@ monitor_new(struct event_base *base, const struct monitor_options *options,
 	m->handlers = *handlers;
 	m->owner = owner;
 	m->path = xstrdup(options->path);
-	m->link_options.clock = options->commons->clock;
+	m->commons = options->commons;
+	m->commons->last_key += 2;
+	m->key = m->commons->last_key;
+	m->wish = options->share;
+	m->share = SHARE_NONE;
+	m->link_options.clock = m->commons->clock;
 	m->link_options.session_ms = or_default(options->session_ms, 5000);
 	m->link_options.query_ms = or_default(options->query_ms, 5000);
 	m->first_delay_ms = options->first_delay_ms;
 	m->backoff_min_ms = or_default(options->backoff_min_ms, 250);
 	m->backoff_max_ms = or_default(options->backoff_max_ms, 30000);
+	m->door = door_new(base, m->commons, m->key, monitor_visit_on_waiter, m);
 	r = evtimer_assign(&m->attempt, base, on_attempt, m);
+	r |= evtimer_assign(&m->patience, base, monitor_line_on_patience, m);
 	assert(r == 0);
 	return m;
 }
@@ -284,16 +225,93 @@ monitor_start(struct monitor *m)
 	if (m->started)
 		return;
 	m->started = true;
-	schedule(m, m->first_delay_ms);
+	monitor_schedule(m, m->first_delay_ms);
+}
+
+/* Look at the VM soon, unless that is coming anyway. */
+static void
+hurry(struct monitor *m)
+{
+	if (m->failures == 0 && !m->away && m->phase != MONITOR_CONNECTING)
+		monitor_schedule(m, 0);
 }
 
 void
 monitor_observe(struct monitor *m)
 {
-	if (m->link != NULL)
+	if (m->line != NULL)
+		link_observe(m->line);
+	else if (m->link != NULL)
 		link_observe(m->link);
-	else
-		m->wanted = true;
+	else if (m->phase == MONITOR_WATCHING)
+		hurry(m);
+}
+
+void
+monitor_set_share(struct monitor *m, enum share wish)
+{
+	if (m->wish == wish)
+		return;
+	m->wish = wish;
+	if (m->pid == 0)
+		return;
+	monitor_visit_retire(m);
+	hurry(m); /* whatever is to be taken down or begun is done in the next visit */
+}
+
+enum share
+monitor_share(const struct monitor *m)
+{
+	return m->share;
+}
+
+void
+monitor_process_ended(struct monitor *m)
+{
+	monitor_visit_end(m);
+	monitor_line_drop(m);
+	door_shut(m->door);
+	m->pid = 0;
+	m->line_state = LINE_UNTRIED;
+	m->prepared = m->away = false;
+	m->share = SHARE_NONE;
+	err_clear(&m->share_why);
+	monitor_schedule(m, m->backoff_min_ms);
+}
+
+void
+monitor_release(struct monitor *m)
+{
+	m->released = m->releasing = true;
+	monitor_visit_retire(m);
+	if (m->proxy == NULL)
+		monitor_schedule(m, 0);
+}
+
+void
+monitor_guard_changed(struct monitor *m)
+{
+	door_introduce(m->door);
+	monitor_line_introduce(m);
+	if (m->pid == 0 || m->line != NULL)
+		return;
+	monitor_visit_retire(m);
+	hurry(m);
+}
+
+bool
+monitor_is_busy(const struct monitor *m)
+{
+	return m->setting_up || (m->proxy != NULL && proxy_is_busy(m->proxy));
+}
+
+void
+monitor_finish(struct monitor *m)
+{
+	m->finishing = true;
+	(void)event_del(&m->attempt);
+	if (!m->setting_up)
+		monitor_visit_retire(m);
 }
 
 enum monitor_phase
@@ -317,11 +335,4 @@ monitor_free(struct monitor *m)
 		m->doomed = true;
 	else
 		destroy(m);
-}
-
-enum share
-monitor_share(const struct monitor *m)
-{
-	(void)m;
-	return SHARE_NONE;
 }

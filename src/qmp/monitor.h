@@ -56,13 +56,17 @@ struct monitor_handlers {
 	int (*on_peer)(void *owner, int fd, const struct ucred *peer);
 	/* @why: what went wrong, NULL when all is well. */
 	void (*on_phase)(void *owner, enum monitor_phase phase, const struct err *why);
-	/* The answer to monitor_observe(), complete. Borrowed for the call. */
+	/* The state, complete. After each return to WATCHING it comes unasked, and as
+	 * the answer to monitor_observe(). Borrowed for the call. */
 	void (*on_facts)(void *owner, const struct qmp_facts *facts);
 	/* An observation failed though the session lives: a query was refused. */
 	void (*on_no_facts)(void *owner, const struct err *why);
 	void (*on_event)(void *owner, const struct qmp_event *event);
-	/* Somebody else has used the monitor: what is known may be out of date. */
+	/* Somebody else has changed something through us: what is known may be out of
+	 * date. */
 	void (*on_used)(void *owner);
+	/* A client that is served through us was dropped. */
+	void (*on_client_dropped)(void *owner, const struct err *why);
 	/* Another way of sharing. @why: NULL when it is the wished-for or best one. */
 	void (*on_share)(void *owner, enum share share, const struct err *why);
 	/* The end of monitor_release(): 0, or a negative errno and @why. */
@@ -78,6 +82,7 @@ struct monitor_commons {
 	struct backlog *backlog;
 	unsigned int guard_ms;
 	unsigned int n_polled; /* monitors that use the backlog; kept by them */
+	uint64_t last_key;     /* of a monitor at the guard; kept by them */
 };
 
 /* Zero stands for the default in parentheses. */
@@ -101,7 +106,8 @@ struct monitor *monitor_new(struct event_base *base,
 void monitor_start(struct monitor *m);
 
 /** Ask for fresh facts. Requests made before the answer's queries were sent are one
- * request; while there is no session it is remembered. */
+ * request. Without a session, one is begun where that may be done at once; else the
+ * next one answers. */
 void monitor_observe(struct monitor *m);
 
 /** Another wish. What was set up for the old one is taken down. */

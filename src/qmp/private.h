@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * The steps that give a QEMU a monitor of our own, or take it away again, as a state
- * machine over the answers to commands. Pure.
+ * machine over the answers to commands. Pure. Each goal looks first (what is there is
+ * told by lists, not by how a refusal is worded), and ends after at most eight answers,
+ * whatever they are.
  *
  * Source: QEMU's qapi/qom.json and qapi/char.json, 11.1 (monitor-qmp objects).
  */
@@ -27,8 +29,29 @@ enum private_outcome {
 	PRIVATE_THERE,	     /* was there already, and dials @path: expect it */
 	PRIVATE_REMOVED,     /* nothing of ours is left (or was there) */
 	PRIVATE_UNSUPPORTED, /* this QEMU knows no monitor-qmp */
-	PRIVATE_TAKEN,	     /* a chardev or object "qmpin" that is not ours */
+	PRIVATE_TAKEN,	/* a chardev or object "qmpin" that is not ours: untouched */
 	PRIVATE_FAILED, /* a step was refused; nothing half-made is left if possible */
+};
+
+/* In this order, some of them left out; none comes twice. */
+enum private_step {
+	PRIVATE_STEP_TYPES,
+	PRIVATE_STEP_CHARDEVS,
+	PRIVATE_STEP_OBJECTS,
+	PRIVATE_STEP_OBJECT_DEL,
+	PRIVATE_STEP_CHARDEV_REMOVE,
+	PRIVATE_STEP_CHARDEV_ADD,
+	PRIVATE_STEP_OBJECT_ADD,
+	PRIVATE_STEP_UNDO, /* chardev-remove, since the object was refused */
+	PRIVATE_STEPS,	   /* how many */
+};
+
+/* What bears the name "qmpin". */
+enum private_sight {
+	PRIVATE_NOTHING,
+	PRIVATE_HERE,	   /* a chardev that dials @path; an object monitor-qmp */
+	PRIVATE_ELSEWHERE, /* a chardev of ours, of another run directory */
+	PRIVATE_FOREIGN,   /* not ours */
 };
 
 /* Members are the module's own. */
@@ -36,16 +59,16 @@ struct private
 {
 	enum private_goal goal;
 	const char *path;
-	enum message_command next;
+	enum private_step step;
 	enum private_outcome outcome;
-	bool made_chardev;
-	bool made_again; /* removed on the way: what follows is a making */
+	enum private_sight chardev;
 	struct err why;
 };
 
 /**
- * @path  that QEMU dials; borrowed. Only a chardev "qmpin" which is a socket that dials
- *        a path ending in "/monitor.sock" counts as ours.
+ * @path  that QEMU dials, exactly as it is bound there (see reception_path); borrowed.
+ *        Only a chardev "qmpin" which is a socket that dials a path ending in
+ *        "/monitor.sock" counts as ours.
  */
 void private_init(struct private *p, enum private_goal goal, const char *path);
 
@@ -61,7 +84,7 @@ enum message_command private_next(const struct private *p);
 enum private_outcome private_answer(
 	struct private *p, const json_t *ret, const char *desc);
 
-/** Why it is UNSUPPORTED, TAKEN or FAILED. */
+/** Why it is UNSUPPORTED, TAKEN or FAILED; safe to print. Not set for the others. */
 const struct err *private_why(const struct private *p);
 
 #endif

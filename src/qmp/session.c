@@ -54,10 +54,10 @@ end(struct session *s, enum session_tell how)
 }
 
 static uint64_t
-send_command(struct session *s, enum message_command command)
+send_command(struct session *s, enum message_command command, const char *path)
 {
 	s->last_id++;
-	message_command_format(command, s->last_id, NULL, &s->out);
+	message_command_format(command, s->last_id, path, &s->out);
 	return s->last_id;
 }
 
@@ -73,18 +73,22 @@ awaited(const struct session *s)
 		if ((s->answered & 1u << i) == 0)
 			return message_command_name(queries[i].command);
 	}
+	if (s->command_id != 0)
+		return "the answer to a command";
 	return NULL;
 }
 
 void
-session_init(struct session *s, uint64_t now_us, uint64_t session_us, uint64_t query_us)
+session_init(struct session *s, uint64_t now_us, const struct session_terms *terms)
 {
 	*s = (struct session){
 		.state = SESSION_GREETING,
-		.deadline_us = now_us + session_us,
-		.query_us = query_us,
+		.deadline_us = now_us + terms->session_us,
+		.query_us = terms->query_us,
+		.last_id = terms->last_id,
 		.why = ERR_NONE,
 	};
+	s->caps_id = send_command(s, MESSAGE_CAPABILITIES, NULL);
 }
 
 void
@@ -93,12 +97,22 @@ session_fini(struct session *s)
 	frame_fini(&s->frame);
 	strbuf_fini(&s->out);
 	qmp_facts_fini(&s->facts);
+	message_fini(&s->answer);
 }
 
 void
 session_observe(struct session *s)
 {
 	s->wanted = true;
+}
+
+void
+session_command(struct session *s, enum message_command command, const char *path,
+	uint64_t now_us)
+{
+	assert(s->state == SESSION_READY && s->command_id == 0);
+	s->command_id = send_command(s, command, path);
+	s->deadline_us = now_us + s->query_us;
 }
 
 bool
@@ -116,16 +130,24 @@ begin_observation(struct session *s, uint64_t now_us)
 	s->observing = true;
 	s->answered = 0;
 	s->first_id = s->last_id + 1;
-	s->deadline_us = now_us + s->query_us;
+	if (s->state == SESSION_READY) /* else the first deadline holds for all */
+		s->deadline_us = now_us + s->query_us;
 	for (size_t i = 0; i < ARRAY_LEN(queries); i++)
-		(void)send_command(s, queries[i].command);
+		(void)send_command(s, queries[i].command, NULL);
+}
+
+static void
+drop_deadline(struct session *s)
+{
+	if (s->command_id == 0 && !s->observing)
+		s->deadline_us = SESSION_NEVER;
 }
 
 static enum session_tell
 end_observation(struct session *s, struct session_told *told)
 {
 	s->observing = false;
-	s->deadline_us = SESSION_NEVER;
+	drop_deadline(s);
 	if (err_is_set(&s->why)) {
 		told->why = s->why;
 		return SESSION_NO_FACTS;
@@ -161,7 +183,7 @@ static enum session_tell
 on_capabilities_reply(
 	struct session *s, const struct message *m, struct session_told *told)
 {
-	if (m->id != s->last_id)
+	if (m->id != s->caps_id)
 		return SESSION_NOTHING;
 	if (m->kind == MESSAGE_ERROR) {
 		(void)err_set(&told->why, -EPROTO, NULL, 0, "%s was refused: %s",
@@ -169,7 +191,7 @@ on_capabilities_reply(
 		return end(s, SESSION_BROKEN);
 	}
 	set_state(s, SESSION_READY);
-	s->deadline_us = SESSION_NEVER;
+	drop_deadline(s);
 	return SESSION_UP;
 }
 
@@ -180,13 +202,37 @@ on_greeting(struct session *s, struct session_told *told)
 		(void)err_set(&told->why, -EPROTO, NULL, 0, "greeted twice");
 		return end(s, SESSION_BROKEN);
 	}
-	(void)send_command(s, MESSAGE_CAPABILITIES);
 	set_state(s, SESSION_CAPABILITIES);
 	return SESSION_NOTHING;
 }
 
+/* The answer outlives @m. */
 static enum session_tell
-on_message(struct session *s, const struct message *m, struct session_told *told)
+on_command_reply(struct session *s, struct message *m, struct session_told *told)
+{
+	s->command_id = 0;
+	drop_deadline(s);
+	s->answer = *m;
+	*m = (struct message){.id = 0};
+	told->ret = s->answer.ret;
+	told->desc = s->answer.desc;
+	return SESSION_ANSWER;
+}
+
+static enum session_tell
+on_reply(struct session *s, struct message *m, struct session_told *told)
+{
+	if (s->state == SESSION_CAPABILITIES)
+		return on_capabilities_reply(s, m, told);
+	if (s->state != SESSION_READY || m->id == 0)
+		return SESSION_NOTHING;
+	if (m->id == s->command_id)
+		return on_command_reply(s, m, told);
+	return on_query_reply(s, m, told);
+}
+
+static enum session_tell
+on_message(struct session *s, struct message *m, struct session_told *told)
 {
 	switch (m->kind) {
 	case MESSAGE_GREETING:
@@ -198,9 +244,7 @@ on_message(struct session *s, const struct message *m, struct session_told *told
 	case MESSAGE_ERROR:
 		break;
 	}
-	if (s->state == SESSION_CAPABILITIES)
-		return on_capabilities_reply(s, m, told);
-	return on_query_reply(s, m, told);
+	return on_reply(s, m, told);
 }
 
 enum session_tell
@@ -212,6 +256,7 @@ session_feed(struct session *s, struct frame_span *in, struct session_told *told
 	int r;
 
 	err_clear(&told->why);
+	message_fini(&s->answer);
 	while (tell == SESSION_NOTHING && s->state != SESSION_ENDED) {
 		r = frame_next(&s->frame, in, &object, &told->why);
 		if (r == 0)
@@ -264,7 +309,9 @@ session_deadline_us(const struct session *s)
 struct frame_span
 session_output(struct session *s, uint64_t now_us)
 {
-	if (s->state == SESSION_READY && s->wanted && !s->observing)
+	if (s->state == SESSION_ENDED)
+		return (struct frame_span){"", 0};
+	if (s->wanted && !s->observing)
 		begin_observation(s, now_us);
 	return (struct frame_span){strbuf_text(&s->out), s->out.len};
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * One QMP session as a state machine: greeting, capabilities, then observations (the
- * queries pipelined, their replies joined to facts) with events in between. Pure: bytes
- * and the time go in, bytes and what is to be told come out; who carries them, and over
- * what, is somebody else's matter.
+ * queries pipelined, their replies joined to facts) and single commands, with events in
+ * between. Pure: bytes and the time go in, bytes and what is to be told come out; who
+ * carries them, and over what, is somebody else's matter.
+ *
+ * Nothing waits for the greeting: capabilities and the first queries go out at once, so
+ * that a short visit costs one round trip.
  */
 #ifndef QMPIN_QMP_SESSION_H
 #define QMPIN_QMP_SESSION_H
@@ -17,6 +20,7 @@
 #include "qmp/event.h"
 #include "qmp/facts.h"
 #include "qmp/frame.h"
+#include "qmp/message.h"
 
 #define SESSION_NEVER UINT64_MAX
 
@@ -33,6 +37,7 @@ enum session_tell {
 	SESSION_EVENT,
 	SESSION_FACTS,	  /* the answer to session_observe() */
 	SESSION_NO_FACTS, /* a query was refused, or its answer makes no sense */
+	SESSION_ANSWER,	  /* to session_command() */
 	SESSION_STALLED,  /* ended: a deadline passed */
 	SESSION_BROKEN,	  /* ended: this is not QMP, or over the caps */
 	SESSION_CLOSED,	  /* ended: the peer hung up */
@@ -42,6 +47,9 @@ struct session_told {
 	const struct qmp_facts *facts; /* FACTS; valid until the next call */
 	struct qmp_event event;	       /* EVENT */
 	struct err why;		       /* NO_FACTS and the three ends */
+	/* ANSWER: one of the two; desc is QEMU's, not escaped. Valid as facts. */
+	const json_t *ret;
+	const char *desc;
 };
 
 /* Members are the module's own. */
@@ -52,22 +60,28 @@ struct session {
 	uint64_t deadline_us;
 	uint64_t query_us;     /* one observation may take this long */
 	uint64_t last_id;      /* of the last command made */
+	uint64_t caps_id;      /* of qmp_capabilities */
+	uint64_t command_id;   /* of session_command()'s; 0: none is under way */
 	uint64_t first_id;     /* of the observation's first query */
 	unsigned int answered; /* bit per query of the observation */
 	bool observing;
 	bool wanted;		/* an observation after this one */
 	struct qmp_facts facts; /* as far as they have come */
 	struct err why;		/* what already failed in this observation */
+	struct message answer;	/* as told */
 };
 
-/**
- * A session on a fresh connection.
- *
- * @session_us  from now to capabilities
- * @query_us    one observation, from its first byte sent to its last reply
- */
+/* How long is waited, and how commands are told apart. */
+struct session_terms {
+	uint64_t session_us; /* to capabilities, and the first observation with them */
+	uint64_t query_us;   /* one observation or command, from its first byte sent */
+	uint64_t last_id;    /* ids begin above this one. QEMU may give us what we asked
+			      * in an earlier session: never the same twice */
+};
+
+/** A session on a fresh connection. */
 void session_init(
-	struct session *s, uint64_t now_us, uint64_t session_us, uint64_t query_us);
+	struct session *s, uint64_t now_us, const struct session_terms *terms);
 void session_fini(struct session *s);
 
 /** Ask for fresh facts. The queries are made when session_output() is next called and
@@ -76,6 +90,11 @@ void session_observe(struct session *s);
 
 /** An observation is asked for and not yet told. */
 bool session_wants(const struct session *s);
+
+/** Send one command (see message_command_format() for @path), once the session is up
+ * and only when none is under way. */
+void session_command(struct session *s, enum message_command command, const char *path,
+	uint64_t now_us);
 
 /**
  * Take bytes until there is something to tell.

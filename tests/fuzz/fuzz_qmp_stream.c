@@ -84,7 +84,8 @@ run(const uint8_t *data, size_t size, size_t most, unsigned int seed,
 	struct session s;
 	size_t n;
 
-	session_init(&s, 0, 1000, 1000);
+	session_init(
+		&s, 0, &(struct session_terms){.session_us = 1000, .query_us = 1000});
 	for (; size > 0; data += n, size -= n) {
 		seed = seed * 1103515245u + 12345u;
 		n = (seed >> 8) % most + 1;

@@ -140,6 +140,19 @@ server_hear(int fd, char *command, char *id)
 }
 
 void
+server_agree(int fd)
+{
+	char command[32];
+	char text[64];
+	char id[32];
+
+	if (server_hear(fd, command, id) < 0)
+		return;
+	snprintf(text, sizeof(text), "{\"return\": {}, \"id\": \"%s\"}\r\n", id);
+	(void)server_say(fd, text);
+}
+
+void
 server_serve(int fd)
 {
 	unsigned int asked = 0;

@@ -26,6 +26,9 @@ int server_say(int fd, const char *text);
 /** The name of the next command into @command and its id into @id; -1 at the end. */
 int server_hear(int fd, char *command, char *id);
 
+/** Answer the first command, which is qmp_capabilities. */
+void server_agree(int fd);
+
 /** Greet, then answer as a healthy VM until the client leaves. The name of the VM is
  * "asked N": observations begun on this connection. */
 void server_serve(int fd);

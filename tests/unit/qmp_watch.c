@@ -13,11 +13,14 @@
 
 #include <dirent.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "qmp/guard.h"
 
 static void
 tell(struct watch *w, const char *word)
@@ -40,9 +43,12 @@ on_peer(void *owner, int fd, const struct ucred *peer)
 	assert_true(fd >= 0);
 	w->peer = *peer;
 	w->peers++;
+	if (w->pidfd >= 0)
+		close(w->pidfd);
+	w->pidfd = (int)syscall(SYS_pidfd_open, peer->pid, 0);
 	if (str_equal(w->free_at, "peer"))
 		tell(w, "peer");
-	return w->refuse_peer ? -EPERM : w->pidfd;
+	return w->refuse_peer || w->pidfd < 0 ? -EPERM : w->pidfd;
 }
 
 static void
@@ -97,6 +103,50 @@ on_event(void *owner, const struct qmp_event *event)
 		tell(w, word);
 }
 
+static void
+on_used(void *owner)
+{
+	tell(owner, "used");
+}
+
+static void
+on_client_dropped(void *owner, const struct err *why)
+{
+	struct watch *w = owner;
+
+	w->why = *why;
+	tell(w, "dropped");
+}
+
+static void
+on_share(void *owner, enum share share, const struct err *why)
+{
+	struct watch *w = owner;
+
+	w->share = share;
+	w->shares++;
+	err_clear(&w->share_why);
+	if (why != NULL)
+		w->share_why = *why;
+}
+
+static void
+on_released(void *owner, int err, const struct err *why)
+{
+	assert_true((err == 0) == (why == NULL));
+	tell(owner, err == 0 ? "released" : "not-released");
+}
+
+static void
+on_guard_change(void *owner, bool alive)
+{
+	struct watch *w = owner;
+
+	(void)alive;
+	if (w->monitor != NULL)
+		monitor_guard_changed(w->monitor);
+}
+
 void
 watch_init(struct watch *w)
 {
@@ -105,9 +155,11 @@ watch_init(struct watch *w)
 	snprintf(w->path, sizeof(w->path), "%s/103.qmp", w->folder);
 	w->base = event_base_new();
 	assert_non_null(w->base);
-	w->commons = (struct monitor_commons){.clock = clock_system(), .procfd = -1};
-	w->pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	assert_true(w->pidfd >= 0);
+	w->commons = (struct monitor_commons){.clock = clock_system(),
+		.procfd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+		.guard_ms = 20};
+	w->commons.guard = guard_new(w->base, on_guard_change, w);
+	w->pidfd = -1;
 	w->options = (struct monitor_options){
 		.path = w->path,
 		.commons = &w->commons,
@@ -123,7 +175,10 @@ void
 watch_fini(struct watch *w)
 {
 	monitor_free(w->monitor);
-	close(w->pidfd);
+	guard_free(w->commons.guard);
+	close(w->commons.procfd);
+	if (w->pidfd >= 0)
+		close(w->pidfd);
 	event_base_free(w->base);
 	(void)unlink(w->path);
 	(void)rmdir(w->folder);
@@ -139,6 +194,10 @@ watch_start(struct watch *w)
 		.on_facts = on_facts,
 		.on_no_facts = on_no_facts,
 		.on_event = on_event,
+		.on_used = on_used,
+		.on_client_dropped = on_client_dropped,
+		.on_share = on_share,
+		.on_released = on_released,
 	};
 
 	w->monitor = monitor_new(w->base, &w->options, &handlers, w);

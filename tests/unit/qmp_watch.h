@@ -25,7 +25,7 @@ struct watch {
 	char path[1024];
 	struct monitor_commons commons;
 	struct monitor_options options;
-	int pidfd; /* of this process, which is the peer */
+	int pidfd; /* of the last peer; -1: none */
 
 	/* what the owner does */
 	bool refuse_peer;
@@ -35,6 +35,9 @@ struct watch {
 	/* what it was told: "connecting watching facts event:STOP " */
 	struct strbuf told;
 	struct err why;
+	enum share share; /* how it is shared, and how often that was told */
+	struct err share_why;
+	unsigned int shares;
 	struct ucred peer;
 	unsigned int peers;
 	unsigned long events;

@@ -278,6 +278,66 @@ a_process_that_ends_is_forgotten_with_its_record(void **state)
 }
 
 static void
+a_vm_whose_monitor_others_use_keeps_its_place_and_is_repaired(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct vm *vm;
+	pid_t tid;
+
+	s->vms[0] = standin_vm(s->vm_dir, 100, 2);
+	vm = stage_start_with(s, "100");
+	tid = s->vms[0].claims[1];
+	vm_set_state(vm, VM_YIELDED);
+	standin_set_mask(tid, &s->second);
+	stage_audit(s);
+	stage_check_mask(tid, &s->first);
+	assert_true(vm->placed);
+	assert_int_equal(vm->repairs, 1);
+	assert_string_equal(vm_state_name(vm->state), "yielded");
+}
+
+static void
+a_monitor_that_others_only_looked_at_costs_no_pass(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct vm *vm;
+
+	s->vms[0] = standin_vm(s->vm_dir, 100, 2);
+	vm = stage_start_with(s, "100");
+	for (unsigned int i = 0; i < 3; i++) {
+		engine_kick(s->engine, vm, CAUSE_USED);
+		stage_settle(s);
+	}
+	assert_int_equal(s->engine->stats.passes, 1);
+	engine_kick(s->engine, vm, CAUSE_USED);
+	engine_kick(s->engine, vm, CAUSE_RELOAD);
+	stage_settle(s);
+	assert_int_equal(s->engine->stats.passes, 2);
+}
+
+static void
+what_others_did_with_the_monitor_is_found_and_told(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct vm *vm;
+	pid_t tid;
+
+	s->vms[0] = standin_vm(s->vm_dir, 100, 2);
+	vm = stage_start_with(s, "100");
+	tid = standin_plug(&s->vms[0], 2);
+	standin_set_mask(tid, &s->all);
+	engine_kick(s->engine, vm, CAUSE_USED);
+	stage_settle(s);
+	stage_check_mask(tid, &s->first);
+	assert_int_equal(vm->last_cause, CAUSE_THREADS);
+	assert_int_equal(s->engine->stats.passes, 2);
+	standin_claim(&s->vms[0], 1, 0);
+	engine_kick(s->engine, vm, CAUSE_USED);
+	stage_settle(s);
+	assert_int_equal(s->engine->stats.passes, 3);
+}
+
+static void
 a_vm_whose_socket_was_removed_is_kept_while_its_process_lives(void **state)
 {
 	struct stage *s = stage_of(state);
@@ -410,6 +470,20 @@ a_vm_that_is_switched_off_keeps_its_masks_and_is_no_longer_repaired(void **state
 	assert_int_equal(s->engine->stats.sets, SETS_OF(2) + 1);
 }
 
+static void
+how_monitors_are_shared_follows_a_reload(void **state)
+{
+	struct stage *s = stage_of(state);
+
+	s->config.guard_ms = 33;
+	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
+	stage_start_with(s, "100");
+	assert_int_equal(s->engine->commons.guard_ms, 33);
+	stage_reload(s, "[qmpin]\nguard_ms = 7\n[vm 100]\nshare = brief\n");
+	assert_int_equal(s->engine->commons.guard_ms, 7);
+	assert_int_equal(settings_share(&s->engine->config, "100"), SHARE_BRIEF);
+}
+
 #define ON_STAGE(test) \
 	cmocka_unit_test_setup_teardown(test, stage_setup, stage_teardown)
 
@@ -428,6 +502,9 @@ main(void)
 		ON_STAGE(
 			a_monitor_that_names_a_strangers_thread_moves_nothing_until_it_tells_the_truth),
 		ON_STAGE(a_process_that_ends_is_forgotten_with_its_record),
+		ON_STAGE(a_vm_whose_monitor_others_use_keeps_its_place_and_is_repaired),
+		ON_STAGE(a_monitor_that_others_only_looked_at_costs_no_pass),
+		ON_STAGE(what_others_did_with_the_monitor_is_found_and_told),
 		ON_STAGE(a_vm_whose_socket_was_removed_is_kept_while_its_process_lives),
 		ON_STAGE(nothing_is_set_that_could_not_be_recorded),
 		ON_STAGE(a_note_of_trouble_stays_while_other_vms_are_planned),
@@ -436,6 +513,7 @@ main(void)
 		ON_STAGE(a_vm_that_is_off_is_not_even_told),
 		ON_STAGE(
 			a_vm_that_is_switched_off_keeps_its_masks_and_is_no_longer_repaired),
+		ON_STAGE(how_monitors_are_shared_follows_a_reload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

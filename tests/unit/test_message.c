@@ -276,16 +276,18 @@ only_these_commands_can_be_sent(void **state)
 		"{\"execute\":\"qom-list-types\",\"id\":\"qmpin:7\","
 		"\"arguments\":{\"implements\":\"user-creatable\"}}\n"
 		"{\"execute\":\"query-chardev\",\"id\":\"qmpin:8\"}\n"
-		"{\"execute\":\"chardev-add\",\"id\":\"qmpin:9\",\"arguments\":"
+		"{\"execute\":\"qom-list\",\"id\":\"qmpin:9\","
+		"\"arguments\":{\"path\":\"/objects\"}}\n"
+		"{\"execute\":\"chardev-add\",\"id\":\"qmpin:10\",\"arguments\":"
 		"{\"id\":\"qmpin\",\"backend\":{\"type\":\"socket\",\"data\":"
 		"{\"addr\":{\"type\":\"unix\",\"data\":{\"path\":\"/run/a\\\"b\"}},"
 		"\"server\":false,\"reconnect-ms\":5000}}}}\n"
-		"{\"execute\":\"chardev-remove\",\"id\":\"qmpin:10\","
+		"{\"execute\":\"chardev-remove\",\"id\":\"qmpin:11\","
 		"\"arguments\":{\"id\":\"qmpin\"}}\n"
-		"{\"execute\":\"object-add\",\"id\":\"qmpin:11\",\"arguments\":"
+		"{\"execute\":\"object-add\",\"id\":\"qmpin:12\",\"arguments\":"
 		"{\"qom-type\":\"monitor-qmp\",\"id\":\"qmpin\","
 		"\"chardev\":\"qmpin\"}}\n"
-		"{\"execute\":\"object-del\",\"id\":\"qmpin:12\","
+		"{\"execute\":\"object-del\",\"id\":\"qmpin:13\","
 		"\"arguments\":{\"id\":\"qmpin\"}}\n";
 	struct strbuf out = {0};
 

@@ -163,8 +163,7 @@ floods_events(int listener)
 		strcat(text,
 			"{\"event\": \"RTC_CHANGE\", \"data\": {\"offset\": 1}}\r\n");
 	(void)server_say(fd, SERVER_GREETING);
-	(void)server_hear(fd, command, id);
-	(void)server_say(fd, "{\"return\": {}, \"id\": \"qmpin:1\"}\r\n");
+	server_agree(fd);
 	for (size_t said = 0; said < 100u * 1000 * 1000; said += strlen(text))
 		(void)server_say(fd, text);
 	(void)server_say(fd, "{\"event\": \"STOP\"}\r\n");
@@ -180,8 +179,7 @@ dies_in_mid_reply(int listener)
 	char id[32];
 
 	(void)server_say(fd, SERVER_GREETING);
-	(void)server_hear(fd, command, id);
-	(void)server_say(fd, "{\"return\": {}, \"id\": \"qmpin:1\"}\r\n");
+	server_agree(fd);
 	(void)server_hear(fd, command, id);
 	(void)server_say(fd, "{\"return\": {\"status\": \"running\", \"runn");
 	close(fd);
@@ -197,8 +195,7 @@ answers_no_query(int listener)
 		char id[32];
 
 		(void)server_say(fd, SERVER_GREETING);
-		(void)server_hear(fd, command, id);
-		(void)server_say(fd, "{\"return\": {}, \"id\": \"qmpin:1\"}\r\n");
+		server_agree(fd);
 	}
 }
 
@@ -211,8 +208,7 @@ refuses_queries(int listener)
 	char id[32];
 
 	(void)server_say(fd, SERVER_GREETING);
-	(void)server_hear(fd, command, id);
-	(void)server_say(fd, "{\"return\": {}, \"id\": \"qmpin:1\"}\r\n");
+	server_agree(fd);
 	while (server_hear(fd, command, id) == 0) {
 		snprintf(text, sizeof(text),
 			"{\"id\": \"%s\", \"error\": {\"class\": \"GenericError\", "
@@ -226,14 +222,10 @@ static void
 tells_events(int listener)
 {
 	int fd = server_accept(listener);
-	char command[32];
-	char id[32];
 
-	(void)server_say(fd, SERVER_GREETING);
-	(void)server_hear(fd, command, id);
-	(void)server_say(fd, "{\"event\": \"STOP\"}\r\n"
-			     "{\"return\": {}, \"id\": \"qmpin:1\"}\r\n"
-			     "{\"event\": \"RESUME\"}\r\n{\"event\": \"X\"}\r\n");
+	(void)server_say(fd, SERVER_GREETING "{\"event\": \"STOP\"}\r\n");
+	server_agree(fd);
+	(void)server_say(fd, "{\"event\": \"RESUME\"}\r\n{\"event\": \"X\"}\r\n");
 	pause();
 }
 
@@ -374,8 +366,14 @@ fill_queue(const char *path, int *fds, unsigned int max)
 	struct ucred peer;
 	unsigned int n = 0;
 
-	while (n < max && dial_connect(path, &fds[n], &peer, NULL) == 0)
-		n++;
+	for (; n < max; n++) {
+		fds[n] = dial_socket();
+		assert_true(fds[n] >= 0);
+		if (dial_connect(fds[n], path, &peer, NULL) == 0)
+			continue;
+		close(fds[n]);
+		return n;
+	}
 	return n;
 }
 
@@ -570,17 +568,17 @@ a_name_longer_than_a_sockets_name_is_an_error(void **state)
 	struct ucred peer = {.pid = 7};
 	struct err e = ERR_NONE;
 	char path[300];
-	int fd = 55;
+	int fd = dial_socket();
 
 	(void)state;
 	memset(path, 'x', sizeof(path));
 	path[sizeof(path) - 1] = '\0';
-	assert_int_equal(dial_connect(path, &fd, &peer, &e), -ENAMETOOLONG);
+	assert_int_equal(dial_connect(fd, path, &peer, &e), -ENAMETOOLONG);
 	memcpy(path, "/tmp/", 5);
-	assert_int_equal(dial_connect(path, &fd, &peer, NULL), -ENAMETOOLONG);
+	assert_int_equal(dial_connect(fd, path, &peer, NULL), -ENAMETOOLONG);
 	memcpy(path, "/tmp/none/", 10);
-	assert_int_equal(dial_connect(path, &fd, &peer, NULL), -ENOENT);
-	assert_int_equal(fd, 55);
+	assert_int_equal(dial_connect(fd, path, &peer, NULL), -ENOENT);
+	close(fd);
 	assert_int_equal(peer.pid, 7);
 	assert_true(err_is_set(&e));
 }

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #include "base/xalloc.h"
-#include "qmp/dial.h"
+#include "qmp_qemu.h"
 #include "qmp_watch.h"
 
 #define QEMU "qemu-system-x86_64"
@@ -33,72 +33,21 @@
 
 struct fixture {
 	struct watch w;
-	pid_t qemu;
-	char other_path[128]; /* of a second monitor, where the test itself speaks */
-	int other;
+	struct qemu qemu;
 };
-
-/* Ends with the test, also with one that fails while QEMU is stopped. */
-static void
-run_qemu(const char *mine, const char *theirs)
-{
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	execlp(QEMU, QEMU, "-accel", "tcg", "-display", "none", "-nodefaults",
-		"-machine", "q35", "-smp", "2,maxcpus=4", "-m", "32", "-S", "-name",
-		"vm103", "-object", "iothread,id=io0", "-qmp", mine, "-qmp", theirs,
-		(char *)NULL);
-	_exit(127);
-}
-
-static void
-start_qemu(struct fixture *f)
-{
-	auto_free char *mine = xasprintf("unix:%s,server=on,wait=off", f->w.path);
-	auto_free char *theirs = xasprintf("unix:%s,server=on,wait=off", f->other_path);
-
-	f->qemu = fork();
-	assert_true(f->qemu >= 0);
-	if (f->qemu == 0)
-		run_qemu(mine, theirs);
-}
-
-/* Say @command on the second monitor and wait for what it returns. */
-static void
-command(struct fixture *f, const char *text)
-{
-	struct strbuf heard = {0};
-	char c;
-
-	assert_int_equal(send(f->other, text, strlen(text), 0), strlen(text));
-	while (strstr(strbuf_text(&heard), "\"return\"") == NULL ||
-		heard.s[heard.len - 1] != '\n') {
-		if (recv(f->other, &c, 1, 0) != 1)
-			fail_msg("%s: %s", text, strbuf_text(&heard));
-		strbuf_add(&heard, &c, 1);
-		assert_null(strstr(heard.s, "\"error\""));
-	}
-	strbuf_fini(&heard);
-}
 
 static int
 setup(void **state)
 {
-	const struct timeval patience = {.tv_sec = 30};
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct ucred peer;
 
 	if (f == NULL)
 		return -1;
 	watch_init(&f->w);
-	snprintf(f->other_path, sizeof(f->other_path), "%s/other", f->w.folder);
-	start_qemu(f);
+	assert_true(qemu_start(&f->qemu, QEMU, f->w.path));
 	watch_start(&f->w);
-	watch_until(&f->w, "watching ", SOON_MS);
+	watch_until(&f->w, "facts ", SOON_MS);
 	watch_forget(&f->w);
-	assert_int_equal(dial_connect(f->other_path, &f->other, &peer, NULL), 0);
-	(void)fcntl(f->other, F_SETFL, 0);
-	setsockopt(f->other, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	command(f, "{\"execute\": \"qmp_capabilities\"}\n");
 	*state = f;
 	return 0;
 }
@@ -108,12 +57,7 @@ teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	close(f->other);
-	if (f->qemu > 0) {
-		kill(f->qemu, SIGKILL);
-		waitpid(f->qemu, NULL, 0);
-	}
-	(void)unlink(f->other_path);
+	qemu_stop(&f->qemu);
 	watch_fini(&f->w);
 	free(f);
 	return 0;
@@ -143,7 +87,7 @@ the_facts_are_those_of_the_command_line(void **state)
 	struct fixture *f = *state;
 
 	observe(f);
-	assert_int_equal(f->w.peer.pid, f->qemu);
+	assert_int_equal(f->w.peer.pid, f->qemu.pid);
 	assert_int_equal(f->w.n_vcpus, 2);
 	assert_int_equal(f->w.vcpus_max, 4);
 	assert_int_equal(f->w.n_iothreads, 1);
@@ -151,7 +95,7 @@ the_facts_are_those_of_the_command_line(void **state)
 	assert_string_equal(f->w.status, "prelaunch");
 	assert_false(f->w.running);
 	for (unsigned int i = 0; i < 2; i++)
-		assert_true(is_thread_of(f->w.tids[i], f->qemu));
+		assert_true(is_thread_of(f->w.tids[i], f->qemu.pid));
 }
 
 static void
@@ -159,13 +103,14 @@ a_plugged_vcpu_is_seen(void **state)
 {
 	struct fixture *f = *state;
 
-	command(f, "{\"execute\": \"device_add\", \"arguments\": {\"driver\": "
-		   "\"qemu64-x86_64-cpu\", \"id\": \"cpu3\", \"socket-id\": 0, "
-		   "\"core-id\": 2, \"thread-id\": 0}}\n");
+	qemu_command(&f->qemu,
+		"{\"execute\": \"device_add\", \"arguments\": {\"driver\": "
+		"\"qemu64-x86_64-cpu\", \"id\": \"cpu3\", \"socket-id\": 0, "
+		"\"core-id\": 2, \"thread-id\": 0}}\n");
 	observe(f);
 	assert_int_equal(f->w.n_vcpus, 3);
 	assert_int_equal(f->w.vcpus_max, 4);
-	assert_true(is_thread_of(f->w.tids[2], f->qemu));
+	assert_true(is_thread_of(f->w.tids[2], f->qemu.pid));
 }
 
 static void
@@ -173,11 +118,11 @@ stop_and_cont_are_told(void **state)
 {
 	struct fixture *f = *state;
 
-	command(f, "{\"execute\": \"cont\"}\n");
+	qemu_command(&f->qemu, "{\"execute\": \"cont\"}\n");
 	watch_until(&f->w, "event:RESUME ", SOON_MS);
 	observe(f);
 	assert_true(f->w.running);
-	command(f, "{\"execute\": \"stop\"}\n");
+	qemu_command(&f->qemu, "{\"execute\": \"stop\"}\n");
 	watch_until(&f->w, "event:STOP ", SOON_MS);
 	observe(f);
 	assert_false(f->w.running);
@@ -195,7 +140,7 @@ a_stopped_qemu_stalls_and_comes_back(void **state)
 	watch_forget(&f->w);
 	watch_start(&f->w);
 	watch_until(&f->w, "watching ", SOON_MS);
-	kill(f->qemu, SIGSTOP);
+	kill(f->qemu.pid, SIGSTOP);
 	monitor_observe(f->w.monitor);
 	assert_true(watch_until(&f->w, "stalled ", SOON_MS) >= 199);
 	assert_non_null(strstr(f->w.why.text, "(query-status awaited)"));
@@ -204,7 +149,7 @@ a_stopped_qemu_stalls_and_comes_back(void **state)
 	watch_for(
 		&f->w, 1500); /* long enough for the queue to fill with our attempts */
 	assert_string_equal(f->w.told.s, "connecting watching stalled stalled ");
-	kill(f->qemu, SIGCONT);
+	kill(f->qemu.pid, SIGCONT);
 	watch_until(&f->w, "stalled watching facts ", SOON_MS);
 	assert_int_equal(f->w.n_vcpus, 2);
 }
@@ -215,7 +160,7 @@ a_killed_qemu_is_noticed_at_once(void **state)
 	struct fixture *f = *state;
 	unsigned int ms;
 
-	kill(f->qemu, SIGKILL);
+	kill(f->qemu.pid, SIGKILL);
 	ms = watch_until(&f->w, "idle ", SOON_MS);
 	print_message("noticed after %u ms\n", ms);
 	assert_true(ms < 2000);
@@ -226,7 +171,7 @@ a_quitting_qemu_says_so_before_it_leaves(void **state)
 {
 	struct fixture *f = *state;
 
-	command(f, "{\"execute\": \"quit\"}\n");
+	qemu_command(&f->qemu, "{\"execute\": \"quit\"}\n");
 	watch_until(&f->w, "event:SHUTDOWN idle ", SOON_MS);
 }
 

@@ -54,6 +54,21 @@ struct fixture {
 };
 
 static void
+note_answer(struct fixture *f, const struct session_told *told)
+{
+	char *text;
+
+	assert_true((told->ret == NULL) != (told->desc == NULL));
+	if (told->desc != NULL) {
+		strbuf_addf(&f->told, "refused:%s ", told->desc);
+		return;
+	}
+	text = json_dumps(told->ret, JSON_ENCODE_ANY);
+	strbuf_addf(&f->told, "answer:%s ", text);
+	free(text);
+}
+
+static void
 note(struct fixture *f, enum session_tell tell, const struct session_told *told)
 {
 	static const char *const words[] = {
@@ -68,6 +83,10 @@ note(struct fixture *f, enum session_tell tell, const struct session_told *told)
 
 	if (tell == SESSION_NOTHING)
 		return;
+	if (tell == SESSION_ANSWER) {
+		note_answer(f, told);
+		return;
+	}
 	strbuf_addf(&f->told, "%s%s ", words[tell],
 		tell == SESSION_EVENT ? told->event.name : "");
 	if (tell == SESSION_FACTS) {
@@ -149,13 +168,15 @@ expect_output(struct fixture *f, const char *expected)
 
 #define expect_told(f, expected) assert_string_equal(strbuf_text(&(f)->told), expected)
 
+static const struct session_terms terms = {.session_us = 5000000, .query_us = 3000000};
+
 static int
 setup(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
 
 	f->now_us = 1000000;
-	session_init(&f->s, f->now_us, 5000000, 3000000);
+	session_init(&f->s, f->now_us, &terms);
 	*state = f;
 	return 0;
 }
@@ -176,7 +197,7 @@ start_again(struct fixture *f)
 {
 	session_fini(&f->s);
 	strbuf_fini(&f->told);
-	session_init(&f->s, f->now_us, 5000000, 3000000);
+	session_init(&f->s, f->now_us, &terms);
 }
 
 /* Greeted, capabilities agreed, an observation's queries sent. */
@@ -190,21 +211,107 @@ start_observation(struct fixture *f)
 	strbuf_fini(&f->told);
 }
 
+#define CAPABILITIES "{\"execute\":\"qmp_capabilities\",\"id\":\"qmpin:1\"}\n"
+
 static void
-nothing_is_said_before_the_greeting(void **state)
+a_visit_asks_everything_at_once(void **state)
 {
 	struct fixture *f = *state;
 
 	session_observe(&f->s);
-	expect_output(f, "");
+	expect_output(f, CAPABILITIES QUERIES(2, 3, 4, 5, 6));
 	feed(f, GREETING);
-	expect_output(f, "{\"execute\":\"qmp_capabilities\",\"id\":\"qmpin:1\"}\n");
 	expect_output(f, "");
 	expect_told(f, "");
 	feed(f, "{\"return\": {}, \"id\": \"qmpin:1\"}\r\n");
 	expect_told(f, "up ");
-	expect_output(f, QUERIES(2, 3, 4, 5, 6));
+	for (unsigned int i = 0; i < ARRAY_LEN(returns); i++)
+		reply(f, i + 2, returns[i]);
+	expect_told(f, "up facts ");
 	expect_output(f, "");
+	assert_true(session_deadline_us(&f->s) == SESSION_NEVER);
+}
+
+/* They can only be the last client's. */
+static void
+replies_before_the_greeting_are_nobodys(void **state)
+{
+	struct fixture *f = *state;
+
+	session_observe(&f->s);
+	expect_output(f, CAPABILITIES QUERIES(2, 3, 4, 5, 6));
+	reply(f, 1, "{}");
+	reply(f, 2, returns[0]);
+	expect_told(f, "");
+	feed(f, UP);
+	for (unsigned int i = 0; i < ARRAY_LEN(returns); i++)
+		reply(f, i + 2, returns[i]);
+	expect_told(f, "up facts ");
+}
+
+static void
+ids_go_on_from_where_they_are_told_to(void **state)
+{
+	struct session_terms later = terms;
+	struct fixture *f = *state;
+
+	session_fini(&f->s);
+	later.last_id = 41;
+	session_init(&f->s, f->now_us, &later);
+	expect_output(f, "{\"execute\":\"qmp_capabilities\",\"id\":\"qmpin:42\"}\n");
+	feed(f, UP);
+	expect_told(f, "");
+	reply(f, 42, "{}");
+	expect_told(f, "up ");
+}
+
+static void
+a_command_has_one_answer(void **state)
+{
+	struct fixture *f = *state;
+
+	feed(f, UP);
+	expect_output(f, CAPABILITIES);
+	session_command(&f->s, MESSAGE_QUERY_CHARDEV, NULL, f->now_us);
+	expect_output(f, "{\"execute\":\"query-chardev\",\"id\":\"qmpin:2\"}\n");
+	assert_int_equal(session_deadline_us(&f->s), f->now_us + terms.query_us);
+	reply(f, 2, "[1]");
+	expect_told(f, "up answer:[1] ");
+	reply(f, 2, "[2]");
+	expect_told(f, "up answer:[1] ");
+	assert_true(session_deadline_us(&f->s) == SESSION_NEVER);
+	session_command(&f->s, MESSAGE_CHARDEV_REMOVE, NULL, f->now_us);
+	reply_error(f, 3);
+	expect_told(f, "up answer:[1] refused:not here ");
+}
+
+static void
+a_command_and_an_observation_go_side_by_side(void **state)
+{
+	struct fixture *f = *state;
+
+	start_observation(f);
+	session_command(&f->s, MESSAGE_QUERY_CHARDEV, NULL, f->now_us);
+	reply(f, 7, "1");
+	expect_told(f, "answer:1 ");
+	assert_false(session_deadline_us(&f->s) == SESSION_NEVER);
+	for (unsigned int i = 0; i < ARRAY_LEN(returns); i++)
+		reply(f, i + 2, returns[i]);
+	expect_told(f, "answer:1 facts ");
+	assert_true(session_deadline_us(&f->s) == SESSION_NEVER);
+}
+
+static void
+a_command_without_an_answer_stalls(void **state)
+{
+	struct fixture *f = *state;
+
+	feed(f, UP);
+	session_command(&f->s, MESSAGE_OBJECT_ADD, NULL, f->now_us);
+	f->now_us += terms.query_us;
+	check(f);
+	expect_told(f, "up stalled ");
+	assert_non_null(strstr(f->why.text, "the answer to a command"));
 }
 
 static void
@@ -286,10 +393,9 @@ expect_facts_of(struct fixture *f, const char *file, bool running, unsigned int 
 	transcript_load(&t, file);
 	start_again(f);
 	session_observe(&f->s);
+	expect_output(f, CAPABILITIES QUERIES(2, 3, 4, 5, 6));
 	feed(f, t.objects[0]);
-	expect_output(f, "{\"execute\":\"qmp_capabilities\",\"id\":\"qmpin:1\"}\n");
 	reply(f, 1, "{}");
-	expect_output(f, QUERIES(2, 3, 4, 5, 6));
 	feed_answer(f, &t, "\"running\": ", 2);
 	feed_answer(f, &t, "\"cpu-index\"", 3);
 	feed_answer(f, &t, "\"vcpus-count\"", 4);
@@ -711,7 +817,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test_with_session(nothing_is_said_before_the_greeting),
+		test_with_session(a_visit_asks_everything_at_once),
+		test_with_session(replies_before_the_greeting_are_nobodys),
+		test_with_session(ids_go_on_from_where_they_are_told_to),
+		test_with_session(a_command_has_one_answer),
+		test_with_session(a_command_and_an_observation_go_side_by_side),
+		test_with_session(a_command_without_an_answer_stalls),
 		test_with_session(an_observation_joins_the_replies_to_facts),
 		test_with_session(replies_may_come_in_any_order),
 		test_with_session(real_sessions_of_both_qemus_give_facts),

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Where the clients of a VM's monitor queue: seen through a duplicate of its listening
+ * socket (qmp/listener.h) or, where that is not permitted, by asking the kernel
+ * (qmp/backlog.h). The guard gets a copy, so that it sees them too.
+ */
+#ifndef QMPIN_QMP_DOOR_H
+#define QMPIN_QMP_DOOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+struct door;
+struct event_base;
+struct monitor_commons;
+
+/* Somebody waits. Called from the event loop, once for each door_watch(). */
+typedef void door_handler(void *owner);
+
+/** A closed door. @key names it to the guard. Never NULL. */
+struct door *door_new(struct event_base *base, struct monitor_commons *commons,
+	uint64_t key, door_handler *on_waiter, void *owner);
+
+/**
+ * Find the queue of the process that listens at @path.
+ *
+ * @pidfd  of the process; copied
+ *
+ * Returns 0 or a negative errno: its queue cannot be watched, @e says why. The process
+ * is known to the door also then.
+ */
+MUST_CHECK int door_open(
+	struct door *d, pid_t pid, int pidfd, const char *path, struct err *e);
+
+/** Its queue can be watched. */
+bool door_is_open(const struct door *d);
+
+/** The duplicate, to accept from; -1 when there is none. Borrowed. */
+int door_listener(const struct door *d);
+
+/** Tell the guard again: a new one runs. */
+void door_introduce(struct door *d);
+
+/** Tell the owner when somebody waits, or do not. */
+void door_watch(struct door *d, bool on);
+
+/** Somebody waits now. */
+bool door_has_waiter(struct door *d);
+
+/** The client that QEMU serves, 0 for none or unknown; the same number later is the
+ * same client. */
+uint64_t door_served(struct door *d);
+
+/** The process has ended, or another one is there: drop all copies, here and at the
+ * guard. */
+void door_shut(struct door *d);
+
+/** NULL is allowed. Allowed inside its own callback. */
+void door_free(struct door *d);
+
+#endif

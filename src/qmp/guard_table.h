@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a guard has copies of, and what it must do when. Pure: what is seen goes in with
+ * the time, the next step comes out; qmp/guard_child.h takes it. Descriptors are
+ * numbers here, owned by that shell.
+ */
+#ifndef QMPIN_QMP_GUARD_TABLE_H
+#define QMPIN_QMP_GUARD_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "qmp/guard.h"
+
+#define GUARD_TABLE_NEVER UINT64_MAX
+
+/* drain_ms is made of so many samples, so that a guard that was itself stopped does not
+ * take that time for the daemon's. */
+#define GUARD_TABLE_SAMPLES 10u
+
+struct guard_session;
+
+/* All there is for one key. */
+struct guard_vm {
+	uint64_t key;
+	int listener; /* -1: not watched */
+	int pidfd;
+	uint64_t waiting_us;	    /* a client has been seen to wait at that time */
+	struct guard_session *last; /* the newest one */
+};
+
+struct guard_session {
+	struct guard_vm *vm;
+	struct guard_session *before; /* older, of the same VM */
+	int fd;
+	struct guard_terms terms;
+	uint64_t held_us;
+	uint64_t lease_us;  /* ends then */
+	uint64_t queued_us; /* not to be looked at before, for a client that waits */
+	uint64_t sample_us; /* the next sample; NEVER: nothing is known to be pending */
+	unsigned int pending_bytes;
+	unsigned int stuck; /* samples in a row at which nothing had been read */
+};
+
+/* Zero-initialise. Members are the module's own. */
+struct guard_table {
+	struct guard_vm **vms; /* by key */
+	size_t n_vms;
+	size_t cap;
+	size_t n_sessions;
+};
+
+enum guard_step {
+	GUARD_SLEEP,  /* until until_us */
+	GUARD_PROVE,  /* a client has waited too long, if it still waits, and for this
+		       * session: guard_table_served(), _queued(), or end it */
+	GUARD_SAMPLE, /* guard_table_sample() with what is pending */
+	GUARD_END,    /* shut it down: guard_table_left(), or _not_ended() */
+};
+
+struct guard_todo {
+	enum guard_step step;
+	struct guard_session *session; /* NULL with SLEEP */
+	uint64_t until_us;
+};
+
+/** The VM of @key, or NULL. */
+struct guard_vm *guard_table_find(const struct guard_table *t, uint64_t key);
+
+/** The VM of @key, watched through @listener and @pidfd from now on. */
+struct guard_vm *guard_table_watch(
+	struct guard_table *t, uint64_t key, int listener, int pidfd);
+
+/** No longer watched. Frees the VM when it has no session. */
+void guard_table_unwatch(struct guard_table *t, struct guard_vm *vm);
+
+struct guard_session *guard_table_hold(struct guard_table *t, uint64_t key, int fd,
+	const struct guard_terms *terms, uint64_t now_us);
+
+/** Returns the last session of @key, with its terms replaced; NULL: there is none. */
+struct guard_session *guard_table_renew(struct guard_table *t, uint64_t key,
+	const struct guard_terms *terms, uint64_t now_us);
+
+/** The session has ended or is forgotten: frees it, and the VM when nothing is left. */
+void guard_table_left(struct guard_table *t, struct guard_session *s);
+
+/** It could not be ended: once more in a moment. */
+void guard_table_not_ended(struct guard_session *s, uint64_t now_us);
+
+/** The listener is to be watched for a client that waits: a session may be in its way,
+ * and nobody is known to wait. */
+bool guard_table_wants_waiter(const struct guard_vm *vm);
+
+/** A client waits. */
+void guard_table_waits(struct guard_vm *vm, uint64_t now_us);
+
+/** No client waits any more. */
+void guard_table_served(struct guard_vm *vm);
+
+/** Clients wait, but this session is itself one of them: QEMU has not accepted it. */
+void guard_table_queued(struct guard_session *s, uint64_t now_us);
+
+/** The session is to be watched for bytes that come. */
+bool guard_table_wants_bytes(const struct guard_session *s);
+
+/** Bytes have come, and @bytes are pending. */
+void guard_table_came(struct guard_session *s, unsigned int bytes, uint64_t now_us);
+
+/** So much is pending now. */
+void guard_table_sample(struct guard_session *s, unsigned int bytes, uint64_t now_us);
+
+/** What to do now. To be asked again after each step that was taken. */
+struct guard_todo guard_table_next(const struct guard_table *t, uint64_t now_us);
+
+void guard_table_fini(struct guard_table *t);
+
+#endif

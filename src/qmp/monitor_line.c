@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A private monitor: made and removed over a visit to the shared socket, used when QEMU
+ * dials in. Until then the VM is visited; when QEMU does not dial in, it is made anew
+ * once, and then given up.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <unistd.h>
+
+#include "qmp/guard.h"
+#include "qmp/monitor_state.h"
+#include "qmp/reception.h"
+
+/* QEMU dials every 5 s. */
+#define PATIENCE_S 8
+/* QEMU buffers what we do not read without limit. */
+#define DRAIN_MS 5000
+
+bool
+monitor_line_wanted(const struct monitor *m)
+{
+	return (m->wish == SHARE_AUTO || m->wish == SHARE_PRIVATE) && !m->released &&
+	       m->commons->reception != NULL && !err_is_set(&m->no_private);
+}
+
+static void
+expect(struct monitor *m)
+{
+	static const struct timeval patience = {PATIENCE_S, 0};
+
+	m->line_state = LINE_EXPECTED;
+	(void)event_add(&m->patience, &patience);
+}
+
+void
+monitor_line_on_patience(evutil_socket_t fd, short what, void *owner)
+{
+	struct monitor *m = owner;
+
+	(void)fd;
+	(void)what;
+	if (m->line_state != LINE_EXPECTED)
+		return;
+	if (m->renewed) {
+		m->line_state = LINE_IMPOSSIBLE;
+		(void)err_set(&m->no_private, -ETIMEDOUT, NULL, 0,
+			"QEMU does not dial in to its private monitor");
+	} else {
+		m->line_state = LINE_OVERDUE;
+		m->renewed = true;
+	}
+	if (m->failures == 0)
+		monitor_schedule(m, 0);
+}
+
+/* What has to be done in QEMU. False: nothing. */
+static bool
+has_goal(const struct monitor *m, enum private_goal *goal)
+{
+	if (m->releasing || (m->prepared && !monitor_line_wanted(m)))
+		*goal = PRIVATE_REMOVE;
+	else if (!monitor_line_wanted(m) || m->line != NULL)
+		return false;
+	else if (m->line_state == LINE_UNTRIED)
+		*goal = PRIVATE_ADD;
+	else if (m->line_state == LINE_OVERDUE)
+		*goal = PRIVATE_RENEW;
+	else
+		return false;
+	return true;
+}
+
+static const char *
+path_to_dial(const struct monitor *m)
+{
+	return m->commons->reception != NULL ? reception_path(m->commons->reception)
+					     : "";
+}
+
+bool
+monitor_line_begin_setup(struct monitor *m)
+{
+	enum private_goal goal;
+
+	if (!has_goal(m, &goal))
+		return false;
+	private_init(&m->setup, goal, path_to_dial(m));
+	m->setting_up = true;
+	link_command(m->link, private_next(&m->setup), path_to_dial(m));
+	return true;
+}
+
+void
+monitor_line_tell_released(struct monitor *m, int err, const struct err *why)
+{
+	if (!m->releasing || m->doomed)
+		return;
+	m->releasing = false;
+	m->handlers.on_released(m->owner, err, why);
+}
+
+static void
+end_setup(struct monitor *m, enum private_outcome outcome)
+{
+	switch (outcome) {
+	case PRIVATE_BUSY:
+		return;
+	case PRIVATE_ADDED:
+	case PRIVATE_THERE:
+		m->prepared = true;
+		if (m->line == NULL) { /* else it was quicker than the answer */
+			expect(m);
+			monitor_line_claim(m);
+		}
+		return;
+	case PRIVATE_REMOVED:
+		m->prepared = false;
+		m->line_state = LINE_UNTRIED;
+		monitor_line_drop(m);
+		monitor_line_tell_released(m, 0, NULL);
+		return;
+	case PRIVATE_UNSUPPORTED:
+	case PRIVATE_TAKEN:
+	case PRIVATE_FAILED:
+		break;
+	}
+	m->prepared = false; /* nothing that could be taken down */
+	m->line_state = LINE_IMPOSSIBLE;
+	m->no_private = *private_why(&m->setup);
+	monitor_line_tell_released(m, -EIO, private_why(&m->setup));
+}
+
+bool
+monitor_line_on_answer(struct monitor *m, const struct session_told *told)
+{
+	enum private_outcome outcome = private_answer(&m->setup, told->ret, told->desc);
+
+	if (outcome == PRIVATE_BUSY) {
+		link_command(m->link, private_next(&m->setup), path_to_dial(m));
+		return false;
+	}
+	m->setting_up = false;
+	end_setup(m, outcome);
+	return true;
+}
+
+void
+monitor_line_drop(struct monitor *m)
+{
+	(void)event_del(&m->patience);
+	if (m->line == NULL)
+		return;
+	link_free(m->line);
+	m->line = NULL;
+	if (m->commons->guard != NULL)
+		guard_forget(m->commons->guard, m->key + 1);
+}
+
+/* Its session is up: what is held of the shared socket is not needed any more. */
+static void
+begin_to_use(struct monitor *m)
+{
+	m->renewed = false;
+	m->failures = 0;
+	monitor_visit_retire(m);
+	(void)event_del(&m->attempt);
+	m->away = false;
+	monitor_set_phase(m, MONITOR_WATCHING, NULL);
+	monitor_announce(m);
+}
+
+/* A real loss, or QEMU was slow for a moment: look at the VM another way meanwhile. Or
+ * we are just taking it down. */
+static void
+lose(struct monitor *m, enum monitor_phase phase, const struct err *why)
+{
+	monitor_line_drop(m);
+	if (m->setting_up)
+		return;
+	expect(m);
+	monitor_fail(m, phase, why);
+}
+
+static void
+on_line(void *owner, enum session_tell tell, const struct session_told *told)
+{
+	struct monitor *m = owner;
+
+	monitor_enter(m);
+	if (tell == SESSION_UP)
+		begin_to_use(m);
+	else if (tell == SESSION_EVENT)
+		m->handlers.on_event(m->owner, &told->event);
+	else if (tell == SESSION_FACTS)
+		monitor_tell_facts(m, told->facts);
+	else if (tell == SESSION_NO_FACTS)
+		monitor_tell_no_facts(m, &told->why);
+	else if (tell == SESSION_STALLED)
+		lose(m, MONITOR_STALLED, &told->why);
+	else if (tell == SESSION_BROKEN)
+		lose(m, MONITOR_REFUSED, &told->why);
+	else if (tell == SESSION_CLOSED)
+		lose(m, MONITOR_IDLE, &told->why);
+	monitor_leave(m);
+}
+
+void
+monitor_line_introduce(struct monitor *m)
+{
+	static const struct guard_terms terms = {.drain_ms = DRAIN_MS};
+
+	if (m->line != NULL && m->commons->guard != NULL)
+		(void)!guard_hold(
+			m->commons->guard, m->key + 1, link_fd(m->line), &terms);
+}
+
+static void
+take_line(struct monitor *m, int fd)
+{
+	struct link_options options = monitor_link_options(m);
+
+	monitor_line_drop(m); /* QEMU has one connection: an older one is dead */
+	m->line_state = LINE_UP;
+	m->prepared = true;
+	m->line = link_new(m->base, fd, &options, on_line, m);
+	monitor_line_introduce(m);
+	link_observe(m->line);
+}
+
+void
+monitor_line_claim(struct monitor *m)
+{
+	int fd;
+
+	if (m->commons->reception == NULL || !monitor_line_wanted(m))
+		return;
+	fd = reception_claim(m->commons->reception, m->pid);
+	if (fd >= 0)
+		take_line(m, fd);
+}
+
+bool
+monitor_dial_in(struct monitor *m, int fd)
+{
+	if (m->pid == 0 || m->finishing)
+		return false;
+	if (monitor_line_wanted(m)) {
+		take_line(m, fd);
+		return true;
+	}
+	/* Prepared by an earlier run, and not wanted now: take it down. */
+	close(fd);
+	m->prepared = true;
+	if (m->failures == 0)
+		monitor_schedule(m, 0);
+	return true;
+}

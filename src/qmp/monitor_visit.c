@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The session on the VM's socket, which is everybody's: when to come, when to leave,
+ * when to stay. Whoever waits is served before us; the guard sees to it when we cannot.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+#include "qmp/backoff.h"
+#include "qmp/dial.h"
+#include "qmp/guard.h"
+#include "qmp/monitor_state.h"
+
+/* While others come one after the other, we want to see the VM at least so often. */
+#define ABSENCE_MAX_US UINT64_C(1000000)
+/* The shortest time-out of other tools is 3 s: what we hold when we are stopped ends
+ * long before. An answer of QEMU that we do not read means that we are. */
+#define VISIT_LEASE_MS 1000
+#define IN_LINE_LEASE_MS 10000
+#define UNREAD_MS 200
+/* Clients of a proxy are in the middle of something: they wait a little for us. */
+#define PROXY_WAIT_MS 1000
+/* Through a proxy our questions stand behind what the clients ask. */
+#define PROXY_QUERY_MS 60000
+
+static void
+renew_terms(const struct monitor *m, const struct guard_terms *terms)
+{
+	if (m->commons->guard != NULL)
+		(void)!guard_renew(m->commons->guard, m->key, terms);
+}
+
+static void
+stay_terms(const struct monitor *m)
+{
+	struct guard_terms terms = {.wait_ms = m->commons->guard_ms};
+
+	if (m->proxy != NULL && terms.wait_ms < PROXY_WAIT_MS)
+		terms.wait_ms = PROXY_WAIT_MS;
+	if (door_listener(m->door) < 0)
+		terms.lease_ms = VISIT_LEASE_MS; /* renewed at the door */
+	renew_terms(m, &terms);
+}
+
+static void
+visit_terms(const struct monitor *m)
+{
+	const struct guard_terms terms = {
+		.wait_ms = m->commons->guard_ms, .lease_ms = VISIT_LEASE_MS};
+
+	renew_terms(m, &terms);
+}
+
+void
+monitor_visit_end(struct monitor *m)
+{
+	door_watch(m->door, false);
+	m->setting_up = false;
+	m->forced = false;
+	link_free(m->link);
+	m->link = NULL;
+	proxy_free(m->proxy);
+	m->proxy = NULL;
+}
+
+void
+monitor_visit_retire(struct monitor *m)
+{
+	if (m->proxy != NULL)
+		proxy_finish(m->proxy);
+	else
+		monitor_visit_end(m);
+}
+
+/* Go away, and come back when nobody is there. */
+static void
+yield(struct monitor *m)
+{
+	monitor_visit_end(m);
+	m->away = true;
+	m->left_us = clock_now_us(m->commons->clock);
+	m->served = 0;
+	monitor_schedule(m, backoff_queue_ms(monitor_roll_dice()));
+	monitor_set_phase(m, MONITOR_YIELDED, NULL);
+}
+
+void
+monitor_visit_on_waiter(void *owner)
+{
+	struct monitor *m = owner;
+
+	if (m->setting_up)
+		return; /* ends in a moment, and then leaves or watches again */
+	monitor_enter(m);
+	yield(m);
+	monitor_leave(m);
+}
+
+/* What QEMU was to be asked and told in this visit is done. */
+static void
+settle(struct monitor *m)
+{
+	enum share share;
+
+	if (monitor_line_begin_setup(m))
+		return;
+	share = monitor_choose(m, NULL);
+	if (share == SHARE_PRIVATE || share == SHARE_BRIEF || m->finishing)
+		monitor_visit_retire(m);
+	else if (m->forced)
+		yield(m);
+	else if (share == SHARE_PROXY && m->proxy == NULL)
+		yield(m); /* comes back with one */
+	else
+		stay_terms(m);
+	if (share == SHARE_YIELD && m->link != NULL)
+		door_watch(m->door, true);
+	monitor_announce(m);
+}
+
+static void
+on_up(struct monitor *m)
+{
+	m->away = false;
+	monitor_set_phase(m, MONITOR_WATCHING, NULL);
+	if (m->doomed || m->link == NULL)
+		return;
+	if (m->proxy == NULL)
+		visit_terms(m);
+	if (monitor_choose(m, NULL) == SHARE_YIELD && !m->forced)
+		door_watch(m->door, true);
+}
+
+static void
+on_facts(struct monitor *m, const struct qmp_facts *facts)
+{
+	monitor_tell_facts(m, facts);
+	if (!m->doomed && m->link != NULL && !m->setting_up)
+		settle(m);
+}
+
+static void
+on_no_facts(struct monitor *m, const struct err *why)
+{
+	monitor_tell_no_facts(m, why);
+	if (!m->doomed && m->link != NULL && !m->setting_up)
+		settle(m);
+}
+
+static void
+on_answer(struct monitor *m, const struct session_told *told)
+{
+	if (m->setting_up && monitor_line_on_answer(m, told) && !m->doomed &&
+		m->link != NULL)
+		settle(m);
+}
+
+/* The guard has ended it for somebody who waited, or QEMU has. */
+static void
+on_closed(struct monitor *m, const struct err *why)
+{
+	bool held = m->phase == MONITOR_WATCHING && m->pid != 0 &&
+		    (m->share == SHARE_YIELD || m->share == SHARE_PROXY);
+
+	if (held)
+		yield(m);
+	else
+		monitor_fail(m, MONITOR_IDLE, why);
+}
+
+/* Through a proxy: what others do there goes on. */
+static void
+on_stalled(struct monitor *m, const struct err *why)
+{
+	struct proxy *kept = m->proxy;
+
+	m->proxy = NULL;
+	monitor_fail(m, MONITOR_STALLED, why);
+	m->proxy = kept;
+}
+
+static void
+on_link(void *owner, enum session_tell tell, const struct session_told *told)
+{
+	struct monitor *m = owner;
+
+	monitor_enter(m);
+	if (tell == SESSION_UP)
+		on_up(m);
+	else if (tell == SESSION_EVENT)
+		m->handlers.on_event(m->owner, &told->event);
+	else if (tell == SESSION_FACTS)
+		on_facts(m, told->facts);
+	else if (tell == SESSION_NO_FACTS)
+		on_no_facts(m, &told->why);
+	else if (tell == SESSION_ANSWER)
+		on_answer(m, told);
+	else if (tell == SESSION_STALLED)
+		on_stalled(m, &told->why);
+	else if (tell == SESSION_BROKEN)
+		monitor_fail(m, MONITOR_REFUSED, &told->why);
+	else if (tell == SESSION_CLOSED)
+		on_closed(m, &told->why);
+	monitor_leave(m);
+}
+
+static void
+begin_link(struct monitor *m, int fd)
+{
+	struct link_options options = monitor_link_options(m);
+
+	if (m->proxy != NULL)
+		options.query_ms = PROXY_QUERY_MS;
+	m->link = link_new(m->base, fd, &options, on_link, m);
+	link_observe(m->link);
+}
+
+static void
+join_proxy(struct monitor *m)
+{
+	struct err why = ERR_NONE;
+	int fd = proxy_join(m->proxy);
+
+	if (fd >= 0) {
+		begin_link(m, fd);
+		return;
+	}
+	(void)err_set(&why, fd, NULL, 0, "cannot join the proxy: %s", strerror(-fd));
+	monitor_fail(m, MONITOR_IDLE, &why);
+}
+
+static void
+on_proxy_up(void *owner)
+{
+	struct monitor *m = owner;
+
+	monitor_enter(m);
+	stay_terms(m);
+	join_proxy(m);
+	monitor_leave(m);
+}
+
+static void
+on_proxy_changed(void *owner)
+{
+	struct monitor *m = owner;
+
+	monitor_enter(m);
+	m->handlers.on_used(m->owner);
+	monitor_leave(m);
+}
+
+static void
+on_proxy_dropped(void *owner, const struct err *why)
+{
+	struct monitor *m = owner;
+
+	monitor_enter(m);
+	m->handlers.on_client_dropped(m->owner, why);
+	monitor_leave(m);
+}
+
+static void
+on_proxy_end(void *owner, int err, const struct err *why)
+{
+	struct monitor *m = owner;
+
+	monitor_enter(m);
+	if (err == -ETIMEDOUT)
+		monitor_fail(m, MONITOR_STALLED, why);
+	else if (err == -EPROTO)
+		monitor_fail(m, MONITOR_REFUSED, why);
+	else if (m->finishing)
+		monitor_visit_end(m);
+	else if (err == 0) {
+		monitor_visit_end(m); /* retired: another way was chosen */
+		monitor_schedule(m, 0);
+	} else
+		on_closed(m, why);
+	monitor_leave(m);
+}
+
+static const struct proxy_handlers proxy_handlers = {
+	.on_up = on_proxy_up,
+	.on_changed = on_proxy_changed,
+	.on_client_dropped = on_proxy_dropped,
+	.on_end = on_proxy_end,
+};
+
+static void
+begin_proxy(struct monitor *m, int fd)
+{
+	const struct proxy_options options = {
+		.clock = m->commons->clock, .session_ms = m->link_options.session_ms};
+
+	m->proxy = proxy_new(
+		m->base, fd, door_listener(m->door), &options, &proxy_handlers, m);
+}
+
+/* Another process than before, or the first one. */
+static void
+learn_process(struct monitor *m, pid_t pid, int pidfd)
+{
+	if (m->pid == pid)
+		return;
+	m->pid = pid;
+	err_clear(&m->no_hold);
+	err_clear(&m->no_private);
+	m->line_state = LINE_UNTRIED;
+	m->renewed = m->prepared = false;
+	(void)!door_open(m->door, pid, pidfd, m->path, &m->no_hold);
+	monitor_line_claim(m);
+}
+
+/* The peer is proven before a byte is read. */
+static void
+open_session(struct monitor *m, int connected, const struct ucred *peer)
+{
+	auto_close int fd = connected;
+	struct err why = ERR_NONE;
+	int pidfd = m->handlers.on_peer(m->owner, fd, peer);
+
+	if (m->doomed)
+		return;
+	if (pidfd < 0) {
+		(void)err_set(&why, -EPERM, NULL, 0,
+			"process %d was refused as its peer", (int)peer->pid);
+		monitor_fail(m, MONITOR_REFUSED, &why);
+		return;
+	}
+	learn_process(m, peer->pid, pidfd);
+	if (m->phase == MONITOR_IDLE)
+		monitor_set_phase(m, MONITOR_CONNECTING, NULL);
+	if (m->doomed)
+		return;
+	if (monitor_choose(m, NULL) == SHARE_PROXY && !m->forced)
+		begin_proxy(m, take_fd(&fd));
+	else
+		begin_link(m, take_fd(&fd));
+}
+
+/* The socket's queue is full: others are served first, which is no failure. Behind a
+ * hanging QEMU it is: then the queue is full of our own attempts that were given up. */
+static void
+wait_in_line(struct monitor *m, const struct err *why)
+{
+	if (m->phase == MONITOR_STALLED || m->phase == MONITOR_REFUSED) {
+		monitor_fail(m, m->phase, &m->why);
+		return;
+	}
+	monitor_schedule(m, backoff_queue_ms(monitor_roll_dice()));
+	if (m->phase == MONITOR_IDLE || m->phase == MONITOR_CONNECTING)
+		monitor_set_phase(m, MONITOR_CONNECTING, why);
+}
+
+/* Coming back: not while somebody is there. One who stays is not disturbed; but where
+ * one follows another, we stand in line like everybody from time to time. */
+static bool
+must_stay_away(struct monitor *m)
+{
+	uint64_t served;
+	bool same;
+
+	if (!m->away)
+		return false;
+	served = door_served(m->door);
+	if (served == 0 && !door_has_waiter(m->door))
+		return false;
+	same = served != 0 && served == m->served;
+	m->served = served;
+	if (!same && clock_now_us(m->commons->clock) - m->left_us >= ABSENCE_MAX_US) {
+		m->forced = true;
+		return false;
+	}
+	monitor_schedule(m, backoff_queue_ms(monitor_roll_dice()));
+	return true;
+}
+
+/* Before connect(): we may be stopped at any moment after it. */
+static void
+tell_guard(const struct monitor *m, int fd)
+{
+	const struct guard_terms terms = {
+		.lease_ms = IN_LINE_LEASE_MS, .drain_ms = UNREAD_MS};
+
+	if (m->commons->guard != NULL)
+		(void)!guard_hold(m->commons->guard, m->key, fd, &terms);
+}
+
+static void
+connect_to(struct monitor *m)
+{
+	struct err why = ERR_NONE;
+	auto_close int fd = dial_socket();
+	struct ucred peer;
+	int r = fd;
+
+	if (fd >= 0) {
+		tell_guard(m, fd);
+		r = dial_connect(fd, m->path, &peer, &why);
+	} else {
+		(void)err_set(&why, fd, NULL, 0, "no socket: %s", strerror(-fd));
+	}
+	if (r == -EAGAIN)
+		wait_in_line(m, &why);
+	else if (r < 0)
+		monitor_fail(m, MONITOR_IDLE, &why);
+	else
+		open_session(m, take_fd(&fd), &peer);
+}
+
+void
+monitor_visit_begin(struct monitor *m)
+{
+	if (m->link != NULL || m->finishing)
+		return;
+	if (m->proxy != NULL)
+		join_proxy(m);
+	else if (!must_stay_away(m))
+		connect_to(m);
+}
