@@ -51,7 +51,6 @@ on_process_end(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	monitor_process_ended(vm->monitor); /* first: nobody may wait for it any more */
 	report_vm(vm, LOG_INFO, "ended");
 	if (vm->socket_lost) {
 		forget_vm(w, vm);

@@ -12,6 +12,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -30,7 +31,7 @@
 struct door {
 	struct monitor_commons *commons;
 	uint64_t key;
-	door_handler *on_waiter;
+	struct door_handlers handlers;
 	void *owner;
 	struct event_base *base;
 	pid_t pid;
@@ -38,6 +39,7 @@ struct door {
 	int listener;	/* -1: none */
 	uint32_t inode; /* of the listening socket, when it is polled; 0: it is not */
 	struct event waiting;
+	struct event gone;
 	struct event poll;
 	unsigned int polls;
 };
@@ -75,12 +77,24 @@ on_door_event(evutil_socket_t fd, short what, void *owner)
 		ask_again(d);
 		return;
 	}
-	d->on_waiter(d->owner);
+	d->handlers.on_waiter(d->owner);
+}
+
+/* First of all: a copy of ours keeps a dead VM's socket connectable. */
+static void
+on_process_end(evutil_socket_t fd, short what, void *owner)
+{
+	struct door *d = owner;
+
+	(void)fd;
+	(void)what;
+	door_shut(d);
+	d->handlers.on_gone(d->owner);
 }
 
 struct door *
 door_new(struct event_base *base, struct monitor_commons *commons, uint64_t key,
-	door_handler *on_waiter, void *owner)
+	const struct door_handlers *handlers, void *owner)
 {
 	struct door *d = xcalloc(1, sizeof(*d));
 	int r;
@@ -88,7 +102,7 @@ door_new(struct event_base *base, struct monitor_commons *commons, uint64_t key,
 	d->base = base;
 	d->commons = commons;
 	d->key = key;
-	d->on_waiter = on_waiter;
+	d->handlers = *handlers;
 	d->owner = owner;
 	d->pidfd = d->listener = -1;
 	r = evtimer_assign(&d->poll, base, on_door_event, d);
@@ -144,6 +158,9 @@ door_open(struct door *d, pid_t pid, int pidfd, const char *path, struct err *e)
 	d->pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
 	if (d->pidfd < 0)
 		return err_set(e, -errno, NULL, 0, "too many open files");
+	r = event_assign(&d->gone, d->base, d->pidfd, EV_READ, on_process_end, d);
+	assert(r == 0);
+	(void)event_add(&d->gone, NULL);
 	r = open_by_duplicate(d, path, e);
 	if (r == -EPERM && open_by_polling(d, path) == 0) {
 		err_clear(e);
@@ -152,6 +169,14 @@ door_open(struct door *d, pid_t pid, int pidfd, const char *path, struct err *e)
 	if (r == 0)
 		door_introduce(d);
 	return r;
+}
+
+bool
+door_is_gone(const struct door *d)
+{
+	struct pollfd p = {.fd = d->pidfd, .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0;
 }
 
 bool
@@ -216,8 +241,10 @@ door_shut(struct door *d)
 			guard_forget(d->commons->guard, d->key);
 	}
 	d->listener = -1;
-	if (d->pidfd >= 0)
+	if (d->pidfd >= 0) {
+		(void)event_del(&d->gone);
 		close(d->pidfd);
+	}
 	d->pidfd = -1;
 	d->pid = 0;
 }

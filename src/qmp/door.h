@@ -18,12 +18,17 @@ struct door;
 struct event_base;
 struct monitor_commons;
 
-/* Somebody waits. Called from the event loop, once for each door_watch(). */
-typedef void door_handler(void *owner);
+/* Called from the event loop. The door may be freed inside. */
+struct door_handlers {
+	/* Somebody waits. Once for each door_watch(). */
+	void (*on_waiter)(void *owner);
+	/* The process has ended; the door is shut already. */
+	void (*on_gone)(void *owner);
+};
 
-/** A closed door. @key names it to the guard. Never NULL. */
+/** A shut door. @key names it to the guard. Never NULL. */
 struct door *door_new(struct event_base *base, struct monitor_commons *commons,
-	uint64_t key, door_handler *on_waiter, void *owner);
+	uint64_t key, const struct door_handlers *handlers, void *owner);
 
 /**
  * Find the queue of the process that listens at @path.
@@ -35,6 +40,9 @@ struct door *door_new(struct event_base *base, struct monitor_commons *commons,
  */
 MUST_CHECK int door_open(
 	struct door *d, pid_t pid, int pidfd, const char *path, struct err *e);
+
+/** The process that is known has ended, though on_gone may not have been called yet. */
+bool door_is_gone(const struct door *d);
 
 /** Its queue can be watched. */
 bool door_is_open(const struct door *d);

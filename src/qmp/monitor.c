@@ -172,6 +172,19 @@ monitor_announce(struct monitor *m)
 	m->handlers.on_share(m->owner, share, err_is_set(&why) ? &why : NULL);
 }
 
+void
+monitor_forget_process(struct monitor *m)
+{
+	monitor_visit_end(m);
+	monitor_line_drop(m);
+	door_shut(m->door);
+	m->pid = 0;
+	m->line_state = LINE_UNTRIED;
+	m->prepared = m->away = false;
+	m->share = SHARE_NONE;
+	err_clear(&m->share_why);
+}
+
 static void
 on_attempt(evutil_socket_t fd, short what, void *owner)
 {
@@ -194,6 +207,10 @@ struct monitor *
 monitor_new(struct event_base *base, const struct monitor_options *options,
 	const struct monitor_handlers *handlers, void *owner)
 {
+	static const struct door_handlers door_handlers = {
+		.on_waiter = monitor_visit_on_waiter,
+		.on_gone = monitor_visit_on_gone,
+	};
 	struct monitor *m = xcalloc(1, sizeof(*m));
 	int r;
 
@@ -212,7 +229,7 @@ monitor_new(struct event_base *base, const struct monitor_options *options,
 	m->first_delay_ms = options->first_delay_ms;
 	m->backoff_min_ms = or_default(options->backoff_min_ms, 250);
 	m->backoff_max_ms = or_default(options->backoff_max_ms, 30000);
-	m->door = door_new(base, m->commons, m->key, monitor_visit_on_waiter, m);
+	m->door = door_new(base, m->commons, m->key, &door_handlers, m);
 	r = evtimer_assign(&m->attempt, base, on_attempt, m);
 	r |= evtimer_assign(&m->patience, base, monitor_line_on_patience, m);
 	assert(r == 0);
@@ -263,20 +280,6 @@ enum share
 monitor_share(const struct monitor *m)
 {
 	return m->share;
-}
-
-void
-monitor_process_ended(struct monitor *m)
-{
-	monitor_visit_end(m);
-	monitor_line_drop(m);
-	door_shut(m->door);
-	m->pid = 0;
-	m->line_state = LINE_UNTRIED;
-	m->prepared = m->away = false;
-	m->share = SHARE_NONE;
-	err_clear(&m->share_why);
-	monitor_schedule(m, m->backoff_min_ms);
 }
 
 void

@@ -52,7 +52,8 @@ enum monitor_phase {
  * monitor may be freed inside any of them. All must be set. */
 struct monitor_handlers {
 	/* Connected; nothing has been read. Return the pidfd of the proven process
-	 * (borrowed, copied), or a negative errno to refuse. @fd is borrowed. */
+	 * (borrowed, copied; its end is watched here too), or a negative errno to
+	 * refuse. @fd is borrowed. */
 	int (*on_peer)(void *owner, int fd, const struct ucred *peer);
 	/* @why: what went wrong, NULL when all is well. */
 	void (*on_phase)(void *owner, enum monitor_phase phase, const struct err *why);
@@ -119,9 +120,6 @@ enum share monitor_share(const struct monitor *m);
 /** A QEMU has dialled in that is the proven peer of this monitor. False: not wanted
  * now, the caller keeps @fd. */
 bool monitor_dial_in(struct monitor *m, int fd);
-
-/** The process behind the monitor has ended: drop all that is held of it, now. */
-void monitor_process_ended(struct monitor *m);
 
 /** Take away what was added to QEMU, and hold nothing from now on: on_released tells
  * the end, and the VM is visited briefly as long as this monitor lives. */

@@ -180,7 +180,10 @@ lose(struct monitor *m, enum monitor_phase phase, const struct err *why)
 	monitor_line_drop(m);
 	if (m->setting_up)
 		return;
-	expect(m);
+	if (door_is_gone(m->door))
+		monitor_forget_process(m);
+	else
+		expect(m);
 	monitor_fail(m, phase, why);
 }
 

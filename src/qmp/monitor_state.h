@@ -86,6 +86,8 @@ void monitor_set_phase(
 void monitor_schedule(struct monitor *m, uint64_t delay_ms);
 /* Drop the shared session, try again with back-off. */
 void monitor_fail(struct monitor *m, enum monitor_phase phase, const struct err *why);
+/* It has ended: drop all that is held of it. */
+void monitor_forget_process(struct monitor *m);
 void monitor_tell_facts(struct monitor *m, const struct qmp_facts *facts);
 void monitor_tell_no_facts(struct monitor *m, const struct err *why);
 /* What is possible and wished for now. @why as share_choose(); may be NULL. */
@@ -103,6 +105,7 @@ void monitor_visit_end(struct monitor *m);
 /* The same, but what goes through the proxy is finished first. */
 void monitor_visit_retire(struct monitor *m);
 void monitor_visit_on_waiter(void *owner);
+void monitor_visit_on_gone(void *owner);
 
 /* monitor_line.c */
 /* A private monitor is wished for and may be had. */

@@ -47,15 +47,6 @@ stay_terms(const struct monitor *m)
 	renew_terms(m, &terms);
 }
 
-static void
-visit_terms(const struct monitor *m)
-{
-	const struct guard_terms terms = {
-		.wait_ms = m->commons->guard_ms, .lease_ms = VISIT_LEASE_MS};
-
-	renew_terms(m, &terms);
-}
-
 void
 monitor_visit_end(struct monitor *m)
 {
@@ -77,15 +68,21 @@ monitor_visit_retire(struct monitor *m)
 		monitor_visit_end(m);
 }
 
-/* Go away, and come back when nobody is there. */
+/* Come back when nobody is there. */
 static void
-yield(struct monitor *m)
+stay_away(struct monitor *m)
 {
 	monitor_visit_end(m);
 	m->away = true;
 	m->left_us = clock_now_us(m->commons->clock);
 	m->served = 0;
 	monitor_schedule(m, backoff_queue_ms(monitor_roll_dice()));
+}
+
+static void
+yield(struct monitor *m)
+{
+	stay_away(m);
 	monitor_set_phase(m, MONITOR_YIELDED, NULL);
 }
 
@@ -126,12 +123,15 @@ settle(struct monitor *m)
 static void
 on_up(struct monitor *m)
 {
+	bool unseen = m->away && m->phase == MONITOR_WATCHING;
+
 	m->away = false;
 	monitor_set_phase(m, MONITOR_WATCHING, NULL);
+	if (!m->doomed && unseen)
+		m->handlers.on_used(m->owner); /* the guard let somebody in */
 	if (m->doomed || m->link == NULL)
 		return;
-	if (m->proxy == NULL)
-		visit_terms(m);
+	stay_terms(m);
 	if (monitor_choose(m, NULL) == SHARE_YIELD && !m->forced)
 		door_watch(m->door, true);
 }
@@ -160,17 +160,34 @@ on_answer(struct monitor *m, const struct session_told *told)
 		settle(m);
 }
 
-/* The guard has ended it for somebody who waited, or QEMU has. */
+/* QEMU is about to end, or the guard has ended the session for somebody who waited:
+ * which of them, the next look tells. */
 static void
 on_closed(struct monitor *m, const struct err *why)
 {
-	bool held = m->phase == MONITOR_WATCHING && m->pid != 0 &&
+	bool held = m->phase == MONITOR_WATCHING &&
 		    (m->share == SHARE_YIELD || m->share == SHARE_PROXY);
+	bool gone = door_is_gone(m->door);
 
-	if (held)
-		yield(m);
+	if (gone)
+		monitor_forget_process(m);
+	if (held && !gone)
+		stay_away(m);
 	else
 		monitor_fail(m, MONITOR_IDLE, why);
+}
+
+void
+monitor_visit_on_gone(void *owner)
+{
+	struct monitor *m = owner;
+	struct err why = ERR_NONE;
+
+	(void)err_set(&why, -ESRCH, NULL, 0, "its process has ended");
+	monitor_enter(m);
+	monitor_forget_process(m);
+	monitor_fail(m, MONITOR_IDLE, &why);
+	monitor_leave(m);
 }
 
 /* Through a proxy: what others do there goes on. */
@@ -378,6 +395,7 @@ must_stay_away(struct monitor *m)
 		return false;
 	}
 	monitor_schedule(m, backoff_queue_ms(monitor_roll_dice()));
+	monitor_set_phase(m, MONITOR_YIELDED, NULL);
 	return true;
 }
 

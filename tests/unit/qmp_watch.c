@@ -271,6 +271,9 @@ watch_for(struct watch *w, unsigned int ms)
 void
 watch_forget(struct watch *w)
 {
+	if (w->pidfd >= 0)
+		close(w->pidfd);
+	w->pidfd = -1;
 	strbuf_fini(&w->told);
 }
 

@@ -70,7 +70,7 @@ unsigned int watch_until_peers(struct watch *w, unsigned int n, unsigned int lim
 /** Run the loop for @ms: to see that nothing happens. */
 void watch_for(struct watch *w, unsigned int ms);
 
-/** Forget what was told. */
+/** Forget what was told, and the peer. */
 void watch_forget(struct watch *w);
 
 /** Memory of this process in KiB: "VmRSS", or "VmHWM" (the most there ever was). */

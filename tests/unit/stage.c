@@ -156,6 +156,15 @@ make_host(const struct stage *s)
 	return h;
 }
 
+static void
+on_guard_change(void *owner, bool alive)
+{
+	struct stage *s = owner;
+
+	(void)alive;
+	watch_guard_changed(s->watch);
+}
+
 void
 stage_start(struct stage *s)
 {
@@ -174,6 +183,7 @@ stage_start(struct stage *s)
 	event_del(s->engine->audit);
 	event_del(s->engine->adoption);
 	s->engine->look_ms = 0;
+	s->engine->commons.guard = s->guard = guard_new(s->base, on_guard_change, s);
 	s->watch = watch_new(s->engine, s->vm_dir);
 	watch_start(s->watch);
 }
@@ -183,6 +193,8 @@ stage_stop(struct stage *s)
 {
 	watch_free(s->watch);
 	engine_free(s->engine);
+	guard_free(s->guard);
+	s->guard = NULL;
 	s->watch = NULL;
 	s->engine = NULL;
 }

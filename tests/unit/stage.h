@@ -17,6 +17,7 @@
 #include "daemon/settings.h"
 #include "daemon/watch.h"
 #include "logcatch.h"
+#include "qmp/guard.h"
 #include "standin.h"
 #include "topo/cpuset.h"
 
@@ -43,6 +44,7 @@ struct stage {
 	int run_dirfd;
 	struct engine *engine; /* NULL: not running */
 	struct watch *watch;
+	struct guard *guard;
 	struct standin vms[STAGE_VMS_MAX]; /* ended with the stage */
 };
 
