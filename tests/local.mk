@@ -40,6 +40,9 @@ EXTRA_DIST += $(LINTS) \
 	tests/lint/lintlib.py \
 	tests/lint/loc.py \
 	tests/lint/pure \
+	tests/qemus/launch \
+	tests/qemus/qemu-version \
+	tests/release/archive.sh \
 	tests/release/chroot-check
 TESTS += $(LINTS)
 
@@ -48,6 +51,7 @@ TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = $(LOG_COMPILER)
 AM_PY_LOG_FLAGS = $(AM_LOG_FLAGS)
 SYSTEM_TESTS =
+include tests/share/local.mk
 include tests/system/local.mk
 EXTRA_DIST += $(SYSTEM_TESTS)
 if RUN_SYSTEM_TESTS

@@ -288,8 +288,9 @@ class Host:
     """A directory with VMs and at most one running daemon of its own."""
 
     def __init__(self):
-        if not shutil.which(QEMU):
-            raise Skip("no %s here" % QEMU)
+        self.qemu = QEMU
+        if not shutil.which(self.qemu):
+            raise Skip("no %s here" % self.qemu)
         self.dir = tempfile.mkdtemp(prefix="qmpin-system-")
         for name in ("vm", "mon", "run", "log", "state"):
             os.mkdir(self.path(name))
@@ -329,7 +330,7 @@ class Host:
 
     def command_line(self, vmid, vcpus, maxcpus, guest, pid_path):
         """As Proxmox lays it out, less what these guests do not need."""
-        cmd = [QEMU, "-name", "test%d,debug-threads=on" % vmid, "-nodefaults",
+        cmd = [self.qemu, "-name", "test%d,debug-threads=on" % vmid, "-nodefaults",
                "-display", "none", "-machine", "q35", "-m", "32",
                "-accel", "tcg,thread=multi,tb-size=%d" % max(8, 2 * maxcpus),
                "-smp", "%d,maxcpus=%d" % (vcpus, maxcpus), "-pidfile", pid_path,
