@@ -325,3 +325,16 @@ monitor_share(const struct monitor *m)
 	(void)m;
 	return SHARE_NONE;
 }
+
+void
+monitor_set_share(struct monitor *m, enum share wish)
+{
+	(void)m;
+	(void)wish;
+}
+
+void
+monitor_release(struct monitor *m)
+{
+	(void)m;
+}
