@@ -215,7 +215,8 @@ engine_new(
 	e->gather = evtimer_new(e->base, on_gather_timeout, e);
 	e->throttle = evtimer_new(e->base, on_throttle_timeout, e);
 	e->start_us = clock_now_us(e->clock);
-	e->commons = (struct monitor_commons){.clock = e->clock, .procfd = e->procfd};
+	e->commons = (struct monitor_commons){
+		.clock = e->clock, .procfd = e->procfd, .guard_ms = e->config.guard_ms};
 	audit_start(e);
 	adopt_start(e);
 	return e;
@@ -248,6 +249,18 @@ engine_replace_host(struct engine *e, struct hostmodel *host)
 	engine_kick_all(e, CAUSE_HOST);
 }
 
+/* What the settings say about monitors. */
+static void
+take_sharing(struct engine *e)
+{
+	e->commons.guard_ms = e->config.guard_ms;
+	for (size_t i = 0; i < e->n_vms; i++) {
+		struct vm *vm = e->vms[i];
+
+		monitor_set_share(vm->monitor, settings_share(&e->config, vm->id));
+	}
+}
+
 void
 engine_reload(struct engine *e, struct settings *config, struct hostmodel *host)
 {
@@ -260,6 +273,7 @@ engine_reload(struct engine *e, struct settings *config, struct hostmodel *host)
 	*config = (struct settings){0};
 	*host = (struct hostmodel){0};
 	e->bad_reload[0] = '\0';
+	take_sharing(e);
 	if (!same_rounds) /* else many reloads would put the audit off for ever */
 		audit_restart(e);
 	engine_kick_all(e, CAUSE_RELOAD);

@@ -11,11 +11,13 @@
 #include "base/str.h"
 #include "daemon/settings.h"
 #include "place/mode.h"
+#include "qmp/share.h"
 #include "topo/cpuset.h"
 
 _Static_assert(sizeof(enum place_mode) == sizeof(int) &&
 		       sizeof(enum place_smt) == sizeof(int) &&
 		       sizeof(enum place_emulator) == sizeof(int) &&
+		       sizeof(enum share) == sizeof(int) &&
 		       sizeof(enum settings_select) == sizeof(int) &&
 		       sizeof(enum settings_adopt) == sizeof(int),
 	"OPTION_WORD stores an int");
@@ -43,6 +45,8 @@ static const char *const mode_words[] = {
 static const char *const smt_words[] = {"share", "avoid", "isolate", NULL};
 static const char *const emulator_words[] = {"float", "follow", "isolate", NULL};
 /* in the order of their enums */
+static const char *const share_words[] = {
+	"auto", "private", "yield", "brief", "proxy", NULL};
 static const char *const select_words[] = {"all", "tagged", NULL};
 static const char *const adopt_words[] = {"gradual", "now", NULL};
 static const char *const level_words[] = {
@@ -82,6 +86,14 @@ static const struct option_def table[] = {
 			" or apart.",
 		IN_CONFIG(emulator),
 		IN_VM(emulator)},
+	{.key = "share",
+		.type = OPTION_WORD,
+		.fallback = "auto",
+		.words = share_words,
+		.text = "How a VM's monitor is shared with other tools:"
+			" see docs/monitor-sharing.md.",
+		IN_CONFIG(share),
+		IN_VM(share)},
 	{.key = "select",
 		.type = OPTION_WORD,
 		.fallback = "all",
@@ -123,6 +135,15 @@ static const struct option_def table[] = {
 		.unit = "ms",
 		.text = "How often all CPU masks are checked and repaired.",
 		IN_CONFIG(audit_interval_ms)},
+	{.key = "guard_ms",
+		.type = OPTION_UINT,
+		.fallback = "20",
+		.min = 1,
+		.max = 10000,
+		.unit = "ms",
+		.text = "How long others wait at most for a monitor that qmpind holds but does not"
+			" give up.",
+		IN_CONFIG(guard_ms)},
 	{.key = "control_group",
 		.type = OPTION_GROUP,
 		.fallback = "qmpin",
@@ -140,7 +161,6 @@ static const struct option_def table[] = {
 
 /* Documented, to be built later: setting one must not pass as if it worked. */
 static const char *const planned[] = {
-	"share",
 	"memory",
 	"description",
 	"allow_dedicated",
@@ -150,7 +170,6 @@ static const char *const planned[] = {
 	"rebalance_dwell_s",
 	"isolated_cpus",
 	"dedicated_max_pct",
-	"guard_ms",
 	"probe",
 	"probe_burst_s",
 	"socket_glob",

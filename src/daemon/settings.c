@@ -372,6 +372,14 @@ settings_emulator(const struct settings *c, const char *id)
 	return vm != NULL && vm->has_emulator ? vm->emulator : c->emulator;
 }
 
+enum share
+settings_share(const struct settings *c, const char *id)
+{
+	const struct settings_vm *vm = find_vm(c, id);
+
+	return vm != NULL && vm->has_share ? vm->share : c->share;
+}
+
 const char *
 settings_origin_name(enum settings_origin origin)
 {

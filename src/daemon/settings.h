@@ -13,6 +13,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "place/mode.h"
+#include "qmp/share.h"
 #include "topo/cpuset.h"
 #include "vm/identity.h"
 
@@ -42,6 +43,8 @@ struct settings_vm {
 	enum place_smt smt;
 	bool has_emulator;
 	enum place_emulator emulator;
+	bool has_share;
+	enum share share;
 };
 
 /* [qmpin]. Times carry their unit; documented in option_table.c. */
@@ -52,10 +55,12 @@ struct settings {
 	enum settings_adopt adopt;
 	enum place_smt smt;
 	enum place_emulator emulator;
+	enum share share;
 	unsigned int rebalance_moves_per_min;
 	struct cpuset reserved_cpus;
 	unsigned int settle_ms;
 	unsigned int audit_interval_ms;
+	unsigned int guard_ms;
 	char control_group[SETTINGS_GROUP_MAX];
 	int log_level; /* syslog priority */
 	size_t n_vms;
@@ -113,6 +118,7 @@ enum place_mode settings_mode(
 	const struct settings *c, const char *id, enum settings_origin *origin);
 enum place_smt settings_smt(const struct settings *c, const char *id);
 enum place_emulator settings_emulator(const struct settings *c, const char *id);
+enum share settings_share(const struct settings *c, const char *id);
 
 /** Name of an origin as in io.qmpin: "default", "config", "vm_section", ... */
 const char *settings_origin_name(enum settings_origin origin);

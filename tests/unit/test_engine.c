@@ -410,6 +410,20 @@ a_vm_that_is_switched_off_keeps_its_masks_and_is_no_longer_repaired(void **state
 	assert_int_equal(s->engine->stats.sets, SETS_OF(2) + 1);
 }
 
+static void
+how_monitors_are_shared_follows_a_reload(void **state)
+{
+	struct stage *s = stage_of(state);
+
+	s->config.guard_ms = 33;
+	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
+	stage_start_with(s, "100");
+	assert_int_equal(s->engine->commons.guard_ms, 33);
+	stage_reload(s, "[qmpin]\nguard_ms = 7\n[vm 100]\nshare = brief\n");
+	assert_int_equal(s->engine->commons.guard_ms, 7);
+	assert_int_equal(settings_share(&s->engine->config, "100"), SHARE_BRIEF);
+}
+
 #define ON_STAGE(test) \
 	cmocka_unit_test_setup_teardown(test, stage_setup, stage_teardown)
 
@@ -436,6 +450,7 @@ main(void)
 		ON_STAGE(a_vm_that_is_off_is_not_even_told),
 		ON_STAGE(
 			a_vm_that_is_switched_off_keeps_its_masks_and_is_no_longer_repaired),
+		ON_STAGE(how_monitors_are_shared_follows_a_reload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,6 +57,8 @@ defaults_are_the_documented_ones(void **state UNUSED)
 	assert_true(cpuset_empty(&c.reserved_cpus));
 	assert_int_equal(c.settle_ms, 10);
 	assert_int_equal(c.audit_interval_ms, 2000);
+	assert_int_equal(c.share, SHARE_AUTO);
+	assert_int_equal(c.guard_ms, 20);
 	assert_string_equal(c.control_group, "qmpin");
 	assert_int_equal(c.log_level, LOG_INFO);
 	assert_int_equal(settings_mode(&c, "103", &origin), PLACE_AUTO);
@@ -73,7 +75,7 @@ every_key_reaches_its_member(void **state UNUSED)
 			    "rebalance_moves_per_min = 1000\n"
 			    "reserved_cpus = 0-1,64\nsettle_ms = 0\n"
 			    "audit_interval_ms = 100\ncontrol_group = adm-1\n"
-			    "log_level = debug\n");
+			    "log_level = debug\nshare = proxy\nguard_ms = 1\n");
 	char list[32];
 
 	assert_int_equal(c.mode, PLACE_PIN);
@@ -88,17 +90,20 @@ every_key_reaches_its_member(void **state UNUSED)
 	assert_int_equal(c.audit_interval_ms, 100);
 	assert_string_equal(c.control_group, "adm-1");
 	assert_int_equal(c.log_level, LOG_DEBUG);
+	assert_int_equal(c.share, SHARE_PROXY);
+	assert_int_equal(c.guard_ms, 1);
 	assert_int_equal(c.n_warnings, 0);
 	settings_fini(&c);
 }
 
-/* Every word of the table parses, and no word of place is missing from it. */
+/* Every word of the table parses, and no word of place or qmp is missing from it. */
 static void
-words_of_the_table_are_those_of_place(void **state UNUSED)
+words_of_the_table_are_those_of_their_modules(void **state UNUSED)
 {
 	const struct option_def *mode = option_table_find("mode");
 	const struct option_def *smt = option_table_find("smt");
 	const struct option_def *emulator = option_table_find("emulator");
+	const struct option_def *share = option_table_find("share");
 	size_t n;
 	const struct option_def *o = option_table(&n);
 
@@ -119,6 +124,9 @@ words_of_the_table_are_those_of_place(void **state UNUSED)
 		assert_string_equal(emulator->words[i],
 			place_emulator_name((enum place_emulator)i));
 	assert_null(emulator->words[PLACE_N_EMULATOR]);
+	for (int i = 0; i < SHARE_NONE; i++)
+		assert_string_equal(share->words[i], share_name((enum share)i));
+	assert_null(share->words[SHARE_NONE]);
 }
 
 static void
@@ -165,6 +173,11 @@ bad_values_are_refused_with_line_and_reason(void **state UNUSED)
 		{"[vm ../1]\n", 1, "\"../1\" is not the id"},
 		{"[vm \xc3\xa9]\n", 1, "\"\\xc3\\xa9\" is not the id"},
 		{"[qmpin]\nsmt = isolate\n", 2, "smt: "},
+		{"[qmpin]\nshare = none\n", 2,
+			"share: \"none\" is not one of auto, private, yield, brief, proxy"},
+		{"[vm 1]\nshare = hold\n", 2, "share: \"hold\" is not one of"},
+		{"[qmpin]\nguard_ms = 0\n", 2, "guard_ms: 0 is below 1 ms"},
+		{"[qmpin]\nguard_ms = 10001\n", 2, "is above 10000 ms"},
 		{"[vm 1]\nsmt = no\n", 2, "smt: \"no\" is not one of"},
 		{"[vm 1]\nmode=off\n[vm 1]\nmode=off\n", 4, "already set in line 2"},
 	};
@@ -189,13 +202,13 @@ what_has_no_effect_is_a_warning(void **state UNUSED)
 {
 	static const char *const want[] = {
 		"f:2: unknown key \"speed\" in [qmpin]",
-		"f:3: \"share\" is not implemented in this version and has no effect",
+		"f:3: \"probe\" is not implemented in this version and has no effect",
 		"f:5: unknown key \"settle_ms\" in [vm 7]",
 		"f:6: \"memory\" is not implemented in this version and has no effect",
 		"f:7: [weights] is not implemented in this version and has no effect",
 		"f:10: unknown key \"\\xc3\\xa9\" in [qmpin]",
 	};
-	struct settings c = settings_of("[qmpin]\nspeed = 9\nshare = yield\n"
+	struct settings c = settings_of("[qmpin]\nspeed = 9\nprobe = no\n"
 					"[vm 7]\nsettle_ms = 1\nmemory = follow\n"
 					"[weights]\nremote = 2\n"
 					"[qmpin]\n\xc3\xa9 = 1\n");
@@ -252,8 +265,9 @@ a_vm_section_overrides_what_it_names(void **state UNUSED)
 {
 	struct settings c =
 		settings_of("[vm 200]\nmode = off\n[vm 103]\nsmt = share\n"
-			    "[qmpin]\nmode = pin\nemulator = follow\n"
-			    "[vm 1000]\nemulator = isolate\n[vm 103]\nmode = float\n");
+			    "[qmpin]\nmode = pin\nemulator = follow\nshare = yield\n"
+			    "[vm 1000]\nemulator = isolate\nshare = brief\n"
+			    "[vm 103]\nmode = float\n");
 	enum settings_origin origin;
 
 	assert_int_equal(c.n_vms, 3);
@@ -268,6 +282,9 @@ a_vm_section_overrides_what_it_names(void **state UNUSED)
 	assert_string_equal(settings_origin_name(origin), "config");
 	assert_int_equal(settings_emulator(&c, "1000"), PLACE_EMULATOR_ISOLATE);
 	assert_int_equal(settings_smt(&c, "1000"), PLACE_SMT_SHARE);
+	assert_int_equal(settings_share(&c, "1000"), SHARE_BRIEF);
+	assert_int_equal(settings_share(&c, "103"), SHARE_YIELD);
+	assert_int_equal(settings_share(&c, "10"), SHARE_YIELD);
 	assert_int_equal(settings_mode(&c, "200", &origin), PLACE_OFF);
 	assert_int_equal(settings_mode(&c, "10", &origin), PLACE_PIN);
 	assert_null(settings_vm_find(&c, "10"));
@@ -370,11 +387,14 @@ the_sample_file_shows_the_defaults(void **state UNUSED)
 	settings_init(&fresh);
 	assert_int_equal(c.n_warnings, 0);
 	assert_int_equal(c.n_vms, 1);
-	assert_true(c.vms[0].has_mode && c.vms[0].has_smt && c.vms[0].has_emulator);
+	assert_true(c.vms[0].has_mode && c.vms[0].has_smt && c.vms[0].has_emulator &&
+		    c.vms[0].has_share);
 	assert_memory_equal(c.control_group, fresh.control_group, SETTINGS_GROUP_MAX);
 	assert_int_equal(c.mode, fresh.mode);
 	assert_int_equal(c.log_level, fresh.log_level);
 	assert_int_equal(c.audit_interval_ms, fresh.audit_interval_ms);
+	assert_int_equal(c.share, fresh.share);
+	assert_int_equal(c.guard_ms, fresh.guard_ms);
 	assert_int_equal(c.mode_origin, SETTINGS_ORIGIN_CONFIG);
 	settings_fini(&c);
 	settings_fini(&fresh);
@@ -445,7 +465,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_the_documented_ones),
 		cmocka_unit_test(every_key_reaches_its_member),
-		cmocka_unit_test(words_of_the_table_are_those_of_place),
+		cmocka_unit_test(words_of_the_table_are_those_of_their_modules),
 		cmocka_unit_test(bad_values_are_refused_with_line_and_reason),
 		cmocka_unit_test(what_has_no_effect_is_a_warning),
 		cmocka_unit_test(no_documented_key_is_unknown),
