@@ -17,6 +17,7 @@ static const char *const state_names[VM_N_STATES] = {
 	[VM_FOUND] = "found",
 	[VM_CONNECTING] = "connecting",
 	[VM_WATCHING] = "watching",
+	[VM_YIELDED] = "yielded",
 	[VM_PAUSED] = "paused",
 	[VM_STALLED] = "stalled",
 	[VM_GONE] = "gone",
@@ -27,20 +28,22 @@ static const char *const state_names[VM_N_STATES] = {
 
 /* Which states may follow which. */
 #define TO(s) (1u << (s))
+/* What a monitor of a living process may turn to. */
+#define ANY                                                                     \
+	(TO(VM_CONNECTING) | TO(VM_WATCHING) | TO(VM_YIELDED) | TO(VM_PAUSED) | \
+		TO(VM_STALLED))
 static const unsigned int legal[VM_N_STATES] = {
 	/* straight to watching: a monitor that retries keeps its failed phase */
-	[VM_FOUND] = TO(VM_CONNECTING) | TO(VM_WATCHING) | TO(VM_PAUSED) |
-		     TO(VM_STALLED) | TO(VM_GONE),
-	[VM_CONNECTING] = TO(VM_FOUND) | TO(VM_WATCHING) | TO(VM_PAUSED) |
-			  TO(VM_STALLED) | TO(VM_GONE),
-	[VM_WATCHING] = TO(VM_FOUND) | TO(VM_CONNECTING) | TO(VM_PAUSED) |
-			TO(VM_STALLED) | TO(VM_GONE),
-	[VM_PAUSED] = TO(VM_FOUND) | TO(VM_CONNECTING) | TO(VM_WATCHING) |
-		      TO(VM_STALLED) | TO(VM_GONE),
-	[VM_STALLED] = TO(VM_FOUND) | TO(VM_CONNECTING) | TO(VM_WATCHING) |
-		       TO(VM_PAUSED) | TO(VM_GONE),
-	[VM_GONE] = TO(VM_CONNECTING) | TO(VM_FOUND) | TO(VM_STALLED),
+	[VM_FOUND] = ANY | TO(VM_GONE),
+	[VM_CONNECTING] = ANY | TO(VM_FOUND) | TO(VM_GONE),
+	[VM_WATCHING] = ANY | TO(VM_FOUND) | TO(VM_GONE),
+	[VM_YIELDED] = ANY | TO(VM_FOUND) | TO(VM_GONE),
+	[VM_PAUSED] = ANY | TO(VM_FOUND) | TO(VM_GONE),
+	[VM_STALLED] = ANY | TO(VM_FOUND) | TO(VM_GONE),
+	/* another process at its socket: until it is proven, no more is known */
+	[VM_GONE] = TO(VM_CONNECTING) | TO(VM_YIELDED) | TO(VM_FOUND) | TO(VM_STALLED),
 };
+#undef ANY
 #undef TO
 
 struct vm *

@@ -26,6 +26,7 @@ enum vm_state {
 	VM_FOUND, /* socket seen, nothing known */
 	VM_CONNECTING,
 	VM_WATCHING,
+	VM_YIELDED, /* somebody else uses its monitor; placed and audited as ever */
 	VM_PAUSED,  /* watched, the guest does not run */
 	VM_STALLED, /* QEMU does not answer */
 	VM_GONE,    /* the process ended, its socket is still there */

@@ -278,6 +278,25 @@ a_process_that_ends_is_forgotten_with_its_record(void **state)
 }
 
 static void
+a_vm_whose_monitor_others_use_keeps_its_place_and_is_repaired(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct vm *vm;
+	pid_t tid;
+
+	s->vms[0] = standin_vm(s->vm_dir, 100, 2);
+	vm = stage_start_with(s, "100");
+	tid = s->vms[0].claims[1];
+	vm_set_state(vm, VM_YIELDED);
+	standin_set_mask(tid, &s->second);
+	stage_audit(s);
+	stage_check_mask(tid, &s->first);
+	assert_true(vm->placed);
+	assert_int_equal(vm->repairs, 1);
+	assert_string_equal(vm_state_name(vm->state), "yielded");
+}
+
+static void
 a_vm_whose_socket_was_removed_is_kept_while_its_process_lives(void **state)
 {
 	struct stage *s = stage_of(state);
@@ -442,6 +461,7 @@ main(void)
 		ON_STAGE(
 			a_monitor_that_names_a_strangers_thread_moves_nothing_until_it_tells_the_truth),
 		ON_STAGE(a_process_that_ends_is_forgotten_with_its_record),
+		ON_STAGE(a_vm_whose_monitor_others_use_keeps_its_place_and_is_repaired),
 		ON_STAGE(a_vm_whose_socket_was_removed_is_kept_while_its_process_lives),
 		ON_STAGE(nothing_is_set_that_could_not_be_recorded),
 		ON_STAGE(a_note_of_trouble_stays_while_other_vms_are_planned),
