@@ -29,6 +29,7 @@ static const struct {
 	[CAUSE_RELOAD] = {"reload", false, false},
 	[CAUSE_HOST] = {"host CPUs", false, false},
 	[CAUSE_NEIGHBOUR] = {"neighbours", false, false},
+	[CAUSE_USED] = {"monitor used", true, false},
 };
 
 static const struct {

@@ -12,6 +12,7 @@
 #include "daemon/adopt.h"
 #include "daemon/audit.h"
 #include "daemon/pass.h"
+#include "daemon/survey.h"
 
 /* How long a pass waits for the answers of other VMs: QMP needs about 1 ms. */
 #define GATHER_MS 5
@@ -120,14 +121,27 @@ on_settle_timeout(evutil_socket_t fd, short what, void *arg)
 		run_pass(e);
 }
 
+/* Others use a monitor all the time (Proxmox asks every VM every 10 s), and mostly only
+ * to look: then nothing is to be done. What they did is told by what it did. */
+static bool
+was_only_used(struct vm *vm)
+{
+	if (vm->active != cause_bit(CAUSE_USED) || !vm->surveyed)
+		return false;
+	vm->active = survey_holds(vm) ? 0 : cause_bit(CAUSE_THREADS);
+	return vm->active == 0;
+}
+
 void
 engine_facts_arrived(struct engine *e, struct vm *vm)
 {
 	vm->awaiting = false;
-	vm->facts_new = true;
-	vm->fresh = true;
-	if (vm->active == 0)
-		vm->active = cause_bit(CAUSE_RETRY);
+	if (!was_only_used(vm)) {
+		vm->facts_new = true;
+		vm->fresh = true;
+		if (vm->active == 0)
+			vm->active = cause_bit(CAUSE_RETRY);
+	}
 	if (anyone_awaited(e))
 		arm(e->gather, GATHER_MS);
 	else

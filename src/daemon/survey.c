@@ -280,3 +280,36 @@ survey_vm(struct engine *e, struct vm *vm, struct err *err)
 	vm->surveyed = true;
 	return 0;
 }
+
+static bool
+is_known(struct vm *vm, pid_t tid, enum thread_class class, int index)
+{
+	const struct vm_task *t = vm_task_find(vm, tid);
+
+	return t != NULL && t->thread.class == class && t->thread.index == index;
+}
+
+bool
+survey_holds(struct vm *vm)
+{
+	const struct qmp_facts *facts = &vm->facts;
+	size_t n = 0;
+
+	for (size_t i = 0; i < vm->n_tasks; i++) {
+		enum thread_class class = vm->tasks[i].thread.class;
+
+		n += class == THREAD_VCPU || class == THREAD_IOTHREAD;
+	}
+	if (n != (size_t)facts->n_vcpus + facts->n_iothreads)
+		return false;
+	for (unsigned int i = 0; i < facts->n_vcpus; i++) {
+		if (!is_known(vm, facts->vcpus[i].tid, THREAD_VCPU,
+			    (int)facts->vcpus[i].index))
+			return false;
+	}
+	for (unsigned int i = 0; i < facts->n_iothreads; i++) {
+		if (!is_known(vm, facts->iothreads[i].tid, THREAD_IOTHREAD, (int)i))
+			return false;
+	}
+	return true;
+}

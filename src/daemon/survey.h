@@ -21,4 +21,7 @@ struct vm;
  */
 MUST_CHECK int survey_vm(struct engine *e, struct vm *vm, struct err *err);
 
+/** What QMP said last names the vCPUs and iothreads that are known already. */
+bool survey_holds(struct vm *vm);
+
 #endif

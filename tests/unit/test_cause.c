@@ -66,6 +66,18 @@ a_set_is_told_by_its_first_cause(void **state)
 		CAUSE_RESUME);
 }
 
+static void
+that_the_monitor_was_used_tells_less_than_any_other_cause(void **state)
+{
+	(void)state;
+	assert_true(cause_needs_facts(cause_bit(CAUSE_USED)));
+	assert_false(cause_by_guest(CAUSE_USED));
+	for (int c = 0; c < CAUSE_N; c++)
+		assert_int_equal(
+			cause_first(cause_bit(CAUSE_USED) | cause_bit((enum cause)c)),
+			c);
+}
+
 int
 main(void)
 {
@@ -77,6 +89,8 @@ main(void)
 		cmocka_unit_test(
 			drift_is_repaired_without_asking_qmp_but_a_new_thread_is_not),
 		cmocka_unit_test(a_set_is_told_by_its_first_cause),
+		cmocka_unit_test(
+			that_the_monitor_was_used_tells_less_than_any_other_cause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -297,6 +297,47 @@ a_vm_whose_monitor_others_use_keeps_its_place_and_is_repaired(void **state)
 }
 
 static void
+a_monitor_that_others_only_looked_at_costs_no_pass(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct vm *vm;
+
+	s->vms[0] = standin_vm(s->vm_dir, 100, 2);
+	vm = stage_start_with(s, "100");
+	for (unsigned int i = 0; i < 3; i++) {
+		engine_kick(s->engine, vm, CAUSE_USED);
+		stage_settle(s);
+	}
+	assert_int_equal(s->engine->stats.passes, 1);
+	engine_kick(s->engine, vm, CAUSE_USED);
+	engine_kick(s->engine, vm, CAUSE_RELOAD);
+	stage_settle(s);
+	assert_int_equal(s->engine->stats.passes, 2);
+}
+
+static void
+what_others_did_with_the_monitor_is_found_and_told(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct vm *vm;
+	pid_t tid;
+
+	s->vms[0] = standin_vm(s->vm_dir, 100, 2);
+	vm = stage_start_with(s, "100");
+	tid = standin_plug(&s->vms[0], 2);
+	standin_set_mask(tid, &s->all);
+	engine_kick(s->engine, vm, CAUSE_USED);
+	stage_settle(s);
+	stage_check_mask(tid, &s->first);
+	assert_int_equal(vm->last_cause, CAUSE_THREADS);
+	assert_int_equal(s->engine->stats.passes, 2);
+	standin_claim(&s->vms[0], 1, 0);
+	engine_kick(s->engine, vm, CAUSE_USED);
+	stage_settle(s);
+	assert_int_equal(s->engine->stats.passes, 3);
+}
+
+static void
 a_vm_whose_socket_was_removed_is_kept_while_its_process_lives(void **state)
 {
 	struct stage *s = stage_of(state);
@@ -462,6 +503,8 @@ main(void)
 			a_monitor_that_names_a_strangers_thread_moves_nothing_until_it_tells_the_truth),
 		ON_STAGE(a_process_that_ends_is_forgotten_with_its_record),
 		ON_STAGE(a_vm_whose_monitor_others_use_keeps_its_place_and_is_repaired),
+		ON_STAGE(a_monitor_that_others_only_looked_at_costs_no_pass),
+		ON_STAGE(what_others_did_with_the_monitor_is_found_and_told),
 		ON_STAGE(a_vm_whose_socket_was_removed_is_kept_while_its_process_lives),
 		ON_STAGE(nothing_is_set_that_could_not_be_recorded),
 		ON_STAGE(a_note_of_trouble_stays_while_other_vms_are_planned),
