@@ -79,9 +79,10 @@ compare_mask(struct engine *e, struct vm_task *t)
 	return t->applied ? CAUSE_DRIFT : CAUSE_WORKERS;
 }
 
-/* Drop what ended; a vanished vCPU or iothread changes the plan. */
+/* Drop what ended, also from the record; a vanished vCPU or iothread changes the plan.
+ */
 static void
-drop_ended(struct engine *e, struct vm *vm)
+drop_ended(struct engine *e, struct vm *vm, const pid_t *tids, size_t n)
 {
 	size_t kept = 0;
 	bool matters = false;
@@ -93,9 +94,32 @@ drop_ended(struct engine *e, struct vm *vm)
 		}
 		matters = matters || vm->tasks[i].thread.class != THREAD_WORKER;
 	}
+	if (kept < vm->n_tasks)
+		(void)record_retain(&vm->record, tids, n);
 	vm->n_tasks = kept;
 	if (matters)
 		engine_kick(e, vm, CAUSE_THREADS);
+}
+
+void
+audit_threads(struct engine *e, struct vm *vm)
+{
+	auto_free pid_t *tids = NULL;
+	ssize_t n = task_list_read(e->procfd, vm->identity.pid, &tids);
+
+	if (n <= 0)
+		return; /* it ended: its pidfd tells */
+	for (size_t i = 0; i < vm->n_tasks; i++)
+		vm->tasks[i].ended = true;
+	for (ssize_t i = 0; i < n; i++) {
+		struct vm_task *t = vm_task_find(vm, tids[i]);
+
+		if (t == NULL)
+			see_new_thread(e, vm, tids[i]);
+		else
+			t->ended = false;
+	}
+	drop_ended(e, vm, tids, (size_t)n);
 }
 
 /* Not when nothing is applied, and not while giving way to somebody else. */
@@ -107,26 +131,16 @@ may_repair(const struct engine *e, const struct vm *vm)
 }
 
 static void
-compare_threads(struct engine *e, struct vm *vm, const pid_t *tids, size_t n)
+compare_masks(struct engine *e, struct vm *vm)
 {
 	cause_set found = 0;
 
-	for (size_t i = 0; i < vm->n_tasks; i++)
-		vm->tasks[i].ended = true;
-	for (size_t i = 0; i < n; i++) {
-		struct vm_task *t = vm_task_find(vm, tids[i]);
-		int cause;
+	for (size_t i = 0; i < vm->n_tasks; i++) {
+		int cause = compare_mask(e, &vm->tasks[i]);
 
-		if (t == NULL) {
-			see_new_thread(e, vm, tids[i]);
-			continue;
-		}
-		t->ended = false;
-		cause = compare_mask(e, t);
 		if (cause >= 0)
 			found |= cause_bit((enum cause)cause);
 	}
-	drop_ended(e, vm);
 	if (found != 0 && may_repair(e, vm))
 		engine_kick(e, vm, cause_first(found));
 }
@@ -144,9 +158,6 @@ end_peace(const struct engine *e, struct vm *vm)
 static void
 audit_one(struct engine *e, struct vm *vm)
 {
-	auto_free pid_t *tids = NULL;
-	ssize_t n;
-
 	if (!vm->proven)
 		return;
 	end_peace(e, vm);
@@ -159,9 +170,8 @@ audit_one(struct engine *e, struct vm *vm)
 	}
 	if (!vm->surveyed)
 		return;
-	n = task_list_read(e->procfd, vm->identity.pid, &tids);
-	if (n > 0) /* else it ended: its pidfd tells */
-		compare_threads(e, vm, tids, (size_t)n);
+	audit_threads(e, vm);
+	compare_masks(e, vm);
 }
 
 static unsigned int

@@ -21,7 +21,8 @@ static const struct {
 	[CAUSE_HOTPLUG] = {"hotplug", true, true},
 	[CAUSE_UNPLUG] = {"unplug", true, true},
 	[CAUSE_MIGRATION] = {"migration", true, true},
-	[CAUSE_THREADS] = {"new threads", true, false},
+	/* a guest's I/O makes pool workers, which have no name before QEMU 11 */
+	[CAUSE_THREADS] = {"new threads", true, true},
 	[CAUSE_DRIFT] = {"drift", false, false},
 	[CAUSE_WORKERS] = {"late worker", false, false},
 	[CAUSE_RETRY] = {"retry", true, false},

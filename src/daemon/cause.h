@@ -50,8 +50,8 @@ enum cause cause_first(cause_set set);
 /** Some cause of the set can only be answered by asking QMP. */
 bool cause_needs_facts(cause_set set);
 
-/** An event of QEMU: the guest, or who has taken over its QEMU, can bring it about as
- * often as they like. */
+/** An event or a thread of QEMU: the guest, or who has taken over its QEMU, can bring
+ * it about as often as they like. */
 bool cause_by_guest(enum cause c);
 
 /** The cause of an event, or -1 for events that change no thread. */

@@ -13,6 +13,7 @@
 #include "daemon/audit.h"
 #include "daemon/pass.h"
 #include "daemon/survey.h"
+#include "daemon/threadwatch.h"
 
 /* How long a pass waits for the answers of other VMs: QMP needs about 1 ms. */
 #define GATHER_MS 5
@@ -232,6 +233,7 @@ engine_new(
 	e->commons = (struct monitor_commons){
 		.clock = e->clock, .procfd = e->procfd, .guard_ms = e->config.guard_ms};
 	audit_start(e);
+	threadwatch_start(e);
 	adopt_start(e);
 	return e;
 }
@@ -248,6 +250,7 @@ engine_free(struct engine *e)
 	event_free(e->gather);
 	event_free(e->throttle);
 	event_free(e->audit);
+	event_free(e->looks);
 	event_free(e->adoption);
 	settings_fini(&e->config);
 	hostmodel_fini(&e->host);
@@ -313,6 +316,7 @@ engine_add(struct engine *e, struct vm *vm)
 	memmove(&e->vms[at + 1], &e->vms[at], (e->n_vms - at) * sizeof(struct vm *));
 	e->vms[at] = vm;
 	e->n_vms++;
+	threadwatch_wake(e);
 }
 
 struct vm *

@@ -52,7 +52,10 @@ struct engine {
 	struct event *gather;	/* facts were asked for */
 	struct event *throttle; /* guest-made causes over their budget */
 	struct event *audit;
-	size_t audit_next; /* index of the VM audited next */
+	size_t audit_next;   /* index of the VM audited next */
+	struct event *looks; /* at the number of threads, between audits */
+	size_t look_next;
+	unsigned int look_ms; /* 0: never */
 	struct event *adoption;
 	double adopt_tokens;
 	uint64_t adopt_tokens_us;

@@ -17,6 +17,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/report.c src/daemon/report.h \
 	src/daemon/service.c src/daemon/service.h \
 	src/daemon/survey.c src/daemon/survey.h \
+	src/daemon/threadwatch.c src/daemon/threadwatch.h \
 	src/daemon/vm.c src/daemon/vm.h \
 	src/daemon/watch.c src/daemon/watch.h
 
@@ -93,7 +94,8 @@ UNIT_TESTS += \
 	tests/unit/test_engine_budgets \
 	tests/unit/test_engine_restart \
 	tests/unit/test_leftovers \
-	tests/unit/test_report
+	tests/unit/test_report \
+	tests/unit/test_threadwatch
 tests_unit_test_engine_SOURCES = tests/unit/test_engine.c $(daemon_stage)
 tests_unit_test_engine_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
@@ -107,6 +109,9 @@ tests_unit_test_leftovers_SOURCES = tests/unit/test_leftovers.c \
 	tests/unit/procs.c tests/unit/procs.h
 tests_unit_test_leftovers_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_leftovers_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_threadwatch_SOURCES = tests/unit/test_threadwatch.c $(daemon_stage)
+tests_unit_test_threadwatch_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_threadwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_report_SOURCES = tests/unit/test_report.c \
 	tests/unit/logcatch.c tests/unit/logcatch.h
 tests_unit_test_report_CPPFLAGS = $(daemon_test_cppflags)

@@ -8,6 +8,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/str.h"
@@ -56,6 +57,7 @@ vm_new(const char *id, int vmid, const char *socket_path, const char *pid_path)
 	vm->socket_path = xstrdup(socket_path);
 	vm->pid_path = xstrdup(pid_path);
 	vm->identity.pidfd = -1;
+	vm->task_dirfd = -1;
 	vm->last_cause = -1;
 	vm->clock = clock_system();
 	return vm;
@@ -81,6 +83,9 @@ vm_forget_process(struct vm *vm)
 	if (vm->on_end != NULL)
 		event_free(vm->on_end);
 	vm->on_end = NULL;
+	if (vm->task_dirfd >= 0)
+		close(vm->task_dirfd);
+	vm->task_dirfd = -1;
 	if (vm->proven)
 		identity_fini(&vm->identity);
 	vm->identity = (struct vm_identity){.pidfd = -1};

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "act/record.h"
 #include "daemon/cause.h"
@@ -61,6 +62,8 @@ struct vm {
 	bool proven;  /* identity holds */
 	struct vm_identity identity;
 	struct event *on_end; /* pidfd */
+	int task_dirfd;	      /* its /proc/PID/task; -1: not opened */
+	nlink_t task_links;   /* of that directory: 2 and the number of threads */
 	bool has_facts;
 	bool facts_new; /* not surveyed with yet */
 	struct qmp_facts facts;

@@ -173,6 +173,7 @@ stage_start(struct stage *s)
 	s->engine = engine_new(&options, &config, &host);
 	event_del(s->engine->audit);
 	event_del(s->engine->adoption);
+	s->engine->look_ms = 0;
 	s->watch = watch_new(s->engine, s->vm_dir);
 	watch_start(s->watch);
 }
@@ -313,6 +314,12 @@ void
 stage_adoption(struct stage *s)
 {
 	fire(s, s->engine->adoption);
+}
+
+void
+stage_look(struct stage *s)
+{
+	fire(s, s->engine->looks);
 }
 
 bool
