@@ -201,8 +201,8 @@ add_parts(struct release *r, const json_t *ids)
 		add_part(r, e->vms[i]);
 }
 
-/* Ask the monitors; those that are asked already only have one listener more. The list
- * has @r only then: a monitor may answer at once. */
+/* Ask the monitors, except those that were asked by another call and are at it. @r is
+ * in the list before, as one may answer at once. */
 static void
 begin(struct release *r)
 {
@@ -239,6 +239,11 @@ release_on_call(void *owner, struct ctl_call *call, const json_t *params)
 
 	if (unknown != NULL) {
 		ctl_error(call, "VMNotFound", json_pack("{s:s}", "id", unknown));
+		return;
+	}
+	if (e->dry_run) {
+		ctl_error(call, "Failed",
+			json_pack("{s:s}", "why", "dry run: nothing is changed"));
 		return;
 	}
 	r = release_new(e, call, n);

@@ -357,6 +357,21 @@ an_unknown_id_releases_nothing(void **state)
 }
 
 static void
+a_dry_run_releases_nothing(void **state)
+{
+	struct desk *d = desk_of(state);
+	json_t *reply;
+
+	add_vm(d, 100);
+	d->engine->dry_run = true;
+	ask_release(d, NULL);
+	reply = ctl_world_read(&d->world, d->client);
+	assert_string_equal(
+		json_string_value(json_object_get(reply, "error")), "io.qmpin.Failed");
+	json_decref(reply);
+}
+
+static void
 release_is_refused_on_the_read_only_socket(void **state)
 {
 	struct desk *d = desk_of(state);
@@ -477,6 +492,7 @@ main(void)
 		CASE(release_answers_when_the_last_vm_has_ended),
 		CASE(only_the_named_vms_are_released_and_each_once),
 		CASE(an_unknown_id_releases_nothing),
+		CASE(a_dry_run_releases_nothing),
 		CASE(release_is_refused_on_the_read_only_socket),
 		CASE(vms_that_are_gone_or_go_are_released),
 		CASE(a_vm_that_lives_on_behind_another_socket_is_not_released),
