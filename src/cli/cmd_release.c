@@ -56,7 +56,7 @@ is_clear(const struct args *args)
 	return false;
 }
 
-static size_t
+static void
 print_failed(const json_t *failed)
 {
 	for (size_t i = 0; i < json_array_size(failed); i++) {
@@ -65,12 +65,13 @@ print_failed(const json_t *failed)
 
 		out_note("not released: VM %s", safe);
 	}
-	return json_array_size(failed);
 }
 
 static void
-print_released(const json_t *released)
+print_released(const json_t *released, size_t n_failed)
 {
+	if (json_array_size(released) == 0 && n_failed == 0)
+		out_note("no VMs");
 	for (size_t i = 0; i < json_array_size(released); i++) {
 		const char *id = json_string_value(json_array_get(released, i));
 		auto_free char *safe = out_safe(id != NULL ? id : "-");
@@ -84,9 +85,9 @@ cmd_release_run(const struct args *args)
 {
 	auto_json json_t *reply = NULL;
 	const json_t *released;
+	const json_t *failed;
 	json_t *params;
 	enum cmd_exit r;
-	size_t n_failed;
 
 	if (!is_clear(args) || !make_params(args, &params))
 		return CMD_USAGE;
@@ -94,13 +95,14 @@ cmd_release_run(const struct args *args)
 	if (r != CMD_OK)
 		return r;
 	released = json_object_get(reply, "released");
+	failed = json_object_get(reply, "failed");
 	if (args->format == ARGS_TEXT)
-		print_released(released);
+		print_released(released, json_array_size(failed));
 	else
 		out_json(reply, args->format);
 	r = out_finish();
-	n_failed = print_failed(json_object_get(reply, "failed"));
-	if (r != CMD_OK || n_failed == 0)
+	print_failed(failed);
+	if (r != CMD_OK || json_array_size(failed) == 0)
 		return r;
 	return json_array_size(released) > 0 ? CMD_PARTLY : CMD_FAILED;
 }

@@ -187,8 +187,8 @@ release(void *owner, struct ctl_call *call, const json_t *params)
 			json_array_append_new(
 				failed, json_sprintf("%lu: \x1b[1mbusy", vmid));
 	}
-	ctl_reply(call,
-		json_pack("{s:o, s:o}", "released", released, "failed", failed), false);
+	ctl_reply(call, json_pack("{s:o, s:o}", "released", released, "failed", failed),
+		false);
 }
 
 static const struct ctl_method methods[] = {

@@ -42,10 +42,9 @@ static void
 help_is_complete_and_fits(void **state)
 {
 	static const char *const words[] = {"status", "ps", "version", "help",
-		"release ID...|--all", "--all ",
-		"--run-dir", "--output-format", "json-pretty", "-j", "--no-heading",
-		"-h, --help", "-V, --version", "QMPIN_RUN_DIR", "NO_COLOR",
-		"/run/qmpin"};
+		"release ID...|--all", "--all ", "--run-dir", "--output-format",
+		"json-pretty", "-j", "--no-heading", "-h, --help", "-V, --version",
+		"QMPIN_RUN_DIR", "NO_COLOR", "/run/qmpin"};
 	static const struct cli_how cases[] = {
 		{.args = {"help"}},
 		{.args = {"--help"}},
@@ -135,8 +134,7 @@ missing_permission_has_its_exit_code(void **state)
 	expect_error(w, &(struct cli_how){.args = {"ps"}, .nobody = true},
 		CMD_NO_PERMISSION, "no permission for");
 	assert_int_equal(fchmodat(w->dirfd, CTL_SOCKET_RO, 0666, 0), 0);
-	expect_error(w,
-		&(struct cli_how){.args = {"release", "--all"}, .nobody = true},
+	expect_error(w, &(struct cli_how){.args = {"release", "--all"}, .nobody = true},
 		CMD_NO_PERMISSION, "Release is not permitted here: run it as root");
 	cli_expect_words(w,
 		&(struct cli_how){.args = {"ps", "--no-heading"}, .nobody = true},
