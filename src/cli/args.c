@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { OPT_RUN_DIR = 256, OPT_FORMAT, OPT_NO_HEADING };
+enum { OPT_RUN_DIR = 256, OPT_FORMAT, OPT_NO_HEADING, OPT_ALL };
 
 /* The leading colon makes a missing argument distinct from an unknown option. */
 static const char short_options[] = ":jhV";
@@ -18,6 +18,7 @@ static const struct option long_options[] = {
 	{"run-dir", required_argument, NULL, OPT_RUN_DIR},
 	{"output-format", required_argument, NULL, OPT_FORMAT},
 	{"no-heading", no_argument, NULL, OPT_NO_HEADING},
+	{"all", no_argument, NULL, OPT_ALL},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
@@ -32,6 +33,7 @@ args_help(void)
 	       "      --output-format FORMAT  text (default), json or json-pretty\n"
 	       "  -j                          same as --output-format json\n"
 	       "      --no-heading            tables without column headings\n"
+	       "      --all                   all VMs, for commands that change them\n"
 	       "  -h, --help                  show this text\n"
 	       "  -V, --version               show the version\n";
 }
@@ -91,6 +93,9 @@ take_option(struct args *a, int c, char **argv, struct err *e)
 		return set_format(a, optarg, e);
 	case OPT_NO_HEADING:
 		a->heading = false;
+		return 0;
+	case OPT_ALL:
+		a->all = true;
 		return 0;
 	case 'j':
 		a->format = ARGS_JSON;

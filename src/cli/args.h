@@ -17,6 +17,7 @@ struct args {
 	const char *run_dir;
 	enum args_format format;
 	bool heading;
+	bool all; /* instead of operands */
 	bool help;
 	bool version;
 	const char *command; /* NULL: none was given */

@@ -8,17 +8,20 @@
 
 #include "cli/cmd_help.h"
 #include "cli/cmd_ps.h"
+#include "cli/cmd_release.h"
 #include "cli/cmd_status.h"
 #include "cli/cmd_version.h"
 
 const struct cmd cmd_table[] = {
-	{"status", "", 0, "the daemon: what it manages, repairs, warnings",
+	{"status", "", 0, false, "the daemon: what it manages, repairs, warnings",
 		cmd_status_run},
-	{"ps", "[ID]", 1, "VMs and their CPUs; with ID, the threads of one VM",
+	{"ps", "[ID]", 1, false, "VMs and their CPUs; with ID, the threads of one VM",
 		cmd_ps_run},
-	{"version", "", 0, "the version of qmpin", cmd_version_run},
-	{"help", "", 0, "show this text", cmd_help_run},
-	{NULL, NULL, 0, NULL, NULL},
+	{"release", "ID...|--all", CMD_MANY, true,
+		"hold VMs' monitors no longer, undo changes to them", cmd_release_run},
+	{"version", "", 0, false, "the version of qmpin", cmd_version_run},
+	{"help", "", 0, false, "show this text", cmd_help_run},
+	{NULL, NULL, 0, false, NULL, NULL},
 };
 
 const struct cmd *

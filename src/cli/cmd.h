@@ -3,6 +3,7 @@
 #ifndef QMPIN_CLI_CMD_H
 #define QMPIN_CLI_CMD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "cli/args.h"
@@ -17,10 +18,14 @@ enum cmd_exit {
 	CMD_PARTLY = 5,
 };
 
+/* As many operands as anybody has VMs. */
+#define CMD_MANY 100000
+
 struct cmd {
 	const char *name;
 	const char *operands; /* for the help: "[ID]" */
 	int max_operands;
+	bool takes_all; /* --all */
 	const char *summary;
 	/* Prints its result; errors are printed where they are found. */
 	enum cmd_exit (*run)(const struct args *args);

@@ -12,13 +12,13 @@ enum cmd_exit
 cmd_help_run(const struct args *args)
 {
 	(void)args;
-	printf("Usage: qmpin [OPTION]... COMMAND [ID]\n"
+	printf("Usage: qmpin [OPTION]... COMMAND [ID]...\n"
 	       "\n"
 	       "Show what qmpind does: which CPUs the threads of this host's VMs may use.\n"
 	       "\n"
 	       "Commands:\n");
 	for (const struct cmd *c = cmd_table; c->name != NULL; c++)
-		printf("  %-7s %-5s %s\n", c->name, c->operands, c->summary);
+		printf("  %-7s %-11s %s\n", c->name, c->operands, c->summary);
 	printf("\nOptions, before or after the command:\n%s", args_help());
 	printf("\n"
 	       "Environment:\n"

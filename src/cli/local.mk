@@ -4,6 +4,7 @@ src_libcli_a_SOURCES = \
 	src/cli/cmd.c src/cli/cmd.h \
 	src/cli/cmd_help.c src/cli/cmd_help.h \
 	src/cli/cmd_ps.c src/cli/cmd_ps.h \
+	src/cli/cmd_release.c src/cli/cmd_release.h \
 	src/cli/cmd_status.c src/cli/cmd_status.h \
 	src/cli/cmd_version.c src/cli/cmd_version.h \
 	src/cli/out.c src/cli/out.h \

@@ -9,8 +9,8 @@
 #include "cli/out.h"
 #include "ctl/client.h"
 
-/* A busy daemon answers within a pass, well under a second. */
-#define TIMEOUT_MS 10000
+/* A busy daemon answers within a pass, well under a second; Release within 10 s. */
+#define TIMEOUT_MS 15000
 
 static enum cmd_exit
 exit_of_call(int r)

@@ -15,7 +15,10 @@
 #include "ctl/server.h"
 #include "ctl/shapes.h"
 #include "daemon/engine.h"
+#include "daemon/release.h"
+#include "daemon/sharing.h"
 #include "place/mode.h"
+#include "qmp/share.h"
 
 static unsigned int
 count_managed(const struct engine *e)
@@ -37,18 +40,28 @@ count_threads(const struct engine *e)
 	return (unsigned int)n;
 }
 
-/* New array of borrowed texts. */
-static const char **
+/* New array of new texts. */
+static char **
 list_warnings(const struct engine *e, size_t *n)
 {
-	const char **list = xcalloc(e->config.n_warnings + 1, sizeof(*list));
+	size_t n_config = e->config.n_warnings;
+	char **list = xcalloc(n_config + 1 + SHARING_WARNINGS_MAX, sizeof(*list));
 
 	*n = 0;
 	if (e->bad_reload[0] != '\0')
-		list[(*n)++] = e->bad_reload;
-	for (size_t i = 0; i < e->config.n_warnings; i++)
-		list[(*n)++] = e->config.warnings[i];
+		list[(*n)++] = xstrdup(e->bad_reload);
+	*n += sharing_warnings(e, &list[*n]);
+	for (size_t i = 0; i < n_config; i++)
+		list[(*n)++] = xstrdup(e->config.warnings[i]);
 	return list;
+}
+
+static void
+free_list(char **list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(list[i]);
+	free(list);
 }
 
 static void
@@ -56,7 +69,7 @@ on_call_status(void *owner, struct ctl_call *call, const json_t *params)
 {
 	const struct engine *e = owner;
 	size_t n_warnings;
-	auto_free const char **warnings = list_warnings(e, &n_warnings);
+	char **warnings = list_warnings(e, &n_warnings);
 	struct ctl_status status = {
 		.version = PACKAGE_VERSION,
 		.pid = getpid(),
@@ -69,12 +82,13 @@ on_call_status(void *owner, struct ctl_call *call, const json_t *params)
 		.last_pass_ms = (double)e->stats.last_pass_us / 1000.0,
 		.passes = e->stats.passes,
 		.repairs = e->stats.repairs,
-		.warnings = warnings,
+		.warnings = (const char *const *)warnings,
 		.n_warnings = n_warnings,
 	};
 
 	(void)params;
 	ctl_reply(call, ctl_status_json(&status), false);
+	free_list(warnings, n_warnings);
 }
 
 static char *
@@ -103,6 +117,7 @@ struct texts {
 	char *cpus;
 	char *nodes;
 	char *limit;
+	char *note;
 	char **sets; /* want and have of each thread */
 	struct ctl_thread *threads;
 };
@@ -117,6 +132,7 @@ texts_fini(struct texts *t, size_t n_tasks)
 	free(t->cpus);
 	free(t->nodes);
 	free(t->limit);
+	free(t->note);
 }
 
 static void
@@ -175,7 +191,7 @@ vm_json(const struct engine *e, const struct vm *vm, bool threads)
 		.state = vm_state_name(vm->state),
 		.mode = place_mode_name(settings_mode(&e->config, vm->id, &origin)),
 		.mode_origin = settings_origin_name(origin),
-		.share = "none",
+		.share = share_name(monitor_share(vm->monitor)),
 		.vcpus = vm->facts.n_vcpus,
 		.vcpus_max = vm->facts.vcpus_max,
 		.memory_local_pct = -1,
@@ -185,10 +201,11 @@ vm_json(const struct engine *e, const struct vm *vm, bool threads)
 		.last_cause = vm->last_cause >= 0
 				      ? cause_name((enum cause)vm->last_cause)
 				      : NULL,
-		.note = vm->note[0] != '\0' ? vm->note : NULL,
 	};
 	json_t *json;
 
+	out.note = texts.note =
+		vm->note[0] != '\0' ? xstrdup(vm->note) : sharing_note(e, vm);
 	fill_places(e, vm, &texts, &out);
 	if (threads)
 		fill_threads(vm, &texts, &out);
@@ -249,6 +266,7 @@ on_call_list(void *owner, struct ctl_call *call, const json_t *params)
 static const struct ctl_method methods[] = {
 	{"GetStatus", false, on_call_status},
 	{"ListVMs", false, on_call_list},
+	{"Release", true, release_on_call},
 };
 
 int

@@ -12,6 +12,7 @@
 #include "daemon/adopt.h"
 #include "daemon/audit.h"
 #include "daemon/pass.h"
+#include "daemon/release.h"
 #include "daemon/survey.h"
 #include "daemon/threadwatch.h"
 
@@ -239,6 +240,7 @@ engine_new(
 	e->start_us = clock_now_us(e->clock);
 	e->commons = (struct monitor_commons){
 		.clock = e->clock, .procfd = e->procfd, .guard_ms = e->config.guard_ms};
+	e->release_ms = RELEASE_MS;
 	audit_start(e);
 	threadwatch_start(e);
 	adopt_start(e);
@@ -250,6 +252,7 @@ engine_free(struct engine *e)
 {
 	if (e == NULL)
 		return;
+	release_stop(e);
 	while (e->n_vms > 0)
 		engine_remove(e, e->vms[e->n_vms - 1]);
 	free(e->vms);
@@ -347,5 +350,6 @@ engine_remove(struct engine *e, struct vm *vm)
 		e->n_vms--;
 		break;
 	}
+	release_lost(e, vm);
 	vm_free(vm);
 }

@@ -22,6 +22,7 @@
 
 struct event;
 struct event_base;
+struct release;
 
 struct engine_stats {
 	uint64_t passes;
@@ -62,6 +63,8 @@ struct engine {
 	double adopt_tokens;
 	uint64_t adopt_tokens_us;
 	struct engine_stats stats;
+	struct release *releases; /* calls that wait, see daemon/release.h */
+	unsigned int release_ms;
 	char bad_reload[512]; /* why the files on disk are not in force; "": they are */
 	uint64_t start_us;
 };

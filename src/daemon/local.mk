@@ -14,8 +14,10 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/leftovers.c src/daemon/leftovers.h \
 	src/daemon/pass.c src/daemon/pass.h \
 	src/daemon/planning.c src/daemon/planning.h \
+	src/daemon/release.c src/daemon/release.h \
 	src/daemon/report.c src/daemon/report.h \
 	src/daemon/service.c src/daemon/service.h \
+	src/daemon/sharing.c src/daemon/sharing.h \
 	src/daemon/survey.c src/daemon/survey.h \
 	src/daemon/threadwatch.c src/daemon/threadwatch.h \
 	src/daemon/vm.c src/daemon/vm.h \
@@ -90,12 +92,16 @@ daemon_stage = \
 daemon_test_cppflags = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(CMOCKA_CFLAGS)
 
 UNIT_TESTS += \
+	tests/unit/test_control \
 	tests/unit/test_engine \
 	tests/unit/test_engine_budgets \
 	tests/unit/test_engine_restart \
 	tests/unit/test_leftovers \
 	tests/unit/test_report \
 	tests/unit/test_threadwatch
+tests_unit_test_control_SOURCES = tests/unit/test_control.c $(daemon_stage) $(CTL_WORLD)
+tests_unit_test_control_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_control_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_SOURCES = tests/unit/test_engine.c $(daemon_stage)
 tests_unit_test_engine_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

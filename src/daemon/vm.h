@@ -58,8 +58,10 @@ struct vm {
 	void *owner;	   /* the watch that made it */
 
 	struct monitor *monitor;
-	bool refused; /* the last peer was; its reason is told already */
-	bool proven;  /* identity holds */
+	enum share share;    /* as it was told last */
+	char share_why[256]; /* why it is not as asked for; "": it is */
+	bool refused;	     /* the last peer was; its reason is told already */
+	bool proven;	     /* identity holds */
 	struct vm_identity identity;
 	struct event *on_end; /* pidfd */
 	int task_dirfd;	      /* its /proc/PID/task; -1: not opened */

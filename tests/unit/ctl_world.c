@@ -64,7 +64,7 @@ make_vm(const struct ctl_world *w, unsigned int i, bool with_threads)
 		.vmid = (int)(100 + i),
 		.name = w->hostile ? "evil\x1b]0;owned\x07\n\xc2\x9b" : name,
 		.pid = (pid_t)(1000 + i),
-		.state = "watching",
+		.state = w->state,
 		.mode = "float",
 		.mode_origin = "default",
 		.share = "private",
@@ -166,10 +166,36 @@ set_mode(void *owner, struct ctl_call *call, const json_t *params)
 		json_pack("{s:s, s:s}", "field", "mode", "why", "no"));
 }
 
+/* Those that are named, or all. */
+static void
+release(void *owner, struct ctl_call *call, const json_t *params)
+{
+	struct ctl_world *w = owner;
+	const json_t *ids = json_object_get(params, "ids");
+	json_t *released = json_array();
+	json_t *failed = json_array();
+	size_t n = json_is_array(ids) ? json_array_size(ids) : w->n_vms;
+
+	w->n_calls++;
+	for (size_t i = 0; i < n; i++) {
+		const char *id = json_string_value(json_array_get(ids, i));
+		unsigned long vmid = id != NULL ? strtoul(id, NULL, 10) : 100 + i;
+
+		if (vmid >= 100 + w->n_held_fast)
+			json_array_append_new(released, json_sprintf("%lu", vmid));
+		else
+			json_array_append_new(
+				failed, json_sprintf("%lu: \x1b[1mbusy", vmid));
+	}
+	ctl_reply(call, json_pack("{s:o, s:o}", "released", released, "failed", failed),
+		false);
+}
+
 static const struct ctl_method methods[] = {
 	{"GetStatus", false, get_status},
 	{"ListVMs", false, list_vms},
 	{"Monitor", false, monitor},
+	{"Release", true, release},
 	{"Reload", true, reload},
 	{"SetMode", true, set_mode},
 };
@@ -197,7 +223,7 @@ ctl_world_up(struct ctl_world *w, const struct ctl_limits *limits)
 	struct err e = ERR_NONE;
 	const char *tmp = getenv("TMPDIR");
 
-	*w = (struct ctl_world){.n_vms = 3, .n_threads = 4};
+	*w = (struct ctl_world){.n_vms = 3, .n_threads = 4, .state = "watching"};
 	(void)snprintf(w->dir, sizeof(w->dir), "%s/qmpin-ctl-XXXXXX",
 		tmp != NULL ? tmp : "/tmp");
 	assert_non_null(mkdtemp(w->dir));

@@ -23,6 +23,8 @@ struct ctl_world {
 	struct ctl_server *server;
 	unsigned int n_vms;	    /* ids 100, 101, ... listed downwards */
 	unsigned int n_threads;	    /* of each, when they are asked for */
+	const char *state;	    /* of all VMs */
+	unsigned int n_held_fast;   /* so many of them, from 100 on, are not released */
 	bool hostile;		    /* names full of control characters */
 	unsigned int n_calls;	    /* handled so far */
 	struct ctl_peer peer;	    /* of the last GetStatus */

@@ -99,6 +99,45 @@ status_is_a_few_lines(void **state)
 }
 
 static void
+warnings_are_lines_of_status(void **state)
+{
+	struct ctl_world *w = *state;
+	struct cli_result r;
+
+	w->hostile = true;
+	cli_run(w, &(struct cli_how){.args = {"status"}}, &r);
+	assert_non_null(strstr(strbuf_text(&r.out),
+		"warning    first \\x1b[31mwarning\nwarning    second\n"));
+	assert_int_equal(r.status, CMD_OK);
+	cli_result_fini(&r);
+}
+
+static void
+a_monitor_that_others_use_is_seen_in_ps(void **state)
+{
+	struct ctl_world *w = *state;
+
+	w->n_vms = 1;
+	w->state = "yielded";
+	cli_expect_words(w, &(struct cli_how){.args = {"ps", "--no-heading"}},
+		"100 web-0 3/8 float 8-11,40-43 0 yielded private 0 resume "
+		"affinity: allows two CPUs of eight\n");
+}
+
+static void
+release_tells_what_was_released(void **state)
+{
+	struct ctl_world *w = *state;
+
+	cli_expect_text(w, &(struct cli_how){.args = {"release", "--all"}},
+		"released 100\nreleased 101\nreleased 102\n");
+	cli_expect_text(w, &(struct cli_how){.args = {"release", "102", "100"}},
+		"released 102\nreleased 100\n");
+	cli_expect_text(w, &(struct cli_how){.args = {"-j", "release", "101"}},
+		"{\"released\":[\"101\"],\"failed\":[]}\n");
+}
+
+static void
 version_is_told_without_a_daemon(void **state)
 {
 	struct ctl_world *w = *state;
@@ -176,6 +215,10 @@ no_vms_is_said_beside_the_output(void **state)
 	assert_string_equal(strbuf_text(&r.err), "qmpin: no VMs\n");
 	assert_int_equal(r.status, CMD_OK);
 	cli_result_fini(&r);
+	cli_run(w, &(struct cli_how){.args = {"release", "--all"}}, &r);
+	assert_string_equal(strbuf_text(&r.err), "qmpin: no VMs\n");
+	assert_int_equal(r.status, CMD_OK);
+	cli_result_fini(&r);
 	cli_expect_text(w, &(struct cli_how){.args = {"ps", "-j"}}, "{\"vms\":[]}\n");
 }
 
@@ -208,6 +251,8 @@ table_fits_the_terminal(void **state)
 		assert_int_equal(r.status, CMD_OK);
 		cli_expect_lines_within(strbuf_text(&r.out), widths[i]);
 		assert_non_null(strstr(strbuf_text(&r.out), "CPUS"));
+		assert_int_equal(
+			strstr(strbuf_text(&r.out), "SHARE") != NULL, widths[i] >= 60);
 		/* A list that was cut says so. */
 		assert_non_null(strstr(strbuf_text(&r.out), "8-11,"));
 		assert_true(strstr(strbuf_text(&r.out), "8-11,40-43") != NULL ||
@@ -274,10 +319,13 @@ control_characters_of_the_daemon_reach_nobody(void **state)
 		{.args = {"ps", "--output-format=json-pretty"}},
 		{.args = {"status", "-j"}},
 		{.args = {"ps", "\x1b[31m\x07"}},
+		{.args = {"release", "100"}},
+		{.args = {"release", "100", "-j"}},
 	};
 	struct ctl_world *w = *state;
 
 	w->hostile = true;
+	w->n_held_fast = 1;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct cli_result r;
 
@@ -304,6 +352,9 @@ main(void)
 		CASE(heading_may_be_left_out),
 		CASE(ps_of_one_vm_shows_its_threads_and_marks_what_differs),
 		CASE(status_is_a_few_lines),
+		CASE(warnings_are_lines_of_status),
+		CASE(a_monitor_that_others_use_is_seen_in_ps),
+		CASE(release_tells_what_was_released),
 		CASE(version_is_told_without_a_daemon),
 		CASE(json_is_the_reply_with_sorted_vms),
 		CASE(json_of_status_is_the_reply),

@@ -42,9 +42,9 @@ static void
 help_is_complete_and_fits(void **state)
 {
 	static const char *const words[] = {"status", "ps", "version", "help",
-		"--run-dir", "--output-format", "json-pretty", "-j", "--no-heading",
-		"-h, --help", "-V, --version", "QMPIN_RUN_DIR", "NO_COLOR",
-		"/run/qmpin"};
+		"release ID...|--all", "--all ", "--run-dir", "--output-format",
+		"json-pretty", "-j", "--no-heading", "-h, --help", "-V, --version",
+		"QMPIN_RUN_DIR", "NO_COLOR", "/run/qmpin"};
 	static const struct cli_how cases[] = {
 		{.args = {"help"}},
 		{.args = {"--help"}},
@@ -96,6 +96,15 @@ failures_exit_as_documented_with_one_line(void **state)
 		{{.args = {"ps", "1", "2"}}, CMD_USAGE, "too many arguments"},
 		{{.args = {"status", "1"}}, CMD_USAGE, "too many arguments"},
 		{{.args = {"ps", "\xff"}}, CMD_USAGE, "not UTF-8"},
+		{{.args = {"ps", "--all"}}, CMD_USAGE, "ps has no option '--all'"},
+		{{.args = {"release"}}, CMD_USAGE,
+			"release which VMs? qmpin release ID..., or qmpin release --all"},
+		{{.args = {"release", "1", "--all"}}, CMD_USAGE, "either VMs or --all"},
+		{{.args = {"release", "\xff"}}, CMD_USAGE, "not UTF-8"},
+		{{.args = {"release", "100"}}, CMD_FAILED,
+			"not released: VM 100: \\x1b[1mbusy"},
+		{{.args = {"release", "--all", "--run-dir", "/nonexistent"}},
+			CMD_NO_DAEMON, "is qmpind running?"},
 		{{.args = {"ps", "999"}}, CMD_FAILED, "no VM 999 (qmpin ps lists"},
 		{{.args = {"ps", ""}}, CMD_FAILED, "no VM "},
 		{{.args = {"ps", "--run-dir", "/nonexistent"}}, CMD_NO_DAEMON,
@@ -103,6 +112,7 @@ failures_exit_as_documented_with_one_line(void **state)
 			"(systemctl status qmpind)"},
 	};
 
+	((struct ctl_world *)*state)->n_held_fast = 1;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		expect_error(*state, &cases[i].how, cases[i].status, cases[i].text);
 }
@@ -124,12 +134,30 @@ missing_permission_has_its_exit_code(void **state)
 	expect_error(w, &(struct cli_how){.args = {"ps"}, .nobody = true},
 		CMD_NO_PERMISSION, "no permission for");
 	assert_int_equal(fchmodat(w->dirfd, CTL_SOCKET_RO, 0666, 0), 0);
+	expect_error(w, &(struct cli_how){.args = {"release", "--all"}, .nobody = true},
+		CMD_NO_PERMISSION, "Release is not permitted here: run it as root");
 	cli_expect_words(w,
 		&(struct cli_how){.args = {"ps", "--no-heading"}, .nobody = true},
 		"100 web-0 3/8 float 8-11,40-43 0 watching private 0 resume "
 		"affinity: allows two CPUs of eight\n"
 		"101 web-1 3/8 float 8-11,40-43 0 watching private 1 resume -\n"
 		"102 web-2 3/8 float 8-11,40-43 0 watching private 2 resume -\n");
+}
+
+static void
+what_is_partly_done_has_its_exit_code(void **state)
+{
+	struct ctl_world *w = *state;
+	struct cli_result r;
+
+	w->n_held_fast = 2;
+	cli_run(w, &(struct cli_how){.args = {"release", "--all"}}, &r);
+	assert_int_equal(r.status, CMD_PARTLY);
+	assert_string_equal(strbuf_text(&r.out), "released 102\n");
+	assert_string_equal(strbuf_text(&r.err),
+		"qmpin: not released: VM 100: \\x1b[1mbusy\n"
+		"qmpin: not released: VM 101: \\x1b[1mbusy\n");
+	cli_result_fini(&r);
 }
 
 static void
@@ -189,6 +217,7 @@ main(void)
 		CASE(help_is_complete_and_fits),
 		CASE(failures_exit_as_documented_with_one_line),
 		CASE(missing_permission_has_its_exit_code),
+		CASE(what_is_partly_done_has_its_exit_code),
 		CASE(daemon_that_turns_away_is_not_reachable),
 		CASE(output_that_cannot_be_written_is_a_failure),
 	};

@@ -130,6 +130,20 @@ words_of_the_table_are_those_of_their_modules(void **state UNUSED)
 }
 
 static void
+check_refused(const char *text, unsigned int line, const char *reason)
+{
+	struct err e = ERR_NONE;
+	struct settings c;
+	int r;
+
+	settings_init(&c);
+	r = parse(&c, text, &e);
+	settings_fini(&c);
+	if (r != -EINVAL || e.line != line || strstr(e.text, reason) == NULL)
+		fail_msg("%s\nr = %d, line %u: %s", text, r, e.line, e.text);
+}
+
+static void
 bad_values_are_refused_with_line_and_reason(void **state UNUSED)
 {
 	static const struct {
@@ -173,28 +187,22 @@ bad_values_are_refused_with_line_and_reason(void **state UNUSED)
 		{"[vm ../1]\n", 1, "\"../1\" is not the id"},
 		{"[vm \xc3\xa9]\n", 1, "\"\\xc3\\xa9\" is not the id"},
 		{"[qmpin]\nsmt = isolate\n", 2, "smt: "},
-		{"[qmpin]\nshare = none\n", 2,
-			"share: \"none\" is not one of auto, private, yield, brief, proxy"},
-		{"[vm 1]\nshare = hold\n", 2, "share: \"hold\" is not one of"},
-		{"[qmpin]\nguard_ms = 0\n", 2, "guard_ms: 0 is below 1 ms"},
-		{"[qmpin]\nguard_ms = 10001\n", 2, "is above 10000 ms"},
 		{"[vm 1]\nsmt = no\n", 2, "smt: \"no\" is not one of"},
 		{"[vm 1]\nmode=off\n[vm 1]\nmode=off\n", 4, "already set in line 2"},
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct err e = ERR_NONE;
-		struct settings c;
-		int r;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		check_refused(cases[i].text, cases[i].line, cases[i].reason);
+}
 
-		settings_init(&c);
-		r = parse(&c, cases[i].text, &e);
-		settings_fini(&c);
-		if (r != -EINVAL || e.line != cases[i].line ||
-			strstr(e.text, cases[i].reason) == NULL)
-			fail_msg("%s\nr = %d, line %u: %s", cases[i].text, r, e.line,
-				e.text);
-	}
+static void
+bad_ways_of_sharing_are_refused(void **state UNUSED)
+{
+	check_refused("[qmpin]\nshare = none\n", 2,
+		"share: \"none\" is not one of auto, private, yield, brief, proxy");
+	check_refused("[vm 1]\nshare = hold\n", 2, "share: \"hold\" is not one of");
+	check_refused("[qmpin]\nguard_ms = 0\n", 2, "guard_ms: 0 is below 1 ms");
+	check_refused("[qmpin]\nguard_ms = 10001\n", 2, "is above 10000 ms");
 }
 
 static void
@@ -467,6 +475,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(every_key_reaches_its_member),
 		cmocka_unit_test(words_of_the_table_are_those_of_their_modules),
 		cmocka_unit_test(bad_values_are_refused_with_line_and_reason),
+		cmocka_unit_test(bad_ways_of_sharing_are_refused),
 		cmocka_unit_test(what_has_no_effect_is_a_warning),
 		cmocka_unit_test(no_documented_key_is_unknown),
 		cmocka_unit_test(warnings_are_capped),

@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the daemon answers: how monitors are shared, what is wrong with that, and the
+ * release of VMs, whose monitors' ends this test tells itself.
+ */
+#include "config.h"
+
+#include "daemon/control.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/str.h"
+#include "base/xalloc.h"
+#include "ctl/idl.h"
+#include "ctl/shapes.h"
+#include "ctl_world.h"
+#include "daemon/release.h"
+#include "qmp/guard.h"
+#include "stage.h"
+
+struct desk {
+	struct stage *stage;
+	struct engine *engine;
+	struct ctl_world world; /* the clients' side only */
+	int client;
+};
+
+/* ---- monitors that are never started: the test is their QEMU ---- */
+
+static int
+on_peer(void *owner, int fd, const struct ucred *peer)
+{
+	(void)owner;
+	(void)fd;
+	(void)peer;
+	return -EPERM;
+}
+
+static void
+on_phase(void *owner, enum monitor_phase phase, const struct err *why)
+{
+	(void)owner;
+	(void)phase;
+	(void)why;
+}
+
+static void
+on_facts(void *owner, const struct qmp_facts *facts)
+{
+	(void)owner;
+	(void)facts;
+}
+
+static void
+on_reason(void *owner, const struct err *why)
+{
+	(void)owner;
+	(void)why;
+}
+
+static void
+on_event(void *owner, const struct qmp_event *event)
+{
+	(void)owner;
+	(void)event;
+}
+
+static void
+on_used(void *owner)
+{
+	(void)owner;
+}
+
+static void
+on_share(void *owner, enum share share, const struct err *why)
+{
+	(void)owner;
+	(void)share;
+	(void)why;
+}
+
+static void
+on_released(void *owner, int err, const struct err *why)
+{
+	(void)owner;
+	(void)err;
+	(void)why;
+}
+
+static const struct monitor_handlers handlers = {
+	.on_peer = on_peer,
+	.on_phase = on_phase,
+	.on_facts = on_facts,
+	.on_no_facts = on_reason,
+	.on_event = on_event,
+	.on_used = on_used,
+	.on_share = on_share,
+	.on_released = on_released,
+};
+
+static struct vm *
+add_vm(struct desk *d, int vmid)
+{
+	struct monitor_options options = {
+		.path = "/nonexistent/vm.qmp", .commons = &d->engine->commons};
+	char id[16];
+	struct vm *vm;
+
+	(void)snprintf(id, sizeof(id), "%d", vmid);
+	vm = vm_new(id, vmid, options.path, "/nonexistent/vm.pid");
+	vm->monitor = monitor_new(d->engine->base, &options, &handlers, vm);
+	engine_add(d->engine, vm);
+	return vm;
+}
+
+/* ---- the desk ---- */
+
+static int
+set_up(void **state)
+{
+	struct desk *d = xcalloc(1, sizeof(*d));
+	void *stage;
+	struct err e = ERR_NONE;
+
+	assert_int_equal(stage_setup(&stage), 0);
+	*state = d;
+	d->stage = stage;
+	if (d->stage->base == NULL)
+		return 0;
+	stage_start(d->stage);
+	d->engine = d->stage->engine;
+	d->world.base = d->stage->base;
+	d->world.dirfd = d->stage->run_dirfd;
+	str_copy(d->world.dir, sizeof(d->world.dir), d->stage->run_dir);
+	assert_int_equal(
+		control_new(d->engine, d->stage->run_dir, &d->world.server, &e), 0);
+	d->client = ctl_world_dial(&d->world, CTL_SOCKET);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	struct desk *d = *state;
+	void *stage = d->stage;
+
+	if (d->stage->base != NULL) {
+		ctl_server_free(d->world.server);
+		(void)close(d->client);
+	}
+	(void)stage_teardown(&stage);
+	free(d);
+	return 0;
+}
+
+static struct desk *
+desk_of(void **state)
+{
+	struct desk *d = *state;
+	void *stage = d->stage;
+
+	(void)stage_of(&stage);
+	return d;
+}
+
+/* Parameters of the next reply, which must not be an error; as the interface says. */
+static json_t *
+read_reply(struct desk *d, const char *method)
+{
+	auto_json json_t *reply = ctl_world_read(&d->world, d->client);
+	json_t *params = json_incref(json_object_get(reply, "parameters"));
+	char bad[64];
+
+	if (json_object_get(reply, "error") != NULL)
+		fail_msg("%s", json_string_value(json_object_get(reply, "error")));
+	assert_true(idl_check(ctl_interface_text(), IDL_METHOD_OUT, method, params, bad,
+		sizeof(bad)));
+	return params;
+}
+
+/* Fails unless the list has these texts, joined by '|'. */
+static void
+check_list(const json_t *params, const char *key, const char *want)
+{
+	const json_t *list = json_object_get(params, key);
+	struct strbuf have = {0};
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		strbuf_addf(&have, "%s%s", i > 0 ? "|" : "",
+			json_string_value(json_array_get(list, i)));
+	assert_string_equal(strbuf_text(&have), want);
+	strbuf_fini(&have);
+}
+
+/* ---- how monitors are shared ---- */
+
+static void
+check_warnings(struct desk *d, const char *want)
+{
+	json_t *status;
+
+	ctl_world_ask(&d->world, d->client, CTL_WORLD_STATUS);
+	status = read_reply(d, "GetStatus");
+	check_list(status, "warnings", want);
+	json_decref(status);
+}
+
+static void
+check_note(struct desk *d, const char *id, const char *want)
+{
+	auto_free char *request = xasprintf("{\"method\":\"io.qmpin.ListVMs\","
+					    "\"parameters\":{\"id\":\"%s\"}}",
+		id);
+	json_t *reply;
+	json_t *vm;
+
+	ctl_world_ask(&d->world, d->client, request);
+	reply = read_reply(d, "ListVMs");
+	vm = json_array_get(json_object_get(reply, "vms"), 0);
+	assert_string_equal(json_string_value(json_object_get(vm, "share")), "none");
+	if (!str_equal(json_string_value(json_object_get(vm, "note")), want))
+		fail_msg("note: %s", json_string_value(json_object_get(vm, "note")));
+	json_decref(reply);
+}
+
+static void
+a_missing_guard_is_a_warning_where_something_would_be_held(void **state)
+{
+	struct desk *d = desk_of(state);
+
+	check_warnings(d, "");
+	add_vm(d, 100);
+	check_warnings(
+		d, "no guard runs: monitors are only visited briefly until one does");
+	stage_reload(d->stage, "[qmpin]\nshare = brief\n");
+	check_warnings(d, "");
+	stage_reload(d->stage, "[qmpin]\nshare = brief\n[vm 100]\nshare = proxy\n");
+	check_warnings(
+		d, "no guard runs: monitors are only visited briefly until one does");
+}
+
+static void
+ways_that_were_not_asked_for_are_one_warning_with_the_first_reason(void **state)
+{
+	struct desk *d = desk_of(state);
+	struct vm *vms[3];
+
+	d->engine->commons.guard = guard_new(d->engine->base, NULL, NULL);
+	for (int i = 0; i < 3; i++)
+		vms[i] = add_vm(d, 100 + i);
+	check_warnings(d, "");
+	str_copy(vms[1]->share_why, sizeof(vms[1]->share_why), "no permission");
+	check_warnings(d, "vm 101: share = none: no permission");
+	check_note(d, "101", "share = none: no permission");
+	check_note(d, "100", NULL);
+	stage_reload(d->stage, "[vm 101]\nshare = private\n");
+	str_copy(vms[2]->share_why, sizeof(vms[2]->share_why), "too old");
+	check_warnings(d,
+		"2 VMs share their monitor in another way than asked for; vm 101: "
+		"share = none, not private: no permission");
+	str_copy(vms[1]->note, sizeof(vms[1]->note), "worse things");
+	check_note(d, "101", "worse things");
+	vm_set_state(vms[1], VM_GONE);
+	check_warnings(d, "vm 102: share = none: too old");
+	d->engine->commons.n_polled = 2;
+	check_warnings(d,
+		"vm 102: share = none: too old|2 monitors are polled for waiting "
+		"clients: no permission to watch (CAP_SYS_PTRACE)");
+	d->engine->commons.n_polled = 0;
+	guard_free(d->engine->commons.guard);
+	d->engine->commons.guard = NULL;
+}
+
+/* ---- release ---- */
+
+static void
+ask_release(struct desk *d, const char *ids)
+{
+	auto_free char *request =
+		xasprintf("{\"method\":\"io.qmpin.Release\",\"parameters\":{%s%s}}",
+			ids != NULL ? "\"ids\":" : "", ids != NULL ? ids : "");
+
+	ctl_world_ask(&d->world, d->client, request);
+	ctl_world_settle(&d->world);
+}
+
+static void
+check_released(struct desk *d, const char *released, const char *failed)
+{
+	json_t *reply = read_reply(d, "Release");
+
+	check_list(reply, "released", released);
+	check_list(reply, "failed", failed);
+	json_decref(reply);
+}
+
+static void
+release_answers_when_the_last_vm_has_ended(void **state)
+{
+	struct desk *d = desk_of(state);
+	const struct err why = {.source = "/x/101.qmp", .text = "busy"};
+	struct vm *a = add_vm(d, 100);
+	struct vm *b = add_vm(d, 101);
+	const struct vm *c = add_vm(d, 102);
+
+	ask_release(d, NULL);
+	release_ended(d->engine, c, 0, NULL);
+	release_ended(d->engine, b, -EBUSY, &why);
+	release_ended(d->engine, b, 0, NULL); /* its end was told already */
+	assert_non_null(d->engine->releases);
+	release_ended(d->engine, a, 0, NULL);
+	assert_null(d->engine->releases);
+	check_released(d, "102|100", "101: /x/101.qmp: busy");
+}
+
+static void
+only_the_named_vms_are_released_and_each_once(void **state)
+{
+	struct desk *d = desk_of(state);
+	const struct vm *a = add_vm(d, 100);
+	const struct vm *b = add_vm(d, 101);
+
+	ask_release(d, "[\"101\",\"101\"]");
+	release_ended(d->engine, a, 0, NULL);
+	assert_non_null(d->engine->releases);
+	release_ended(d->engine, b, -EPERM, NULL);
+	check_released(d, "", "101: Operation not permitted");
+	ask_release(d, "[]");
+	check_released(d, "", "");
+}
+
+static void
+an_unknown_id_releases_nothing(void **state)
+{
+	struct desk *d = desk_of(state);
+	json_t *reply;
+
+	add_vm(d, 100);
+	ask_release(d, "[\"100\",\"999\"]");
+	reply = ctl_world_read(&d->world, d->client);
+	assert_string_equal(json_string_value(json_object_get(reply, "error")),
+		"io.qmpin.VMNotFound");
+	assert_null(d->engine->releases);
+	json_decref(reply);
+}
+
+static void
+a_dry_run_releases_nothing(void **state)
+{
+	struct desk *d = desk_of(state);
+	json_t *reply;
+
+	add_vm(d, 100);
+	d->engine->dry_run = true;
+	ask_release(d, NULL);
+	reply = ctl_world_read(&d->world, d->client);
+	assert_string_equal(
+		json_string_value(json_object_get(reply, "error")), "io.qmpin.Failed");
+	json_decref(reply);
+}
+
+static void
+release_is_refused_on_the_read_only_socket(void **state)
+{
+	struct desk *d = desk_of(state);
+	json_t *reply;
+
+	add_vm(d, 100);
+	(void)close(d->client);
+	d->client = ctl_world_dial(&d->world, CTL_SOCKET_RO);
+	ask_release(d, NULL);
+	reply = ctl_world_read(&d->world, d->client);
+	assert_string_equal(json_string_value(json_object_get(reply, "error")),
+		"io.qmpin.NotPermitted");
+	json_decref(reply);
+}
+
+static void
+vms_that_are_gone_or_go_are_released(void **state)
+{
+	struct desk *d = desk_of(state);
+
+	vm_set_state(add_vm(d, 100), VM_GONE);
+	ask_release(d, NULL);
+	check_released(d, "100", "");
+	ask_release(d, "[\"100\"]");
+	check_released(d, "100", "");
+	add_vm(d, 101);
+	ask_release(d, "[\"101\"]");
+	engine_remove(d->engine, engine_find(d->engine, "101"));
+	check_released(d, "101", "");
+}
+
+static void
+a_vm_that_lives_on_behind_another_socket_is_not_released(void **state)
+{
+	struct desk *d = desk_of(state);
+	int never[2];
+	struct vm *vm = add_vm(d, 100);
+
+	assert_int_equal(pipe(never), 0);
+	vm->proven = true;
+	vm->identity.pidfd = never[0]; /* a process that does not end */
+	ask_release(d, NULL);
+	engine_remove(d->engine, vm);
+	check_released(d, "", "100: its socket was replaced meanwhile, try again");
+	(void)close(never[1]);
+}
+
+static void
+who_asks_for_the_same_vm_meanwhile_is_answered_too(void **state)
+{
+	struct desk *d = desk_of(state);
+	int first = d->client;
+	struct vm *a = add_vm(d, 100);
+	struct vm *b = add_vm(d, 101);
+
+	ask_release(d, NULL);
+	d->client = ctl_world_dial(&d->world, CTL_SOCKET);
+	ask_release(d, "[\"101\"]");
+	release_ended(d->engine, b, 0, NULL);
+	check_released(d, "101", "");
+	(void)close(d->client);
+	d->client = first;
+	release_ended(d->engine, a, 0, NULL);
+	check_released(d, "101|100", "");
+}
+
+static void
+what_takes_too_long_has_failed_for_the_one_who_asked(void **state)
+{
+	struct desk *d = desk_of(state);
+	const struct vm *a = add_vm(d, 100);
+
+	add_vm(d, 101);
+	d->engine->release_ms = 20;
+	ask_release(d, NULL);
+	release_ended(d->engine, a, 0, NULL);
+	check_released(
+		d, "100", "101: no answer yet: its monitor is in use, or QEMU hangs");
+	assert_null(d->engine->releases);
+}
+
+static void
+a_client_that_hangs_up_changes_nothing(void **state)
+{
+	struct desk *d = desk_of(state);
+	const struct vm *a = add_vm(d, 100);
+
+	ask_release(d, NULL);
+	(void)close(d->client);
+	ctl_world_settle(&d->world);
+	assert_non_null(d->engine->releases);
+	release_ended(d->engine, a, 0, NULL);
+	assert_null(d->engine->releases);
+	d->client = ctl_world_dial(&d->world, CTL_SOCKET);
+	check_warnings(
+		d, "no guard runs: monitors are only visited briefly until one does");
+}
+
+static void
+a_daemon_that_ends_leaves_no_call_behind(void **state)
+{
+	struct desk *d = desk_of(state);
+
+	add_vm(d, 100);
+	ask_release(d, NULL);
+	stage_stop(d->stage);
+	check_released(d, "", "100: qmpind ends");
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(a_missing_guard_is_a_warning_where_something_would_be_held),
+		CASE(ways_that_were_not_asked_for_are_one_warning_with_the_first_reason),
+		CASE(release_answers_when_the_last_vm_has_ended),
+		CASE(only_the_named_vms_are_released_and_each_once),
+		CASE(an_unknown_id_releases_nothing),
+		CASE(a_dry_run_releases_nothing),
+		CASE(release_is_refused_on_the_read_only_socket),
+		CASE(vms_that_are_gone_or_go_are_released),
+		CASE(a_vm_that_lives_on_behind_another_socket_is_not_released),
+		CASE(who_asks_for_the_same_vm_meanwhile_is_answered_too),
+		CASE(what_takes_too_long_has_failed_for_the_one_who_asked),
+		CASE(a_client_that_hangs_up_changes_nothing),
+		CASE(a_daemon_that_ends_leaves_no_call_behind),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
