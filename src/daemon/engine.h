@@ -42,8 +42,6 @@ struct engine {
 	void (*on_change)(void *owner);
 	/* A round of the audit begins; may be NULL. */
 	void (*on_audit)(void *owner);
-	/* The end of a release of @vm's monitor; may be NULL. */
-	void (*on_released)(void *owner, struct vm *vm, int err, const struct err *why);
 	void *owner;
 	struct settings config; /* owned */
 	struct hostmodel host;	/* owned */

@@ -355,10 +355,10 @@ start(struct service *s, struct settings *config, struct err *e)
 static void
 tear_down(struct service *s)
 {
-	ctl_server_free(s->control);
 	watch_free(s->watch);
 	hostwatch_free(s->hostwatch);
-	engine_free(s->engine);
+	engine_free(s->engine); /* answers the calls that wait */
+	ctl_server_free(s->control);
 	backlog_close(s->backlog);
 	guard_free(s->guard);
 	for (int i = 0; i < N_SIGNALS; i++) {

@@ -58,7 +58,6 @@ vm_new(const char *id, int vmid, const char *socket_path, const char *pid_path)
 	vm->pid_path = xstrdup(pid_path);
 	vm->identity.pidfd = -1;
 	vm->task_dirfd = -1;
-	vm->share = SHARE_NONE;
 	vm->last_cause = -1;
 	vm->clock = clock_system();
 	return vm;

@@ -58,8 +58,7 @@ struct vm {
 	void *owner;	   /* the watch that made it */
 
 	struct monitor *monitor;
-	enum share share;    /* as it was told last */
-	char share_why[256]; /* why it is not as asked for; "": it is */
+	char share_why[256]; /* why its monitor is not shared as asked for; "": it is */
 	bool refused;	     /* the last peer was; its reason is told already */
 	bool proven;	     /* identity holds */
 	struct vm_identity identity;
@@ -99,7 +98,6 @@ struct vm {
 	struct cpuset emulator; /* wanted for all threads but vCPUs; empty: nothing */
 	char note[256];		/* why it is as it is, when that is worth a line */
 	char why[256];		/* of the last plan */
-	char share_why[256];	/* why its monitor is not shared as wished; "": it is */
 	unsigned int repairs;
 	unsigned int fights;	 /* repairs in a row, audit after audit */
 	uint64_t fight_us;	 /* the last of them */

@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "daemon/engine.h"
+#include "daemon/release.h"
 #include "daemon/report.h"
 #include "qmp/reception.h"
 #include "vm/discovery.h"
@@ -254,8 +255,7 @@ on_monitor_released(void *owner, int err, const struct err *why)
 	struct vm *vm = owner;
 	struct watch *w = vm->owner;
 
-	if (w->engine->on_released != NULL)
-		w->engine->on_released(w->engine->owner, vm, err, why);
+	release_ended(w->engine, vm, err, why);
 }
 
 static const struct monitor_handlers monitor_handlers = {
