@@ -176,9 +176,15 @@ daemon_start(struct daemon *d, struct world *w, daemon_begin *begin, void *arg)
 void
 daemon_stop(const struct daemon *d)
 {
+	kill(d->pid, SIGSTOP);
+	daemon_await_stop(d);
+}
+
+void
+daemon_await_stop(const struct daemon *d)
+{
 	int status;
 
-	kill(d->pid, SIGSTOP);
 	if (waitpid(d->pid, &status, WUNTRACED) != d->pid || !WIFSTOPPED(status))
 		errx(99, "the daemon does not stop");
 }

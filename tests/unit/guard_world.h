@@ -64,6 +64,9 @@ void daemon_start(struct daemon *d, struct world *w, daemon_begin *begin, void *
 /** Stop it as SIGSTOP does, and wait until it is. */
 void daemon_stop(const struct daemon *d);
 
+/** The same for one that stops by itself. */
+void daemon_await_stop(const struct daemon *d);
+
 void daemon_kill(struct daemon *d);
 
 /** A number from a daemon to the test, and its receipt there. */

@@ -200,7 +200,7 @@ stop_before_connect(struct fixture *f, const struct guard_terms *terms)
 {
 	f->terms = *terms;
 	start(f, begin_to_stop_before_connect);
-	daemon_stop(&f->daemon);
+	daemon_await_stop(&f->daemon);
 }
 
 static void
