@@ -224,11 +224,12 @@ procs_wait_tick(void)
 	struct timespec first;
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME_COARSE, &first);
+	clock_gettime(CLOCK_REALTIME, &first);
 	do {
 		sched_yield();
 		clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	} while (now.tv_sec == first.tv_sec && now.tv_nsec == first.tv_nsec);
+	} while (now.tv_sec < first.tv_sec ||
+		(now.tv_sec == first.tv_sec && now.tv_nsec <= first.tv_nsec));
 }
 
 size_t
