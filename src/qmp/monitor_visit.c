@@ -186,7 +186,9 @@ monitor_visit_on_gone(void *owner)
 	(void)err_set(&why, -ESRCH, NULL, 0, "its process has ended");
 	monitor_enter(m);
 	monitor_forget_process(m);
-	monitor_fail(m, MONITOR_IDLE, &why);
+	monitor_line_tell_released(m, 0, NULL); /* nothing is left of it */
+	if (!m->doomed)
+		monitor_fail(m, MONITOR_IDLE, &why);
 	monitor_leave(m);
 }
 
