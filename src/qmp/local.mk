@@ -25,10 +25,14 @@ EXTRA_DIST += \
 
 if HAVE_CMOCKA
 UNIT_TESTS += \
+	tests/unit/test_backlog \
 	tests/unit/test_backoff \
 	tests/unit/test_facts \
 	tests/unit/test_frame \
 	tests/unit/test_link \
+	tests/unit/test_listener \
+	tests/unit/test_listener_clients \
+	tests/unit/test_listener_qemu \
 	tests/unit/test_message \
 	tests/unit/test_monitor \
 	tests/unit/test_monitor_qemu \
@@ -53,6 +57,24 @@ tests_unit_test_facts_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 tests_unit_test_frame_SOURCES = tests/unit/test_frame.c $(qmp_transcripts)
 tests_unit_test_frame_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_frame_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+holder = tests/unit/holder.c tests/unit/holder.h tests/unit/procs.c tests/unit/procs.h
+
+tests_unit_test_backlog_SOURCES = tests/unit/test_backlog.c $(holder)
+tests_unit_test_backlog_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_backlog_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_listener_SOURCES = tests/unit/test_listener.c $(holder)
+tests_unit_test_listener_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_listener_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_listener_clients_SOURCES = tests/unit/test_listener_clients.c $(holder)
+tests_unit_test_listener_clients_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_listener_clients_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_listener_qemu_SOURCES = tests/unit/test_listener_qemu.c $(holder)
+tests_unit_test_listener_qemu_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_listener_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_message_SOURCES = tests/unit/test_message.c $(qmp_transcripts)
 tests_unit_test_message_CPPFLAGS = $(qmp_test_cppflags)
