@@ -32,6 +32,7 @@ UNIT_TESTS += \
 	tests/unit/test_link \
 	tests/unit/test_listener \
 	tests/unit/test_listener_clients \
+	tests/unit/test_listener_limits \
 	tests/unit/test_listener_qemu \
 	tests/unit/test_message \
 	tests/unit/test_monitor \
@@ -71,6 +72,10 @@ tests_unit_test_listener_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 tests_unit_test_listener_clients_SOURCES = tests/unit/test_listener_clients.c $(holder)
 tests_unit_test_listener_clients_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_listener_clients_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_listener_limits_SOURCES = tests/unit/test_listener_limits.c $(holder)
+tests_unit_test_listener_limits_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_listener_limits_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_listener_qemu_SOURCES = tests/unit/test_listener_qemu.c $(holder)
 tests_unit_test_listener_qemu_CPPFLAGS = $(qmp_test_cppflags)

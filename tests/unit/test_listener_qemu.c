@@ -140,6 +140,7 @@ setup(void **state)
 	f->dir = procs_make_dir();
 	f->path = xasprintf("%s/100.qmp", f->dir);
 	f->other_path = xasprintf("%s/other", f->dir);
+	f->process.procfd = f->process.pidfd = -1;
 	f->fd = f->client = f->waiter = -1;
 	*state = f;
 	return 0;
@@ -162,8 +163,8 @@ teardown(void **state)
 	leave(&f->fd);
 	leave(&f->client);
 	leave(&f->waiter);
-	close(f->process.procfd);
-	close(f->process.pidfd);
+	leave(&f->process.procfd);
+	leave(&f->process.pidfd);
 	assert_int_equal(procs_count_fds(), f->fds);
 	procs_remove_dir(f->dir);
 	free(f->other_path);
@@ -280,6 +281,24 @@ a_name_through_a_link_is_found(void **state)
 	find(f);
 }
 
+/* It goes there when all sockets are bound, and perhaps has greeted us. Returns false
+ * when it ended: it was not permitted to. */
+static bool
+wait_for_root(const struct fixture *f, const char *root)
+{
+	auto_free char *link = xasprintf("/proc/%d/root", (int)f->process.pid);
+	struct pollfd p = {.fd = f->process.pidfd, .events = POLLIN};
+	char now[256] = "";
+
+	while (strcmp(now, root) != 0) {
+		if (poll(&p, 1, 1) != 0)
+			return false;
+		memset(now, 0, sizeof(now));
+		(void)!readlink(link, now, sizeof(now) - 1);
+	}
+	return true;
+}
+
 static void
 a_qemu_in_a_chroot_is_found(void **state)
 {
@@ -290,6 +309,8 @@ a_qemu_in_a_chroot_is_found(void **state)
 		skip();
 	assert_int_equal(mkdir(root, 0700), 0);
 	start_qemu(f, f->path, f->other_path, root);
+	if (!wait_for_root(f, root))
+		skip();
 	find(f);
 }
 
