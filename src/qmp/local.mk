@@ -35,6 +35,7 @@ UNIT_TESTS += \
 	tests/unit/test_private \
 	tests/unit/test_private_qemu \
 	tests/unit/test_reception \
+	tests/unit/test_reception_file \
 	tests/unit/test_session \
 	tests/unit/test_share \
 	tests/unit/test_qmp_stream
@@ -82,9 +83,14 @@ tests_unit_test_private_qemu_SOURCES = tests/unit/test_private_qemu.c
 tests_unit_test_private_qemu_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_private_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
-tests_unit_test_reception_SOURCES = tests/unit/test_reception.c
+qmp_diallers = tests/unit/diallers.c tests/unit/diallers.h
+tests_unit_test_reception_SOURCES = tests/unit/test_reception.c $(qmp_diallers)
 tests_unit_test_reception_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_reception_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_reception_file_SOURCES = tests/unit/test_reception_file.c $(qmp_diallers)
+tests_unit_test_reception_file_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_reception_file_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_qmp_stream_SOURCES = tests/unit/test_qmp_stream.c \
 	tests/fuzz/fuzz_qmp_stream.c

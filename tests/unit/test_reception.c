@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Where QEMUs dial in, with real sockets and processes. */
+/* Who dials in and what becomes of them, with real sockets and processes. */
 #include "config.h"
 
 #include "qmp/reception.h"
@@ -10,154 +10,18 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
-#include <event2/event.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/str.h"
-#include "base/xalloc.h"
-
-#define SOON_MS 20000u
-
-struct fixture {
-	struct event_base *base;
-	struct reception *reception;
-	char dir[64];
-	char path[128];
-	bool take;	    /* what on_dial_in answers */
-	bool free_at_dial;  /* frees the reception inside */
-	bool free_at_leave; /* frees it inside on_stranger */
-	unsigned int dialled;
-	unsigned int strangers;
-	struct ucred dialler;
-	struct ucred stranger;
-	int taken; /* the last descriptor taken over, -1 */
-};
-
-static uint64_t
-now_ms(void)
-{
-	return clock_now_us(clock_system()) / 1000;
-}
-
-static bool
-on_dial_in(void *owner, int fd, const struct ucred *peer)
-{
-	struct fixture *f = owner;
-
-	f->dialled++;
-	f->dialler = *peer;
-	if (f->take) {
-		if (f->taken >= 0)
-			close(f->taken);
-		f->taken = fd;
-	}
-	if (f->free_at_dial) {
-		reception_free(f->reception);
-		f->reception = NULL;
-	}
-	return f->take;
-}
-
-static void
-on_stranger(void *owner, const struct ucred *peer)
-{
-	struct fixture *f = owner;
-
-	f->strangers++;
-	f->stranger = *peer;
-	if (f->free_at_leave) {
-		reception_free(f->reception);
-		f->reception = NULL;
-	}
-}
-
-static const struct reception_handlers handlers = {on_dial_in, on_stranger};
-
-static void
-open_reception(struct fixture *f)
-{
-	struct err e = ERR_NONE;
-
-	if (reception_new(f->base, f->dir, &handlers, f, &f->reception, &e) < 0)
-		fail_msg("%s: %s", e.source, e.text);
-}
-
-static int
-setup(void **state)
-{
-	struct fixture *f = xcalloc(1, sizeof(*f));
-
-	f->taken = -1;
-	str_copy(f->dir, sizeof(f->dir), "/tmp/qmpin-test-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	assert_int_equal(chmod(f->dir, 0755), 0);
-	snprintf(f->path, sizeof(f->path), "%s/monitor.sock", f->dir);
-	f->base = event_base_new();
-	assert_non_null(f->base);
-	open_reception(f);
-	*state = f;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	reception_free(f->reception);
-	event_base_free(f->base);
-	if (f->taken >= 0)
-		close(f->taken);
-	if (rmdir(f->dir) < 0)
-		fail_msg("%s: %s", f->dir, strerror(errno));
-	free(f);
-	return 0;
-}
-
-static unsigned int
-count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir) != NULL)
-		n++;
-	closedir(dir);
-	return n;
-}
-
-static int
-connect_to(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	str_copy(address.sun_path, sizeof(address.sun_path), path);
-	if (fd < 0 ||
-		connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-		int err = errno;
-
-		close(fd);
-		return -err;
-	}
-	return fd;
-}
+#include "diallers.h"
 
 /* The other end has closed. */
 static bool
@@ -166,84 +30,6 @@ is_hung_up(int fd)
 	struct pollfd p = {.fd = fd, .events = POLLIN | POLLRDHUP};
 
 	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLRDHUP)) != 0;
-}
-
-static void
-on_tick(evutil_socket_t fd, short what, void *owner)
-{
-	(void)fd;
-	(void)what;
-	(void)owner;
-}
-
-static bool
-reached(const unsigned int *number, unsigned int wanted)
-{
-	return number != NULL && *number >= wanted;
-}
-
-/* Run the loop until *@number is @wanted or the time is over; what it took. NULL: for
- * that long. */
-static unsigned int
-run_until(struct fixture *f, const unsigned int *number, unsigned int wanted,
-	unsigned int limit_ms)
-{
-	const struct timeval tick_every = {.tv_usec = 2000};
-	struct event *tick = event_new(f->base, -1, EV_PERSIST, on_tick, NULL);
-	uint64_t start = now_ms();
-
-	event_add(tick, &tick_every);
-	while (!reached(number, wanted) && now_ms() < start + limit_ms)
-		event_base_loop(f->base, EVLOOP_ONCE);
-	event_free(tick);
-	if (number != NULL && !reached(number, wanted))
-		fail_msg("%u instead of %u after %u ms", *number, wanted, limit_ms);
-	return (unsigned int)(now_ms() - start);
-}
-
-/* A child that connects @n times, says a greeting on each, and tells how many went well
- * before it waits to be killed. */
-static pid_t
-start_dialler(const struct fixture *f, unsigned int n, uid_t uid, int *worst)
-{
-	struct rlimit many = {65536, 65536};
-	int report[2];
-	pid_t pid;
-
-	assert_int_equal(pipe2(report, O_CLOEXEC), 0);
-	pid = fork();
-	if (pid == 0) {
-		int r = 0;
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		(void)setrlimit(RLIMIT_NOFILE, &many);
-		if (uid != 0 && setresuid(uid, uid, uid) < 0)
-			_exit(1);
-		for (unsigned int i = 0; i < n && r >= 0; i++) {
-			r = connect_to(f->path);
-			if (r >= 0 && write(r, "{\"QMP\": {}}\r\n", 13) != 13)
-				r = -errno;
-		}
-		r = r < 0 ? r : 0;
-		if (write(report[1], &r, sizeof(r)) != sizeof(r))
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	assert_true(pid > 0);
-	close(report[1]);
-	if (worst != NULL)
-		assert_int_equal(
-			read(report[0], worst, sizeof(*worst)), sizeof(*worst));
-	close(report[0]);
-	return pid;
-}
-
-static void
-end(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 static void
@@ -367,157 +153,6 @@ of_too_many_that_wait_the_oldest_goes(void **state)
 	assert_int_equal(count_fds(), fds - 1);
 	for (unsigned int i = 0; i < ARRAY_LEN(pids); i++)
 		end(pids[i]);
-}
-
-static void
-only_its_owner_may_connect(void **state)
-{
-	struct fixture *f = *state;
-	struct stat st;
-	int worst;
-	pid_t pid;
-
-	assert_int_equal(lstat(f->path, &st), 0);
-	assert_int_equal(st.st_mode, S_IFSOCK | 0600);
-	if (getuid() != 0) {
-		print_message("not root: other users are not tried\n");
-		return;
-	}
-	pid = start_dialler(f, 1, 65534, &worst);
-	assert_int_equal(worst, -EACCES);
-	end(pid);
-	run_until(f, NULL, 0, 50);
-	assert_int_equal(f->dialled, 0);
-}
-
-/* Whatever the mask of the process, and at no moment otherwise. */
-static void
-the_file_is_never_wider(void **state)
-{
-	static const mode_t masks[] = {0, 022, 077, 0177};
-	struct fixture *f = *state;
-	struct stat st;
-
-	for (size_t i = 0; i < ARRAY_LEN(masks); i++) {
-		mode_t old = umask(masks[i]);
-
-		reception_free(f->reception);
-		assert_int_equal(lstat(f->path, &st), -1);
-		open_reception(f);
-		umask(old);
-		assert_int_equal(lstat(f->path, &st), 0);
-		assert_int_equal(st.st_mode, S_IFSOCK | 0600);
-	}
-}
-
-/* QEMU reports, and ours are known by, the name that the listener was bound to. */
-static void
-the_socket_is_bound_to_its_own_name(void **state)
-{
-	struct fixture *f = *state;
-	struct sockaddr_un peer = {.sun_family = AF_UNIX};
-	socklen_t len = sizeof(peer);
-	int fd = connect_to(f->path);
-
-	assert_int_equal(getpeername(fd, (struct sockaddr *)&peer, &len), 0);
-	assert_string_equal(peer.sun_path, f->path);
-	assert_string_equal(reception_path(f->reception), f->path);
-	close(fd);
-}
-
-static void
-a_stale_file_is_replaced(void **state)
-{
-	struct fixture *f = *state;
-	pid_t pid = fork();
-
-	reception_free(f->reception);
-	f->reception = NULL;
-	if (pid == 0) {
-		struct reception *other;
-
-		/* dies without taking its file away */
-		_exit(reception_new(f->base, f->dir, &handlers, f, &other, NULL) < 0);
-	}
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	assert_int_equal(connect_to(f->path), -ECONNREFUSED);
-	open_reception(f);
-	f->take = true;
-	pid = start_dialler(f, 1, 0, NULL);
-	run_until(f, &f->dialled, 1, SOON_MS);
-	assert_int_equal(f->dialler.pid, pid);
-	end(pid);
-}
-
-static void
-only_its_own_file_is_removed(void **state)
-{
-	struct fixture *f = *state;
-	struct reception *older = f->reception;
-	struct stat st;
-	int fd;
-
-	open_reception(f);
-	reception_free(older);
-	assert_int_equal(lstat(f->path, &st), 0);
-	fd = connect_to(f->path);
-	assert_true(fd >= 0);
-	close(fd);
-}
-
-static void
-what_is_no_socket_stays(void **state)
-{
-	struct fixture *f = *state;
-	struct err e = ERR_NONE;
-	struct reception *r = NULL;
-
-	reception_free(f->reception);
-	f->reception = NULL;
-	assert_int_equal(mkdir(f->path, 0700), 0);
-	assert_int_equal(reception_new(f->base, f->dir, &handlers, f, &r, &e), -EEXIST);
-	assert_null(r);
-	assert_string_equal(e.source, f->path);
-	assert_int_equal(rmdir(f->path), 0);
-	assert_int_equal(symlink("/etc/passwd", f->path), 0);
-	assert_int_equal(
-		reception_new(f->base, f->dir, &handlers, f, &r, NULL), -EEXIST);
-	assert_int_equal(unlink(f->path), 0);
-}
-
-static void
-a_place_that_qemu_cannot_dial_is_refused(void **state)
-{
-	struct fixture *f = *state;
-	char dir[200] = "/tmp/";
-	struct reception *r = NULL;
-	struct err e = ERR_NONE;
-
-	memset(dir + 5, 'x', sizeof(dir) - 6);
-	dir[sizeof(((struct sockaddr_un *)0)->sun_path) - strlen("/monitor.sock")] =
-		'\0';
-	assert_int_equal(
-		reception_new(f->base, dir, &handlers, f, &r, &e), -ENAMETOOLONG);
-	assert_non_null(strstr(e.text, "too long"));
-	dir[strlen(dir) - 1] = '\0'; /* just fits, but is not there */
-	assert_int_equal(reception_new(f->base, dir, &handlers, f, &r, NULL), -ENOENT);
-	assert_int_equal(
-		reception_new(f->base, "run", &handlers, f, &r, NULL), -EINVAL);
-	assert_int_equal(reception_new(f->base, "", &handlers, f, &r, NULL), -EINVAL);
-	assert_int_equal(
-		reception_new(f->base, "/tmp/\xff", &handlers, f, &r, NULL), -EILSEQ);
-	assert_null(r);
-}
-
-static void
-the_path_is_spelt_one_way(void **state)
-{
-	struct fixture *f = *state;
-
-	reception_free(f->reception);
-	str_copy(f->dir + strlen(f->dir), 4, "//");
-	open_reception(f);
-	assert_string_equal(reception_path(f->reception), f->path);
 }
 
 static void
@@ -658,14 +293,6 @@ main(void)
 		test(one_that_hangs_up_is_forgotten_in_silence),
 		test(the_newer_connection_of_a_process_counts),
 		test(of_too_many_that_wait_the_oldest_goes),
-		test(only_its_owner_may_connect),
-		test(the_file_is_never_wider),
-		test(the_socket_is_bound_to_its_own_name),
-		test(a_stale_file_is_replaced),
-		test(only_its_own_file_is_removed),
-		test(what_is_no_socket_stays),
-		test(a_place_that_qemu_cannot_dial_is_refused),
-		test(the_path_is_spelt_one_way),
 		test(it_may_be_freed_by_its_handlers),
 		test(no_descriptors_is_not_the_end),
 		test(a_flood_costs_nothing_that_lasts),
