@@ -13,10 +13,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -106,6 +108,55 @@ one_that_hangs_up_is_forgotten_in_silence(void **state)
 	assert_int_equal(count_fds(), fds);
 	assert_int_equal(reception_claim(f->reception, pid), -ENOENT);
 	assert_int_equal(f->strangers, 0);
+}
+
+/* In a pid namespace of its own, to which this process does not belong. */
+static int
+receive_one_without_a_pid(struct fixture *f)
+{
+	unsigned int ms;
+
+	open_reception(f);
+	ms = run_until(f, &f->strangers, 1, SOON_MS);
+	return f->stranger.pid == 0 && f->dialled == 0 && ms < RECEPTION_WAIT_MS ? 0
+										 : 1;
+}
+
+static void
+one_whose_process_cannot_be_named_is_sent_away(void **state)
+{
+	struct fixture *f = *state;
+	pid_t outer;
+	pid_t inner;
+	int status;
+	int fd;
+
+	reception_free(f->reception);
+	f->reception = NULL;
+	outer = fork();
+	if (outer == 0) {
+		if (unshare(CLONE_NEWPID) < 0)
+			_exit(77);
+		inner = fork();
+		if (inner == 0)
+			_exit(receive_one_without_a_pid(f));
+		status = 1;
+		(void)waitpid(inner, &status, 0);
+		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+	}
+	while ((fd = connect_to(f->path)) < 0 && waitpid(outer, &status, WNOHANG) == 0)
+		run_until(f, NULL, 0, 5);
+	if (fd >= 0)
+		assert_int_equal(waitpid(outer, &status, 0), outer);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		print_message("no other pid namespace is to be had\n");
+		return;
+	}
+	assert_true(fd >= 0 && WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_true(is_hung_up(fd));
+	close(fd);
+	assert_int_equal(unlink(f->path), 0);
 }
 
 static void
@@ -256,26 +307,20 @@ a_flood_costs_nothing_that_lasts(void **state)
 	assert_int_equal(count_fds(), fds);
 }
 
-/* All QEMUs of a large host dial again at once; the daemon was away for that moment. */
+/* All QEMUs of a large host dial again at once. One that was refused would end its
+ * dialler; one for which the queue has no place waits, as QEMU does. */
 static void
 a_thousand_at_once_are_served(void **state)
 {
 	struct fixture *f = *state;
-	int refused = 0;
-	int worst = 0;
 	pid_t pids[10];
-	uint64_t start;
+	unsigned int ms;
 
 	f->take = true;
-	for (size_t i = 0; i < ARRAY_LEN(pids); i++) {
-		pids[i] = start_dialler(f, 100, 0, &worst);
-		refused += worst != 0;
-	}
-	assert_int_equal(refused, 0);
-	start = now_ms();
-	run_until(f, &f->dialled, 1000, SOON_MS);
-	print_message("1000 connections that waited: served in %ju ms\n",
-		(uintmax_t)(now_ms() - start));
+	for (size_t i = 0; i < ARRAY_LEN(pids); i++)
+		pids[i] = start_dialler(f, 100, 0, NULL);
+	ms = run_until(f, &f->dialled, 1000, SOON_MS);
+	print_message("1000 connections at once: served in %u ms\n", ms);
 	assert_int_equal(f->strangers, 0);
 	for (size_t i = 0; i < ARRAY_LEN(pids); i++)
 		end(pids[i]);
@@ -291,6 +336,7 @@ main(void)
 		test(one_that_waits_can_be_claimed_with_what_it_said),
 		test(a_stranger_is_hung_up_on_in_time),
 		test(one_that_hangs_up_is_forgotten_in_silence),
+		test(one_whose_process_cannot_be_named_is_sent_away),
 		test(the_newer_connection_of_a_process_counts),
 		test(of_too_many_that_wait_the_oldest_goes),
 		test(it_may_be_freed_by_its_handlers),
