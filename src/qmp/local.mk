@@ -50,6 +50,10 @@ UNIT_TESTS += \
 	tests/unit/test_monitor \
 	tests/unit/test_monitor_qemu \
 	tests/unit/test_monitor_share \
+	tests/unit/test_private \
+	tests/unit/test_private_qemu \
+	tests/unit/test_reception \
+	tests/unit/test_reception_file \
 	tests/unit/test_session \
 	tests/unit/test_share \
 	tests/unit/test_qmp_stream
@@ -134,6 +138,23 @@ tests_unit_test_monitor_share_SOURCES = tests/unit/test_monitor_share.c $(qmp_fa
 	$(qmp_real)
 tests_unit_test_monitor_share_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_monitor_share_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+tests_unit_test_private_SOURCES = tests/unit/test_private.c $(qmp_transcripts) \
+	tests/unit/mutate.h
+tests_unit_test_private_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_private_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_private_qemu_SOURCES = tests/unit/test_private_qemu.c
+tests_unit_test_private_qemu_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_private_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+qmp_diallers = tests/unit/diallers.c tests/unit/diallers.h
+tests_unit_test_reception_SOURCES = tests/unit/test_reception.c $(qmp_diallers)
+tests_unit_test_reception_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_reception_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_reception_file_SOURCES = tests/unit/test_reception_file.c $(qmp_diallers)
+tests_unit_test_reception_file_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_reception_file_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_qmp_stream_SOURCES = tests/unit/test_qmp_stream.c \
 	tests/fuzz/fuzz_qmp_stream.c
