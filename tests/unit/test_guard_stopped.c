@@ -145,6 +145,33 @@ a_client_that_is_served_in_time_ends_nothing(void **state)
 	assert_false(world_is_ended(f->served, QUIET_MS));
 }
 
+/* As by a proxy, which accepts on the listener while it has the session. */
+static void
+clients_that_are_served_one_after_the_other_end_nothing(void **state)
+{
+	static const struct guard_terms terms = {.wait_ms = 100};
+	struct fixture *f = *state;
+	uint64_t limit_us = now_us() + 2000000;
+	unsigned int n = 0;
+	int waiter;
+
+	hold_and_stop(f, &terms);
+	while (now_us() < limit_us) {
+		int clients[] = {world_connect(&f->world), world_connect(&f->world)};
+
+		close(world_accept(&f->world));
+		close(world_accept(&f->world));
+		close(clients[0]);
+		close(clients[1]);
+		n += 2;
+	}
+	print_message("%u clients\n", n);
+	assert_false(world_is_ended(f->served, QUIET_MS));
+	waiter = world_connect(&f->world);
+	assert_true(world_is_ended(f->served, WORLD_LIMIT_MS));
+	close(waiter);
+}
+
 static void
 without_a_client_nothing_is_ended(void **state)
 {
@@ -511,6 +538,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		test(a_client_does_not_wait_for_a_stopped_daemon),
 		test(a_client_that_is_served_in_time_ends_nothing),
+		test(clients_that_are_served_one_after_the_other_end_nothing),
 		test(without_a_client_nothing_is_ended),
 		test(without_terms_a_client_waits),
 		test(a_lease_ends_the_session_of_a_stopped_daemon),
