@@ -7,8 +7,14 @@
  * the next client.
  *
  * A session is given up by shutdown(), which ends it for every copy. So sessions are
- * ended with shutdown() here too, never by close() alone; the guard sees that and drops
- * its copy. Descriptors passed in are copied, the caller keeps its own.
+ * ended with shutdown() here too, never by close() alone, also when connect() failed;
+ * the guard sees that and drops its copy. Descriptors passed in are copied, the caller
+ * keeps its own. A copy is one descriptor of the guard, which has the limit of this
+ * process (RLIMIT_NOFILE).
+ *
+ * No call here waits, with one exception: when the guard is behind by hundreds of
+ * messages, the first that finds no room waits for it up to 100 ms. Then the guard
+ * counts as dead.
  */
 #ifndef QMPIN_QMP_GUARD_H
 #define QMPIN_QMP_GUARD_H
@@ -26,8 +32,9 @@ struct guard;
  * nothing may be held; what was told to the old one is forgotten. */
 typedef void guard_handler(void *owner, bool alive);
 
-/** Fork a guard; another one when it dies (at once, then with back-off up to 30 s).
- * Never NULL: see guard_is_alive(). */
+/** Fork a guard, best before there are many descriptors and much memory; another one
+ * when it dies (at once, then with back-off up to 30 s). Never NULL: see
+ * guard_is_alive(). */
 struct guard *guard_new(struct event_base *base, guard_handler *on_change, void *owner);
 
 bool guard_is_alive(const struct guard *g);
@@ -47,7 +54,10 @@ MUST_CHECK int guard_watch(struct guard *g, uint64_t key, int listener, int pidf
 
 /* When a session is given up, besides the end of its process or of ours. 0: never. */
 struct guard_terms {
-	unsigned int wait_ms;  /* a client has waited so long (needs the listener) */
+	/* A client has waited so long for this session (needs the listener). One that
+	 * waits while others are served meanwhile, by a proxy, does not count, nor does
+	 * any while QEMU has not accepted the session. */
+	unsigned int wait_ms;
 	unsigned int lease_ms; /* so long after guard_hold(), in any case */
 	unsigned int drain_ms; /* its bytes have not been read for so long */
 	bool asked;	       /* answers are awaited */
@@ -55,21 +65,24 @@ struct guard_terms {
 
 /**
  * A session that is (about to be) held. To be called before connect(), since the
- * process may be stopped right after it.
+ * process may be stopped right after it. One that is given up before can never be
+ * connected (EINVAL).
  *
  * Returns 0 or -ESRCH (no guard: do not connect, or leave at once).
  */
 MUST_CHECK int guard_hold(
 	struct guard *g, uint64_t key, int session, const struct guard_terms *terms);
 
-/** Change the terms of the last session of @key; a new lease begins. */
+/** Change the terms of the last session of @key; a new lease begins. Who waits already
+ * does not wait longer by this. Returns 0 or -ESRCH. */
 MUST_CHECK int guard_renew(
 	struct guard *g, uint64_t key, const struct guard_terms *terms);
 
 /** Drop the copies for @key; sessions are not ended by this. */
 void guard_forget(struct guard *g, uint64_t key);
 
-/** End the guard. NULL is allowed. */
+/** End the guard, and the sessions that it has copies of. May be called in on_change.
+ * NULL is allowed. */
 void guard_free(struct guard *g);
 
 #endif

@@ -193,12 +193,15 @@ drop_source(struct child *c, int fd)
 	close(fd);
 }
 
-/* A client that waits is told once, or the loop would spin as long as it waits. */
+/* Edge-triggered: a queue that stays full is told once. Asking for it tells what is
+ * there already, which must not count as one more client each time. */
 static void
-watch_for_waiters(const struct child *c, const struct guard_vm *vm)
+watch_for_waiters(const struct child *c, struct guard_vm *vm)
 {
-	if (guard_table_wants_waiter(vm))
-		set_events(c, vm->listener, EPOLLIN | EPOLLONESHOT);
+	if (vm->armed || !guard_table_wants_waiter(vm))
+		return;
+	set_events(c, vm->listener, (uint32_t)(EPOLLIN | EPOLLET));
+	vm->armed = true;
 }
 
 static void
@@ -251,22 +254,32 @@ sample(const struct child *c, struct guard_session *s)
 static void
 prove(struct child *c, struct guard_session *s)
 {
-	struct guard_vm *vm = s->vm;
-
-	if (!listener_has_waiter(vm->listener)) {
-		guard_table_served(vm);
-		watch_for_waiters(c, vm);
-	} else if (accepted_ask(c->diag, s->fd) == 0) {
+	if (!listener_has_waiter(s->vm->listener))
+		guard_table_served(s->vm);
+	else if (accepted_ask(c->diag, s->fd) == 0)
 		guard_table_queued(s, now_us());
-	} else {
+	else if (guard_table_was_queued(s))
+		guard_table_accepted(s, now_us());
+	else
 		end_session(c, s);
-	}
+}
+
+static void
+look(struct guard_vm *vm)
+{
+	if (listener_has_waiter(vm->listener))
+		guard_table_waits_on(vm, now_us());
+	else
+		guard_table_served(vm);
 }
 
 static void
 take_step(struct child *c, const struct guard_todo *todo)
 {
 	switch (todo->step) {
+	case GUARD_LOOK:
+		look(todo->session->vm);
+		break;
 	case GUARD_PROVE:
 		prove(c, todo->session);
 		break;
@@ -324,6 +337,19 @@ on_process_end(struct child *c, struct guard_vm *vm)
 	unwatch(c, vm);
 }
 
+/* With nobody in the way it is not watched any more. One that was shut down hangs up
+ * whatever is asked of it: its process has ended, or will. */
+static void
+on_listener_event(const struct child *c, struct guard_vm *vm, uint32_t events)
+{
+	if ((events & EPOLLHUP) != 0)
+		return;
+	if (guard_table_wants_waiter(vm))
+		guard_table_waits(vm, now_us());
+	else
+		set_events(c, vm->listener, (uint32_t)EPOLLET);
+}
+
 static void
 on_session_event(struct child *c, struct guard_session *s, uint32_t events)
 {
@@ -347,7 +373,7 @@ take_watch(struct child *c, uint64_t key, int listener, int pidfd)
 	if (vm != NULL)
 		unwatch(c, vm);
 	vm = guard_table_watch(&c->table, key, listener, pidfd);
-	add_source(c, listener, SOURCE_LISTENER, vm, EPOLLONESHOT);
+	add_source(c, listener, SOURCE_LISTENER, vm, (uint32_t)EPOLLET);
 	add_source(c, pidfd, SOURCE_PROCESS, vm, EPOLLIN);
 	watch_for_waiters(c, vm);
 }
@@ -453,7 +479,7 @@ handle(struct child *c, const struct epoll_event *e)
 	case SOURCE_DAEMON:
 		return on_daemon_end(c);
 	case SOURCE_LISTENER:
-		guard_table_waits(s->object, now_us());
+		on_listener_event(c, s->object, e->events);
 		return true;
 	case SOURCE_PROCESS:
 		on_process_end(c, s->object);

@@ -91,6 +91,13 @@ drop_if_empty(struct guard_table *t, struct guard_vm *vm)
 	free(vm);
 }
 
+static void
+forget_who_waits(struct guard_vm *vm)
+{
+	vm->waiting_us = GUARD_TABLE_NEVER;
+	vm->armed = false;
+}
+
 struct guard_vm *
 guard_table_watch(struct guard_table *t, uint64_t key, int listener, int pidfd)
 {
@@ -98,7 +105,7 @@ guard_table_watch(struct guard_table *t, uint64_t key, int listener, int pidfd)
 
 	vm->listener = listener;
 	vm->pidfd = pidfd;
-	vm->waiting_us = GUARD_TABLE_NEVER;
+	forget_who_waits(vm);
 	return vm;
 }
 
@@ -107,7 +114,7 @@ guard_table_unwatch(struct guard_table *t, struct guard_vm *vm)
 {
 	vm->listener = -1;
 	vm->pidfd = -1;
-	vm->waiting_us = GUARD_TABLE_NEVER;
+	forget_who_waits(vm);
 	drop_if_empty(t, vm);
 }
 
@@ -129,25 +136,6 @@ guard_table_hold(struct guard_table *t, uint64_t key, int fd,
 	return s;
 }
 
-/* A session of the VM may be in somebody's way. */
-static bool
-is_in_the_way(const struct guard_vm *vm)
-{
-	for (const struct guard_session *s = vm->last; s != NULL; s = s->before) {
-		if (s->terms.wait_ms > 0)
-			return true;
-	}
-	return false;
-}
-
-/* Who waits while no session is in the way, waits for somebody else. */
-static void
-forget_who_waits(struct guard_vm *vm)
-{
-	if (!is_in_the_way(vm))
-		vm->waiting_us = GUARD_TABLE_NEVER;
-}
-
 /* Somebody who waits has waited since before, so held_us stays. */
 struct guard_session *
 guard_table_renew(struct guard_table *t, uint64_t key, const struct guard_terms *terms,
@@ -161,7 +149,8 @@ guard_table_renew(struct guard_table *t, uint64_t key, const struct guard_terms 
 	s->terms = *terms;
 	s->lease_us = after_ms(now_us, terms->lease_ms);
 	s->sample_us = GUARD_TABLE_NEVER;
-	forget_who_waits(vm);
+	if (!guard_table_wants_waiter(vm))
+		forget_who_waits(vm);
 	return s;
 }
 
@@ -176,7 +165,9 @@ guard_table_left(struct guard_table *t, struct guard_session *s)
 	*at = s->before;
 	t->n_sessions--;
 	free(s);
-	forget_who_waits(vm);
+	/* who waits while no session is in the way, waits for somebody else */
+	if (!guard_table_wants_waiter(vm))
+		forget_who_waits(vm);
 	drop_if_empty(t, vm);
 }
 
@@ -191,21 +182,56 @@ guard_table_not_ended(struct guard_session *s, uint64_t now_us)
 bool
 guard_table_wants_waiter(const struct guard_vm *vm)
 {
-	return vm->listener >= 0 && vm->waiting_us == GUARD_TABLE_NEVER &&
-	       is_in_the_way(vm);
+	const struct guard_session *s = vm->listener >= 0 ? vm->last : NULL;
+
+	while (s != NULL && s->terms.wait_ms == 0)
+		s = s->before;
+	return s != NULL;
 }
 
+/* QEMU's queue takes two: whoever came before the last two has been served, by a proxy
+ * perhaps. Where a queue takes more, clients that keep coming are a sign that it moves,
+ * and when it is full nobody comes. */
 void
 guard_table_waits(struct guard_vm *vm, uint64_t now_us)
 {
-	if (guard_table_wants_waiter(vm))
+	if (!guard_table_wants_waiter(vm))
+		return;
+	if (vm->waiting_us == GUARD_TABLE_NEVER) {
 		vm->waiting_us = now_us;
+		vm->looked_us = now_us;
+	} else {
+		vm->waiting_us = vm->came_us;
+	}
+	vm->came_us = now_us;
+}
+
+void
+guard_table_waits_on(struct guard_vm *vm, uint64_t now_us)
+{
+	vm->looked_us = now_us;
 }
 
 void
 guard_table_served(struct guard_vm *vm)
 {
 	vm->waiting_us = GUARD_TABLE_NEVER;
+	for (struct guard_session *s = vm->last; s != NULL; s = s->before)
+		s->queued_us = 0;
+}
+
+bool
+guard_table_was_queued(const struct guard_session *s)
+{
+	return s->queued_us > 0;
+}
+
+void
+guard_table_accepted(struct guard_session *s, uint64_t now_us)
+{
+	s->queued_us = 0;
+	s->held_us = now_us;
+	s->vm->looked_us = now_us;
 }
 
 void
@@ -249,16 +275,30 @@ guard_table_sample(struct guard_session *s, unsigned int bytes, uint64_t now_us)
 	s->sample_us = bytes > 0 ? next_sample_us(s, now_us) : GUARD_TABLE_NEVER;
 }
 
+static bool
+is_waited_for(const struct guard_session *s)
+{
+	return s->terms.wait_ms > 0 && s->vm->waiting_us != GUARD_TABLE_NEVER;
+}
+
 /* When the client that waits has waited too long for @s. */
 static uint64_t
 prove_us(const struct guard_session *s)
 {
-	uint64_t waiting_us = s->vm->waiting_us;
-
-	if (s->terms.wait_ms == 0 || waiting_us == GUARD_TABLE_NEVER)
+	if (!is_waited_for(s))
 		return GUARD_TABLE_NEVER;
-	return later_of(after_ms(later_of(waiting_us, s->held_us), s->terms.wait_ms),
+	return later_of(
+		after_ms(later_of(s->vm->waiting_us, s->held_us), s->terms.wait_ms),
 		s->queued_us);
+}
+
+/* In the queue, we would see nothing but ourselves. */
+static uint64_t
+look_us(const struct guard_session *s)
+{
+	if (!is_waited_for(s) || s->queued_us > 0)
+		return GUARD_TABLE_NEVER;
+	return s->vm->looked_us + s->terms.wait_ms * UINT64_C(1000) / GUARD_TABLE_LOOKS;
 }
 
 static struct guard_todo
@@ -271,6 +311,7 @@ next_of(struct guard_session *s, uint64_t now_us)
 		{GUARD_END, s->stuck >= GUARD_TABLE_SAMPLES ? 0 : s->lease_us},
 		{GUARD_SAMPLE, s->sample_us},
 		{GUARD_PROVE, prove_us(s)},
+		{GUARD_LOOK, look_us(s)},
 	};
 	struct guard_todo todo = {GUARD_SLEEP, NULL, GUARD_TABLE_NEVER};
 

@@ -19,6 +19,9 @@
 /* drain_ms is made of so many samples, so that a guard that was itself stopped does not
  * take that time for the daemon's. */
 #define GUARD_TABLE_SAMPLES 10u
+/* wait_ms is made of so many looks at the queue: where others are being served, one
+ * finds it empty. */
+#define GUARD_TABLE_LOOKS 8u
 
 struct guard_session;
 
@@ -27,7 +30,10 @@ struct guard_vm {
 	uint64_t key;
 	int listener; /* -1: not watched */
 	int pidfd;
-	uint64_t waiting_us;	    /* a client has been seen to wait at that time */
+	bool armed;	     /* the listener is watched; cleared by the table only */
+	uint64_t waiting_us; /* since when a client may have waited; NEVER: none */
+	uint64_t came_us;    /* when the last one came; with waiting_us */
+	uint64_t looked_us;  /* when one was last seen to wait; with waiting_us */
 	struct guard_session *last; /* the newest one */
 };
 
@@ -38,7 +44,7 @@ struct guard_session {
 	struct guard_terms terms;
 	uint64_t held_us;
 	uint64_t lease_us;  /* ends then */
-	uint64_t queued_us; /* not to be looked at before, for a client that waits */
+	uint64_t queued_us; /* is in the queue, to be looked at again then; 0: is not */
 	uint64_t sample_us; /* the next sample; NEVER: nothing is known to be pending */
 	unsigned int pending_bytes;
 	unsigned int stuck; /* samples in a row at which nothing had been read */
@@ -54,8 +60,10 @@ struct guard_table {
 
 enum guard_step {
 	GUARD_SLEEP,  /* until until_us */
+	GUARD_LOOK,   /* guard_table_served() or _waits_on() */
 	GUARD_PROVE,  /* a client has waited too long, if it still waits, and for this
-		       * session: guard_table_served(), _queued(), or end it */
+		       * session: guard_table_served(), _queued(), _accepted(), or end it
+		       */
 	GUARD_SAMPLE, /* guard_table_sample() with what is pending */
 	GUARD_END,    /* shut it down: guard_table_left(), or _not_ended() */
 };
@@ -89,18 +97,27 @@ void guard_table_left(struct guard_table *t, struct guard_session *s);
 /** It could not be ended: once more in a moment. */
 void guard_table_not_ended(struct guard_session *s, uint64_t now_us);
 
-/** The listener is to be watched for a client that waits: a session may be in its way,
- * and nobody is known to wait. */
+/** A session may be in the way of those who wait: the listener is to be watched for
+ * clients that come, one event for each, and armed to be set. */
 bool guard_table_wants_waiter(const struct guard_vm *vm);
 
-/** A client waits. */
+/** A client has come, or was found waiting when watching began. */
 void guard_table_waits(struct guard_vm *vm, uint64_t now_us);
+
+/** Looked: a client waits, be it another. */
+void guard_table_waits_on(struct guard_vm *vm, uint64_t now_us);
 
 /** No client waits any more. */
 void guard_table_served(struct guard_vm *vm);
 
 /** Clients wait, but this session is itself one of them: QEMU has not accepted it. */
 void guard_table_queued(struct guard_session *s, uint64_t now_us);
+
+/** It was one of them, and now QEMU has accepted it: the others wait for it from now
+ * on.
+ */
+bool guard_table_was_queued(const struct guard_session *s);
+void guard_table_accepted(struct guard_session *s, uint64_t now_us);
 
 /** The session is to be watched for bytes that come. */
 bool guard_table_wants_bytes(const struct guard_session *s);

@@ -122,12 +122,18 @@ world_accept(const struct world *w)
 	return fd;
 }
 
+/* One that is not connected hangs up (POLLHUP) all the time, which is no end. */
 bool
 world_is_ended(int fd, unsigned int ms)
 {
+	const struct timespec tick = {.tv_nsec = 1000000};
 	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+	uint64_t limit_us = now_us() + ms * UINT64_C(1000);
 
-	return poll(&p, 1, (int)ms) == 1 && (p.revents & (POLLRDHUP | POLLHUP)) != 0;
+	while (poll(&p, 1, (int)ms) == 1 && (p.revents & POLLRDHUP) == 0 &&
+		now_us() < limit_us)
+		nanosleep(&tick, NULL);
+	return (p.revents & POLLRDHUP) != 0;
 }
 
 /* -- daemons */

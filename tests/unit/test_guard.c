@@ -259,6 +259,28 @@ forgetting_ends_nothing(void **state)
 	close(served);
 }
 
+/* Closing a copy does not take it out of an epoll set while the original is open; its
+ * events would be taken for those of the next one of that number. */
+static void
+what_was_forgotten_is_not_mixed_up_with_the_next(void **state)
+{
+	struct fixture *f = *state;
+	int sessions[3];
+	int served[3];
+
+	served[0] = hold_served(f, KEY, &none, &sessions[0]);
+	guard_forget(f->guard, KEY);
+	served[1] = hold_served(f, KEY, &none, &sessions[1]);
+	wait_for_copies(guard_pid(f->guard), 1);
+	(void)shutdown(sessions[0], SHUT_RDWR);
+	served[2] = hold_served(f, KEY, &none, &sessions[2]);
+	wait_for_copies(guard_pid(f->guard), 2);
+	for (unsigned int i = 0; i < 3; i++) {
+		close(sessions[i]);
+		close(served[i]);
+	}
+}
+
 static void
 renewed_terms_count(void **state)
 {
@@ -527,6 +549,7 @@ main(void)
 		test(copies_go_with_the_sessions),
 		test(a_session_that_found_no_place_goes_too),
 		test(forgetting_ends_nothing),
+		test(what_was_forgotten_is_not_mixed_up_with_the_next),
 		test(renewed_terms_count),
 		test(a_killed_guard_is_replaced),
 		test(a_guard_that_is_found_dead_is_told_by_the_loop),

@@ -36,7 +36,7 @@ struct fixture {
 	bool runs;
 	struct guard_terms terms; /* for the daemon's session */
 	int served;		  /* QEMU's end of it */
-	int mine;		  /* and the daemon's, of a private one */
+	int mine;		  /* and the daemon's, where the test needs it */
 	int pairs[MANY][2];
 	bool has_child; /* of the daemon; it lives until this is closed: */
 	int lifeline[2];
@@ -50,7 +50,7 @@ setup(void **state)
 	if (f == NULL)
 		return -1;
 	world_init(&f->world);
-	f->served = -1;
+	f->served = f->mine = -1;
 	*state = f;
 	return 0;
 }
@@ -64,6 +64,8 @@ teardown(void **state)
 		daemon_kill(&f->daemon);
 	if (f->served >= 0)
 		close(f->served);
+	if (f->mine >= 0)
+		close(f->mine);
 	world_fini(&f->world);
 	free(f);
 	return 0;
@@ -143,6 +145,33 @@ a_client_that_is_served_in_time_ends_nothing(void **state)
 	assert_false(world_is_ended(f->served, QUIET_MS));
 }
 
+/* As by a proxy, which accepts on the listener while it has the session. */
+static void
+clients_that_are_served_one_after_the_other_end_nothing(void **state)
+{
+	static const struct guard_terms terms = {.wait_ms = 100};
+	struct fixture *f = *state;
+	uint64_t limit_us = now_us() + 2000000;
+	unsigned int n = 0;
+	int waiter;
+
+	hold_and_stop(f, &terms);
+	while (now_us() < limit_us) {
+		int clients[] = {world_connect(&f->world), world_connect(&f->world)};
+
+		close(world_accept(&f->world));
+		close(world_accept(&f->world));
+		close(clients[0]);
+		close(clients[1]);
+		n += 2;
+	}
+	print_message("%u clients\n", n);
+	assert_false(world_is_ended(f->served, QUIET_MS));
+	waiter = world_connect(&f->world);
+	assert_true(world_is_ended(f->served, WORLD_LIMIT_MS));
+	close(waiter);
+}
+
 static void
 without_a_client_nothing_is_ended(void **state)
 {
@@ -184,21 +213,21 @@ static void
 begin_to_stop_before_connect(struct daemon *d, void *arg)
 {
 	const struct fixture *f = arg;
-	int fd = world_socket();
 
 	watch(d);
-	if (guard_hold(d->guard, KEY, fd, &f->terms) < 0)
+	if (guard_hold(d->guard, KEY, f->mine, &f->terms) < 0)
 		_exit(99);
 	daemon_say(d, 0);
 	raise(SIGSTOP);
-	daemon_say(d, world_try_connect(d->world, fd));
-	(void)shutdown(fd, SHUT_RDWR);
+	daemon_say(d, world_try_connect(d->world, f->mine));
+	(void)shutdown(f->mine, SHUT_RDWR);
 }
 
 static void
 stop_before_connect(struct fixture *f, const struct guard_terms *terms)
 {
 	f->terms = *terms;
+	f->mine = world_socket();
 	start(f, begin_to_stop_before_connect);
 	daemon_await_stop(&f->daemon);
 }
@@ -210,7 +239,7 @@ a_session_that_connects_too_late_does_not_connect(void **state)
 	struct fixture *f = *state;
 
 	stop_before_connect(f, &terms);
-	wait_for_copies(f->daemon.guard_pid, WATCHED);
+	assert_true(world_is_ended(f->mine, WORLD_LIMIT_MS));
 	kill(f->daemon.pid, SIGCONT);
 	assert_int_equal(daemon_hear(&f->daemon), -EINVAL);
 }
@@ -224,7 +253,7 @@ a_client_need_not_fear_a_session_that_connects_late(void **state)
 
 	stop_before_connect(f, &terms);
 	waiter = world_connect(&f->world);
-	wait_for_copies(f->daemon.guard_pid, WATCHED);
+	assert_true(world_is_ended(f->mine, WORLD_LIMIT_MS));
 	kill(f->daemon.pid, SIGCONT);
 	assert_int_equal(daemon_hear(&f->daemon), -EINVAL);
 	close(waiter);
@@ -275,25 +304,24 @@ a_session_in_the_queue_is_in_nobodys_way(void **state)
 static void
 begin_to_drain(struct daemon *d, void *arg)
 {
-	static const struct guard_terms terms = {.drain_ms = 200};
 	const struct fixture *f = arg;
 
-	if (guard_hold(d->guard, KEY, f->mine, &terms) < 0)
+	if (guard_hold(d->guard, KEY, f->mine, &f->terms) < 0)
 		_exit(99);
 }
 
 static void
-make_private(struct fixture *f, daemon_begin *begin)
+make_private(struct fixture *f, daemon_begin *begin, unsigned int drain_ms)
 {
 	int pair[2];
 
+	f->terms = (struct guard_terms){.drain_ms = drain_ms};
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 				 0, pair),
 		0);
 	f->mine = pair[0];
 	f->served = pair[1];
 	start(f, begin);
-	close(pair[0]);
 }
 
 /* As QEMU sends events: what does not fit waits until a quarter of the buffer is used.
@@ -321,7 +349,7 @@ what_is_not_drained_is_ended(void **state)
 	struct fixture *f = *state;
 	uint64_t start_us;
 
-	make_private(f, begin_to_drain);
+	make_private(f, begin_to_drain, 200);
 	assert_false(world_is_ended(f->served, QUIET_MS));
 	start_us = now_us();
 	assert_false(send_events(f->served, WORLD_LIMIT_MS));
@@ -374,8 +402,8 @@ a_storm_of_events_that_are_read_ends_nothing(void **state)
 {
 	struct fixture *f = *state;
 
-	make_private(f, begin_to_read);
-	assert_true(send_events(f->served, 2000));
+	make_private(f, begin_to_read, 1000);
+	assert_true(send_events(f->served, 4000));
 	daemon_stop(&f->daemon);
 	assert_false(send_events(f->served, WORLD_LIMIT_MS));
 }
@@ -385,8 +413,8 @@ a_reader_that_falls_behind_is_not_one_that_stopped(void **state)
 {
 	struct fixture *f = *state;
 
-	make_private(f, begin_to_read_slowly);
-	assert_true(send_events(f->served, 2000));
+	make_private(f, begin_to_read_slowly, 1000);
+	assert_true(send_events(f->served, 4000));
 }
 
 /* -- a dead daemon */
@@ -510,6 +538,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		test(a_client_does_not_wait_for_a_stopped_daemon),
 		test(a_client_that_is_served_in_time_ends_nothing),
+		test(clients_that_are_served_one_after_the_other_end_nothing),
 		test(without_a_client_nothing_is_ended),
 		test(without_terms_a_client_waits),
 		test(a_lease_ends_the_session_of_a_stopped_daemon),

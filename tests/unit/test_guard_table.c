@@ -56,23 +56,26 @@ hold(struct fixture *f, const struct guard_terms *terms)
 	return guard_table_hold(&f->t, KEY, 10, terms, f->now_us);
 }
 
-/* Nothing is to be done until @ms from now, and then @step for @s. */
+/* Until @ms from now nothing is to be done but to look at who waits, and somebody does;
+ * and then @step for @s. */
 static void
 expect_after(struct fixture *f, uint64_t ms, enum guard_step step,
 	const struct guard_session *s)
 {
-	struct guard_todo todo;
+	uint64_t then_us = f->now_us + ms * MS;
+	struct guard_todo todo = guard_table_next(&f->t, f->now_us);
 
-	if (ms > 0) {
+	while (f->now_us < then_us || (todo.step == GUARD_LOOK && step != GUARD_LOOK)) {
+		if (todo.step == GUARD_LOOK) {
+			guard_table_waits_on(todo.session->vm, f->now_us);
+		} else {
+			assert_int_equal(todo.step, GUARD_SLEEP);
+			assert_null(todo.session);
+			assert_in_range(todo.until_us, f->now_us + 1, then_us);
+			f->now_us = todo.until_us;
+		}
 		todo = guard_table_next(&f->t, f->now_us);
-		assert_int_equal(todo.step, GUARD_SLEEP);
-		assert_null(todo.session);
-		assert_int_equal(todo.until_us, f->now_us + ms * MS);
-		f->now_us += ms * MS;
-		todo = guard_table_next(&f->t, f->now_us - 1);
-		assert_int_equal(todo.step, GUARD_SLEEP);
 	}
-	todo = guard_table_next(&f->t, f->now_us);
 	assert_int_equal(todo.step, step);
 	assert_ptr_equal(todo.session, s);
 }
@@ -108,7 +111,7 @@ a_session_without_terms_is_never_given_up(void **state)
 }
 
 static void
-a_client_that_waits_too_long_is_looked_at(void **state)
+a_client_that_waits_too_long_is_in_our_way(void **state)
 {
 	struct fixture *f = *state;
 	const struct guard_session *s = hold(f, &waits);
@@ -117,7 +120,6 @@ a_client_that_waits_too_long_is_looked_at(void **state)
 	expect_nothing(f);
 	f->now_us += 700 * MS;
 	guard_table_waits(f->vm, f->now_us);
-	assert_false(guard_table_wants_waiter(f->vm));
 	expect_after(f, 20, GUARD_PROVE, s);
 }
 
@@ -131,10 +133,57 @@ a_client_that_was_served_starts_nothing(void **state)
 	expect_after(f, 20, GUARD_PROVE, s);
 	guard_table_served(f->vm);
 	expect_nothing(f);
-	assert_true(guard_table_wants_waiter(f->vm));
 	f->now_us += 30 * MS;
 	guard_table_waits(f->vm, f->now_us);
 	expect_after(f, 20, GUARD_PROVE, s);
+}
+
+static void
+the_queue_is_looked_at_in_between(void **state)
+{
+	struct fixture *f = *state;
+	const struct guard_session *s = hold(f, &waits);
+	struct guard_todo todo;
+
+	guard_table_waits(f->vm, f->now_us);
+	for (unsigned int i = 1; i < GUARD_TABLE_LOOKS; i++) {
+		todo = guard_table_next(&f->t, f->now_us);
+		assert_int_equal(todo.step, GUARD_SLEEP);
+		f->now_us = todo.until_us;
+		assert_int_equal(f->now_us, START + i * 2500);
+		expect_after(f, 0, GUARD_LOOK, s);
+		guard_table_waits_on(f->vm, f->now_us);
+	}
+	guard_table_served(f->vm);
+	expect_nothing(f);
+}
+
+/* The queue takes two. */
+static void
+clients_that_keep_coming_are_being_served(void **state)
+{
+	struct fixture *f = *state;
+	const struct guard_session *s = hold(f, &waits);
+
+	for (unsigned int i = 0; i < 1000; i++) {
+		guard_table_waits(f->vm, f->now_us);
+		f->now_us += 9 * MS;
+		guard_table_waits_on(f->vm, f->now_us);
+	}
+	/* the last two came 18 and 9 ms ago */
+	expect_after(f, 2, GUARD_PROVE, s);
+}
+
+static void
+the_second_in_the_queue_does_not_help_the_first(void **state)
+{
+	struct fixture *f = *state;
+	const struct guard_session *s = hold(f, &waits);
+
+	guard_table_waits(f->vm, f->now_us);
+	f->now_us += 2 * MS;
+	guard_table_waits(f->vm, f->now_us);
+	expect_after(f, 18, GUARD_PROVE, s);
 }
 
 static void
@@ -159,8 +208,10 @@ a_new_session_does_not_inherit_the_wait(void **state)
 	struct fixture *f = *state;
 	struct guard_session *s = hold(f, &waits);
 
+	f->vm->armed = true;
 	guard_table_waits(f->vm, f->now_us);
 	guard_table_left(&f->t, s);
+	assert_false(f->vm->armed);
 	guard_table_waits(f->vm, f->now_us);
 	f->now_us += 500 * MS;
 	s = hold(f, &waits);
@@ -212,6 +263,27 @@ a_session_in_the_queue_is_looked_at_again(void **state)
 		looks++;
 	}
 	assert_in_range(looks, 4 * 56, 4 * 60 + 60);
+}
+
+static void
+a_session_that_leaves_the_queue_is_waited_for_from_then(void **state)
+{
+	struct fixture *f = *state;
+	struct guard_session *s = hold(f, &waits);
+
+	guard_table_waits(f->vm, f->now_us);
+	assert_false(guard_table_was_queued(s));
+	expect_after(f, 20, GUARD_PROVE, s);
+	guard_table_queued(s, f->now_us);
+	expect_after(f, 10, GUARD_PROVE, s);
+	assert_true(guard_table_was_queued(s));
+	guard_table_accepted(s, f->now_us);
+	assert_false(guard_table_was_queued(s));
+	expect_after(f, 20, GUARD_PROVE, s);
+	guard_table_queued(s, f->now_us);
+	guard_table_served(f->vm);
+	assert_false(guard_table_was_queued(s));
+	expect_nothing(f);
 }
 
 static void
@@ -395,12 +467,16 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		test(an_empty_table_sleeps_for_ever),
 		test(a_session_without_terms_is_never_given_up),
-		test(a_client_that_waits_too_long_is_looked_at),
+		test(a_client_that_waits_too_long_is_in_our_way),
 		test(a_client_that_was_served_starts_nothing),
+		test(the_queue_is_looked_at_in_between),
+		test(clients_that_keep_coming_are_being_served),
+		test(the_second_in_the_queue_does_not_help_the_first),
 		test(waiting_counts_from_the_hold),
 		test(a_new_session_does_not_inherit_the_wait),
 		test(no_listener_no_waiting),
 		test(a_session_in_the_queue_is_looked_at_again),
+		test(a_session_that_leaves_the_queue_is_waited_for_from_then),
 		test(a_lease_ends_whatever_happens),
 		test(renewing_begins_a_new_lease_of_the_last_session),
 		test(renewing_does_not_make_a_client_wait_longer),
