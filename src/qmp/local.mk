@@ -1,21 +1,32 @@
 noinst_LIBRARIES += src/libqmp.a
 src_libqmp_a_SOURCES = \
+	src/qmp/answer.c src/qmp/answer.h \
 	src/qmp/backlog.c src/qmp/backlog.h \
 	src/qmp/backoff.c src/qmp/backoff.h \
+	src/qmp/caller.c src/qmp/caller.h \
+	src/qmp/callers.c src/qmp/callers.h \
 	src/qmp/dial.c src/qmp/dial.h \
 	src/qmp/event.h \
 	src/qmp/facts.c src/qmp/facts.h \
+	src/qmp/fdpass.c src/qmp/fdpass.h \
 	src/qmp/frame.c src/qmp/frame.h \
 	src/qmp/guard.c src/qmp/guard.h \
+	src/qmp/jstring.c src/qmp/jstring.h \
 	src/qmp/link.c src/qmp/link.h \
 	src/qmp/listener.c src/qmp/listener.h \
+	src/qmp/member.c src/qmp/member.h \
 	src/qmp/message.c src/qmp/message.h \
 	src/qmp/monitor.c src/qmp/monitor.h \
+	src/qmp/mux.c src/qmp/mux.h \
 	src/qmp/private.c src/qmp/private.h \
 	src/qmp/proxy.c src/qmp/proxy.h \
 	src/qmp/reception.c src/qmp/reception.h \
+	src/qmp/reply.c src/qmp/reply.h \
+	src/qmp/request.c src/qmp/request.h \
+	src/qmp/seat.c src/qmp/seat.h \
 	src/qmp/session.c src/qmp/session.h \
-	src/qmp/share.c src/qmp/share.h
+	src/qmp/share.c src/qmp/share.h \
+	src/qmp/token.c src/qmp/token.h
 src_libqmp_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 
 EXTRA_DIST += \
