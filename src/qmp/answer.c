@@ -30,7 +30,7 @@ answer_error(
 	strbuf_adds(out, "{");
 	if (id.len > 0) {
 		strbuf_adds(out, "\"id\": ");
-		jstring_compact(id, out);
+		jstring_lay_out(id, out);
 		strbuf_adds(out, ", ");
 	}
 	strbuf_addf(out, "\"error\": {\"class\": \"%s\", \"desc\": \"", class);
@@ -44,7 +44,7 @@ answer_success(struct frame_span id, struct strbuf *out)
 	strbuf_adds(out, "{\"return\": {}");
 	if (id.len > 0) {
 		strbuf_adds(out, ", \"id\": ");
-		jstring_compact(id, out);
+		jstring_lay_out(id, out);
 	}
 	strbuf_adds(out, "}\r\n");
 }

@@ -207,7 +207,7 @@ caller_take(struct caller *c, const char *id, struct strbuf *out, struct strbuf 
 	int fd = -1;
 
 	request_format(&c->request, id, out);
-	jstring_compact(c->request.id, own_id);
+	jstring_lay_out(c->request.id, own_id);
 	if (c->needs_fd && c->n_fds > 0) {
 		fd = c->fds[0];
 		discard_fds(c, 1, d);

@@ -258,8 +258,20 @@ requote(char c, char quote, bool escaped, struct strbuf *out)
 		strbuf_add(out, &c, 1);
 }
 
+/* One byte outside of strings. */
+static void
+lay_out_byte(char c, struct strbuf *out)
+{
+	if (c == '"' || c == '\'')
+		strbuf_adds(out, "\"");
+	else if (c == ',' || c == ':')
+		strbuf_addf(out, "%c ", c);
+	else if (c != ' ' && c != '\t' && c != '\r' && c != '\n')
+		strbuf_add(out, &c, 1);
+}
+
 void
-jstring_compact(struct frame_span value, struct strbuf *out)
+jstring_lay_out(struct frame_span value, struct strbuf *out)
 {
 	bool escaped = false;
 	char quote = '\0';
@@ -268,12 +280,8 @@ jstring_compact(struct frame_span value, struct strbuf *out)
 		char c = value.bytes[i];
 
 		if (quote == '\0') {
-			if (c == '"' || c == '\'')
-				quote = c;
-			if (quote != '\0')
-				strbuf_adds(out, "\"");
-			else if (c != '\0' && strchr(" \t\r\n", c) == NULL)
-				strbuf_add(out, &c, 1);
+			quote = c == '"' || c == '\'' ? c : '\0';
+			lay_out_byte(c, out);
 		} else if (!escaped && c == '\\') {
 			escaped = true;
 		} else if (!escaped && c == quote) {

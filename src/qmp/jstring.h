@@ -37,8 +37,8 @@ MUST_CHECK int jstring_decode(struct frame_span string, char *buf, size_t size);
  * becomes U+FFFD. */
 void jstring_escape(const char *bytes, size_t len, struct strbuf *out);
 
-/** Append a JSON value (one that QEMU takes) on one line: blanks between tokens left
- * out, strings in double quotes, all else as it is. */
-void jstring_compact(struct frame_span value, struct strbuf *out);
+/** Append a JSON value (one that QEMU takes) on one line: blanks between tokens as QEMU
+ * sets them, strings in double quotes, all else as it is. */
+void jstring_lay_out(struct frame_span value, struct strbuf *out);
 
 #endif

@@ -43,6 +43,7 @@ UNIT_TESTS += \
 	tests/unit/test_message \
 	tests/unit/test_monitor \
 	tests/unit/test_monitor_qemu \
+	tests/unit/test_proxy_qemu \
 	tests/unit/test_session \
 	tests/unit/test_share \
 	tests/unit/test_qmp_stream
@@ -80,6 +81,12 @@ tests_unit_test_monitor_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 tests_unit_test_monitor_qemu_SOURCES = tests/unit/test_monitor_qemu.c $(qmp_fakes)
 tests_unit_test_monitor_qemu_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_monitor_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+proxy_fakes = tests/unit/proxy_host.c tests/unit/proxy_host.h
+
+tests_unit_test_proxy_qemu_SOURCES = tests/unit/test_proxy_qemu.c $(proxy_fakes)
+tests_unit_test_proxy_qemu_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_proxy_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS) -lpthread
 
 tests_unit_test_qmp_stream_SOURCES = tests/unit/test_qmp_stream.c \
 	tests/fuzz/fuzz_qmp_stream.c

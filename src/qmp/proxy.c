@@ -112,7 +112,8 @@ destroy(struct proxy *p)
 	free(p);
 }
 
-static void
+/* Returns whether something came. */
+static bool
 read_upstream(struct proxy *p)
 {
 	char bytes[READ_SIZE];
@@ -121,7 +122,7 @@ read_upstream(struct proxy *p)
 	ssize_t n;
 
 	if (!mux_upstream_wants(p->mux))
-		return;
+		return false;
 	n = fdpass_recv(p->upstream, bytes, sizeof(bytes), fds, &n_fds);
 	while (n_fds > 0)
 		close(fds[--n_fds]);
@@ -129,6 +130,7 @@ read_upstream(struct proxy *p)
 		mux_upstream_feed(p->mux, (struct frame_span){bytes, (size_t)n});
 	else if (n != -EAGAIN)
 		mux_upstream_end(p->mux, (int)n);
+	return n > 0;
 }
 
 /* Returns whether some bytes went. Failures are seen by reading, after what QEMU said
@@ -243,13 +245,11 @@ obey(struct proxy *p)
 static void
 settle(struct proxy *p)
 {
-	bool moved = true;
-
-	while (moved && !is_over(p)) {
-		moved = flush_all(p);
+	(void)flush_all(p);
+	do {
 		while (!is_over(p) && obey(p))
-			moved = true;
-	}
+			continue;
+	} while (!is_over(p) && flush_all(p));
 }
 
 static void
@@ -327,10 +327,8 @@ on_upstream_readable(evutil_socket_t fd, short what, void *owner)
 	(void)fd;
 	(void)what;
 	enter(p);
-	for (int i = 0; i < READS_PER_TURN && !is_over(p); i++) {
-		read_upstream(p);
+	for (int i = 0; i < READS_PER_TURN && !is_over(p) && read_upstream(p); i++)
 		settle(p);
-	}
 	leave(p);
 }
 
@@ -414,7 +412,7 @@ on_deadline(evutil_socket_t fd, short what, void *owner)
 	(void)fd;
 	(void)what;
 	enter(p);
-	read_upstream(p);
+	(void)read_upstream(p);
 	for (struct seat *s = p->seats; s != NULL && p->finish; s = s->next)
 		seat_read(s);
 	if (p->finish)
