@@ -84,7 +84,7 @@ read_unicode(struct reader *r)
 		r->at += 4;
 		return 0x10000 + ((high & 0x3ff) << 10) + (low & 0x3ff);
 	}
-	left = r->end - start;
+	left = r->end + 1 - start; /* QEMU quotes the closing quote too */
 	r->bad = (struct frame_span){start, left < 6 ? (size_t)left : 6};
 	return fail(r, "is not a valid Unicode character");
 }

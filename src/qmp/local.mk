@@ -31,6 +31,7 @@ src_libqmp_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 
 EXTRA_DIST += \
 	tests/data/qmp \
+	tests/fuzz/corpus/mux \
 	tests/fuzz/corpus/qmp_stream \
 	tests/fuzz/qmp_stream.dict
 
@@ -110,3 +111,9 @@ tests_fuzz_fuzz_qmp_stream_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_C
 tests_fuzz_fuzz_qmp_stream_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_qmp_stream_LDADD = $(LINK_QMP)
 endif
+
+FUZZERS += tests/fuzz/fuzz_mux
+tests_fuzz_fuzz_mux_SOURCES = tests/fuzz/fuzz_mux.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_mux_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_mux_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_mux_LDADD = $(LINK_QMP)
