@@ -197,7 +197,7 @@ caller_wants_input(const struct caller *c)
 bool
 caller_is_done(const struct caller *c)
 {
-	return c->eof && !c->waiting && c->in.len == 0 && c->out.len == 0;
+	return c->eof && !c->waiting && !c->asking && c->in.len == 0 && c->out.len == 0;
 }
 
 int
@@ -214,6 +214,7 @@ caller_take(struct caller *c, const char *id, struct strbuf *out, struct strbuf 
 	}
 	c->waiting = false;
 	c->needs_fd = false;
+	c->asking = true;
 	request_fini(&c->request);
 	return fd;
 }
@@ -251,4 +252,11 @@ caller_forget_held(struct caller *c)
 	c->out.len -= c->held;
 	c->out.s[c->out.len] = '\0';
 	c->held = 0;
+}
+
+void
+caller_answered(struct caller *c)
+{
+	caller_release(c);
+	c->asking = false;
 }

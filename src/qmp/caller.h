@@ -50,6 +50,8 @@ struct caller {
 	bool silenced;	 /* it is only told what is in out, then dropped for why */
 	bool waiting;	 /* request is a command whose turn has not come */
 	bool needs_fd;	 /* the request does */
+	bool asking;	 /* a command of its own is under way: until that is answered it
+			  * is told nothing else, save events before the reply */
 	bool dropped;	 /* for why */
 	int drop_err;
 	struct err why;
@@ -99,9 +101,12 @@ void caller_tell_event(struct caller *c, struct frame_span event);
 
 /** Part of its reply was appended to out, which had @before bytes. */
 void caller_hold(struct caller *c, size_t before);
-/** The reply is the right one; or it is not, and what was held is forgotten. */
+/** What is held is for it, though more of it is to come. */
 void caller_release(struct caller *c);
+/** What is held is not for it. */
 void caller_forget_held(struct caller *c);
+/** Its reply is whole. */
+void caller_answered(struct caller *c);
 
 /** To be dropped; the first reason counts. */
 void caller_drop(struct caller *c, int err, const char *why);

@@ -85,12 +85,12 @@ callers_next(struct callers *cs)
 }
 
 struct caller *
-callers_departed(const struct callers *cs, const struct caller *asker)
+callers_departed(const struct callers *cs)
 {
 	for (size_t i = 0; i < cs->n; i++) {
 		struct caller *c = cs->all[i];
 
-		if (c->dropped || (c != asker && caller_is_done(c)))
+		if (c->dropped || caller_is_done(c))
 			return c;
 	}
 	return NULL;

@@ -33,8 +33,8 @@ uint64_t callers_deadline_us(const struct callers *cs);
 /** The next one in turn that is ready, NULL: none. Its turn is over with this. */
 struct caller *callers_next(struct callers *cs);
 
-/** One that is dropped, or done and not the @asker; NULL: none. */
-struct caller *callers_departed(const struct callers *cs, const struct caller *asker);
+/** One that is dropped or done; NULL: none. */
+struct caller *callers_departed(const struct callers *cs);
 
 /** One has a command that is not sent, or may have. */
 bool callers_are_waiting(const struct callers *cs);

@@ -44,7 +44,11 @@ UNIT_TESTS += \
 	tests/unit/test_message \
 	tests/unit/test_monitor \
 	tests/unit/test_monitor_qemu \
+	tests/unit/test_mux \
+	tests/unit/test_proxy \
 	tests/unit/test_proxy_qemu \
+	tests/unit/test_reply \
+	tests/unit/test_request \
 	tests/unit/test_session \
 	tests/unit/test_share \
 	tests/unit/test_qmp_stream
@@ -84,6 +88,22 @@ tests_unit_test_monitor_qemu_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_monitor_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 proxy_fakes = tests/unit/proxy_host.c tests/unit/proxy_host.h
+
+tests_unit_test_mux_SOURCES = tests/unit/test_mux.c
+tests_unit_test_mux_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_mux_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_reply_SOURCES = tests/unit/test_reply.c
+tests_unit_test_reply_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_reply_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_request_SOURCES = tests/unit/test_request.c
+tests_unit_test_request_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_request_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_proxy_SOURCES = tests/unit/test_proxy.c $(proxy_fakes)
+tests_unit_test_proxy_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_proxy_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_proxy_qemu_SOURCES = tests/unit/test_proxy_qemu.c $(proxy_fakes)
 tests_unit_test_proxy_qemu_CPPFLAGS = $(qmp_test_cppflags)

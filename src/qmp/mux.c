@@ -89,8 +89,10 @@ close_down(struct mux *m, int err)
 		return;
 	set_state(m, MUX_CLOSING);
 	m->end_err = err;
-	if (m->asker != NULL)
+	if (m->asker != NULL) {
 		caller_forget_held(m->asker);
+		caller_answered(m->asker);
+	}
 	m->asker = NULL;
 	m->asking = false;
 	m->paused = false;
@@ -343,7 +345,7 @@ on_reply(struct mux *m)
 {
 	if (is_answer(m)) {
 		if (m->asker != NULL)
-			caller_release(m->asker);
+			caller_answered(m->asker);
 		m->tell_changed |= m->may_change;
 		m->asker = NULL;
 		m->asking = false;
@@ -498,7 +500,7 @@ static enum mux_tell
 find_client(struct mux *m, struct mux_told *told)
 {
 	bool may_ask = m->state == MUX_OPEN && !m->asking && m->out.len == 0;
-	struct caller *c = callers_departed(&m->clients, m->asker);
+	struct caller *c = callers_departed(&m->clients);
 	enum mux_tell tell = MUX_LEFT;
 
 	if (c == NULL && may_ask) {
