@@ -153,7 +153,8 @@ take_requests(struct caller *c, uint64_t now_us)
 {
 	struct frame_span in = {strbuf_text(&c->in), c->in.len};
 
-	while (in.len > 0 && !c->waiting && !c->silenced && c->out.len < CALLER_OUT_MAX)
+	while (in.len > 0 && !c->waiting && !c->asking && !c->silenced &&
+		c->out.len < CALLER_OUT_MAX)
 		on_verdict(c, request_feed(&c->request, &in), now_us);
 	if (c->silenced || in.len == 0)
 		strbuf_fini(&c->in);
