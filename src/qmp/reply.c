@@ -335,7 +335,7 @@ reply_feed(struct reply *r, struct frame_span *in, const char *id, struct strbuf
 		in->bytes++;
 		in->len--;
 	}
-	flush_run(&to, in->bytes);
+	flush_run(&to, told == REPLY_BROKEN ? in->bytes - 1 : in->bytes);
 	if (r->ended)
 		r->id[r->id_len < sizeof(r->id) ? r->id_len : 0] = '\0';
 	return told;
