@@ -1,11 +1,15 @@
 noinst_LIBRARIES += src/libqmp.a
 src_libqmp_a_SOURCES = \
+	src/qmp/answer.c src/qmp/answer.h \
 	src/qmp/backlog.c src/qmp/backlog.h \
 	src/qmp/backoff.c src/qmp/backoff.h \
+	src/qmp/caller.c src/qmp/caller.h \
+	src/qmp/callers.c src/qmp/callers.h \
 	src/qmp/dial.c src/qmp/dial.h \
 	src/qmp/door.c src/qmp/door.h \
 	src/qmp/event.h \
 	src/qmp/facts.c src/qmp/facts.h \
+	src/qmp/fdpass.c src/qmp/fdpass.h \
 	src/qmp/frame.c src/qmp/frame.h \
 	src/qmp/accepted.c src/qmp/accepted.h \
 	src/qmp/ending.c src/qmp/ending.h \
@@ -14,20 +18,28 @@ src_libqmp_a_SOURCES = \
 	src/qmp/guard_process.c src/qmp/guard_process.h \
 	src/qmp/guard_table.c src/qmp/guard_table.h \
 	src/qmp/guard_wire.c src/qmp/guard_wire.h \
+	src/qmp/jstring.c src/qmp/jstring.h \
 	src/qmp/link.c src/qmp/link.h \
 	src/qmp/listener.c src/qmp/listener.h \
+	src/qmp/member.c src/qmp/member.h \
 	src/qmp/message.c src/qmp/message.h \
 	src/qmp/monitor.c src/qmp/monitor.h src/qmp/monitor_state.h \
 	src/qmp/monitor_line.c src/qmp/monitor_visit.c \
+	src/qmp/mux.c src/qmp/mux.h \
 	src/qmp/private.c src/qmp/private.h \
 	src/qmp/proxy.c src/qmp/proxy.h \
 	src/qmp/reception.c src/qmp/reception.h \
+	src/qmp/reply.c src/qmp/reply.h \
+	src/qmp/request.c src/qmp/request.h \
+	src/qmp/seat.c src/qmp/seat.h \
 	src/qmp/session.c src/qmp/session.h \
-	src/qmp/share.c src/qmp/share.h
+	src/qmp/share.c src/qmp/share.h \
+	src/qmp/token.c src/qmp/token.h
 src_libqmp_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 
 EXTRA_DIST += \
 	tests/data/qmp \
+	tests/fuzz/corpus/mux \
 	tests/fuzz/corpus/qmp_stream \
 	tests/fuzz/qmp_stream.dict
 
@@ -54,6 +66,11 @@ UNIT_TESTS += \
 	tests/unit/test_private_qemu \
 	tests/unit/test_reception \
 	tests/unit/test_reception_file \
+	tests/unit/test_mux \
+	tests/unit/test_proxy \
+	tests/unit/test_proxy_qemu \
+	tests/unit/test_reply \
+	tests/unit/test_request \
 	tests/unit/test_session \
 	tests/unit/test_share \
 	tests/unit/test_qmp_stream
@@ -155,6 +172,27 @@ tests_unit_test_reception_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 tests_unit_test_reception_file_SOURCES = tests/unit/test_reception_file.c $(qmp_diallers)
 tests_unit_test_reception_file_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_reception_file_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+proxy_fakes = tests/unit/proxy_host.c tests/unit/proxy_host.h
+
+tests_unit_test_mux_SOURCES = tests/unit/test_mux.c
+tests_unit_test_mux_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_mux_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_reply_SOURCES = tests/unit/test_reply.c
+tests_unit_test_reply_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_reply_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_request_SOURCES = tests/unit/test_request.c
+tests_unit_test_request_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_request_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_proxy_SOURCES = tests/unit/test_proxy.c $(proxy_fakes)
+tests_unit_test_proxy_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_proxy_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_proxy_qemu_SOURCES = tests/unit/test_proxy_qemu.c $(proxy_fakes)
+tests_unit_test_proxy_qemu_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_proxy_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS) -lpthread
 
 tests_unit_test_qmp_stream_SOURCES = tests/unit/test_qmp_stream.c \
 	tests/fuzz/fuzz_qmp_stream.c
@@ -178,3 +216,9 @@ tests_fuzz_fuzz_qmp_stream_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_C
 tests_fuzz_fuzz_qmp_stream_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_qmp_stream_LDADD = $(LINK_QMP)
 endif
+
+FUZZERS += tests/fuzz/fuzz_mux
+tests_fuzz_fuzz_mux_SOURCES = tests/fuzz/fuzz_mux.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_mux_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_mux_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_mux_LDADD = $(LINK_QMP)

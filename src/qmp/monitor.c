@@ -288,6 +288,12 @@ monitor_share(const struct monitor *m)
 	return m->share;
 }
 
+bool
+monitor_dial_in(struct monitor *m, int fd)
+{
+	return monitor_line_dial_in(m, fd);
+}
+
 void
 monitor_release(struct monitor *m)
 {

@@ -256,7 +256,7 @@ monitor_line_claim(struct monitor *m)
 }
 
 bool
-monitor_dial_in(struct monitor *m, int fd)
+monitor_line_dial_in(struct monitor *m, int fd)
 {
 	if (m->pid == 0 || m->finishing)
 		return false;

@@ -120,6 +120,8 @@ bool monitor_line_begin_setup(struct monitor *m);
 /* An answer for the steps. True: they are done. */
 bool monitor_line_on_answer(struct monitor *m, const struct session_told *told);
 void monitor_line_on_patience(evutil_socket_t fd, short what, void *owner);
+/* See monitor_dial_in(). */
+bool monitor_line_dial_in(struct monitor *m, int fd);
 /* See whether the process has dialled in already. */
 void monitor_line_claim(struct monitor *m);
 /* Tell the guard of the session there is. */

@@ -28,7 +28,8 @@ struct proxy_handlers {
 	void (*on_changed)(void *owner);
 	/* A client was dropped, and why. */
 	void (*on_client_dropped)(void *owner, const struct err *why);
-	/* The session has ended; nothing follows. @why: -ETIMEDOUT, -EPROTO, ... */
+	/* The session has ended; nothing follows. @err: 0 after proxy_finish(),
+	 * -ECONNRESET (QEMU closed it), -ETIMEDOUT, -EPROTO, ... */
 	void (*on_end)(void *owner, int err, const struct err *why);
 };
 
@@ -37,8 +38,9 @@ struct proxy_options {
 	const struct clock *clock;
 	unsigned int session_ms;  /* connect to capabilities (5000) */
 	unsigned int clients_max; /* more wait in the socket's queue (64) */
-	unsigned int slow_ms;	  /* a client that takes nothing for so long is dropped
-				   * when others wait for it (1000) */
+	unsigned int slow_ms;	  /* a client that does not take 128 KiB of a long
+				   * reply in this time is dropped: meanwhile QEMU
+				   * cannot answer others (1000) */
 };
 
 /**
@@ -56,10 +58,11 @@ struct proxy *proxy_new(struct event_base *base, int upstream, int listener,
  * on_up. Returns the descriptor, owned by the caller, or a negative errno. */
 MUST_CHECK int proxy_join(struct proxy *p);
 
-/** A command of a client is on its way: ending now could cut it short. */
+/** A command of a client is on its way, or waits for its turn: ending now could cut it
+ * short. */
 bool proxy_is_busy(const struct proxy *p);
 
-/** Accept and forward nothing new; on_end (0) comes once what is under way is answered
+/** Accept nothing new; on_end (0) comes once what clients have said so far is answered
  * and delivered, at the latest after a second. */
 void proxy_finish(struct proxy *p);
 
