@@ -38,6 +38,7 @@ struct tally_plug {
 	uint64_t pinned_us; /* its mask has one CPU; 0: not looked at, or not in time */
 	unsigned int socket;
 	unsigned int index;
+	unsigned int n_cpus; /* of its first mask that was seen */
 	int tid;
 };
 

@@ -58,7 +58,7 @@ def hammered(host, d, vms, what):
 def way_on(way, version):
     def run(host):
         qemu(version)
-        vms = start_vms(host, version, range(100, 103), vcpus=1, maxcpus=8)
+        vms = start_vms(host, version, range(100, 103), vcpus=2, maxcpus=8)
         d = host.started(config(way))
         expected = {"auto": "private" if version == "11.1" else "yield"}.get(way, way)
         wait_shared(d, expected, *[vm.id for vm in vms])
