@@ -20,7 +20,6 @@
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -97,6 +96,12 @@ backlog_close(struct backlog *b)
 	free(b);
 }
 
+static const void *
+body(const struct nlmsghdr *head)
+{
+	return (const char *)head + NLMSG_HDRLEN;
+}
+
 /* The payload of an attribute, NULL when it is shorter than @size. */
 static const void *
 payload(const struct nlattr *attr, size_t size)
@@ -115,7 +120,7 @@ read_answer(const struct nlmsghdr *head, struct answer *out)
 
 	if (head->nlmsg_len < NLMSG_LENGTH(sizeof(*a.socket)))
 		return -EBADMSG;
-	a.socket = NLMSG_DATA(head);
+	a.socket = body(head);
 	while (at + sizeof(struct nlattr) <= head->nlmsg_len) {
 		const struct nlattr *attr = (const void *)(bytes + at);
 
@@ -140,7 +145,7 @@ read_result(const struct nlmsghdr *head)
 
 	if (head->nlmsg_len < NLMSG_LENGTH(sizeof(result)))
 		return -EBADMSG;
-	memcpy(&result, NLMSG_DATA(head), sizeof(result));
+	memcpy(&result, body(head), sizeof(result));
 	return result <= 0 && result > -4096 ? result : -EBADMSG;
 }
 
@@ -226,7 +231,6 @@ converse(const struct conversation *c, struct question *q)
 struct search {
 	const struct stat *file;
 	uint32_t inode; /* of the socket; 0: none yet */
-	bool several;
 };
 
 /* The kernel tells its own form of the device, and half of a long inode number. */
@@ -241,8 +245,6 @@ on_listener(void *owner, const struct answer *a)
 		a->file->udiag_vfs_dev >> 20 != major(s->file->st_dev) ||
 		(a->file->udiag_vfs_dev & 0xfffff) != minor(s->file->st_dev))
 		return;
-	if (s->inode != 0 && s->inode != a->socket->udiag_ino)
-		s->several = true;
 	s->inode = a->socket->udiag_ino;
 }
 
@@ -275,8 +277,6 @@ backlog_find(struct backlog *b UNUSED, const char *path, uint32_t *inode, struct
 	r = find_listener(&st, &s);
 	if (r < 0)
 		return err_set(e, r, path, 0, "sock_diag: %s", strerror(-r));
-	if (s.several)
-		return err_set(e, -ENOTUNIQ, path, 0, "several sockets listen here");
 	if (s.inode == 0)
 		return err_set(e, -ENOENT, path, 0,
 			"nobody listens in this network namespace");

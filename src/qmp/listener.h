@@ -29,7 +29,12 @@ struct listener_process {
  *
  * It is the one among the process' descriptors that listens and whose name, resolved
  * as that process sees it, is the same file as @path: names alone prove nothing
- * (/var/run is /run; an old socket may still carry the name).
+ * (/var/run is /run; an old socket may still carry the name). A name that leads nowhere
+ * there was bound before a chroot, and is resolved as seen from here.
+ *
+ * Which file a socket was bound to cannot be asked without CAP_NET_ADMIN. So this does
+ * not tell that another process has bound the file anew: that @process is who listens
+ * there is proven by the caller (SO_PEERCRED of a connection).
  *
  * @fd  written only on success: close-on-exec, owned
  *
@@ -40,11 +45,13 @@ struct listener_process {
 MUST_CHECK int listener_duplicate(const struct listener_process *process,
 	const char *path, int *fd, struct err *e);
 
-/** A client is in the queue. False for a negative @fd. */
+/** A client is in the queue. False for a negative @fd, and for a socket that was
+ * dismissed, though its description is then readable for ever (POLLIN with POLLHUP). */
 bool listener_has_waiter(int fd);
 
 /**
  * Who is being served: a connected socket of the process with the name of @listener.
+ * Takes 2-3 us for each of the process' descriptors (up to the client's).
  *
  * @inode  written only on success: of QEMU's end, 0 when nobody is served. The same
  *         number later means the same client.
@@ -56,8 +63,9 @@ MUST_CHECK int listener_served(
 
 /**
  * The process behind @fd has died: nobody may wait for it any more. Clients in the
- * queue are hung up on, later ones are refused (ECONNREFUSED), whoever else holds a
- * duplicate. Does not close @fd.
+ * queue are hung up on (ECONNRESET for those that have sent something), later ones and
+ * those that wait for a place in the queue are refused (ECONNREFUSED), whoever else
+ * holds a duplicate. Does not close @fd.
  */
 void listener_dismiss(int fd);
 

@@ -33,6 +33,7 @@ EXTRA_DIST += \
 
 if HAVE_CMOCKA
 UNIT_TESTS += \
+	tests/unit/test_backlog \
 	tests/unit/test_backoff \
 	tests/unit/test_facts \
 	tests/unit/test_frame \
@@ -41,10 +42,18 @@ UNIT_TESTS += \
 	tests/unit/test_guard_stopped \
 	tests/unit/test_guard_table \
 	tests/unit/test_link \
+	tests/unit/test_listener \
+	tests/unit/test_listener_clients \
+	tests/unit/test_listener_limits \
+	tests/unit/test_listener_qemu \
 	tests/unit/test_message \
 	tests/unit/test_monitor \
 	tests/unit/test_monitor_qemu \
 	tests/unit/test_monitor_share \
+	tests/unit/test_private \
+	tests/unit/test_private_qemu \
+	tests/unit/test_reception \
+	tests/unit/test_reception_file \
 	tests/unit/test_session \
 	tests/unit/test_share \
 	tests/unit/test_qmp_stream
@@ -86,6 +95,27 @@ tests_unit_test_guard_stopped_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 tests_unit_test_guard_table_SOURCES = tests/unit/test_guard_table.c
 tests_unit_test_guard_table_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_guard_table_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+holder = tests/unit/holder.c tests/unit/holder.h tests/unit/procs.c tests/unit/procs.h
+
+tests_unit_test_backlog_SOURCES = tests/unit/test_backlog.c $(holder)
+tests_unit_test_backlog_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_backlog_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_listener_SOURCES = tests/unit/test_listener.c $(holder)
+tests_unit_test_listener_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_listener_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_listener_clients_SOURCES = tests/unit/test_listener_clients.c $(holder)
+tests_unit_test_listener_clients_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_listener_clients_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_listener_limits_SOURCES = tests/unit/test_listener_limits.c $(holder)
+tests_unit_test_listener_limits_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_listener_limits_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_listener_qemu_SOURCES = tests/unit/test_listener_qemu.c $(holder)
+tests_unit_test_listener_qemu_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_listener_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_message_SOURCES = tests/unit/test_message.c $(qmp_transcripts)
 tests_unit_test_message_CPPFLAGS = $(qmp_test_cppflags)
@@ -108,6 +138,23 @@ tests_unit_test_monitor_share_SOURCES = tests/unit/test_monitor_share.c $(qmp_fa
 	$(qmp_real)
 tests_unit_test_monitor_share_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_monitor_share_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+tests_unit_test_private_SOURCES = tests/unit/test_private.c $(qmp_transcripts) \
+	tests/unit/mutate.h
+tests_unit_test_private_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_private_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_private_qemu_SOURCES = tests/unit/test_private_qemu.c
+tests_unit_test_private_qemu_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_private_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+qmp_diallers = tests/unit/diallers.c tests/unit/diallers.h
+tests_unit_test_reception_SOURCES = tests/unit/test_reception.c $(qmp_diallers)
+tests_unit_test_reception_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_reception_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_reception_file_SOURCES = tests/unit/test_reception_file.c $(qmp_diallers)
+tests_unit_test_reception_file_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_reception_file_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_qmp_stream_SOURCES = tests/unit/test_qmp_stream.c \
 	tests/fuzz/fuzz_qmp_stream.c

@@ -16,7 +16,7 @@
 #include "base/str.h"
 
 #define NAME "qmpin"
-#define TYPE "monitor-qmp"
+#define MONITOR_TYPE "child<monitor-qmp>"
 #define SOCKET_NAME "/monitor.sock"
 
 static void
@@ -54,6 +54,14 @@ take_as_foreign(struct private *p, const char *what, const char *is)
 	end(p, PRIVATE_TAKEN);
 }
 
+static void
+end_unsupported(struct private *p)
+{
+	err_set(&p->why, -EOPNOTSUPP, NULL, 0,
+		"this QEMU has no monitor-qmp (11.1 or later is needed)");
+	end(p, PRIVATE_UNSUPPORTED);
+}
+
 /*
  * The member @wanted of the element whose @key is @name: NULL when there is no such
  * element. Returns false, having failed, when that cannot be told.
@@ -82,22 +90,6 @@ look_up(struct private *p, const json_t *list, const char *key, const char *name
 		message_command_name(private_next(p)));
 	end(p, PRIVATE_FAILED);
 	return false;
-}
-
-static void
-take_types(struct private *p, const json_t *ret)
-{
-	const char *name;
-
-	if (!look_up(p, ret, "name", TYPE, "name", &name))
-		return;
-	if (name != NULL) {
-		go(p, PRIVATE_STEP_CHARDEVS);
-		return;
-	}
-	err_set(&p->why, -EOPNOTSUPP, NULL, 0,
-		"this QEMU has no " TYPE " (11.1 or later is needed)");
-	end(p, PRIVATE_UNSUPPORTED);
 }
 
 static bool
@@ -167,6 +159,22 @@ decide(struct private *p, enum private_sight object)
 		go(p, PRIVATE_STEP_OBJECT_ADD); /* who began it died half-way */
 }
 
+/* Since 11.1 every QMP monitor is such an object, also the one we speak through. */
+static bool
+has_monitor_objects(const json_t *objects)
+{
+	const json_t *item;
+	const char *type;
+	size_t i;
+
+	json_array_foreach (objects, i, item) {
+		if (json_get_string(item, "type", &type) == 0 &&
+			strcmp(type, MONITOR_TYPE) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* A monitor "qmpin" without our chardev is somebody else's: ours could not have lost
  * it, since a chardev is busy until its monitor is gone. */
 static void
@@ -178,11 +186,14 @@ take_objects(struct private *p, const json_t *ret)
 	if (!look_up(p, ret, "name", NAME, "type", &type))
 		return;
 	if (type != NULL)
-		object = strcmp(type, "child<" TYPE ">") == 0 ? PRIVATE_HERE
-							      : PRIVATE_FOREIGN;
-	if (p->goal != PRIVATE_REMOVE &&
-		(object == PRIVATE_FOREIGN ||
-			(object == PRIVATE_HERE && p->chardev == PRIVATE_NOTHING)))
+		object = strcmp(type, MONITOR_TYPE) == 0 ? PRIVATE_HERE
+							 : PRIVATE_FOREIGN;
+	if (p->goal == PRIVATE_REMOVE)
+		decide(p, object);
+	else if (!has_monitor_objects(ret))
+		end_unsupported(p);
+	else if (object == PRIVATE_FOREIGN ||
+		 (object == PRIVATE_HERE && p->chardev == PRIVATE_NOTHING))
 		take_as_foreign(p, "object", type);
 	else
 		decide(p, object);
@@ -245,7 +256,6 @@ static const struct {
 	void (*look)(struct private *p, const json_t *ret);
 	void (*done)(struct private *p, const char *desc);
 } steps[PRIVATE_STEPS] = {
-	[PRIVATE_STEP_TYPES] = {MESSAGE_QOM_LIST_TYPES, take_types, NULL},
 	[PRIVATE_STEP_CHARDEVS] = {MESSAGE_QUERY_CHARDEV, take_chardevs, NULL},
 	[PRIVATE_STEP_OBJECTS] = {MESSAGE_QOM_LIST_OBJECTS, take_objects, NULL},
 	[PRIVATE_STEP_OBJECT_DEL] = {MESSAGE_OBJECT_DEL, NULL, object_is_deleted},
@@ -259,12 +269,7 @@ static const struct {
 void
 private_init(struct private *p, enum private_goal goal, const char *path)
 {
-	*p = (struct private){
-		.goal = goal,
-		.path = path,
-		.step = goal == PRIVATE_REMOVE ? PRIVATE_STEP_CHARDEVS
-					       : PRIVATE_STEP_TYPES,
-	};
+	*p = (struct private){.goal = goal, .path = path};
 }
 
 enum message_command

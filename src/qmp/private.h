@@ -2,8 +2,8 @@
 /*
  * The steps that give a QEMU a monitor of our own, or take it away again, as a state
  * machine over the answers to commands. Pure. Each goal looks first (what is there is
- * told by lists, not by how a refusal is worded), and ends after at most eight answers,
- * whatever they are.
+ * told by lists, not by how a refusal is worded), and ends after at most PRIVATE_STEPS
+ * answers, whatever they are.
  *
  * Source: QEMU's qapi/qom.json and qapi/char.json, 11.1 (monitor-qmp objects).
  */
@@ -35,7 +35,6 @@ enum private_outcome {
 
 /* In this order, some of them left out; none comes twice. */
 enum private_step {
-	PRIVATE_STEP_TYPES,
 	PRIVATE_STEP_CHARDEVS,
 	PRIVATE_STEP_OBJECTS,
 	PRIVATE_STEP_OBJECT_DEL,

@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: MIT
+/* Listening sockets of other processes: found, not mistaken for others, refused. */
+#include "config.h"
+
+#include "qmp/listener.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+#include "holder.h"
+#include "procs.h"
+
+#define NAME "100.qmp"
+/* Instead of an inode: the process was not permitted to do what it should. */
+#define CANNOT 0
+
+struct fixture {
+	char *dir;
+	char *path; /* dir/NAME */
+	size_t fds;
+	struct holder h;
+	struct holder other;
+	int fd; /* the duplicate */
+	struct err e;
+};
+
+static int
+setup(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+
+	f->fds = procs_count_fds();
+	f->dir = procs_make_dir();
+	f->path = xasprintf("%s/%s", f->dir, NAME);
+	f->fd = -1;
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	holder_stop(&f->h);
+	holder_stop(&f->other);
+	if (f->fd >= 0)
+		close(f->fd);
+	assert_int_equal(procs_count_fds(), f->fds);
+	procs_remove_dir(f->dir);
+	free(f->path);
+	free(f);
+	return 0;
+}
+
+static int
+duplicate(struct fixture *f)
+{
+	return listener_duplicate(&f->h.process, f->path, &f->fd, &f->e);
+}
+
+static void
+assert_found(struct fixture *f)
+{
+	int r = duplicate(f);
+
+	if (r < 0)
+		fail_msg("%d: %s: %s", r, f->e.source, f->e.text);
+	assert_int_equal(holder_inode(f->fd), f->h.said);
+	assert_int_equal(fcntl(f->fd, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(fcntl(f->fd, F_GETFL) & O_NONBLOCK, 0);
+}
+
+static void
+assert_not_found(struct fixture *f, int expected, const char *text)
+{
+	assert_int_equal(duplicate(f), expected);
+	assert_int_equal(f->fd, -1);
+	assert_string_equal(f->e.source, f->path);
+	if (strstr(f->e.text, text) == NULL)
+		fail_msg("\"%s\" is not in \"%s\"", text, f->e.text);
+}
+
+static char *
+in(const char *dir, const char *name)
+{
+	return xasprintf("%s/%s", dir, name);
+}
+
+/* ---- what is found ---- */
+
+static void
+listen_plainly(int control, const char *dir)
+{
+	holder_pause(control, holder_inode(holder_listen(in(dir, NAME))));
+}
+
+static void
+the_listening_socket_is_found(void **state)
+{
+	struct fixture *f = *state;
+
+	f->h = holder_start(listen_plainly, f->dir);
+	assert_found(f);
+}
+
+/* The directory is known by two names. */
+static void
+listen_through_a_link(int control, const char *dir)
+{
+	auto_free char *link = in(dir, "link");
+
+	if (symlink(dir, link) < 0)
+		_exit(1);
+	listen_plainly(control, link);
+}
+
+static void
+a_name_through_a_linked_directory_is_the_same_file(void **state)
+{
+	struct fixture *f = *state;
+
+	f->h = holder_start(listen_through_a_link, f->dir);
+	assert_found(f);
+	close(f->fd);
+	free(f->path);
+	f->path = xasprintf("%s/link/%s", f->dir, NAME);
+	assert_found(f);
+}
+
+/* As long as a name can be: no NUL behind it. */
+static void
+listen_by_a_full_name(int control, const char *dir)
+{
+	char name[109] = "";
+
+	if (chdir(dir) < 0)
+		_exit(1);
+	memset(name, '/', sizeof(name) - 1);
+	name[0] = '.';
+	memcpy(name + sizeof(name) - sizeof(NAME), NAME, sizeof(NAME));
+	holder_pause(control, holder_inode(holder_listen(name)));
+}
+
+static void
+listen_relatively(int control, const char *dir)
+{
+	if (chdir(dir) < 0)
+		_exit(1);
+	holder_pause(control, holder_inode(holder_listen(NAME)));
+}
+
+static void
+a_relative_name_counts_from_where_the_process_is(void **state)
+{
+	struct fixture *f = *state;
+
+	f->h = holder_start(listen_relatively, f->dir);
+	assert_found(f);
+}
+
+static void
+a_name_may_fill_its_field(void **state)
+{
+	struct fixture *f = *state;
+
+	f->h = holder_start(listen_by_a_full_name, f->dir);
+	assert_found(f);
+}
+
+/* With a link that would lead elsewhere from outside. */
+static void
+listen_below_a_root(int control, const char *dir)
+{
+	if (chroot(dir) < 0 || chdir("/") < 0 || mkdir("real", 0700) < 0 ||
+		symlink("/real", "run") < 0)
+		holder_pause(control, CANNOT);
+	else
+		holder_pause(control, holder_inode(holder_listen("/run/" NAME)));
+}
+
+static void
+names_of_a_chrooted_process_count_from_its_root(void **state)
+{
+	struct fixture *f = *state;
+
+	free(f->path);
+	f->path = xasprintf("%s/real/%s", f->dir, NAME);
+	f->h = holder_start(listen_below_a_root, f->dir);
+	if (f->h.said == CANNOT)
+		skip();
+	assert_found(f);
+}
+
+static void
+listen_and_leave(int control, const char *dir)
+{
+	int fd = holder_listen(in(dir, NAME));
+	auto_free char *empty = in(dir, "empty");
+
+	if (mkdir(empty, 0700) < 0 || chroot(empty) < 0 || chdir("/") < 0)
+		holder_pause(control, CANNOT);
+	else
+		holder_pause(control, holder_inode(fd));
+}
+
+static void
+a_name_bound_before_the_chroot_counts_as_ours(void **state)
+{
+	struct fixture *f = *state;
+
+	f->h = holder_start(listen_and_leave, f->dir);
+	if (f->h.said == CANNOT)
+		skip();
+	assert_found(f);
+}
+
+static void
+listen_twice_by_one_socket(int control, const char *dir)
+{
+	int fd = holder_listen(in(dir, NAME));
+
+	if (dup(fd) < 0)
+		_exit(1);
+	holder_pause(control, holder_inode(fd));
+}
+
+static void
+two_numbers_of_one_socket_are_one(void **state)
+{
+	struct fixture *f = *state;
+
+	f->h = holder_start(listen_twice_by_one_socket, f->dir);
+	assert_found(f);
+}
+
+/* ---- what is not ---- */
+
+static void
+listen_by_other_means(int control, const char *dir)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	auto_free char *path = in(dir, NAME);
+	int seqpacket = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	int abstract = socket(AF_UNIX, SOCK_STREAM, 0);
+	int unnamed = socket(AF_UNIX, SOCK_STREAM, 0);
+	int ends[2];
+
+	(void)snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "%s", path);
+	if (bind(abstract, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
+		listen(abstract, 1) < 0 || unnamed < 0 ||
+		socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0)
+		_exit(1);
+	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	if (bind(seqpacket, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
+		listen(seqpacket, 1) < 0)
+		_exit(1);
+	holder_pause(control, holder_inode(seqpacket));
+}
+
+static void
+other_kinds_of_sockets_are_passed_over(void **state)
+{
+	struct fixture *f = *state;
+
+	f->h = holder_start(listen_by_other_means, f->dir);
+	assert_not_found(f, -ENOENT, "does not listen here");
+}
+
+static void
+bind_only(int control, const char *dir)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", dir, NAME);
+	if (bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
+		_exit(1);
+	holder_pause(control, holder_inode(fd));
+	if (listen(fd, 1) < 0)
+		_exit(1);
+	holder_pause(control, holder_inode(fd));
+}
+
+static void
+a_bound_socket_counts_once_it_listens(void **state)
+{
+	struct fixture *f = *state;
+
+	f->h = holder_start(bind_only, f->dir);
+	assert_not_found(f, -ENOENT, "does not listen here");
+	holder_step(&f->h);
+	assert_found(f);
+}
+
+static void
+listen_anew(int control, const char *dir)
+{
+	auto_free char *path = in(dir, NAME);
+
+	(void)unlink(path);
+	holder_pause(control, holder_inode(holder_listen(path)));
+}
+
+/* The name of the older socket leads to the newer one's file. */
+static void
+a_socket_of_another_process_is_not_mistaken(void **state)
+{
+	struct fixture *f = *state;
+	int client;
+
+	f->other = holder_start(listen_plainly, f->dir);
+	f->h = holder_start(listen_anew, f->dir);
+	assert_found(f);
+	client = holder_connect(f->path);
+	assert_true(client >= 0);
+	assert_true(listener_has_waiter(f->fd));
+	close(client);
+}
+
+static void
+listen_in_another_folder(int control, const char *dir)
+{
+	auto_free char *other = in(dir, "other");
+
+	if (mkdir(other, 0700) < 0)
+		_exit(1);
+	listen_plainly(control, other);
+}
+
+static void
+a_socket_elsewhere_is_another(void **state)
+{
+	struct fixture *f = *state;
+
+	f->other = holder_start(listen_plainly, f->dir);
+	f->h = holder_start(listen_in_another_folder, f->dir);
+	assert_not_found(f, -ENOENT, "does not listen here");
+}
+
+static void
+rebind(int control, const char *dir)
+{
+	listen_plainly(control, dir);
+	listen_anew(control, dir);
+}
+
+static void
+two_sockets_of_one_name_are_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	f->h = holder_start(rebind, f->dir);
+	assert_found(f);
+	close(f->fd);
+	f->fd = -1;
+	holder_step(&f->h);
+	assert_not_found(f, -ENOTUNIQ, "several sockets");
+}
+
+/* The same path, but with a file system of its own on the folder. */
+static void
+listen_behind_a_mount(int control, const char *dir)
+{
+	if (unshare(CLONE_NEWNS) < 0 ||
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		mount("none", dir, "tmpfs", 0, NULL) < 0)
+		holder_pause(control, CANNOT);
+	else
+		listen_plainly(control, dir);
+}
+
+static void
+the_same_path_in_another_mount_namespace_is_another_file(void **state)
+{
+	struct fixture *f = *state;
+
+	f->other = holder_start(listen_plainly, f->dir);
+	f->h = holder_start(listen_behind_a_mount, f->dir);
+	if (f->h.said == CANNOT)
+		skip();
+	assert_not_found(f, -ENOENT, "does not listen here");
+}
+
+static void
+the_file_must_be_a_socket(void **state)
+{
+	struct fixture *f = *state;
+
+	f->h = holder_start(listen_plainly, f->dir);
+	free(f->path);
+	f->path = in(f->dir, "nothing");
+	assert_not_found(f, -ENOENT, "No such file");
+	err_clear(&f->e);
+	free(f->path);
+	f->path = xstrdup(f->dir);
+	assert_not_found(f, -ENOTSOCK, "not a socket");
+}
+
+#define test_of_sockets(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test_of_sockets(the_listening_socket_is_found),
+		test_of_sockets(a_name_through_a_linked_directory_is_the_same_file),
+		test_of_sockets(a_relative_name_counts_from_where_the_process_is),
+		test_of_sockets(a_name_may_fill_its_field),
+		test_of_sockets(names_of_a_chrooted_process_count_from_its_root),
+		test_of_sockets(a_name_bound_before_the_chroot_counts_as_ours),
+		test_of_sockets(two_numbers_of_one_socket_are_one),
+		test_of_sockets(other_kinds_of_sockets_are_passed_over),
+		test_of_sockets(a_bound_socket_counts_once_it_listens),
+		test_of_sockets(a_socket_of_another_process_is_not_mistaken),
+		test_of_sockets(a_socket_elsewhere_is_another),
+		test_of_sockets(two_sockets_of_one_name_are_refused),
+		test_of_sockets(
+			the_same_path_in_another_mount_namespace_is_another_file),
+		test_of_sockets(the_file_must_be_a_socket),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
