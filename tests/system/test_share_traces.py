@@ -49,7 +49,7 @@ def held_and_left(host):
         unharmed(run_rival(host, vms), "rivals")
         retry(lambda: all(served(vm.qmp_path) for vm in vms), "all are held again", 3)
     wait_shared(d, "yield", *ids)
-    retry(lambda: sockets(d.pid) == ours, "the daemon has %d sockets again" % ours, 3)
+    retry(lambda: sockets(d.pid) <= ours, "the daemon has %d sockets again" % ours, 3)
     d.stop()
     unchanged(vms, before, rounds, memory)
 
@@ -275,7 +275,7 @@ def hostile_clients(host):
     other, = start_vms(host, "7.2", [101])
     d = host.started(config("proxy"))
     wait_shared(d, "proxy", 100, 101)
-    base = fds(vm.pid), sockets(d.pid)
+    base = fds(vm.pid), sockets(d.pid)  # perhaps with a connection of this test
     rival = Rival(host, [vm, other], "--count", 0, "--gap-ms", 2, "--jitter-ms", 10,
                   "--timeout-ms", 3000)
     hostile = Hostile(vm.qmp_path)
@@ -287,7 +287,7 @@ def hostile_clients(host):
     unharmed(rival.stop(), "a proper client")
     if not instrumented():
         check(d.memory_kib("VmHWM") < RSS_MAX_KIB, "%d KiB", d.memory_kib("VmHWM"))
-    retry(lambda: (fds(vm.pid), sockets(d.pid)) == base, "descriptors are as before (%s)"
+    retry(lambda: fds(vm.pid) == base[0] and sockets(d.pid) <= base[1], "descriptors are as before (%s)"
           % (base,), 5)
     wait_shared(d, "proxy", 100, 101)
 
