@@ -13,7 +13,7 @@
 
 /* Commands are counted beyond these, but not kept. */
 #define TALLY_SAMPLES_MAX (1u << 19)
-#define TALLY_FAILURES_MAX 256u
+#define TALLY_FAILURES_MAX 4096u
 #define TALLY_PLUGS_MAX 512u
 
 /* A command, or one connection with several. */

@@ -168,6 +168,17 @@ def cut_at(moments, room=0.05):
     return excused
 
 
+def most_at_once(failures):
+    """How many clients of one VM were cut off by one thing that happened."""
+    cut = sorted((f["socket"], f["ended_us"]) for f in failures)
+    most = run = 0
+    last = ("", 0)
+    for path, at in cut:
+        run = run + 1 if path == last[0] and at - last[1] < 50000 else 1
+        most, last = max(most, run), (path, at)
+    return most
+
+
 def plug_times(result):
     """Seconds from the reply to device_add to the mask; all plugged vCPUs must have it.
     Those that inherited one CPU from the main thread say nothing."""

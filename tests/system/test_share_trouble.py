@@ -3,7 +3,8 @@
 """Things go wrong while others use the monitors: the daemon, its guard, a QEMU or a VM is
 stopped or killed at random moments. Nobody else's command may fail.
 
-QMPIN_SOAK=30 makes 1000 kills of the 33 here, and so on (make soak-share).
+QMPIN_SOAK=30 makes 1000 kills of the 33 here, and so on (make soak-share); QMPIN_SEED
+gives other moments.
 """
 import os
 import random
@@ -12,8 +13,8 @@ import socket
 import sys
 
 from runner import SLACK, check, main, now, retry
-from sharing import (CUT, SOAK, Rival, config, cut_at, guard_of, pause, plug_times,
-                     quantile, qemu, run_rival, shared, start_vms, unharmed,
+from sharing import (CUT, SOAK, Rival, config, cut_at, guard_of, most_at_once, pause,
+                     plug_times, quantile, qemu, run_rival, shared, start_vms, unharmed,
                      wait_shared)
 from vmhost import Host, mask
 
@@ -60,6 +61,8 @@ class Fleet:
                 way, result["commands"], result["failed"], result["eagain"],
                 (result["p99_us"] or 0) / 1e3))
             unharmed(result, way, excused.get(way, lambda failure: False))
+            check(most_at_once(result["failures"]) <= 2, "%s: more than one connection "
+                  "of each rival was cut off at once: %s", way, result["failures"])
         self.rivals = {}
 
 
