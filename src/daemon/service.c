@@ -338,10 +338,10 @@ start(struct service *s, struct settings *config, struct err *e)
 	options.run_dirfd = s->run_dirfd;
 	s->engine = engine_new(&options, config, &host);
 	s->watch = watch_new(s->engine, s->cmdline->vm_dir);
-	share_monitors(s);
 	r = control_new(s->engine, s->cmdline->run_dir, &s->control, e);
 	if (r < 0)
-		return r;
+		return r; /* or another daemon runs: nothing of its own is touched */
+	share_monitors(s);
 	add_signal(s, 0, SIGHUP, on_signal_reload);
 	add_signal(s, 1, SIGTERM, on_signal_end);
 	add_signal(s, 2, SIGINT, on_signal_end);

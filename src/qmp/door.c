@@ -72,6 +72,8 @@ on_door_event(evutil_socket_t fd, short what, void *owner)
 
 	(void)fd;
 	(void)what;
+	if (door_is_gone(d))
+		return; /* dismissed, and readable for ever: on_process_end comes */
 	if (!door_has_waiter(d)) {
 		renew_lease(d);
 		ask_again(d);

@@ -3,7 +3,8 @@
  * The guard: a small child that has copies of what this process holds, and gives it up
  * when this process does not. However long the daemon hangs or is stopped, nobody waits
  * for a monitor longer than the terms allow; when the daemon dies, all is given up at
- * once.
+ * once, or as soon as the answers to what it asked have come: QEMU would give them to
+ * the next client.
  *
  * A session is given up by shutdown(), which ends it for every copy. So sessions are
  * ended with shutdown() here too, never by close() alone; the guard sees that and drops
@@ -49,6 +50,7 @@ struct guard_terms {
 	unsigned int wait_ms;  /* a client has waited so long (needs the listener) */
 	unsigned int lease_ms; /* so long after guard_hold(), in any case */
 	unsigned int drain_ms; /* its bytes have not been read for so long */
+	bool asked;	       /* answers are awaited */
 };
 
 /**

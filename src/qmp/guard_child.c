@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -50,6 +51,12 @@ struct source {
 	void *object;
 };
 
+/* QEMU answers within a millisecond or two; one that has been silent twice as long as
+ * this has answered, or hangs. */
+#define HEAR_MS 10
+#define HEARINGS_MAX 50
+#define HEARD_MAX 256
+
 struct child {
 	int pipe;
 	int epoll;
@@ -67,14 +74,75 @@ now_us(void)
 
 /* -- ending */
 
+static bool
+is_session(const struct child *c, size_t fd, bool asked)
+{
+	const struct guard_session *s = c->sources[fd].object;
+
+	return c->sources[fd].kind == SOURCE_SESSION && s->terms.asked == asked;
+}
+
+static void
+end_each(const struct child *c, bool asked)
+{
+	for (size_t i = 0; i < c->n_sources; i++) {
+		if (is_session(c, i, asked))
+			(void)ending_end((int)i);
+	}
+}
+
 /* Everything at once. */
 static void
 end_all(const struct child *c)
 {
+	end_each(c, false);
+	end_each(c, true);
+}
+
+/* Read what has come on one session; a flood is none of our business. */
+static bool
+hear_one(int fd)
+{
+	char bytes[4096];
+	int n = 0;
+
+	while (n < HEARD_MAX && recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		n++;
+	return n > 0;
+}
+
+/* The same for all that asked. @any: there are some. True: something had come. */
+static bool
+hear_all(const struct child *c, bool *any)
+{
+	bool heard = false;
+
+	*any = false;
 	for (size_t i = 0; i < c->n_sources; i++) {
-		if (c->sources[i].kind == SOURCE_SESSION)
-			(void)ending_end((int)i);
+		if (!is_session(c, i, true))
+			continue;
+		*any = true;
+		heard = hear_one((int)i) || heard;
 	}
+	return heard;
+}
+
+/* The daemon is dead. What it asked last is answered before others are served, or the
+ * next client would get the answer. */
+static void
+end_all_in_order(const struct child *c)
+{
+	const struct timespec pause = {.tv_nsec = HEAR_MS * 1000000l};
+	int silent = 0;
+	bool any;
+
+	end_each(c, false);
+	(void)hear_all(c, &any);
+	for (int i = 0; any && silent < 2 && i < HEARINGS_MAX; i++) {
+		(void)nanosleep(&pause, NULL);
+		silent = hear_all(c, &any) ? 0 : silent + 1;
+	}
+	end_each(c, true);
 }
 
 static _Noreturn void
@@ -428,6 +496,6 @@ guard_child_run(int pipe, int daemon)
 		add_source(&c, daemon, SOURCE_DAEMON, NULL, EPOLLIN);
 	c.diag = accepted_open();
 	loop(&c);
-	end_all(&c);
+	end_all_in_order(&c);
 	_exit(0);
 }

@@ -60,8 +60,7 @@ tell(struct link *l, enum session_tell what, const struct session_told *told)
 {
 	if (what == SESSION_NOTHING || is_over(l))
 		return;
-	l->ended = what == SESSION_STALLED || what == SESSION_BROKEN ||
-		   what == SESSION_CLOSED;
+	l->ended = what == SESSION_BROKEN || what == SESSION_CLOSED;
 	l->on_tell(l->owner, what, told);
 }
 
@@ -228,7 +227,6 @@ link_new(struct event_base *base, int fd, const struct link_options *options,
 	r |= event_assign(&l->deadline, base, -1, 0, on_deadline, l);
 	assert(r == 0);
 	(void)event_add(&l->readable, NULL);
-	(void)event_add(&l->writable, NULL);
 	arm_deadline(l);
 	return l;
 }
@@ -250,9 +248,9 @@ link_command(struct link *l, enum message_command command, const char *path)
 }
 
 bool
-link_wants(const struct link *l)
+link_is_busy(const struct link *l)
 {
-	return session_wants(&l->session);
+	return session_is_busy(&l->session);
 }
 
 int

@@ -23,7 +23,7 @@ struct link_options {
 };
 
 /* Called from the event loop, never from link_new() or link_observe(). After one of the
- * three ends nothing more is told. The link may be freed inside. */
+ * two ends nothing more is told. The link may be freed inside. */
 typedef void link_handler(
 	void *owner, enum session_tell tell, const struct session_told *told);
 
@@ -31,9 +31,9 @@ typedef void link_handler(
 struct link *link_new(struct event_base *base, int fd,
 	const struct link_options *options, link_handler *on_tell, void *owner);
 
-/** See session_observe() and session_wants(). */
+/** See session_observe() and session_is_busy(). */
 void link_observe(struct link *l);
-bool link_wants(const struct link *l);
+bool link_is_busy(const struct link *l);
 
 /** See session_command(). */
 void link_command(struct link *l, enum message_command command, const char *path);

@@ -253,13 +253,21 @@ hurry(struct monitor *m)
 		monitor_schedule(m, 0);
 }
 
+static void
+observe_here(struct monitor *m)
+{
+	if (m->up)
+		monitor_visit_asks(m);
+	link_observe(m->link);
+}
+
 void
 monitor_observe(struct monitor *m)
 {
 	if (m->line != NULL)
 		link_observe(m->line);
 	else if (m->link != NULL)
-		link_observe(m->link);
+		observe_here(m);
 	else if (m->phase == MONITOR_WATCHING)
 		hurry(m);
 }
@@ -270,10 +278,8 @@ monitor_set_share(struct monitor *m, enum share wish)
 	if (m->wish == wish)
 		return;
 	m->wish = wish;
-	if (m->pid == 0)
-		return;
-	monitor_visit_retire(m);
-	hurry(m); /* whatever is to be taken down or begun is done in the next visit */
+	if (m->pid != 0)
+		hurry(m); /* what is to be taken down or begun is done in a visit */
 }
 
 enum share
@@ -286,8 +292,9 @@ void
 monitor_release(struct monitor *m)
 {
 	m->released = m->releasing = true;
-	monitor_visit_retire(m);
-	if (m->proxy == NULL)
+	if (m->proxy != NULL)
+		proxy_finish(m->proxy);
+	else
 		monitor_schedule(m, 0);
 }
 
@@ -296,16 +303,20 @@ monitor_guard_changed(struct monitor *m)
 {
 	door_introduce(m->door);
 	monitor_line_introduce(m);
-	if (m->pid == 0 || m->line != NULL)
-		return;
-	monitor_visit_retire(m);
-	hurry(m);
+	monitor_visit_introduce(m);
+	if (m->proxy != NULL)
+		proxy_finish(
+			m->proxy); /* and come back: the guard knows nothing of it */
+	else if (m->pid != 0 && m->line == NULL)
+		hurry(m);
 }
 
 bool
 monitor_is_busy(const struct monitor *m)
 {
-	return m->setting_up || (m->proxy != NULL && proxy_is_busy(m->proxy));
+	if (m->proxy != NULL)
+		return proxy_is_busy(m->proxy);
+	return m->link != NULL && link_is_busy(m->link);
 }
 
 void
@@ -313,8 +324,10 @@ monitor_finish(struct monitor *m)
 {
 	m->finishing = true;
 	(void)event_del(&m->attempt);
-	if (!m->setting_up)
-		monitor_visit_retire(m);
+	if (m->proxy != NULL)
+		proxy_finish(m->proxy);
+	else if (!monitor_is_busy(m))
+		monitor_visit_end(m);
 }
 
 enum monitor_phase

@@ -89,6 +89,7 @@ monitor_line_begin_setup(struct monitor *m)
 		return false;
 	private_init(&m->setup, goal, path_to_dial(m));
 	m->setting_up = true;
+	monitor_visit_asks(m);
 	link_command(m->link, private_next(&m->setup), path_to_dial(m));
 	return true;
 }
@@ -165,15 +166,15 @@ begin_to_use(struct monitor *m)
 {
 	m->renewed = false;
 	m->failures = 0;
-	monitor_visit_retire(m);
-	(void)event_del(&m->attempt);
 	m->away = false;
+	monitor_visit_review(m);
+	if (m->link == NULL)
+		(void)event_del(&m->attempt);
 	monitor_set_phase(m, MONITOR_WATCHING, NULL);
 	monitor_announce(m);
 }
 
-/* A real loss, or QEMU was slow for a moment: look at the VM another way meanwhile. Or
- * we are just taking it down. */
+/* A real loss: look at the VM another way meanwhile. Or we are just taking it down. */
 static void
 lose(struct monitor *m, enum monitor_phase phase, const struct err *why)
 {
@@ -188,6 +189,15 @@ lose(struct monitor *m, enum monitor_phase phase, const struct err *why)
 }
 
 static void
+on_line_facts(struct monitor *m, const struct qmp_facts *facts)
+{
+	if (m->phase == MONITOR_STALLED)
+		monitor_set_phase(m, MONITOR_WATCHING, NULL);
+	if (!m->doomed)
+		monitor_tell_facts(m, facts);
+}
+
+static void
 on_line(void *owner, enum session_tell tell, const struct session_told *told)
 {
 	struct monitor *m = owner;
@@ -198,11 +208,11 @@ on_line(void *owner, enum session_tell tell, const struct session_told *told)
 	else if (tell == SESSION_EVENT)
 		m->handlers.on_event(m->owner, &told->event);
 	else if (tell == SESSION_FACTS)
-		monitor_tell_facts(m, told->facts);
+		on_line_facts(m, told->facts);
 	else if (tell == SESSION_NO_FACTS)
 		monitor_tell_no_facts(m, &told->why);
 	else if (tell == SESSION_STALLED)
-		lose(m, MONITOR_STALLED, &told->why);
+		monitor_set_phase(m, MONITOR_STALLED, &told->why);
 	else if (tell == SESSION_BROKEN)
 		lose(m, MONITOR_REFUSED, &told->why);
 	else if (tell == SESSION_CLOSED)

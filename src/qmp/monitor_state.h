@@ -60,8 +60,9 @@ struct monitor {
 	/* The session on the VM's socket, or the one through our own proxy. */
 	struct link *link;
 	struct proxy *proxy;
-	bool away;   /* left because somebody waited; facts may be out of date */
-	bool forced; /* this visit is made although others wait */
+	bool up;      /* the session on link is */
+	bool leaving; /* somebody waits: go as soon as all that was asked is answered */
+	bool away;    /* left because somebody waited; facts may be out of date */
 	uint64_t left_us;
 	uint64_t served; /* whom QEMU served when we last looked */
 
@@ -102,8 +103,12 @@ uint32_t monitor_roll_dice(void);
 void monitor_visit_begin(struct monitor *m);
 /* Drop the shared session without a word. */
 void monitor_visit_end(struct monitor *m);
-/* The same, but what goes through the proxy is finished first. */
-void monitor_visit_retire(struct monitor *m);
+/* Look again at what the session is there for; what is under way is finished first. */
+void monitor_visit_review(struct monitor *m);
+/* Tell the guard of the session there is. */
+void monitor_visit_introduce(struct monitor *m);
+/* Questions follow: the guard lets the answers come. */
+void monitor_visit_asks(const struct monitor *m);
 void monitor_visit_on_waiter(void *owner);
 void monitor_visit_on_gone(void *owner);
 

@@ -18,11 +18,12 @@
 
 /* While others come one after the other, we want to see the VM at least so often. */
 #define ABSENCE_MAX_US UINT64_C(1000000)
-/* The shortest time-out of other tools is 3 s: what we hold when we are stopped ends
- * long before. An answer of QEMU that we do not read means that we are. */
-#define VISIT_LEASE_MS 1000
-#define IN_LINE_LEASE_MS 10000
+/* The shortest time-out of other tools is 3 s: what is in their way when we are stopped
+ * ends long before. An answer that nobody reads means that we are. */
+#define LEASE_MS 1000
 #define UNREAD_MS 200
+/* A connection that does not come about. */
+#define DIAL_LEASE_MS 10000
 /* Clients of a proxy are in the middle of something: they wait a little for us. */
 #define PROXY_WAIT_MS 1000
 /* Through a proxy our questions stand behind what the clients ask. */
@@ -35,37 +36,49 @@ renew_terms(const struct monitor *m, const struct guard_terms *terms)
 		(void)!guard_renew(m->commons->guard, m->key, terms);
 }
 
-static void
-stay_terms(const struct monitor *m)
+/* Nothing is under way: whoever waits, waits for us alone. */
+static struct guard_terms
+quiet_terms(const struct monitor *m)
 {
 	struct guard_terms terms = {.wait_ms = m->commons->guard_ms};
 
-	if (m->proxy != NULL && terms.wait_ms < PROXY_WAIT_MS)
-		terms.wait_ms = PROXY_WAIT_MS;
+	if (m->proxy != NULL) {
+		terms.asked = true;
+		if (terms.wait_ms < PROXY_WAIT_MS)
+			terms.wait_ms = PROXY_WAIT_MS;
+	}
 	if (door_listener(m->door) < 0)
-		terms.lease_ms = VISIT_LEASE_MS; /* renewed at the door */
-	renew_terms(m, &terms);
+		terms.lease_ms = LEASE_MS; /* renewed at the door */
+	return terms;
+}
+
+void
+monitor_visit_asks(const struct monitor *m)
+{
+	const struct guard_terms terms = {.drain_ms = UNREAD_MS, .asked = true};
+
+	if (m->proxy == NULL && !link_is_busy(m->link))
+		renew_terms(m, &terms);
+}
+
+void
+monitor_visit_introduce(struct monitor *m)
+{
+	const struct guard_terms terms = quiet_terms(m);
+
+	if (m->link != NULL && m->proxy == NULL && m->commons->guard != NULL)
+		(void)!guard_hold(m->commons->guard, m->key, link_fd(m->link), &terms);
 }
 
 void
 monitor_visit_end(struct monitor *m)
 {
 	door_watch(m->door, false);
-	m->setting_up = false;
-	m->forced = false;
+	m->setting_up = m->up = m->leaving = false;
 	link_free(m->link);
 	m->link = NULL;
 	proxy_free(m->proxy);
 	m->proxy = NULL;
-}
-
-void
-monitor_visit_retire(struct monitor *m)
-{
-	if (m->proxy != NULL)
-		proxy_finish(m->proxy);
-	else
-		monitor_visit_end(m);
 }
 
 /* Come back when nobody is there. */
@@ -91,73 +104,99 @@ monitor_visit_on_waiter(void *owner)
 {
 	struct monitor *m = owner;
 
-	if (m->setting_up)
-		return; /* ends in a moment, and then leaves or watches again */
+	m->leaving = true;
+	if (m->setting_up || link_is_busy(m->link))
+		return; /* within a millisecond or two */
 	monitor_enter(m);
 	yield(m);
 	monitor_leave(m);
 }
 
-/* What QEMU was to be asked and told in this visit is done. */
+static void
+stay(struct monitor *m, bool watch)
+{
+	const struct guard_terms terms = quiet_terms(m);
+
+	renew_terms(m, &terms);
+	door_watch(m->door, watch);
+}
+
+/* The session is up and nothing is under way: stay, go, or begin something else. */
 static void
 settle(struct monitor *m)
 {
-	enum share share;
+	enum share share = monitor_choose(m, NULL);
 
-	if (monitor_line_begin_setup(m))
+	if (m->finishing)
+		monitor_visit_end(m);
+	else if (m->proxy != NULL && share != SHARE_PROXY)
+		proxy_finish(m->proxy);
+	else if (monitor_line_begin_setup(m))
 		return;
-	share = monitor_choose(m, NULL);
-	if (share == SHARE_PRIVATE || share == SHARE_BRIEF || m->finishing)
-		monitor_visit_retire(m);
-	else if (m->forced)
-		yield(m);
-	else if (share == SHARE_PROXY && m->proxy == NULL)
-		yield(m); /* comes back with one */
+	else if (share == SHARE_PRIVATE || share == SHARE_BRIEF)
+		monitor_visit_end(m);
+	else if (m->leaving || (share == SHARE_PROXY && m->proxy == NULL))
+		yield(m); /* or come back with a proxy */
 	else
-		stay_terms(m);
-	if (share == SHARE_YIELD && m->link != NULL)
-		door_watch(m->door, true);
+		stay(m, share == SHARE_YIELD);
 	monitor_announce(m);
+}
+
+static void
+settle_if_quiet(struct monitor *m)
+{
+	if (!m->doomed && m->up && !m->setting_up && !link_is_busy(m->link))
+		settle(m);
+}
+
+void
+monitor_visit_review(struct monitor *m)
+{
+	if (m->link != NULL || m->proxy == NULL)
+		settle_if_quiet(m);
+	else
+		proxy_finish(m->proxy);
 }
 
 static void
 on_up(struct monitor *m)
 {
+	const struct guard_terms terms = {.drain_ms = UNREAD_MS, .asked = true};
 	bool unseen = m->away && m->phase == MONITOR_WATCHING;
 
 	m->away = false;
+	m->up = true;
+	if (m->proxy == NULL)
+		renew_terms(m, &terms);
+	if (monitor_choose(m, NULL) == SHARE_YIELD)
+		door_watch(m->door, true);
 	monitor_set_phase(m, MONITOR_WATCHING, NULL);
 	if (!m->doomed && unseen)
 		m->handlers.on_used(m->owner); /* the guard let somebody in */
-	if (m->doomed || m->link == NULL)
-		return;
-	stay_terms(m);
-	if (monitor_choose(m, NULL) == SHARE_YIELD && !m->forced)
-		door_watch(m->door, true);
 }
 
 static void
 on_facts(struct monitor *m, const struct qmp_facts *facts)
 {
-	monitor_tell_facts(m, facts);
-	if (!m->doomed && m->link != NULL && !m->setting_up)
-		settle(m);
+	if (m->phase == MONITOR_STALLED)
+		monitor_set_phase(m, MONITOR_WATCHING, NULL);
+	if (!m->doomed)
+		monitor_tell_facts(m, facts);
+	settle_if_quiet(m);
 }
 
 static void
 on_no_facts(struct monitor *m, const struct err *why)
 {
 	monitor_tell_no_facts(m, why);
-	if (!m->doomed && m->link != NULL && !m->setting_up)
-		settle(m);
+	settle_if_quiet(m);
 }
 
 static void
 on_answer(struct monitor *m, const struct session_told *told)
 {
-	if (m->setting_up && monitor_line_on_answer(m, told) && !m->doomed &&
-		m->link != NULL)
-		settle(m);
+	if (m->setting_up && monitor_line_on_answer(m, told))
+		settle_if_quiet(m);
 }
 
 /* QEMU is about to end, or the guard has ended the session for somebody who waited:
@@ -192,17 +231,6 @@ monitor_visit_on_gone(void *owner)
 	monitor_leave(m);
 }
 
-/* Through a proxy: what others do there goes on. */
-static void
-on_stalled(struct monitor *m, const struct err *why)
-{
-	struct proxy *kept = m->proxy;
-
-	m->proxy = NULL;
-	monitor_fail(m, MONITOR_STALLED, why);
-	m->proxy = kept;
-}
-
 static void
 on_link(void *owner, enum session_tell tell, const struct session_told *told)
 {
@@ -220,7 +248,7 @@ on_link(void *owner, enum session_tell tell, const struct session_told *told)
 	else if (tell == SESSION_ANSWER)
 		on_answer(m, told);
 	else if (tell == SESSION_STALLED)
-		on_stalled(m, &told->why);
+		monitor_set_phase(m, MONITOR_STALLED, &told->why);
 	else if (tell == SESSION_BROKEN)
 		monitor_fail(m, MONITOR_REFUSED, &told->why);
 	else if (tell == SESSION_CLOSED)
@@ -259,7 +287,7 @@ on_proxy_up(void *owner)
 	struct monitor *m = owner;
 
 	monitor_enter(m);
-	stay_terms(m);
+	stay(m, false);
 	join_proxy(m);
 	monitor_leave(m);
 }
@@ -357,21 +385,16 @@ open_session(struct monitor *m, int connected, const struct ucred *peer)
 		monitor_set_phase(m, MONITOR_CONNECTING, NULL);
 	if (m->doomed)
 		return;
-	if (monitor_choose(m, NULL) == SHARE_PROXY && !m->forced)
+	if (monitor_choose(m, NULL) == SHARE_PROXY)
 		begin_proxy(m, take_fd(&fd));
 	else
 		begin_link(m, take_fd(&fd));
 }
 
-/* The socket's queue is full: others are served first, which is no failure. Behind a
- * hanging QEMU it is: then the queue is full of our own attempts that were given up. */
+/* The socket's queue is full: others are served first, which is no failure. */
 static void
 wait_in_line(struct monitor *m, const struct err *why)
 {
-	if (m->phase == MONITOR_STALLED || m->phase == MONITOR_REFUSED) {
-		monitor_fail(m, m->phase, &m->why);
-		return;
-	}
 	monitor_schedule(m, backoff_queue_ms(monitor_roll_dice()));
 	if (m->phase == MONITOR_IDLE || m->phase == MONITOR_CONNECTING)
 		monitor_set_phase(m, MONITOR_CONNECTING, why);
@@ -392,10 +415,8 @@ must_stay_away(struct monitor *m)
 		return false;
 	same = served != 0 && served == m->served;
 	m->served = served;
-	if (!same && clock_now_us(m->commons->clock) - m->left_us >= ABSENCE_MAX_US) {
-		m->forced = true;
+	if (!same && clock_now_us(m->commons->clock) - m->left_us >= ABSENCE_MAX_US)
 		return false;
-	}
 	monitor_schedule(m, backoff_queue_ms(monitor_roll_dice()));
 	monitor_set_phase(m, MONITOR_YIELDED, NULL);
 	return true;
@@ -406,10 +427,19 @@ static void
 tell_guard(const struct monitor *m, int fd)
 {
 	const struct guard_terms terms = {
-		.lease_ms = IN_LINE_LEASE_MS, .drain_ms = UNREAD_MS};
+		.lease_ms = DIAL_LEASE_MS, .drain_ms = UNREAD_MS, .asked = true};
 
 	if (m->commons->guard != NULL)
 		(void)!guard_hold(m->commons->guard, m->key, fd, &terms);
+}
+
+/* It did not come about. */
+static void
+untell_guard(const struct monitor *m)
+{
+	const struct guard_terms terms = {.lease_ms = 1};
+
+	renew_terms(m, &terms);
 }
 
 static void
@@ -423,6 +453,8 @@ connect_to(struct monitor *m)
 	if (fd >= 0) {
 		tell_guard(m, fd);
 		r = dial_connect(fd, m->path, &peer, &why);
+		if (r < 0)
+			untell_guard(m);
 	} else {
 		(void)err_set(&why, fd, NULL, 0, "no socket: %s", strerror(-fd));
 	}
@@ -437,9 +469,11 @@ connect_to(struct monitor *m)
 void
 monitor_visit_begin(struct monitor *m)
 {
-	if (m->link != NULL || m->finishing)
+	if (m->finishing)
 		return;
-	if (m->proxy != NULL)
+	if (m->link != NULL)
+		settle_if_quiet(m);
+	else if (m->proxy != NULL)
 		join_proxy(m);
 	else if (!must_stay_away(m))
 		connect_to(m);

@@ -88,7 +88,6 @@ session_init(struct session *s, uint64_t now_us, const struct session_terms *ter
 		.last_id = terms->last_id,
 		.why = ERR_NONE,
 	};
-	s->caps_id = send_command(s, MESSAGE_CAPABILITIES, NULL);
 }
 
 void
@@ -115,12 +114,6 @@ session_command(struct session *s, enum message_command command, const char *pat
 	s->deadline_us = now_us + s->query_us;
 }
 
-bool
-session_wants(const struct session *s)
-{
-	return s->wanted || s->observing;
-}
-
 static void
 begin_observation(struct session *s, uint64_t now_us)
 {
@@ -130,7 +123,7 @@ begin_observation(struct session *s, uint64_t now_us)
 	s->observing = true;
 	s->answered = 0;
 	s->first_id = s->last_id + 1;
-	if (s->state == SESSION_READY) /* else the first deadline holds for all */
+	if (s->deadline_us == SESSION_NEVER) /* else the first one holds for all */
 		s->deadline_us = now_us + s->query_us;
 	for (size_t i = 0; i < ARRAY_LEN(queries); i++)
 		(void)send_command(s, queries[i].command, NULL);
@@ -202,6 +195,7 @@ on_greeting(struct session *s, struct session_told *told)
 		(void)err_set(&told->why, -EPROTO, NULL, 0, "greeted twice");
 		return end(s, SESSION_BROKEN);
 	}
+	s->caps_id = send_command(s, MESSAGE_CAPABILITIES, NULL);
 	set_state(s, SESSION_CAPABILITIES);
 	return SESSION_NOTHING;
 }
@@ -271,18 +265,26 @@ session_feed(struct session *s, struct frame_span *in, struct session_told *told
 	return tell;
 }
 
+bool
+session_is_busy(const struct session *s)
+{
+	return s->state == SESSION_CAPABILITIES ||
+	       (s->state == SESSION_READY && (s->observing || s->command_id != 0));
+}
+
 enum session_tell
 session_check(struct session *s, uint64_t now_us, struct session_told *told)
 {
 	if (s->deadline_us == SESSION_NEVER || now_us < s->deadline_us)
 		return SESSION_NOTHING;
+	s->deadline_us = SESSION_NEVER;
 	err_clear(&told->why);
 	(void)err_set(&told->why, -ETIMEDOUT, NULL, 0, "does not answer (%s awaited%s)",
 		awaited(s),
 		s->state == SESSION_GREETING
 			? ": it is stopped, or another client holds its monitor"
 			: "");
-	return end(s, SESSION_STALLED);
+	return SESSION_STALLED;
 }
 
 enum session_tell
@@ -311,7 +313,7 @@ session_output(struct session *s, uint64_t now_us)
 {
 	if (s->state == SESSION_ENDED)
 		return (struct frame_span){"", 0};
-	if (s->wanted && !s->observing)
+	if (s->state != SESSION_GREETING && s->wanted && !s->observing)
 		begin_observation(s, now_us);
 	return (struct frame_span){strbuf_text(&s->out), s->out.len};
 }

@@ -5,8 +5,9 @@
  * between. Pure: bytes and the time go in, bytes and what is to be told come out; who
  * carries them, and over what, is somebody else's matter.
  *
- * Nothing waits for the greeting: capabilities and the first queries go out at once, so
- * that a short visit costs one round trip.
+ * Nothing is said before the greeting, since a client that left before it was served
+ * must leave nothing behind: QEMU would execute what it said, and give the answers to
+ * the next client. Capabilities and the first queries then go out together.
  */
 #ifndef QMPIN_QMP_SESSION_H
 #define QMPIN_QMP_SESSION_H
@@ -38,7 +39,7 @@ enum session_tell {
 	SESSION_FACTS,	  /* the answer to session_observe() */
 	SESSION_NO_FACTS, /* a query was refused, or its answer makes no sense */
 	SESSION_ANSWER,	  /* to session_command() */
-	SESSION_STALLED,  /* ended: a deadline passed */
+	SESSION_STALLED,  /* a deadline passed; what is awaited may still come */
 	SESSION_BROKEN,	  /* ended: this is not QMP, or over the caps */
 	SESSION_CLOSED,	  /* ended: the peer hung up */
 };
@@ -46,7 +47,7 @@ enum session_tell {
 struct session_told {
 	const struct qmp_facts *facts; /* FACTS; valid until the next call */
 	struct qmp_event event;	       /* EVENT */
-	struct err why;		       /* NO_FACTS and the three ends */
+	struct err why;		       /* NO_FACTS, STALLED and the two ends */
 	/* ANSWER: one of the two; desc is QEMU's, not escaped. Valid as facts. */
 	const json_t *ret;
 	const char *desc;
@@ -88,9 +89,6 @@ void session_fini(struct session *s);
  * none are under way; until then requests are one request. */
 void session_observe(struct session *s);
 
-/** An observation is asked for and not yet told. */
-bool session_wants(const struct session *s);
-
 /** Send one command (see message_command_format() for @path), once the session is up
  * and only when none is under way. */
 void session_command(struct session *s, enum message_command command, const char *path,
@@ -107,7 +105,12 @@ void session_command(struct session *s, enum message_command command, const char
 MUST_CHECK enum session_tell session_feed(
 	struct session *s, struct frame_span *in, struct session_told *told);
 
-/** SESSION_STALLED when the deadline has passed, else SESSION_NOTHING. */
+/** Something that was sent is not answered yet. Leaving now would give the answer to
+ * the next client of QEMU, for whom it can be fatal. */
+bool session_is_busy(const struct session *s);
+
+/** SESSION_STALLED when the deadline has passed, which is told once; else
+ * SESSION_NOTHING. */
 MUST_CHECK enum session_tell session_check(
 	struct session *s, uint64_t now_us, struct session_told *told);
 

@@ -229,7 +229,7 @@ procs_wait_tick(void)
 		sched_yield();
 		clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	} while (now.tv_sec < first.tv_sec ||
-		(now.tv_sec == first.tv_sec && now.tv_nsec <= first.tv_nsec));
+		 (now.tv_sec == first.tv_sec && now.tv_nsec <= first.tv_nsec));
 }
 
 size_t

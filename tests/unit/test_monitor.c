@@ -338,7 +338,8 @@ the_first_attempt_waits(void **state)
 
 	f->w.options.first_delay_ms = 150;
 	start(f, healthy);
-	assert_true(watch_until(&f->w, "watching ", SOON_MS) >= 149);
+	assert_true(watch_until(&f->w, "watching ", SOON_MS) >=
+		    140); /* libevent: coarse time */
 }
 
 static void
@@ -403,8 +404,9 @@ silence_is_told_at_the_deadline_and_once(void **state)
 	f->w.options.session_ms = 100;
 	start(f, silent);
 	assert_true(watch_until(&f->w, "stalled ", SOON_MS) >= 99);
-	watch_until_peers(&f->w, 4, SOON_MS);
+	watch_for(&f->w, 300); /* it stays in line: leaving would help nobody */
 	assert_string_equal(f->w.told.s, "connecting stalled ");
+	assert_int_equal(f->w.peers, 1);
 }
 
 static void
@@ -439,7 +441,8 @@ a_server_that_breaks_off_is_left_alone_more_and_more(void **state)
 	f->w.options.backoff_max_ms = 1000;
 	start(f, breaks_off_at_once);
 	/* after 10, 20, 40 and 80 ms */
-	assert_true(watch_until_peers(&f->w, 5, SOON_MS) >= 149);
+	assert_true(watch_until_peers(&f->w, 5, SOON_MS) >=
+		    140); /* libevent: coarse time */
 }
 
 static void

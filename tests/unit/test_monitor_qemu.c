@@ -144,11 +144,10 @@ a_stopped_qemu_stalls_and_comes_back(void **state)
 	monitor_observe(f->w.monitor);
 	assert_true(watch_until(&f->w, "stalled ", SOON_MS) >= 199);
 	assert_non_null(strstr(f->w.why.text, "(query-status awaited)"));
-	watch_until(&f->w, "stalled stalled ", SOON_MS);
-	assert_non_null(strstr(f->w.why.text, "(greeting awaited: "));
-	watch_for(
-		&f->w, 1500); /* long enough for the queue to fill with our attempts */
-	assert_string_equal(f->w.told.s, "connecting watching stalled stalled ");
+	watch_for(&f->w, 300);
+	monitor_observe(f->w.monitor);
+	watch_for(&f->w, 300);
+	assert_string_equal(strstr(f->w.told.s, "stalled"), "stalled ");
 	kill(f->qemu.pid, SIGCONT);
 	watch_until(&f->w, "stalled watching facts ", SOON_MS);
 	assert_int_equal(f->w.n_vcpus, 2);

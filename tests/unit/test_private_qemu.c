@@ -164,11 +164,12 @@ visit(const struct fixture *f, struct talk *t)
 {
 	uint64_t end_us = now_us() + SOON_MS * 1000ull;
 	struct ucred peer;
-	int fd = -1;
+	int fd = dial_socket();
+	int r;
 
-	while (dial_connect(f->shared, &fd, &peer, NULL) < 0 && now_us() < end_us)
+	while ((r = dial_connect(fd, f->shared, &peer, NULL)) < 0 && now_us() < end_us)
 		nap();
-	assert_true(fd >= 0);
+	assert_int_equal(r, 0);
 	talk_on(t, fd);
 	negotiate(t);
 }

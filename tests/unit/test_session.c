@@ -214,21 +214,25 @@ start_observation(struct fixture *f)
 #define CAPABILITIES "{\"execute\":\"qmp_capabilities\",\"id\":\"qmpin:1\"}\n"
 
 static void
-a_visit_asks_everything_at_once(void **state)
+nothing_is_said_before_the_greeting_and_then_everything(void **state)
 {
 	struct fixture *f = *state;
 
 	session_observe(&f->s);
-	expect_output(f, CAPABILITIES QUERIES(2, 3, 4, 5, 6));
-	feed(f, GREETING);
 	expect_output(f, "");
+	assert_false(session_is_busy(&f->s));
+	feed(f, GREETING);
+	expect_output(f, CAPABILITIES QUERIES(2, 3, 4, 5, 6));
 	expect_told(f, "");
+	assert_true(session_is_busy(&f->s));
 	feed(f, "{\"return\": {}, \"id\": \"qmpin:1\"}\r\n");
 	expect_told(f, "up ");
+	assert_true(session_is_busy(&f->s));
 	for (unsigned int i = 0; i < ARRAY_LEN(returns); i++)
 		reply(f, i + 2, returns[i]);
 	expect_told(f, "up facts ");
 	expect_output(f, "");
+	assert_false(session_is_busy(&f->s));
 	assert_true(session_deadline_us(&f->s) == SESSION_NEVER);
 }
 
@@ -239,11 +243,12 @@ replies_before_the_greeting_are_nobodys(void **state)
 	struct fixture *f = *state;
 
 	session_observe(&f->s);
-	expect_output(f, CAPABILITIES QUERIES(2, 3, 4, 5, 6));
 	reply(f, 1, "{}");
 	reply(f, 2, returns[0]);
 	expect_told(f, "");
-	feed(f, UP);
+	feed(f, GREETING);
+	expect_output(f, CAPABILITIES QUERIES(2, 3, 4, 5, 6));
+	reply(f, 1, "{}");
 	for (unsigned int i = 0; i < ARRAY_LEN(returns); i++)
 		reply(f, i + 2, returns[i]);
 	expect_told(f, "up facts ");
@@ -258,8 +263,8 @@ ids_go_on_from_where_they_are_told_to(void **state)
 	session_fini(&f->s);
 	later.last_id = 41;
 	session_init(&f->s, f->now_us, &later);
-	expect_output(f, "{\"execute\":\"qmp_capabilities\",\"id\":\"qmpin:42\"}\n");
 	feed(f, UP);
+	expect_output(f, "{\"execute\":\"qmp_capabilities\",\"id\":\"qmpin:42\"}\n");
 	expect_told(f, "");
 	reply(f, 42, "{}");
 	expect_told(f, "up ");
@@ -332,7 +337,7 @@ an_observation_joins_the_replies_to_facts(void **state)
 	assert_int_equal(f->facts.vcpus_max, 4);
 	assert_int_equal(f->facts.n_iothreads, 1);
 	assert_string_equal(f->facts.name, "vm905");
-	assert_false(session_wants(&f->s));
+	assert_false(session_is_busy(&f->s));
 	assert_true(session_deadline_us(&f->s) == SESSION_NEVER);
 }
 
@@ -393,8 +398,8 @@ expect_facts_of(struct fixture *f, const char *file, bool running, unsigned int 
 	transcript_load(&t, file);
 	start_again(f);
 	session_observe(&f->s);
-	expect_output(f, CAPABILITIES QUERIES(2, 3, 4, 5, 6));
 	feed(f, t.objects[0]);
+	expect_output(f, CAPABILITIES QUERIES(2, 3, 4, 5, 6));
 	reply(f, 1, "{}");
 	feed_answer(f, &t, "\"running\": ", 2);
 	feed_answer(f, &t, "\"cpu-index\"", 3);
@@ -676,7 +681,7 @@ output_that_was_sent_in_part_is_not_sent_again(void **state)
 }
 
 static void
-silence_ends_the_session_at_the_deadline(void **state)
+silence_is_told_at_the_deadline_and_ends_nothing(void **state)
 {
 	struct fixture *f = *state;
 
@@ -688,10 +693,17 @@ silence_ends_the_session_at_the_deadline(void **state)
 	expect_told(f, "stalled ");
 	assert_non_null(strstr(f->why.text, "greeting awaited"));
 	check(f);
-	feed(f, UP);
-	hang_up(f, 0);
 	expect_told(f, "stalled ");
-	expect_output(f, "");
+	session_observe(&f->s);
+	feed(f, UP); /* better late than never */
+	expect_output(f, CAPABILITIES QUERIES(2, 3, 4, 5, 6));
+	expect_told(f, "stalled up ");
+	f->now_us += terms.query_us;
+	check(f);
+	expect_told(f, "stalled up stalled ");
+	for (unsigned int i = 0; i < ARRAY_LEN(returns); i++)
+		reply(f, i + 2, returns[i]);
+	expect_told(f, "stalled up stalled facts ");
 }
 
 static void
@@ -803,12 +815,10 @@ death_says_what_was_awaited(void **state)
 	expect_told(f, "closed ");
 	assert_string_equal(
 		f->why.text, "Connection reset by peer (query-cpus-fast awaited)");
-	assert_true(session_wants(&f->s));
 	start_again(f);
 	feed(f, UP);
 	hang_up(f, 0);
 	assert_string_equal(f->why.text, "closed by the peer");
-	assert_false(session_wants(&f->s));
 }
 
 #define test_with_session(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -817,7 +827,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test_with_session(a_visit_asks_everything_at_once),
+		test_with_session(
+			nothing_is_said_before_the_greeting_and_then_everything),
 		test_with_session(replies_before_the_greeting_are_nobodys),
 		test_with_session(ids_go_on_from_where_they_are_told_to),
 		test_with_session(a_command_has_one_answer),
@@ -839,7 +850,7 @@ main(void)
 		test_with_session(five_thousand_vcpus_are_refused_and_named),
 		test_with_session(requests_in_flight_are_one_more_observation),
 		test_with_session(output_that_was_sent_in_part_is_not_sent_again),
-		test_with_session(silence_ends_the_session_at_the_deadline),
+		test_with_session(silence_is_told_at_the_deadline_and_ends_nothing),
 		test_with_session(
 			the_deadline_covers_greeting_and_capabilities_together),
 		test_with_session(trickling_bytes_and_events_do_not_move_the_deadline),
