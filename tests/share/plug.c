@@ -129,6 +129,8 @@ watch_mask(struct tally_plug *plug, unsigned int pin_ms)
 	while (client_now_us() < end_us) {
 		if (sched_getaffinity(plug->tid, sizeof(set), &set) < 0)
 			return;
+		if (plug->n_cpus == 0)
+			plug->n_cpus = (unsigned int)CPU_COUNT(&set);
 		if (CPU_COUNT(&set) == 1) {
 			plug->pinned_us = client_now_us();
 			return;

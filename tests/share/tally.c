@@ -118,9 +118,10 @@ report_plugs(const struct tally *t, char **paths, json_t *list)
 		const struct tally_plug *p = &t->plugs[i];
 
 		json_array_append_new(list,
-			json_pack("{ss sI si sI sI so}", "socket", paths[p->socket],
-				"index", (json_int_t)p->index, "tid", p->tid,
-				"replied_us", (json_int_t)p->replied_us, "seen_us",
+			json_pack("{ss sI sI si sI sI so}", "socket", paths[p->socket],
+				"index", (json_int_t)p->index, "n_cpus",
+				(json_int_t)p->n_cpus, "tid", p->tid, "replied_us",
+				(json_int_t)p->replied_us, "seen_us",
 				(json_int_t)p->seen_us, "pinned_us",
 				p->pinned_us == 0
 					? json_null()

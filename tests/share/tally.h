@@ -13,7 +13,7 @@
 
 /* Commands are counted beyond these, but not kept. */
 #define TALLY_SAMPLES_MAX (1u << 19)
-#define TALLY_FAILURES_MAX 256u
+#define TALLY_FAILURES_MAX 4096u
 #define TALLY_PLUGS_MAX 512u
 
 /* A command, or one connection with several. */
@@ -38,6 +38,7 @@ struct tally_plug {
 	uint64_t pinned_us; /* its mask has one CPU; 0: not looked at, or not in time */
 	unsigned int socket;
 	unsigned int index;
+	unsigned int n_cpus; /* of its first mask that was seen */
 	int tid;
 };
 

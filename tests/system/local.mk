@@ -10,14 +10,20 @@ SYSTEM_TESTS += \
 	tests/system/test_limit.py \
 	tests/system/test_races.py \
 	tests/system/test_many.py \
-	tests/system/test_hostile.py
+	tests/system/test_hostile.py \
+	tests/system/test_share_ways.py \
+	tests/system/test_share_trouble.py \
+	tests/system/test_share_traces.py \
+	tests/system/test_share_bench.py
 # What they use, the demo and the measurements.
 EXTRA_DIST += \
+	tests/system/bench_share.py \
 	tests/system/daemon.py \
 	tests/system/demo \
 	tests/system/fakeqmp.py \
 	tests/system/guest-ack.S \
 	tests/system/measure.py \
 	tests/system/runner.py \
+	tests/system/sharing.py \
 	tests/system/varlink.py \
 	tests/system/vmhost.py

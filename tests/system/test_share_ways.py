@@ -2,8 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Each way of sharing a monitor on each QEMU: it is used and told, others can do all they
 want meanwhile, and what they plug is pinned."""
+import json
+import os
 import shutil
+import signal
+import socket
 import sys
+import threading
 
 from runner import Skip, check, main, retry
 from sharing import (Rival, config, guard_of, monitors, plug_times, quantile, qemu,
@@ -58,7 +63,7 @@ def hammered(host, d, vms, what):
 def way_on(way, version):
     def run(host):
         qemu(version)
-        vms = start_vms(host, version, range(100, 103), vcpus=1, maxcpus=8)
+        vms = start_vms(host, version, range(100, 103), vcpus=2, maxcpus=8)
         d = host.started(config(way))
         expected = {"auto": "private" if version == "11.1" else "yield"}.get(way, way)
         wait_shared(d, expected, *[vm.id for vm in vms])
@@ -117,15 +122,14 @@ def without_permission(host, prefix, way, pattern):
     d.start()
     wait_shared(d, way, 100)
     check(bool(d.lines(pattern)) == (way == "brief"), "told: %s", d.log[-4:])
-    result = run_rival(host, vms, "--look", "--count", 20, "--gap-ms", 300)
+    result = run_rival(host, vms, "--look", "--count", 8, "--gap-ms", 350)
     unharmed(result, "rivals")
-    print("     found held %d of 20 times, median %.1f ms" % (
+    print("     found held %d of 8 times, median %.1f ms" % (
         result["held"], result["median_us"] / 1e3))
-    check((result["held"] > 10) == (way == "yield"), "held %d times", result["held"])
+    check((result["held"] >= 4) == (way == "yield"), "held %d times", result["held"])
 
 
 def needs_root_and(*programs):
-    import os
     if os.geteuid() != 0 or not all(map(shutil.which, programs)):
         raise Skip("needs root and %s" % " ".join(programs))
 
@@ -152,18 +156,65 @@ def nobody_waits_for_a_hanging_daemon(host):
     wait_shared(d, "yield", 100)
     check(guard_of(d.pid), "no guard runs")
     check(len(served(vms[0].qmp_path)) == 1, "it is not held")
-    d.process.send_signal(19)
+    d.process.send_signal(signal.SIGSTOP)
     try:
         result = run_rival(host, vms, "--timeout-ms", 1000)
         unharmed(result, "a rival of a stopped daemon")
         print("     served after %.1f ms" % (result["max_us"] / 1e3))
     finally:
-        d.process.send_signal(18)
+        d.process.send_signal(signal.SIGCONT)
     wait_shared(d, "yield", 100)
+
+
+class Liar(threading.Thread):
+    """A monitor that answers each client's command with these bytes."""
+
+    def __init__(self, path, answer):
+        super().__init__(daemon=True)
+        self.answer = answer
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen(1)
+        self.qmp_path = path
+        self.start()
+
+    def run(self):
+        while True:
+            s, _ = self.listener.accept()
+            with s:
+                s.sendall(b'{"QMP": {}}\r\n')
+                asked = json.loads(s.recv(4096))["id"].encode()
+                s.sendall(self.answer.replace(b"ID", asked))
+                if b"\n" not in self.answer:
+                    s.recv(4096)
+
+
+def rival_sees(host):
+    """a rival fails where Proxmox's tools would: ids, framing, time-outs"""
+    wrong = {
+        "reply without id": b'{"return": {}}\r\n',
+        "reply with a foreign id": b'{"return": {}, "id": "1:1"}\r\n',
+        "not an object a line": b'{"return": {}, "id": "ID"}{"event": "X"}\r\n',
+        "two replies": b'{"return": {}, "id": "ID"}\n{"return": {}, "id": "ID"}\n',
+        "error: no": b'{"error": {"class": "X", "desc": "no"}, "id": "ID"}\n',
+        "timeout": b'{"return": {}, "id": "ID"}',
+        "closed": b"\n",
+    }
+    for i, (why, answer) in enumerate(wrong.items()):
+        liar = Liar(host.path("vm", "%d.qmp" % (200 + i)), answer)
+        result = run_rival(host, [liar], "--timeout-ms", 200)
+        check(result["reasons"] == {why: 1}, "%r gives %s", answer, result["reasons"])
+    vm, = start_vms(host, "7.2", [100])
+    with socket.socket(socket.AF_UNIX) as holder:
+        holder.connect(vm.qmp_path)
+        result = run_rival(host, [vm], "--timeout-ms", 200, "--rivals", 4, "--look")
+    check(result["failed"] == 4 and result["held"] == 4 and result["eagain"] > 0,
+          "a monitor that is never free gives %s", result)
 
 
 if __name__ == "__main__":
     sys.exit(main([
+        rival_sees,
         way_on("auto", "7.2"), way_on("yield", "10.0"), way_on("auto", "11.1"),
         way_on("yield", "11.1"), way_on("brief", "7.2"), way_on("proxy", "7.2"),
         way_on("proxy", "11.1"), brief_holds_nothing, private_leaves_it_free,
