@@ -19,8 +19,8 @@
 /* drain_ms is made of so many samples, so that a guard that was itself stopped does not
  * take that time for the daemon's. */
 #define GUARD_TABLE_SAMPLES 10u
-/* wait_ms is made of so many looks at the queue: where others are being served, one
- * finds it empty. */
+/* wait_ms is made of so many looks at the queue, and at least half of them are needed:
+ * where clients are being served, one look finds it empty. */
 #define GUARD_TABLE_LOOKS 8u
 
 struct guard_session;
@@ -32,8 +32,10 @@ struct guard_vm {
 	int pidfd;
 	bool armed;	     /* the listener is watched; cleared by the table only */
 	uint64_t waiting_us; /* since when a client may have waited; NEVER: none */
-	uint64_t came_us;    /* when the last one came; with waiting_us */
-	uint64_t looked_us;  /* when one was last seen to wait; with waiting_us */
+	uint64_t came_us;    /* when the last one came */
+	uint64_t looked_us;  /* when one was last seen to wait */
+	unsigned int looks;  /* that found one waiting, since waiting_us */
+	unsigned int looks_at_last; /* the same since came_us */
 	struct guard_session *last; /* the newest one */
 };
 
@@ -61,9 +63,9 @@ struct guard_table {
 enum guard_step {
 	GUARD_SLEEP,  /* until until_us */
 	GUARD_LOOK,   /* guard_table_served() or _waits_on() */
-	GUARD_PROVE,  /* a client has waited too long, if it still waits, and for this
-		       * session: guard_table_served(), _queued(), _accepted(), or end it
-		       */
+	GUARD_PROVE,  /* a client has waited too long: if it still waits, and for this
+		       * session, end it; else guard_table_served(), _queued() or
+		       * _accepted() */
 	GUARD_SAMPLE, /* guard_table_sample() with what is pending */
 	GUARD_END,    /* shut it down: guard_table_left(), or _not_ended() */
 };
