@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/xalloc.h"
@@ -433,15 +434,6 @@ tell_guard(const struct monitor *m, int fd)
 		(void)!guard_hold(m->commons->guard, m->key, fd, &terms);
 }
 
-/* It did not come about. */
-static void
-untell_guard(const struct monitor *m)
-{
-	const struct guard_terms terms = {.lease_ms = 1};
-
-	renew_terms(m, &terms);
-}
-
 static void
 connect_to(struct monitor *m)
 {
@@ -454,7 +446,7 @@ connect_to(struct monitor *m)
 		tell_guard(m, fd);
 		r = dial_connect(fd, m->path, &peer, &why);
 		if (r < 0)
-			untell_guard(m);
+			(void)shutdown(fd, SHUT_RDWR); /* the guard has a copy */
 	} else {
 		(void)err_set(&why, fd, NULL, 0, "no socket: %s", strerror(-fd));
 	}

@@ -397,7 +397,8 @@ on_tell(void *owner, enum session_tell tell, const struct session_told *told)
 static void
 on_up(void *owner)
 {
-	const struct link_options options = {clock_system(), 20000, 20000};
+	const struct link_options options = {
+		.clock = clock_system(), .session_ms = 20000, .query_ms = 20000};
 	struct own *o = owner;
 	int fd = proxy_join(o->proxy);
 
