@@ -19,7 +19,7 @@
 /* How long a pass waits for the answers of other VMs: QMP needs about 1 ms. */
 #define GATHER_MS 5
 /* At first sight of a host full of VMs: so long for all that answer to be seen. */
-#define FIRST_LOOK_US UINT64_C(200000)
+#define FIRST_LOOK_US UINT64_C(1000000)
 /* Guest-made causes: so many at once, then one a second. */
 #define GUEST_BURST 32.0
 #define GUEST_PER_S 1.0

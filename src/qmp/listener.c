@@ -199,8 +199,9 @@ open_of_process(const struct listener_process *process, const char *what)
 
 /*
  * What a process means by a name: an absolute one is looked up below its root, symbolic
- * links too; a relative one from where it is. One that does not lead anywhere there was
- * bound before the process left (qemu -chroot): what it means to us is tried then.
+ * links too (where a filter of system calls forbids that, links lead where they lead
+ * us); a relative one from where it is. One that does not lead anywhere there was bound
+ * before the process left (qemu -chroot): what it means to us is tried then.
  */
 static int
 open_name(const struct listener_process *process, const char *name)
@@ -213,6 +214,8 @@ open_name(const struct listener_process *process, const char *name)
 	if (name[0] != '/')
 		return openat(base, name, O_PATH | O_CLOEXEC);
 	fd = open_inside(base, name);
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM)) /* RestrictSUIDSGID= */
+		fd = openat(base, name + 1, O_PATH | O_CLOEXEC);
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		fd = open(name, O_PATH | O_CLOEXEC);
 	return fd;

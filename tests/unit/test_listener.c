@@ -16,10 +16,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/xalloc.h"
@@ -142,6 +147,41 @@ a_name_through_a_linked_directory_is_the_same_file(void **state)
 	free(f->path);
 	f->path = xasprintf("%s/link/%s", f->dir, NAME);
 	assert_found(f);
+}
+
+/* What RestrictSUIDSGID= of a unit does, since it cannot look into the call's flags. */
+static void
+forbid_openat2(void)
+{
+	struct sock_filter steps[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {ARRAY_LEN(steps), steps};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		_exit(77);
+}
+
+static void
+links_are_followed_where_openat2_is_forbidden(void **state)
+{
+	struct fixture *f = *state;
+	int status = -1;
+	pid_t pid;
+
+	f->h = holder_start(listen_through_a_link, f->dir);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		forbid_openat2();
+		_exit(find(f) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 /* As long as a name can be: no NUL behind it. */
@@ -422,6 +462,7 @@ main(void)
 		test_of_sockets(the_listening_socket_is_found),
 		test_of_sockets(a_name_through_a_linked_directory_is_the_same_file),
 		test_of_sockets(a_relative_name_counts_from_where_the_process_is),
+		test_of_sockets(links_are_followed_where_openat2_is_forbidden),
 		test_of_sockets(a_name_may_fill_its_field),
 		test_of_sockets(names_of_a_chrooted_process_count_from_its_root),
 		test_of_sockets(a_name_bound_before_the_chroot_counts_as_ours),
