@@ -18,6 +18,7 @@ same moment. What is added is the median over the rounds. Exit status 1 when a t
 """
 import argparse
 import math
+import statistics
 import sys
 import tempfile
 
@@ -120,8 +121,8 @@ def eagain_bound(idle, n):
 
 def added(idle, busy, q):
     """The median over the rounds, each compared with the one beside it."""
-    return quantile([quantile(with_us, q) - quantile(without, q)
-                     for without, with_us in zip(idle.rounds, busy.rounds)], 0.5)
+    return statistics.median(quantile(with_us, q) - quantile(without, q)
+                             for without, with_us in zip(idle.rounds, busy.rounds))
 
 
 def judge(way, kind, idle, busy, short):
