@@ -62,7 +62,7 @@ def added_and_removed(host):
     d = host.started(config("private"))
     wait_shared(d, "private", *ids)
     memory = sum(rss_kib(vm.pid) for vm in vms)
-    rounds = many(8)
+    rounds = many(3)
     for _ in range(rounds):
         for way in ("brief", "private"):
             d.configure(config(way))
