@@ -141,6 +141,13 @@ monitor_choose(const struct monitor *m, struct err *why)
 		(void)err_set(why, 0, NULL, 0, "it was released");
 		return SHARE_BRIEF;
 	}
+	if (m->prepared && monitor_line_wanted(m)) {
+		if (m->wish != SHARE_AUTO && m->wish != SHARE_PRIVATE)
+			(void)err_set(why, 0, NULL, 0,
+				"its private monitor stays until it is released or its "
+				"QEMU ends");
+		return SHARE_PRIVATE;
+	}
 	if (m->commons->reception == NULL && !err_is_set(&m->no_private))
 		means.no_private = "QEMU has no socket to dial here";
 	if (m->commons->guard == NULL || !guard_is_alive(m->commons->guard))
@@ -264,7 +271,8 @@ observe_here(struct monitor *m)
 void
 monitor_observe(struct monitor *m)
 {
-	if (m->line != NULL)
+	m->wanted = m->away;
+	if (m->line != NULL && !m->releasing)
 		link_observe(m->line);
 	else if (m->link != NULL)
 		observe_here(m);

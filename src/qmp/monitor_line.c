@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * A private monitor: made and removed over a visit to the shared socket, used when QEMU
- * dials in. Until then the VM is visited; when QEMU does not dial in, it is made anew
- * once, and then given up.
+ * A private monitor: made over a visit to the shared socket, used when QEMU dials in.
+ * Until then the VM is visited; when QEMU does not dial in, it is given up.
+ *
+ * Once made it stays, whatever is wished for later, until monitor_release(): QEMU 11.1
+ * has crashed when monitors were removed while something was under way on them. So
+ * nothing is when that has to be.
  */
 #include "config.h"
 
@@ -18,12 +21,16 @@
 #define PATIENCE_S 8
 /* QEMU buffers what we do not read without limit. */
 #define DRAIN_MS 5000
+/* What was asked there is answered in a millisecond or two. */
+#define LINE_ANSWERS_MS 10
 
 bool
 monitor_line_wanted(const struct monitor *m)
 {
-	return (m->wish == SHARE_AUTO || m->wish == SHARE_PRIVATE) && !m->released &&
-	       m->commons->reception != NULL && !err_is_set(&m->no_private);
+	if (m->released || m->commons->reception == NULL ||
+		m->line_state == LINE_IMPOSSIBLE)
+		return false;
+	return m->prepared || m->wish == SHARE_AUTO || m->wish == SHARE_PRIVATE;
 }
 
 static void
@@ -44,14 +51,9 @@ monitor_line_on_patience(evutil_socket_t fd, short what, void *owner)
 	(void)what;
 	if (m->line_state != LINE_EXPECTED)
 		return;
-	if (m->renewed) {
-		m->line_state = LINE_IMPOSSIBLE;
-		(void)err_set(&m->no_private, -ETIMEDOUT, NULL, 0,
-			"QEMU does not dial in to its private monitor");
-	} else {
-		m->line_state = LINE_OVERDUE;
-		m->renewed = true;
-	}
+	m->line_state = LINE_IMPOSSIBLE;
+	(void)err_set(&m->no_private, -ETIMEDOUT, NULL, 0,
+		"QEMU does not dial in to its private monitor");
 	if (m->failures == 0)
 		monitor_schedule(m, 0);
 }
@@ -60,17 +62,9 @@ monitor_line_on_patience(evutil_socket_t fd, short what, void *owner)
 static bool
 has_goal(const struct monitor *m, enum private_goal *goal)
 {
-	if (m->releasing || (m->prepared && !monitor_line_wanted(m)))
-		*goal = PRIVATE_REMOVE;
-	else if (!monitor_line_wanted(m) || m->line != NULL)
-		return false;
-	else if (m->line_state == LINE_UNTRIED)
-		*goal = PRIVATE_ADD;
-	else if (m->line_state == LINE_OVERDUE)
-		*goal = PRIVATE_RENEW;
-	else
-		return false;
-	return true;
+	*goal = m->releasing ? PRIVATE_REMOVE : PRIVATE_ADD;
+	return m->releasing || (monitor_line_wanted(m) && m->line == NULL &&
+				       m->line_state == LINE_UNTRIED);
 }
 
 static const char *
@@ -87,6 +81,10 @@ monitor_line_begin_setup(struct monitor *m)
 
 	if (!has_goal(m, &goal))
 		return false;
+	if (m->line != NULL && link_is_busy(m->line)) {
+		monitor_schedule(m, LINE_ANSWERS_MS);
+		return true;
+	}
 	private_init(&m->setup, goal, path_to_dial(m));
 	m->setting_up = true;
 	monitor_visit_asks(m);
@@ -164,7 +162,6 @@ monitor_line_drop(struct monitor *m)
 static void
 begin_to_use(struct monitor *m)
 {
-	m->renewed = false;
 	m->failures = 0;
 	m->away = false;
 	monitor_visit_review(m);
@@ -248,7 +245,7 @@ monitor_line_claim(struct monitor *m)
 {
 	int fd;
 
-	if (m->commons->reception == NULL || !monitor_line_wanted(m))
+	if (m->commons->reception == NULL || m->released)
 		return;
 	fd = reception_claim(m->commons->reception, m->pid);
 	if (fd >= 0)
@@ -258,16 +255,9 @@ monitor_line_claim(struct monitor *m)
 bool
 monitor_line_dial_in(struct monitor *m, int fd)
 {
-	if (m->pid == 0 || m->finishing)
+	if (m->pid == 0 || m->finishing || m->released)
 		return false;
-	if (monitor_line_wanted(m)) {
-		take_line(m, fd);
-		return true;
-	}
-	/* Prepared by an earlier run, and not wanted now: take it down. */
-	close(fd);
-	m->prepared = true;
-	if (m->failures == 0)
-		monitor_schedule(m, 0);
+	err_clear(&m->no_private); /* it was late */
+	take_line(m, fd);
 	return true;
 }

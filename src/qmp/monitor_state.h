@@ -22,7 +22,6 @@
 enum monitor_line {
 	LINE_UNTRIED,
 	LINE_EXPECTED,	 /* QEMU has it and will dial in */
-	LINE_OVERDUE,	 /* it did not: to be made anew */
 	LINE_UP,	 /* it has, the session is begun */
 	LINE_IMPOSSIBLE, /* see no_private */
 };
@@ -63,6 +62,8 @@ struct monitor {
 	bool up;      /* the session on link is */
 	bool leaving; /* somebody waits: go as soon as all that was asked is answered */
 	bool away;    /* left because somebody waited; facts may be out of date */
+	bool disturbed; /* somebody came while we waited to come back */
+	bool wanted;	/* facts are, as soon as may be */
 	uint64_t left_us;
 	uint64_t served; /* whom QEMU served when we last looked */
 
@@ -71,8 +72,8 @@ struct monitor {
 	struct link *line;
 	struct event patience; /* for QEMU to dial in */
 	struct err no_private;
-	bool renewed;	 /* made anew once already */
-	bool prepared;	 /* QEMU has a private monitor as far as we know */
+	bool prepared;	 /* QEMU has a private monitor, which stays until it is released
+			  */
 	bool setting_up; /* steps are under way on link */
 	struct private setup;
 	bool releasing; /* monitor_release() is to be answered */

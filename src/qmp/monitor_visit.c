@@ -17,8 +17,10 @@
 #include "qmp/guard.h"
 #include "qmp/monitor_state.h"
 
-/* While others come one after the other, we want to see the VM at least so often. */
-#define ABSENCE_MAX_US UINT64_C(1000000)
+/* While others come one after the other, we want to see the VM at least so often; and
+ * sooner when something else tells that it has changed. */
+#define ABSENCE_MAX_US UINT64_C(5000000)
+#define ABSENCE_WANTED_US UINT64_C(300000)
 /* The shortest time-out of other tools is 3 s: what is in their way when we are stopped
  * ends long before. An answer that nobody reads means that we are. */
 #define LEASE_MS 1000
@@ -82,6 +84,15 @@ monitor_visit_end(struct monitor *m)
 	m->proxy = NULL;
 }
 
+/* For a while in which nobody comes. */
+static void
+wait_for_quiet(struct monitor *m)
+{
+	m->disturbed = false;
+	door_watch(m->door, true);
+	monitor_schedule(m, backoff_queue_ms(monitor_roll_dice()));
+}
+
 /* Come back when nobody is there. */
 static void
 stay_away(struct monitor *m)
@@ -90,7 +101,7 @@ stay_away(struct monitor *m)
 	m->away = true;
 	m->left_us = clock_now_us(m->commons->clock);
 	m->served = 0;
-	monitor_schedule(m, backoff_queue_ms(monitor_roll_dice()));
+	wait_for_quiet(m);
 }
 
 static void
@@ -105,6 +116,10 @@ monitor_visit_on_waiter(void *owner)
 {
 	struct monitor *m = owner;
 
+	if (m->link == NULL) {
+		m->disturbed = true;
+		return;
+	}
 	m->leaving = true;
 	if (m->setting_up || link_is_busy(m->link))
 		return; /* within a millisecond or two */
@@ -165,7 +180,7 @@ on_up(struct monitor *m)
 	const struct guard_terms terms = {.drain_ms = UNREAD_MS, .asked = true};
 	bool unseen = m->away && m->phase == MONITOR_WATCHING;
 
-	m->away = false;
+	m->away = m->wanted = false;
 	m->up = true;
 	if (m->proxy == NULL)
 		renew_terms(m, &terms);
@@ -360,7 +375,7 @@ learn_process(struct monitor *m, pid_t pid, int pidfd)
 	err_clear(&m->no_hold);
 	err_clear(&m->no_private);
 	m->line_state = LINE_UNTRIED;
-	m->renewed = m->prepared = false;
+	m->prepared = false;
 	(void)!door_open(m->door, pid, pidfd, m->path, &m->no_hold);
 	monitor_line_claim(m);
 }
@@ -396,29 +411,35 @@ open_session(struct monitor *m, int connected, const struct ucred *peer)
 static void
 wait_in_line(struct monitor *m, const struct err *why)
 {
-	monitor_schedule(m, backoff_queue_ms(monitor_roll_dice()));
+	if (m->away)
+		wait_for_quiet(m);
+	else
+		monitor_schedule(m, backoff_queue_ms(monitor_roll_dice()));
 	if (m->phase == MONITOR_IDLE || m->phase == MONITOR_CONNECTING)
 		monitor_set_phase(m, MONITOR_CONNECTING, why);
 }
 
 /* Coming back: not while somebody is there. One who stays is not disturbed; but where
- * one follows another, we stand in line like everybody from time to time. */
+ * one follows another, we stand in line like everybody, soon when there is reason to
+ * look. */
 static bool
 must_stay_away(struct monitor *m)
 {
+	uint64_t limit_us = m->wanted ? ABSENCE_WANTED_US : ABSENCE_MAX_US;
+	uint64_t away_us = clock_now_us(m->commons->clock) - m->left_us;
 	uint64_t served;
 	bool same;
 
 	if (!m->away)
 		return false;
 	served = door_served(m->door);
-	if (served == 0 && !door_has_waiter(m->door))
-		return false;
 	same = served != 0 && served == m->served;
 	m->served = served;
-	if (!same && clock_now_us(m->commons->clock) - m->left_us >= ABSENCE_MAX_US)
+	if (served == 0 && !m->disturbed && !door_has_waiter(m->door))
 		return false;
-	monitor_schedule(m, backoff_queue_ms(monitor_roll_dice()));
+	if (!same && away_us >= limit_us)
+		return false;
+	wait_for_quiet(m);
 	monitor_set_phase(m, MONITOR_YIELDED, NULL);
 	return true;
 }
@@ -442,6 +463,7 @@ connect_to(struct monitor *m)
 	struct ucred peer;
 	int r = fd;
 
+	door_watch(m->door, false); /* we are about to queue ourselves */
 	if (fd >= 0) {
 		tell_guard(m, fd);
 		r = dial_connect(fd, m->path, &peer, &why);

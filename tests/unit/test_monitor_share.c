@@ -150,10 +150,14 @@ one_after_the_other_cannot_keep_us_out(void **state)
 		if (waitpid(getppid(), NULL, WNOHANG) < 0 && getppid() == 1)
 			_exit(0);
 	}
+	watch_until(&f->w, "yielded ", SOON_MS);
 	for (int i = 0; i < 3; i++) {
 		watch_forget(&f->w);
-		watch_until(&f->w, "facts yielded ", 5000);
+		monitor_observe(f->w.monitor); /* else every few seconds */
+		watch_until(&f->w, "facts yielded ", 3000);
 	}
+	watch_forget(&f->w);
+	watch_until(&f->w, "facts yielded ", 20000);
 	assert_int_equal(waitpid(rival, NULL, WNOHANG), 0); /* always greeted */
 	kill(rival, SIGKILL);
 	waitpid(rival, NULL, 0);
