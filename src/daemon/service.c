@@ -304,12 +304,19 @@ share_monitors(struct service *s)
 
 	commons->guard = s->guard;
 	commons->guard_ms = s->engine->config.guard_ms;
-	if (backlog_open(&s->backlog, &why) == 0)
-		commons->backlog = s->backlog;
-	err_clear(&why);
 	if (run_dir != NULL && !s->engine->dry_run &&
 		watch_receive(s->watch, run_dir, &why) < 0)
 		log_err(&why);
+}
+
+/* The first question may make the kernel load a module: not before we are ready. */
+static void
+open_backlog(struct service *s)
+{
+	struct err ignored = ERR_NONE; /* told where it is needed */
+
+	if (backlog_open(&s->backlog, &ignored) == 0)
+		s->engine->commons.backlog = s->backlog;
 }
 
 static int
@@ -413,6 +420,7 @@ service_run(const struct cmdline *c)
 	}
 	say_hello(&s);
 	tell_status(&s, true);
+	open_backlog(&s);
 	if (!c->dry_run)
 		(void)leftovers_sweep(s.procfd, s.run_dirfd);
 	watch_start(s.watch);
