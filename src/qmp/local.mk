@@ -68,6 +68,7 @@ UNIT_TESTS += \
 	tests/unit/test_reception_file \
 	tests/unit/test_mux \
 	tests/unit/test_proxy \
+	tests/unit/test_proxy_fds \
 	tests/unit/test_proxy_qemu \
 	tests/unit/test_reply \
 	tests/unit/test_request \
@@ -190,7 +191,13 @@ tests_unit_test_proxy_SOURCES = tests/unit/test_proxy.c $(proxy_fakes)
 tests_unit_test_proxy_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_proxy_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
-tests_unit_test_proxy_qemu_SOURCES = tests/unit/test_proxy_qemu.c $(proxy_fakes)
+proxy_qemu = $(proxy_fakes) tests/unit/proxy_qemu.c tests/unit/proxy_qemu.h
+
+tests_unit_test_proxy_fds_SOURCES = tests/unit/test_proxy_fds.c $(proxy_qemu)
+tests_unit_test_proxy_fds_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_proxy_fds_LDADD = $(LINK_QMP) $(CMOCKA_LIBS) -lpthread
+
+tests_unit_test_proxy_qemu_SOURCES = tests/unit/test_proxy_qemu.c $(proxy_qemu)
 tests_unit_test_proxy_qemu_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_proxy_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS) -lpthread
 

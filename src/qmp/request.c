@@ -163,7 +163,7 @@ on_key(struct request *r, enum token_kind kind)
 }
 
 static enum expected
-on_grammar(struct request *r, enum token_kind kind)
+follow_grammar(struct request *r, enum token_kind kind)
 {
 	switch ((enum expected)r->expected) {
 	case EXPECT_FIRST_KEY:
@@ -292,7 +292,7 @@ on_token(struct request *r, enum token_kind kind)
 	if (r->braces + r->brackets > (int)REQUEST_DEPTH_MAX)
 		return refuse(r, "JSON nesting depth limit exceeded", "", "");
 	r->given = false;
-	r->expected = on_grammar(r, kind);
+	r->expected = follow_grammar(r, kind);
 	if ((r->braces > 0 || r->brackets > 0) && r->braces >= 0 && r->brackets >= 0)
 		return REQUEST_NONE;
 	return on_message(r);

@@ -192,9 +192,9 @@ the_id_is_exchanged_and_nothing_else(void **state)
 	}
 }
 
-#define HMP(line)                                                                        \
-	"{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":\"" line \
-	"\"}}"
+#define HMP(line)                                               \
+	"{\"execute\":\"human-monitor-command\",\"arguments\":" \
+	"{\"command-line\":\"" line "\"}}"
 
 static void
 only_what_reads_changes_nothing(void **state)
