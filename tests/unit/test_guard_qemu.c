@@ -156,7 +156,8 @@ clients_are_greeted_though_the_daemon_is_stopped(void **state)
 	}
 	report("nobody holds", idle_us);
 	report("a stopped daemon holds", held_us);
-	assert_in_range(held_us[0], WAIT_MS * 1000, 2000000);
+	/* a little less when the guard has just seen the daemon in the queue */
+	assert_in_range(held_us[0], WAIT_MS * 1000 * 3 / 4, 2000000);
 	assert_true(held_us[RUNS / 2] < WAIT_MS * 1000 + 500000);
 }
 

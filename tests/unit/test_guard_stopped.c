@@ -130,11 +130,11 @@ a_client_does_not_wait_for_a_stopped_daemon(void **state)
 static void
 a_client_that_is_served_in_time_ends_nothing(void **state)
 {
-	static const struct guard_terms terms = {.wait_ms = 100};
+	static const struct guard_terms terms = {.wait_ms = 1500};
 	struct fixture *f = *state;
 
 	hold_and_stop(f, &terms);
-	for (unsigned int i = 0; i < 5; i++) {
+	for (unsigned int i = 0; i < 25; i++) {
 		int waiter = world_connect(&f->world);
 
 		assert_false(world_is_ended(f->served, 20));
@@ -149,9 +149,9 @@ a_client_that_is_served_in_time_ends_nothing(void **state)
 static void
 clients_that_are_served_one_after_the_other_end_nothing(void **state)
 {
-	static const struct guard_terms terms = {.wait_ms = 100};
+	static const struct guard_terms terms = {.wait_ms = 1000};
 	struct fixture *f = *state;
-	uint64_t limit_us = now_us() + 2000000;
+	uint64_t limit_us = now_us() + 3500000;
 	unsigned int n = 0;
 	int waiter;
 
