@@ -276,6 +276,12 @@ engine_replace_host(struct engine *e, struct hostmodel *host)
 	engine_kick_all(e, CAUSE_HOST);
 }
 
+enum share
+engine_share(const struct engine *e, const char *id)
+{
+	return e->dry_run ? SHARE_BRIEF : settings_share(&e->config, id);
+}
+
 /* What the settings say about monitors. */
 static void
 take_sharing(struct engine *e)
@@ -284,7 +290,7 @@ take_sharing(struct engine *e)
 	for (size_t i = 0; i < e->n_vms; i++) {
 		struct vm *vm = e->vms[i];
 
-		monitor_set_share(vm->monitor, settings_share(&e->config, vm->id));
+		monitor_set_share(vm->monitor, engine_share(e, vm->id));
 	}
 }
 

@@ -88,6 +88,10 @@ void engine_free(struct engine *e);
 /** New settings and host; both taken over; every VM is looked at again. */
 void engine_reload(struct engine *e, struct settings *config, struct hostmodel *host);
 
+/** How the monitor of @id is to be shared. A dry run adds nothing to a QEMU, and gets
+ * in nobody's way. */
+enum share engine_share(const struct engine *e, const char *id);
+
 /** Another host model; taken over; every VM is looked at again. */
 void engine_replace_host(struct engine *e, struct hostmodel *host);
 

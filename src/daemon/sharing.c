@@ -13,7 +13,7 @@ char *
 sharing_note(const struct engine *e, const struct vm *vm)
 {
 	const char *now = share_name(monitor_share(vm->monitor));
-	enum share wish = settings_share(&e->config, vm->id);
+	enum share wish = engine_share(e, vm->id);
 
 	if (vm->share_why[0] == '\0')
 		return NULL;
@@ -34,7 +34,7 @@ static bool
 needs_guard(const struct engine *e)
 {
 	for (size_t i = 0; i < e->n_vms; i++) {
-		if (settings_share(&e->config, e->vms[i]->id) != SHARE_BRIEF)
+		if (engine_share(e, e->vms[i]->id) != SHARE_BRIEF)
 			return true;
 	}
 	return false;

@@ -270,14 +270,6 @@ static const struct monitor_handlers monitor_handlers = {
 	.on_released = on_monitor_released,
 };
 
-/* A dry run adds nothing to a QEMU, and gets in nobody's way. */
-static enum share
-wish(const struct watch *w, const char *id)
-{
-	return w->engine->dry_run ? SHARE_BRIEF
-				  : settings_share(&w->engine->config, id);
-}
-
 static void
 on_discovery_found(void *owner, const struct discovered *found)
 {
@@ -285,7 +277,7 @@ on_discovery_found(void *owner, const struct discovered *found)
 	struct vm *vm = engine_find(w->engine, found->id);
 	struct monitor_options options = {.path = found->socket_path,
 		.commons = &w->engine->commons,
-		.share = wish(w, found->id),
+		.share = engine_share(w->engine, found->id),
 		.first_delay_ms = found->fresh ? FIRST_CONNECT_MS : 0};
 
 	/* A new QEMU under the id of one that is still ending; or the same one whose

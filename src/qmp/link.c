@@ -248,6 +248,12 @@ link_command(struct link *l, enum message_command command, const char *path)
 }
 
 bool
+link_is_wanted(const struct link *l)
+{
+	return session_is_wanted(&l->session);
+}
+
+bool
 link_is_busy(const struct link *l)
 {
 	return session_is_busy(&l->session);

@@ -31,8 +31,9 @@ typedef void link_handler(
 struct link *link_new(struct event_base *base, int fd,
 	const struct link_options *options, link_handler *on_tell, void *owner);
 
-/** See session_observe() and session_is_busy(). */
+/** See session_observe(), session_is_wanted() and session_is_busy(). */
 void link_observe(struct link *l);
+bool link_is_wanted(const struct link *l);
 bool link_is_busy(const struct link *l);
 
 /** See session_command(). */

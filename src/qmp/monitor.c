@@ -63,8 +63,8 @@ monitor_set_phase(struct monitor *m, enum monitor_phase phase, const struct err 
 		[MONITOR_CONNECTING] = ~0u,
 		[MONITOR_WATCHING] = ~(1u << MONITOR_CONNECTING),
 		[MONITOR_YIELDED] = ~(1u << MONITOR_CONNECTING),
-		[MONITOR_STALLED] = ~(1u << MONITOR_CONNECTING | 1u << MONITOR_YIELDED),
-		[MONITOR_REFUSED] = ~(1u << MONITOR_CONNECTING | 1u << MONITOR_YIELDED),
+		[MONITOR_STALLED] = ~(1u << MONITOR_CONNECTING),
+		[MONITOR_REFUSED] = ~(1u << MONITOR_CONNECTING),
 	};
 	const struct err none = ERR_NONE;
 

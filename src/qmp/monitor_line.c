@@ -165,24 +165,28 @@ begin_to_use(struct monitor *m)
 	m->failures = 0;
 	m->away = false;
 	monitor_visit_review(m);
-	if (m->link == NULL)
+	if (m->link == NULL && monitor_line_wanted(m))
 		(void)event_del(&m->attempt);
 	monitor_set_phase(m, MONITOR_WATCHING, NULL);
 	monitor_announce(m);
 }
 
-/* A real loss: look at the VM another way meanwhile. Or we are just taking it down. */
+/* A real loss: look at the VM another way meanwhile. Or we are just taking it down, or
+ * at the VM already: what was asked there is to be answered. */
 static void
 lose(struct monitor *m, enum monitor_phase phase, const struct err *why)
 {
+	bool gone = door_is_gone(m->door);
+
 	monitor_line_drop(m);
-	if (m->setting_up)
-		return;
-	if (door_is_gone(m->door))
+	if (gone)
 		monitor_forget_process(m);
+	else if (m->setting_up)
+		m->line_state = LINE_OVERDUE; /* if the steps are cut short */
 	else
 		expect(m);
-	monitor_fail(m, phase, why);
+	if (gone || (m->link == NULL && m->proxy == NULL))
+		monitor_fail(m, phase, why);
 }
 
 static void

@@ -32,12 +32,11 @@
 /* Through a proxy our questions stand behind what the clients ask. */
 #define PROXY_QUERY_MS 60000
 
-static void
-renew_terms(const struct monitor *m, const struct guard_terms *terms)
-{
-	if (m->commons->guard != NULL)
-		(void)!guard_renew(m->commons->guard, m->key, terms);
-}
+/* Nothing has been said. */
+static const struct guard_terms dial_terms = {
+	.lease_ms = DIAL_LEASE_MS, .drain_ms = UNREAD_MS, .asked = true};
+/* Something is under way: whoever waits, waits for the answers. */
+static const struct guard_terms asking_terms = {.drain_ms = UNREAD_MS, .asked = true};
 
 /* Nothing is under way: whoever waits, waits for us alone. */
 static struct guard_terms
@@ -55,22 +54,50 @@ quiet_terms(const struct monitor *m)
 	return terms;
 }
 
+static struct guard_terms
+present_terms(const struct monitor *m)
+{
+	if (m->proxy != NULL)
+		return quiet_terms(m);
+	if (link_is_busy(m->link) || (m->up && link_is_wanted(m->link)))
+		return asking_terms;
+	return m->up ? quiet_terms(m) : dial_terms;
+}
+
+static void
+hold(const struct monitor *m, int fd, const struct guard_terms *terms)
+{
+	if (m->commons->guard != NULL)
+		(void)!guard_hold(m->commons->guard, m->key, fd, terms);
+}
+
+static void
+renew(const struct monitor *m, const struct guard_terms *terms)
+{
+	if (m->commons->guard != NULL)
+		(void)!guard_renew(m->commons->guard, m->key, terms);
+}
+
+/* A polled door is left alone meanwhile: it renews the terms of a quiet session. */
 void
 monitor_visit_asks(const struct monitor *m)
 {
-	const struct guard_terms terms = {.drain_ms = UNREAD_MS, .asked = true};
-
-	if (m->proxy == NULL && !link_is_busy(m->link))
-		renew_terms(m, &terms);
+	if (m->proxy != NULL || link_is_busy(m->link))
+		return;
+	if (door_listener(m->door) < 0)
+		door_watch(m->door, false);
+	renew(m, &asking_terms);
 }
 
 void
 monitor_visit_introduce(struct monitor *m)
 {
-	const struct guard_terms terms = quiet_terms(m);
+	struct guard_terms terms;
 
-	if (m->link != NULL && m->proxy == NULL && m->commons->guard != NULL)
-		(void)!guard_hold(m->commons->guard, m->key, link_fd(m->link), &terms);
+	if (m->link == NULL || m->proxy != NULL)
+		return;
+	terms = present_terms(m);
+	hold(m, link_fd(m->link), &terms);
 }
 
 void
@@ -131,10 +158,10 @@ monitor_visit_on_waiter(void *owner)
 static void
 stay(struct monitor *m, bool watch)
 {
-	const struct guard_terms terms = quiet_terms(m);
+	const struct guard_terms terms = present_terms(m);
 
-	renew_terms(m, &terms);
-	door_watch(m->door, watch);
+	renew(m, &terms);
+	door_watch(m->door, watch && (door_listener(m->door) >= 0 || !terms.asked));
 }
 
 /* The session is up and nothing is under way: stay, go, or begin something else. */
@@ -177,25 +204,30 @@ monitor_visit_review(struct monitor *m)
 static void
 on_up(struct monitor *m)
 {
-	const struct guard_terms terms = {.drain_ms = UNREAD_MS, .asked = true};
 	bool unseen = m->away && m->phase == MONITOR_WATCHING;
 
 	m->away = m->wanted = false;
 	m->up = true;
-	if (m->proxy == NULL)
-		renew_terms(m, &terms);
-	if (monitor_choose(m, NULL) == SHARE_YIELD)
+	if (m->proxy == NULL && door_listener(m->door) >= 0 &&
+		monitor_choose(m, NULL) == SHARE_YIELD)
 		door_watch(m->door, true);
 	monitor_set_phase(m, MONITOR_WATCHING, NULL);
 	if (!m->doomed && unseen)
 		m->handlers.on_used(m->owner); /* the guard let somebody in */
 }
 
+/* QEMU answers, late perhaps. */
 static void
-on_facts(struct monitor *m, const struct qmp_facts *facts)
+end_stall(struct monitor *m)
 {
 	if (m->phase == MONITOR_STALLED)
 		monitor_set_phase(m, MONITOR_WATCHING, NULL);
+}
+
+static void
+on_facts(struct monitor *m, const struct qmp_facts *facts)
+{
+	end_stall(m);
 	if (!m->doomed)
 		monitor_tell_facts(m, facts);
 	settle_if_quiet(m);
@@ -204,15 +236,28 @@ on_facts(struct monitor *m, const struct qmp_facts *facts)
 static void
 on_no_facts(struct monitor *m, const struct err *why)
 {
-	monitor_tell_no_facts(m, why);
+	end_stall(m);
+	if (!m->doomed)
+		monitor_tell_no_facts(m, why);
 	settle_if_quiet(m);
 }
 
 static void
 on_answer(struct monitor *m, const struct session_told *told)
 {
-	if (m->setting_up && monitor_line_on_answer(m, told))
+	end_stall(m);
+	if (!m->doomed && m->setting_up && monitor_line_on_answer(m, told))
 		settle_if_quiet(m);
+}
+
+/* Our own session through a proxy: the others have theirs, and end in order. */
+static void
+on_broken_in_proxy(struct monitor *m)
+{
+	link_free(m->link);
+	m->link = NULL;
+	m->up = m->setting_up = false;
+	proxy_finish(m->proxy);
 }
 
 /* QEMU is about to end, or the guard has ended the session for somebody who waited:
@@ -253,7 +298,9 @@ on_link(void *owner, enum session_tell tell, const struct session_told *told)
 	struct monitor *m = owner;
 
 	monitor_enter(m);
-	if (tell == SESSION_UP)
+	if (tell == SESSION_GREETED && m->proxy == NULL)
+		renew(m, &asking_terms);
+	else if (tell == SESSION_UP)
 		on_up(m);
 	else if (tell == SESSION_EVENT)
 		m->handlers.on_event(m->owner, &told->event);
@@ -265,6 +312,8 @@ on_link(void *owner, enum session_tell tell, const struct session_told *told)
 		on_answer(m, told);
 	else if (tell == SESSION_STALLED)
 		monitor_set_phase(m, MONITOR_STALLED, &told->why);
+	else if (m->proxy != NULL && (tell == SESSION_BROKEN || tell == SESSION_CLOSED))
+		on_broken_in_proxy(m);
 	else if (tell == SESSION_BROKEN)
 		monitor_fail(m, MONITOR_REFUSED, &told->why);
 	else if (tell == SESSION_CLOSED)
@@ -365,18 +414,24 @@ begin_proxy(struct monitor *m, int fd)
 		m->base, fd, door_listener(m->door), &options, &proxy_handlers, m);
 }
 
-/* Another process than before, or the first one. */
+/* Another process than before, or the first one. What the guard has of the one before
+ * is forgotten, the session with it. */
 static void
-learn_process(struct monitor *m, pid_t pid, int pidfd)
+learn_process(struct monitor *m, pid_t pid, int pidfd, int session)
 {
+	bool is_first = m->pid == 0;
+
 	if (m->pid == pid)
 		return;
+	monitor_forget_process(m);
 	m->pid = pid;
 	err_clear(&m->no_hold);
 	err_clear(&m->no_private);
 	m->line_state = LINE_UNTRIED;
 	m->prepared = false;
 	(void)!door_open(m->door, pid, pidfd, m->path, &m->no_hold);
+	if (!is_first)
+		hold(m, session, &dial_terms);
 	monitor_line_claim(m);
 }
 
@@ -388,6 +443,8 @@ open_session(struct monitor *m, int connected, const struct ucred *peer)
 	struct err why = ERR_NONE;
 	int pidfd = m->handlers.on_peer(m->owner, fd, peer);
 
+	if (pidfd < 0 || m->doomed)
+		(void)shutdown(fd, SHUT_RDWR); /* the guard has a copy */
 	if (m->doomed)
 		return;
 	if (pidfd < 0) {
@@ -396,12 +453,12 @@ open_session(struct monitor *m, int connected, const struct ucred *peer)
 		monitor_fail(m, MONITOR_REFUSED, &why);
 		return;
 	}
-	learn_process(m, peer->pid, pidfd);
+	learn_process(m, peer->pid, pidfd, fd);
 	if (m->phase == MONITOR_IDLE)
 		monitor_set_phase(m, MONITOR_CONNECTING, NULL);
 	if (m->doomed)
-		return;
-	if (monitor_choose(m, NULL) == SHARE_PROXY)
+		(void)shutdown(fd, SHUT_RDWR);
+	else if (monitor_choose(m, NULL) == SHARE_PROXY)
 		begin_proxy(m, take_fd(&fd));
 	else
 		begin_link(m, take_fd(&fd));
@@ -444,17 +501,6 @@ must_stay_away(struct monitor *m)
 	return true;
 }
 
-/* Before connect(): we may be stopped at any moment after it. */
-static void
-tell_guard(const struct monitor *m, int fd)
-{
-	const struct guard_terms terms = {
-		.lease_ms = DIAL_LEASE_MS, .drain_ms = UNREAD_MS, .asked = true};
-
-	if (m->commons->guard != NULL)
-		(void)!guard_hold(m->commons->guard, m->key, fd, &terms);
-}
-
 static void
 connect_to(struct monitor *m)
 {
@@ -465,7 +511,7 @@ connect_to(struct monitor *m)
 
 	door_watch(m->door, false); /* we are about to queue ourselves */
 	if (fd >= 0) {
-		tell_guard(m, fd);
+		hold(m, fd, &dial_terms); /* after connect() we may be stopped */
 		r = dial_connect(fd, m->path, &peer, &why);
 		if (r < 0)
 			(void)shutdown(fd, SHUT_RDWR); /* the guard has a copy */
@@ -487,8 +533,6 @@ monitor_visit_begin(struct monitor *m)
 		return;
 	if (m->link != NULL)
 		settle_if_quiet(m);
-	else if (m->proxy != NULL)
-		join_proxy(m);
-	else if (!must_stay_away(m))
+	else if (m->proxy == NULL && !must_stay_away(m))
 		connect_to(m);
 }

@@ -197,7 +197,7 @@ on_greeting(struct session *s, struct session_told *told)
 	}
 	s->caps_id = send_command(s, MESSAGE_CAPABILITIES, NULL);
 	set_state(s, SESSION_CAPABILITIES);
-	return SESSION_NOTHING;
+	return SESSION_GREETED;
 }
 
 /* The answer outlives @m. */
@@ -270,6 +270,12 @@ session_is_busy(const struct session *s)
 {
 	return s->state == SESSION_CAPABILITIES ||
 	       (s->state == SESSION_READY && (s->observing || s->command_id != 0));
+}
+
+bool
+session_is_wanted(const struct session *s)
+{
+	return s->wanted;
 }
 
 enum session_tell

@@ -34,7 +34,8 @@ enum session_state {
 
 enum session_tell {
 	SESSION_NOTHING,
-	SESSION_UP, /* capabilities agreed */
+	SESSION_GREETED, /* what is sent from now on has to be answered */
+	SESSION_UP,	 /* capabilities agreed */
 	SESSION_EVENT,
 	SESSION_FACTS,	  /* the answer to session_observe() */
 	SESSION_NO_FACTS, /* a query was refused, or its answer makes no sense */
@@ -108,6 +109,9 @@ MUST_CHECK enum session_tell session_feed(
 /** Something that was sent is not answered yet. Leaving now would give the answer to
  * the next client of QEMU, for whom it can be fatal. */
 bool session_is_busy(const struct session *s);
+
+/** An observation was asked for and is still to be made. */
+bool session_is_wanted(const struct session *s);
 
 /** SESSION_STALLED when the deadline has passed, which is told once; else
  * SESSION_NOTHING. */

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,6 +156,12 @@ server_agree(int fd)
 void
 server_serve(int fd)
 {
+	server_serve_late(fd, 0, 0);
+}
+
+void
+server_serve_late(int fd, unsigned int nth, unsigned int ms)
+{
 	unsigned int asked = 0;
 	char command[32];
 	char text[256];
@@ -165,7 +172,8 @@ server_serve(int fd)
 		const char *answer = "{\"error\": 1}";
 		char name[64];
 
-		asked += strcmp(command, "query-status") == 0;
+		if (strcmp(command, "query-status") == 0 && ++asked == nth)
+			(void)poll(NULL, 0, (int)ms);
 		snprintf(name, sizeof(name), "{\"name\": \"asked %u\"}", asked);
 		if (strcmp(command, "query-name") == 0)
 			answer = name;

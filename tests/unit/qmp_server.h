@@ -33,6 +33,9 @@ void server_agree(int fd);
  * "asked N": observations begun on this connection. */
 void server_serve(int fd);
 
+/** The same; the @nth observation is answered only after @ms. */
+void server_serve_late(int fd, unsigned int nth, unsigned int ms);
+
 #define SERVER_GREETING                                                    \
 	"{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, \"minor\": 2, " \
 	"\"major\": 7}, \"package\": \"\"}, \"capabilities\": [\"oob\"]}}\r\n"

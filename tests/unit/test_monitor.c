@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,7 +198,7 @@ answers_no_query(int listener)
 }
 
 static void
-refuses_queries(int listener)
+refuse_queries(int listener, unsigned int late_ms)
 {
 	int fd = server_accept(listener);
 	char command[32];
@@ -206,12 +207,36 @@ refuses_queries(int listener)
 
 	(void)server_say(fd, SERVER_GREETING);
 	server_agree(fd);
+	(void)poll(NULL, 0, (int)late_ms);
 	while (server_hear(fd, command, id) == 0) {
 		snprintf(text, sizeof(text),
 			"{\"id\": \"%s\", \"error\": {\"class\": \"GenericError\", "
 			"\"desc\": \"not\\u001b now\"}}\r\n",
 			id);
 		(void)server_say(fd, text);
+	}
+}
+
+static void
+refuses_queries(int listener)
+{
+	refuse_queries(listener, 0);
+}
+
+static void
+refuses_queries_late(int listener)
+{
+	refuse_queries(listener, 300);
+}
+
+static void
+answers_the_second_observation_late(int listener)
+{
+	for (;;) {
+		int fd = server_accept(listener);
+
+		server_serve_late(fd, 2, 300);
+		close(fd);
 	}
 }
 
@@ -419,6 +444,43 @@ an_unanswered_query_is_told_at_the_deadline(void **state)
 	assert_true(watch_until(&f->w, "stalled ", SOON_MS) >= 99);
 	assert_string_equal(f->w.told.s, "connecting watching stalled ");
 	assert_non_null(strstr(f->w.why.text, "query-status awaited"));
+}
+
+/* Also an observation that was asked for while one was under way. */
+static void
+what_was_asked_is_answered_before_who_waits_is_let_in(void **state)
+{
+	struct fixture *f = *state;
+	struct ucred peer;
+	int fd;
+
+	f->w.observe_at = "watching";
+	start(f, answers_the_second_observation_late);
+	watch_until(&f->w, "facts ", SOON_MS);
+	f->w.observe_at = NULL;
+	fd = dial_socket();
+	assert_int_equal(dial_connect(fd, f->w.path, &peer, NULL), 0);
+	watch_until(&f->w, "yielded ", SOON_MS);
+	assert_string_equal(f->w.told.s, "connecting watching facts facts yielded ");
+	close(fd);
+}
+
+/* And whoever waits then is let in as ever. */
+static void
+a_late_refusal_ends_the_stall(void **state)
+{
+	struct fixture *f = *state;
+	struct ucred peer;
+	int fd;
+
+	f->w.options.session_ms = 100;
+	start(f, refuses_queries_late);
+	watch_until(&f->w, "stalled watching no-facts ", SOON_MS);
+	watch_until_share(&f->w, SHARE_YIELD, SOON_MS);
+	fd = dial_socket();
+	assert_int_equal(dial_connect(fd, f->w.path, &peer, NULL), 0);
+	watch_until(&f->w, "no-facts yielded ", SOON_MS);
+	close(fd);
 }
 
 static void
@@ -689,6 +751,8 @@ main(void)
 		test_with_watch(a_full_queue_means_somebody_else_is_served),
 		test_with_watch(silence_is_told_at_the_deadline_and_once),
 		test_with_watch(an_unanswered_query_is_told_at_the_deadline),
+		test_with_watch(what_was_asked_is_answered_before_who_waits_is_let_in),
+		test_with_watch(a_late_refusal_ends_the_stall),
 		test_with_watch(other_protocols_are_refused),
 		test_with_watch(a_server_that_breaks_off_is_left_alone_more_and_more),
 		test_with_watch(a_flood_inside_a_string_is_cut_off),

@@ -81,7 +81,7 @@ note(struct fixture *f, enum session_tell tell, const struct session_told *told)
 		[SESSION_CLOSED] = "closed",
 	};
 
-	if (tell == SESSION_NOTHING)
+	if (tell == SESSION_NOTHING || tell == SESSION_GREETED)
 		return;
 	if (tell == SESSION_ANSWER) {
 		note_answer(f, told);
