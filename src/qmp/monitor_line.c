@@ -182,7 +182,7 @@ lose(struct monitor *m, enum monitor_phase phase, const struct err *why)
 	if (gone)
 		monitor_forget_process(m);
 	else if (m->setting_up)
-		m->line_state = LINE_OVERDUE; /* if the steps are cut short */
+		m->line_state = LINE_UNTRIED; /* the steps go on */
 	else
 		expect(m);
 	if (gone || (m->link == NULL && m->proxy == NULL))
