@@ -142,7 +142,7 @@ a_stopped_qemu_stalls_and_comes_back(void **state)
 	watch_until(&f->w, "watching ", SOON_MS);
 	kill(f->qemu.pid, SIGSTOP);
 	monitor_observe(f->w.monitor);
-	assert_true(watch_until(&f->w, "stalled ", SOON_MS) >= 199);
+	assert_true(watch_until(&f->w, "stalled ", SOON_MS) >= 150);
 	assert_non_null(strstr(f->w.why.text, "(query-status awaited)"));
 	watch_for(&f->w, 300);
 	monitor_observe(f->w.monitor);
