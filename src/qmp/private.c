@@ -2,7 +2,8 @@
 /*
  * The steps to a private monitor and back. Pure. Invariants: steps only go forward, so
  * that any peer comes to an end; nothing is changed before chardevs and objects have
- * been seen, and only what is ours is taken away.
+ * been seen; only what is ours is taken away, and PRIVATE_ADD takes away nothing but a
+ * chardev that it has just added.
  */
 #include "config.h"
 
@@ -18,6 +19,24 @@
 #define NAME "qmpin"
 #define MONITOR_TYPE "child<monitor-qmp>"
 #define SOCKET_NAME "/monitor.sock"
+
+/*
+ * The path, NULL if it is no unix socket. QEMU's "filename" of a client socket is
+ * "disconnected:unix:" and the path it dials, or, while connected, "unix:" and the path
+ * the listener was bound to. Servers and abstract names have options behind the path.
+ */
+static const char *
+dialled(const char *filename)
+{
+	static const char disconnected[] = "disconnected:";
+	static const char unix_socket[] = "unix:";
+
+	if (str_has_prefix(filename, disconnected))
+		filename += strlen(disconnected);
+	if (!str_has_prefix(filename, unix_socket))
+		return NULL;
+	return filename + strlen(unix_socket);
+}
 
 static void
 end(struct private *p, enum private_outcome outcome)
@@ -51,6 +70,16 @@ take_as_foreign(struct private *p, const char *what, const char *is)
 {
 	err_set(&p->why, -EEXIST, NULL, 0, "its %s \"" NAME "\" is not ours: %s", what,
 		is);
+	end(p, PRIVATE_TAKEN);
+}
+
+/* It serves another daemon, or one that ran with another directory: an admin knows. */
+static void
+take_as_elsewhere(struct private *p, const char *filename)
+{
+	err_set(&p->why, -EEXIST, NULL, 0,
+		"its chardev \"" NAME "\" dials %s (`qmpin release` removes it)",
+		dialled(filename));
 	end(p, PRIVATE_TAKEN);
 }
 
@@ -101,25 +130,16 @@ has_suffix(const char *text, const char *suffix)
 	return n >= m && strcmp(text + n - m, suffix) == 0;
 }
 
-/*
- * QEMU's "filename" of a client socket is "disconnected:unix:" and the path it dials,
- * or, while connected, "unix:" and the path the listener was bound to. Servers and
- * abstract names have options behind the path.
- */
 static enum private_sight
 sight_of(const char *filename, const char *path)
 {
-	static const char disconnected[] = "disconnected:";
-	static const char unix_socket[] = "unix:";
+	const char *dials = dialled(filename);
 
-	if (str_has_prefix(filename, disconnected))
-		filename += strlen(disconnected);
-	if (!str_has_prefix(filename, unix_socket))
+	if (dials == NULL)
 		return PRIVATE_FOREIGN;
-	filename += strlen(unix_socket);
-	if (strcmp(filename, path) == 0)
+	if (strcmp(dials, path) == 0)
 		return PRIVATE_HERE;
-	return has_suffix(filename, SOCKET_NAME) ? PRIVATE_ELSEWHERE : PRIVATE_FOREIGN;
+	return has_suffix(dials, SOCKET_NAME) ? PRIVATE_ELSEWHERE : PRIVATE_FOREIGN;
 }
 
 static void
@@ -137,22 +157,18 @@ take_chardevs(struct private *p, const json_t *ret)
 		end(p, PRIVATE_REMOVED);
 	else if (p->chardev == PRIVATE_FOREIGN)
 		take_as_foreign(p, "chardev", filename);
+	else if (p->goal == PRIVATE_ADD && p->chardev == PRIVATE_ELSEWHERE)
+		take_as_elsewhere(p, filename);
 	else
 		go(p, PRIVATE_STEP_OBJECTS);
 }
 
-/* All has been seen, and the chardev is ours or there is none. */
+/* All has been seen: what is there, if anything, is ours and dials here. */
 static void
-decide(struct private *p, enum private_sight object)
+begin_to_add(struct private *p, enum private_sight object)
 {
-	enum private_step first_off = object == PRIVATE_HERE
-					      ? PRIVATE_STEP_OBJECT_DEL
-					      : PRIVATE_STEP_CHARDEV_REMOVE;
-
 	if (p->chardev == PRIVATE_NOTHING)
 		go(p, PRIVATE_STEP_CHARDEV_ADD);
-	else if (p->goal != PRIVATE_ADD || p->chardev == PRIVATE_ELSEWHERE)
-		go(p, first_off);
 	else if (object == PRIVATE_HERE)
 		end(p, PRIVATE_THERE);
 	else
@@ -189,14 +205,15 @@ take_objects(struct private *p, const json_t *ret)
 		object = strcmp(type, MONITOR_TYPE) == 0 ? PRIVATE_HERE
 							 : PRIVATE_FOREIGN;
 	if (p->goal == PRIVATE_REMOVE)
-		decide(p, object);
+		go(p, object == PRIVATE_HERE ? PRIVATE_STEP_OBJECT_DEL
+					     : PRIVATE_STEP_CHARDEV_REMOVE);
 	else if (!has_monitor_objects(ret))
 		end_unsupported(p);
 	else if (object == PRIVATE_FOREIGN ||
 		 (object == PRIVATE_HERE && p->chardev == PRIVATE_NOTHING))
 		take_as_foreign(p, "object", type);
 	else
-		decide(p, object);
+		begin_to_add(p, object);
 }
 
 /* A refusal is not the end: the monitor may be gone by itself. If it is not, its
@@ -217,10 +234,7 @@ chardev_is_removed(struct private *p, const char *desc)
 		return;
 	}
 	err_clear(&p->why);
-	if (p->goal == PRIVATE_REMOVE)
-		end(p, PRIVATE_REMOVED);
-	else
-		go(p, PRIVATE_STEP_CHARDEV_ADD);
+	end(p, PRIVATE_REMOVED);
 }
 
 static void
@@ -240,7 +254,10 @@ object_is_added(struct private *p, const char *desc)
 		return;
 	}
 	note_refusal(p, desc);
-	go(p, PRIVATE_STEP_UNDO);
+	if (p->chardev == PRIVATE_NOTHING)
+		go(p, PRIVATE_STEP_UNDO);
+	else
+		end(p, PRIVATE_FAILED); /* the chardev was there before */
 }
 
 static void
@@ -258,12 +275,12 @@ static const struct {
 } steps[PRIVATE_STEPS] = {
 	[PRIVATE_STEP_CHARDEVS] = {MESSAGE_QUERY_CHARDEV, take_chardevs, NULL},
 	[PRIVATE_STEP_OBJECTS] = {MESSAGE_QOM_LIST_OBJECTS, take_objects, NULL},
-	[PRIVATE_STEP_OBJECT_DEL] = {MESSAGE_OBJECT_DEL, NULL, object_is_deleted},
-	[PRIVATE_STEP_CHARDEV_REMOVE] = {MESSAGE_CHARDEV_REMOVE, NULL,
-		chardev_is_removed},
 	[PRIVATE_STEP_CHARDEV_ADD] = {MESSAGE_CHARDEV_ADD, NULL, chardev_is_added},
 	[PRIVATE_STEP_OBJECT_ADD] = {MESSAGE_OBJECT_ADD, NULL, object_is_added},
 	[PRIVATE_STEP_UNDO] = {MESSAGE_CHARDEV_REMOVE, NULL, chardev_is_undone},
+	[PRIVATE_STEP_OBJECT_DEL] = {MESSAGE_OBJECT_DEL, NULL, object_is_deleted},
+	[PRIVATE_STEP_CHARDEV_REMOVE] = {MESSAGE_CHARDEV_REMOVE, NULL,
+		chardev_is_removed},
 };
 
 void

@@ -2,8 +2,9 @@
 /*
  * The steps that give a QEMU a monitor of our own, or take it away again, as a state
  * machine over the answers to commands. Pure. Each goal looks first (what is there is
- * told by lists, not by how a refusal is worded), and ends after at most PRIVATE_STEPS
- * answers, whatever they are.
+ * told by lists, not by how a refusal is worded), and ends after at most
+ * PRIVATE_ANSWERS_MAX answers, whatever they are. Only PRIVATE_REMOVE takes a monitor
+ * away: QEMU 11.1.3 was seen to crash when that is done again and again.
  *
  * Source: QEMU's qapi/qom.json and qapi/char.json, 11.1 (monitor-qmp objects).
  */
@@ -18,9 +19,8 @@
 #include "qmp/message.h"
 
 enum private_goal {
-	PRIVATE_ADD,	/* make it, or see that it is there */
-	PRIVATE_RENEW,	/* it is there, but QEMU does not dial in: away and anew */
-	PRIVATE_REMOVE, /* object and chardev go */
+	PRIVATE_ADD,	/* make it, or see that it is there; what was there stays */
+	PRIVATE_REMOVE, /* object and chardev go, whichever path it dials */
 };
 
 enum private_outcome {
@@ -29,21 +29,26 @@ enum private_outcome {
 	PRIVATE_THERE,	     /* was there already, and dials @path: expect it */
 	PRIVATE_REMOVED,     /* nothing of ours is left (or was there) */
 	PRIVATE_UNSUPPORTED, /* this QEMU knows no monitor-qmp */
-	PRIVATE_TAKEN,	/* a chardev or object "qmpin" that is not ours: untouched */
-	PRIVATE_FAILED, /* a step was refused; nothing half-made is left if possible */
+	PRIVATE_TAKEN,	     /* "qmpin" is not ours, or dials elsewhere: untouched */
+	PRIVATE_FAILED, /* a step was refused; ADD leaves nothing of its own if possible
+			 */
 };
 
 /* In this order, some of them left out; none comes twice. */
 enum private_step {
 	PRIVATE_STEP_CHARDEVS,
 	PRIVATE_STEP_OBJECTS,
-	PRIVATE_STEP_OBJECT_DEL,
-	PRIVATE_STEP_CHARDEV_REMOVE,
+	/* to add */
 	PRIVATE_STEP_CHARDEV_ADD,
 	PRIVATE_STEP_OBJECT_ADD,
-	PRIVATE_STEP_UNDO, /* chardev-remove, since the object was refused */
-	PRIVATE_STEPS,	   /* how many */
+	PRIVATE_STEP_UNDO, /* chardev-remove: added just now, but the object refused */
+	/* to remove */
+	PRIVATE_STEP_OBJECT_DEL,
+	PRIVATE_STEP_CHARDEV_REMOVE,
+	PRIVATE_STEPS, /* how many */
 };
+
+#define PRIVATE_ANSWERS_MAX 5 /* both looks, and all that it takes to add */
 
 /* What bears the name "qmpin". */
 enum private_sight {

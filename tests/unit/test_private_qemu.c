@@ -382,19 +382,32 @@ a_monitor_cannot_remove_itself(void **state)
 	assert_int_equal(pursue(f, &f->private, PRIVATE_ADD), PRIVATE_THERE);
 }
 
+/* As another run directory has left it. */
 static void
-it_is_renewed(void **state)
+one_that_dials_elsewhere_stays_until_it_is_removed(void **state)
 {
 	struct fixture *f = *state;
-	char c;
+	auto_free char *elsewhere = xasprintf("%s/older/monitor.sock", f->dir);
+	struct message m[2];
+	struct talk t;
 
 	open_reception(f);
-	assert_int_equal(do_briefly(f, PRIVATE_RENEW), PRIVATE_ADDED);
+	visit(f, &t);
+	ask(&t, MESSAGE_CHARDEV_ADD, elsewhere, &m[0]);
+	message_fini(&m[0]);
+	ask(&t, MESSAGE_OBJECT_ADD, elsewhere, &m[0]);
+	message_fini(&m[0]);
+	ask(&t, MESSAGE_QOM_LIST_OBJECTS, NULL, &m[0]);
+	assert_int_equal(pursue(f, &t, PRIVATE_ADD), PRIVATE_TAKEN);
+	assert_non_null(strstr(private_why(&f->steps)->text, elsewhere));
+	ask(&t, MESSAGE_QOM_LIST_OBJECTS, NULL, &m[1]);
+	assert_true(json_equal(m[0].ret, m[1].ret) == 1);
+	message_fini(&m[0]);
+	message_fini(&m[1]);
+	assert_int_equal(pursue(f, &t, PRIVATE_REMOVE), PRIVATE_REMOVED);
+	assert_int_equal(pursue(f, &t, PRIVATE_ADD), PRIVATE_ADDED);
+	hang_up(&t);
 	await_dial_in(f, 1);
-	hear_greeting(&f->private);
-	assert_int_equal(do_briefly(f, PRIVATE_RENEW), PRIVATE_ADDED);
-	assert_int_equal(recv(f->private.fd, &c, 1, 0), 0);
-	await_dial_in(f, 2);
 	negotiate(&f->private);
 }
 
@@ -530,7 +543,6 @@ an_old_qemu_is_left_alone(void **state)
 		assert_int_equal(f->steps.outcome, PRIVATE_ADDED);
 		print_message("the installed QEMU is not old\n");
 	} else {
-		assert_int_equal(pursue(f, &t, PRIVATE_RENEW), PRIVATE_UNSUPPORTED);
 		assert_int_equal(pursue(f, &t, PRIVATE_REMOVE), PRIVATE_REMOVED);
 		ask(&t, MESSAGE_QUERY_CHARDEV, NULL, &m[1]);
 		assert_true(json_equal(m[0].ret, m[1].ret) == 1);
@@ -553,7 +565,7 @@ main(void)
 	const struct CMUnitTest new[] = {
 		test_new(it_is_made_once_and_tells_events),
 		test_new(a_monitor_cannot_remove_itself),
-		test_new(it_is_renewed),
+		test_new(one_that_dials_elsewhere_stays_until_it_is_removed),
 		test_new(what_is_half_made_is_finished),
 		test_new(qemu_dials_again_by_itself),
 		test_new(before_and_after_it_qemu_is_the_same),
