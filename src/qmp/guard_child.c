@@ -249,28 +249,39 @@ sample(const struct child *c, struct guard_session *s)
 		watch_session(c, s);
 }
 
-/* Does the client still wait, and for this session? Where it cannot be told whether
- * QEMU has accepted the session, it is taken to have. */
+/* Where it cannot be told whether QEMU has accepted a session, it may have. */
 static void
-prove(struct child *c, struct guard_session *s)
+ask_place(const struct child *c, struct guard_session *s)
 {
-	if (!listener_has_waiter(s->vm->listener))
-		guard_table_served(s->vm);
-	else if (accepted_ask(c->diag, s->fd) == 0)
-		guard_table_queued(s, now_us());
-	else if (guard_table_was_queued(s))
+	int r = accepted_ask(c->diag, s->fd);
+
+	if (r == 0)
+		guard_table_queued(s);
+	else if (r > 0)
 		guard_table_accepted(s, now_us());
-	else
-		end_session(c, s);
 }
 
 static void
-look(struct guard_vm *vm)
+look(const struct child *c, struct guard_vm *vm)
 {
-	if (listener_has_waiter(vm->listener))
-		guard_table_waits_on(vm, now_us());
-	else
+	if (!listener_has_waiter(vm->listener)) {
 		guard_table_served(vm);
+		return;
+	}
+	guard_table_waits_on(vm, now_us());
+	for (struct guard_session *s = vm->last; s != NULL; s = s->before) {
+		if (guard_table_wants_place(s))
+			ask_place(c, s);
+	}
+}
+
+static void
+prove(struct child *c, struct guard_session *s)
+{
+	if (listener_has_waiter(s->vm->listener))
+		end_session(c, s);
+	else
+		guard_table_served(s->vm);
 }
 
 static void
@@ -278,7 +289,7 @@ take_step(struct child *c, const struct guard_todo *todo)
 {
 	switch (todo->step) {
 	case GUARD_LOOK:
-		look(todo->session->vm);
+		look(c, todo->session->vm);
 		break;
 	case GUARD_PROVE:
 		prove(c, todo->session);

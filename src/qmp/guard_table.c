@@ -171,11 +171,13 @@ guard_table_left(struct guard_table *t, struct guard_session *s)
 	drop_if_empty(t, vm);
 }
 
+/* That it must end is decided, whatever the terms were. */
 void
 guard_table_not_ended(struct guard_session *s, uint64_t now_us)
 {
+	s->terms = (struct guard_terms){0};
 	s->lease_us = now_us + AGAIN_US;
-	s->queued_us = now_us + AGAIN_US;
+	s->sample_us = GUARD_TABLE_NEVER;
 	s->stuck = 0;
 }
 
@@ -221,34 +223,32 @@ void
 guard_table_served(struct guard_vm *vm)
 {
 	vm->waiting_us = GUARD_TABLE_NEVER;
-	for (struct guard_session *s = vm->last; s != NULL; s = s->before)
-		s->queued_us = 0;
+	for (struct guard_session *s = vm->last; s != NULL; s = s->before) {
+		if (s->place == GUARD_QUEUED)
+			s->place = GUARD_SOMEWHERE;
+	}
 }
 
 bool
-guard_table_was_queued(const struct guard_session *s)
+guard_table_wants_place(const struct guard_session *s)
 {
-	return s->queued_us > 0;
+	return s->terms.wait_ms > 0 && s->place != GUARD_ACCEPTED;
+}
+
+void
+guard_table_queued(struct guard_session *s)
+{
+	s->place = GUARD_QUEUED;
 }
 
 void
 guard_table_accepted(struct guard_session *s, uint64_t now_us)
 {
-	s->queued_us = 0;
-	s->held_us = now_us;
-	s->vm->looked_us = now_us;
-	s->vm->looks = s->vm->looks_at_last = 0;
-}
-
-void
-guard_table_queued(struct guard_session *s, uint64_t now_us)
-{
-	uint64_t shortest_us = s->terms.wait_ms * UINT64_C(500);
-	uint64_t again_us = (now_us - later_of(s->vm->waiting_us, s->held_us)) / 16;
-
-	if (again_us > QUEUED_US_MAX)
-		again_us = QUEUED_US_MAX;
-	s->queued_us = now_us + later_of(again_us, shortest_us);
+	if (s->place == GUARD_QUEUED) {
+		s->held_us = now_us;
+		s->vm->looks = s->vm->looks_at_last = 0;
+	}
+	s->place = GUARD_ACCEPTED;
 }
 
 bool
@@ -292,22 +292,27 @@ is_waited_for(const struct guard_session *s)
 static uint64_t
 prove_us(const struct guard_session *s)
 {
-	if (!is_waited_for(s))
+	if (!is_waited_for(s) || s->place == GUARD_QUEUED ||
+		s->vm->looks < GUARD_TABLE_LOOKS / 2)
 		return GUARD_TABLE_NEVER;
-	if (s->queued_us == 0 && s->vm->looks < GUARD_TABLE_LOOKS / 2)
-		return GUARD_TABLE_NEVER;
-	return later_of(
-		after_ms(later_of(s->vm->waiting_us, s->held_us), s->terms.wait_ms),
-		s->queued_us);
+	return after_ms(later_of(s->vm->waiting_us, s->held_us), s->terms.wait_ms);
 }
 
-/* In the queue, we would see nothing but ourselves. */
+/* In the queue, ever more seldom: QEMU itself keeps everybody waiting. */
 static uint64_t
 look_us(const struct guard_session *s)
 {
-	if (!is_waited_for(s) || s->queued_us > 0)
+	uint64_t looked_us = s->vm->looked_us;
+	uint64_t interval_us = s->terms.wait_ms * UINT64_C(1000) / GUARD_TABLE_LOOKS;
+	uint64_t longer_us = 0;
+
+	if (!is_waited_for(s))
 		return GUARD_TABLE_NEVER;
-	return s->vm->looked_us + s->terms.wait_ms * UINT64_C(1000) / GUARD_TABLE_LOOKS;
+	if (s->place == GUARD_QUEUED && looked_us > s->held_us)
+		longer_us = (looked_us - s->held_us) / 16;
+	if (longer_us > QUEUED_US_MAX)
+		longer_us = QUEUED_US_MAX;
+	return looked_us + later_of(interval_us, longer_us);
 }
 
 static struct guard_todo

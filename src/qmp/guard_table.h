@@ -39,14 +39,21 @@ struct guard_vm {
 	struct guard_session *last; /* the newest one */
 };
 
+/* Where a session is, as far as anybody asked. */
+enum guard_place {
+	GUARD_SOMEWHERE,
+	GUARD_QUEUED,	/* connected, and not accepted by QEMU yet */
+	GUARD_ACCEPTED, /* for good */
+};
+
 struct guard_session {
 	struct guard_vm *vm;
 	struct guard_session *before; /* older, of the same VM */
 	int fd;
 	struct guard_terms terms;
 	uint64_t held_us;
-	uint64_t lease_us;  /* ends then */
-	uint64_t queued_us; /* is in the queue, to be looked at again then; 0: is not */
+	uint64_t lease_us; /* ends then */
+	enum guard_place place;
 	uint64_t sample_us; /* the next sample; NEVER: nothing is known to be pending */
 	unsigned int pending_bytes;
 	unsigned int stuck; /* samples in a row at which nothing had been read */
@@ -63,9 +70,7 @@ struct guard_table {
 enum guard_step {
 	GUARD_SLEEP,  /* until until_us */
 	GUARD_LOOK,   /* guard_table_served() or _waits_on() */
-	GUARD_PROVE,  /* a client has waited too long: if it still waits, and for this
-		       * session, end it; else guard_table_served(), _queued() or
-		       * _accepted() */
+	GUARD_PROVE,  /* a client has waited too long: end it, or _served() */
 	GUARD_SAMPLE, /* guard_table_sample() with what is pending */
 	GUARD_END,    /* shut it down: guard_table_left(), or _not_ended() */
 };
@@ -112,13 +117,13 @@ void guard_table_waits_on(struct guard_vm *vm, uint64_t now_us);
 /** No client waits any more. */
 void guard_table_served(struct guard_vm *vm);
 
-/** Clients wait, but this session is itself one of them: QEMU has not accepted it. */
-void guard_table_queued(struct guard_session *s, uint64_t now_us);
+/** Whether QEMU has accepted the session is to be asked, while somebody waits. */
+bool guard_table_wants_place(const struct guard_session *s);
 
-/** It was one of them, and now QEMU has accepted it: the others wait for it from now
- * on.
- */
-bool guard_table_was_queued(const struct guard_session *s);
+/** It has not: the session is in nobody's way, it is one of those who wait. */
+void guard_table_queued(struct guard_session *s);
+
+/** It has. If it was seen in the queue, others wait for it from now on. */
 void guard_table_accepted(struct guard_session *s, uint64_t now_us);
 
 /** The session is to be watched for bytes that come. */
