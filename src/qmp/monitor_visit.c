@@ -260,8 +260,8 @@ on_broken_in_proxy(struct monitor *m)
 	proxy_finish(m->proxy);
 }
 
-/* QEMU is about to end, or the guard has ended the session for somebody who waited:
- * which of them, the next look tells. */
+/* QEMU is about to end, or the guard has ended the session, for somebody who waited or
+ * since nobody greeted us: which of them, the next look tells. */
 static void
 on_closed(struct monitor *m, const struct err *why)
 {
@@ -273,6 +273,8 @@ on_closed(struct monitor *m, const struct err *why)
 		monitor_forget_process(m);
 	if (held && !gone)
 		stay_away(m);
+	else if (!gone && !m->up && m->phase == MONITOR_STALLED)
+		monitor_fail(m, MONITOR_STALLED, &m->why); /* our place in the queue */
 	else
 		monitor_fail(m, MONITOR_IDLE, why);
 }

@@ -489,7 +489,7 @@ check_end(struct mux *m, uint64_t now_us)
 		m->linger_us = now_us + MUX_LINGER_US;
 	if (m->state != MUX_OPEN || !m->finishing)
 		return;
-	if (!is_quiet(m) && now_us < m->linger_us)
+	if (m->asking || (!is_quiet(m) && now_us < m->linger_us))
 		return;
 	(void)err_set(&m->why, 0, NULL, 0, "let go");
 	close_down(m, 0);
@@ -568,7 +568,7 @@ mux_deadline_us(const struct mux *m)
 		return MUX_NEVER;
 	if (m->state < MUX_OPEN)
 		at = m->session_deadline_us;
-	if (m->linger_us > 0)
+	if (m->linger_us > 0 && !m->asking)
 		at = earlier(at, m->linger_us);
 	if (m->paused)
 		at = earlier(at, m->slow_deadline_us);

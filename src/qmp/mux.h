@@ -101,7 +101,9 @@ void mux_dispatch(struct mux *m, struct caller *c);
 /** A command is under way, or waits for its turn. */
 bool mux_is_busy(const struct mux *m);
 
-/** Take nothing new; end when what is under way is answered and taken. */
+/** Take nothing new; end when what is under way is answered and taken. For clients that
+ * do not take it a second is waited; for QEMU until it answers, since it would give the
+ * answer to the next client. */
 void mux_finish(struct mux *m, uint64_t now_us);
 
 #endif

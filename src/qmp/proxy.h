@@ -63,7 +63,8 @@ MUST_CHECK int proxy_join(struct proxy *p);
 bool proxy_is_busy(const struct proxy *p);
 
 /** Accept nothing new; on_end (0) comes once what clients have said so far is answered
- * and delivered, at the latest after a second. */
+ * and delivered; a second after this call at the latest, or when QEMU has answered what
+ * it is at then. */
 void proxy_finish(struct proxy *p);
 
 /** End at once and free; allowed inside its own callbacks. NULL is allowed. */

@@ -495,7 +495,7 @@ finishing_serves_what_was_said(void **state)
 }
 
 static void
-finishing_takes_a_second_at_most(void **state)
+finishing_waits_a_second_for_clients_and_longer_for_qemu(void **state)
 {
 	struct world *w = *state;
 
@@ -505,6 +505,12 @@ finishing_takes_a_second_at_most(void **state)
 	mux_finish(w->mux, w->now_us);
 	settle(w);
 	told_is(w, "turn ");
+	assert_int_equal(mux_deadline_us(w->mux), MUX_NEVER);
+	w->now_us = MUX_LINGER_US / 2;
+	settle(w);
+	qemu_says(w, "{\"return\": 1, \"id\": \"qmpin-proxy:1\"}\r\n");
+	settle(w);
+	told_is(w, "");
 	assert_int_equal(mux_deadline_us(w->mux), MUX_LINGER_US);
 	w->now_us = MUX_LINGER_US;
 	settle(w);
@@ -563,7 +569,7 @@ main(void)
 		mux_test(without_a_descriptor_qemu_is_not_asked),
 		mux_test(when_qemu_leaves_what_is_whole_is_delivered),
 		mux_test(finishing_serves_what_was_said),
-		mux_test(finishing_takes_a_second_at_most),
+		mux_test(finishing_waits_a_second_for_clients_and_longer_for_qemu),
 		mux_test(a_silent_qemu_is_given_up),
 		mux_test(a_hostile_qemu_ends_the_session),
 	};

@@ -386,7 +386,8 @@ on_tell(void *owner, enum session_tell tell, const struct session_told *told)
 
 	(void)told;
 	strbuf_addf(&o->told, "%s ",
-		tell == SESSION_UP	 ? "link-up"
+		tell == SESSION_GREETED	 ? "greeted"
+		: tell == SESSION_UP	 ? "link-up"
 		: tell == SESSION_FACTS	 ? "facts"
 		: tell == SESSION_EVENT	 ? "event"
 		: tell == SESSION_CLOSED ? "closed"
@@ -477,7 +478,7 @@ a_client_of_our_own_is_one_like_others(void **state)
 	assert_int_equal(proxy_join(o.proxy), -ENOTCONN);
 	assert_false(proxy_is_busy(o.proxy));
 	event_base_dispatch(o.base);
-	assert_string_equal(o.told.s, "up link-up facts event end0 closed ");
+	assert_string_equal(o.told.s, "up greeted link-up facts event end0 closed ");
 	assert_int_equal(waitpid(qemu, &ends[0], 0), qemu);
 	assert_int_equal(ends[0], 0);
 	link_free(o.link);
