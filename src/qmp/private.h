@@ -30,8 +30,7 @@ enum private_outcome {
 	PRIVATE_REMOVED,     /* nothing of ours is left (or was there) */
 	PRIVATE_UNSUPPORTED, /* this QEMU knows no monitor-qmp */
 	PRIVATE_TAKEN,	     /* "qmpin" is not ours, or dials elsewhere: untouched */
-	PRIVATE_FAILED, /* a step was refused; ADD leaves nothing of its own if possible
-			 */
+	PRIVATE_FAILED,	     /* a step was refused; ADD undoes what it did if it can */
 };
 
 /* In this order, some of them left out; none comes twice. */
