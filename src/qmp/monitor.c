@@ -171,7 +171,7 @@ monitor_announce(struct monitor *m)
 	struct err why = ERR_NONE;
 	enum share share = monitor_choose(m, &why);
 
-	if (m->doomed || (share == SHARE_PRIVATE && m->line == NULL) ||
+	if (m->doomed || (share == SHARE_PRIVATE && !m->line_up) ||
 		(share == m->share && str_equal(why.text, m->share_why.text)))
 		return;
 	m->share = share;
@@ -272,7 +272,7 @@ void
 monitor_observe(struct monitor *m)
 {
 	m->wanted = m->away;
-	if (m->line != NULL && !m->releasing)
+	if (m->line_up && !m->releasing)
 		link_observe(m->line);
 	else if (m->link != NULL)
 		observe_here(m);
@@ -321,7 +321,7 @@ monitor_guard_changed(struct monitor *m)
 	if (m->proxy != NULL)
 		proxy_finish(
 			m->proxy); /* and come back: the guard knows nothing of it */
-	else if (m->pid != 0 && m->line == NULL)
+	else if (m->pid != 0 && !m->line_up)
 		hurry(m);
 }
 

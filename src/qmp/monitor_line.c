@@ -42,6 +42,15 @@ expect(struct monitor *m)
 	(void)event_add(&m->patience, &patience);
 }
 
+static void
+give_up(struct monitor *m, const char *why)
+{
+	m->line_state = LINE_IMPOSSIBLE;
+	(void)err_set(&m->no_private, -ETIMEDOUT, NULL, 0, "%s", why);
+	if (m->failures == 0)
+		monitor_schedule(m, 0);
+}
+
 void
 monitor_line_on_patience(evutil_socket_t fd, short what, void *owner)
 {
@@ -51,11 +60,7 @@ monitor_line_on_patience(evutil_socket_t fd, short what, void *owner)
 	(void)what;
 	if (m->line_state != LINE_EXPECTED)
 		return;
-	m->line_state = LINE_IMPOSSIBLE;
-	(void)err_set(&m->no_private, -ETIMEDOUT, NULL, 0,
-		"QEMU does not dial in to its private monitor");
-	if (m->failures == 0)
-		monitor_schedule(m, 0);
+	give_up(m, "QEMU does not dial in to its private monitor");
 }
 
 /* What has to be done in QEMU. False: nothing. */
@@ -154,6 +159,7 @@ monitor_line_drop(struct monitor *m)
 		return;
 	link_free(m->line);
 	m->line = NULL;
+	m->line_up = false;
 	if (m->commons->guard != NULL)
 		guard_forget(m->commons->guard, m->key + 1);
 }
@@ -162,6 +168,7 @@ monitor_line_drop(struct monitor *m)
 static void
 begin_to_use(struct monitor *m)
 {
+	m->line_up = true;
 	m->failures = 0;
 	m->away = false;
 	monitor_visit_review(m);
@@ -198,6 +205,19 @@ on_line_facts(struct monitor *m, const struct qmp_facts *facts)
 		monitor_tell_facts(m, facts);
 }
 
+/* One that has never greeted has no monitor behind it. */
+static void
+on_line_stalled(struct monitor *m, const struct err *why)
+{
+	if (m->line_up) {
+		monitor_set_phase(m, MONITOR_STALLED, why);
+		return;
+	}
+	m->prepared = false;
+	give_up(m, "QEMU does not greet on its private monitor");
+	monitor_line_drop(m);
+}
+
 static void
 on_line(void *owner, enum session_tell tell, const struct session_told *told)
 {
@@ -213,7 +233,7 @@ on_line(void *owner, enum session_tell tell, const struct session_told *told)
 	else if (tell == SESSION_NO_FACTS)
 		monitor_tell_no_facts(m, &told->why);
 	else if (tell == SESSION_STALLED)
-		monitor_set_phase(m, MONITOR_STALLED, &told->why);
+		on_line_stalled(m, &told->why);
 	else if (tell == SESSION_BROKEN)
 		lose(m, MONITOR_REFUSED, &told->why);
 	else if (tell == SESSION_CLOSED)
@@ -259,7 +279,8 @@ monitor_line_claim(struct monitor *m)
 bool
 monitor_line_dial_in(struct monitor *m, int fd)
 {
-	if (m->pid == 0 || m->finishing || m->released)
+	if (m->pid == 0 || m->finishing || m->released ||
+		(m->line_state == LINE_IMPOSSIBLE && !m->prepared))
 		return false;
 	err_clear(&m->no_private); /* it was late */
 	take_line(m, fd);

@@ -70,6 +70,7 @@ struct monitor {
 	/* The private session. */
 	enum monitor_line line_state;
 	struct link *line;
+	bool line_up;	       /* QEMU has greeted there */
 	struct event patience; /* for QEMU to dial in */
 	struct err no_private;
 	bool prepared;	 /* QEMU has a private monitor, which stays until it is released

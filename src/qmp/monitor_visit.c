@@ -419,19 +419,24 @@ begin_proxy(struct monitor *m, int fd)
 /* Another process than before, or the first one. What the guard has of the one before
  * is forgotten, the session with it. */
 static void
-learn_process(struct monitor *m, pid_t pid, int pidfd, int session)
+learn_process(struct monitor *m, const struct ucred *peer, int pidfd, int session)
 {
 	bool is_first = m->pid == 0;
 
-	if (m->pid == pid)
+	if (m->pid == peer->pid)
 		return;
 	monitor_forget_process(m);
-	m->pid = pid;
+	m->pid = peer->pid;
 	err_clear(&m->no_hold);
 	err_clear(&m->no_private);
 	m->line_state = LINE_UNTRIED;
 	m->prepared = false;
-	(void)!door_open(m->door, pid, pidfd, m->path, &m->no_hold);
+	if (peer->uid != 0 && peer->uid != geteuid()) {
+		m->line_state = LINE_IMPOSSIBLE;
+		(void)err_set(&m->no_private, -EACCES, NULL, 0,
+			"QEMU runs as another user, who may not dial in");
+	}
+	(void)!door_open(m->door, m->pid, pidfd, m->path, &m->no_hold);
 	if (!is_first)
 		hold(m, session, &dial_terms);
 	monitor_line_claim(m);
@@ -455,7 +460,7 @@ open_session(struct monitor *m, int connected, const struct ucred *peer)
 		monitor_fail(m, MONITOR_REFUSED, &why);
 		return;
 	}
-	learn_process(m, peer->pid, pidfd, fd);
+	learn_process(m, peer, pidfd, fd);
 	if (m->phase == MONITOR_IDLE)
 		monitor_set_phase(m, MONITOR_CONNECTING, NULL);
 	if (m->doomed)

@@ -19,6 +19,7 @@
 #define NAME "qmpin"
 #define MONITOR_TYPE "child<monitor-qmp>"
 #define SOCKET_NAME "/monitor.sock"
+#define DISCONNECTED "disconnected:"
 
 /*
  * The path, NULL if it is no unix socket. QEMU's "filename" of a client socket is
@@ -28,11 +29,10 @@
 static const char *
 dialled(const char *filename)
 {
-	static const char disconnected[] = "disconnected:";
 	static const char unix_socket[] = "unix:";
 
-	if (str_has_prefix(filename, disconnected))
-		filename += strlen(disconnected);
+	if (str_has_prefix(filename, DISCONNECTED))
+		filename += strlen(DISCONNECTED);
 	if (!str_has_prefix(filename, unix_socket))
 		return NULL;
 	return filename + strlen(unix_socket);
@@ -152,6 +152,7 @@ take_chardevs(struct private *p, const json_t *ret)
 		return;
 	if (filename != NULL)
 		p->chardev = sight_of(filename, p->path);
+	p->connected = filename != NULL && !str_has_prefix(filename, DISCONNECTED);
 	ours = p->chardev == PRIVATE_HERE || p->chardev == PRIVATE_ELSEWHERE;
 	if (p->goal == PRIVATE_REMOVE && !ours)
 		end(p, PRIVATE_REMOVED);
@@ -163,6 +164,15 @@ take_chardevs(struct private *p, const json_t *ret)
 		go(p, PRIVATE_STEP_OBJECTS);
 }
 
+/* To wait until it is connected would be in everybody's way. */
+static void
+leave_half_made(struct private *p)
+{
+	err_set(&p->why, -EBUSY, NULL, 0,
+		"its private monitor is half made; qmpin release removes it");
+	end(p, PRIVATE_FAILED);
+}
+
 /* All has been seen: what is there, if anything, is ours and dials here. */
 static void
 begin_to_add(struct private *p, enum private_sight object)
@@ -171,8 +181,10 @@ begin_to_add(struct private *p, enum private_sight object)
 		go(p, PRIVATE_STEP_CHARDEV_ADD);
 	else if (object == PRIVATE_HERE)
 		end(p, PRIVATE_THERE);
-	else
+	else if (p->connected)
 		go(p, PRIVATE_STEP_OBJECT_ADD); /* who began it died half-way */
+	else
+		leave_half_made(p);
 }
 
 /* Since 11.1 every QMP monitor is such an object, also the one we speak through. */
@@ -243,7 +255,28 @@ chardev_is_added(struct private *p, const char *desc)
 	if (desc != NULL)
 		fail(p, desc);
 	else
+		go(p, PRIVATE_STEP_CONNECTED);
+}
+
+/*
+ * A monitor is made only on a chardev that is connected: while QEMU 11.1.3 connects, in
+ * one thread, and makes a monitor on it, in another, both set up the same reading. It
+ * greeted twice then or died, once in two thousand times; never in this order.
+ */
+static void
+take_connected(struct private *p, const json_t *ret)
+{
+	const char *filename;
+
+	if (!look_up(p, ret, "label", NAME, "filename", &filename))
+		return;
+	p->looks++;
+	if (filename != NULL && !str_has_prefix(filename, DISCONNECTED)) {
 		go(p, PRIVATE_STEP_OBJECT_ADD);
+	} else if (filename == NULL || p->looks >= PRIVATE_LOOKS_MAX) {
+		err_set(&p->why, -ETIMEDOUT, NULL, 0, "QEMU does not dial in");
+		go(p, PRIVATE_STEP_UNDO);
+	}
 }
 
 static void
@@ -276,6 +309,7 @@ static const struct {
 	[PRIVATE_STEP_CHARDEVS] = {MESSAGE_QUERY_CHARDEV, take_chardevs, NULL},
 	[PRIVATE_STEP_OBJECTS] = {MESSAGE_QOM_LIST_OBJECTS, take_objects, NULL},
 	[PRIVATE_STEP_CHARDEV_ADD] = {MESSAGE_CHARDEV_ADD, NULL, chardev_is_added},
+	[PRIVATE_STEP_CONNECTED] = {MESSAGE_QUERY_CHARDEV, take_connected, NULL},
 	[PRIVATE_STEP_OBJECT_ADD] = {MESSAGE_OBJECT_ADD, NULL, object_is_added},
 	[PRIVATE_STEP_UNDO] = {MESSAGE_CHARDEV_REMOVE, NULL, chardev_is_undone},
 	[PRIVATE_STEP_OBJECT_DEL] = {MESSAGE_OBJECT_DEL, NULL, object_is_deleted},

@@ -39,6 +39,7 @@ enum private_step {
 	PRIVATE_STEP_OBJECTS,
 	/* to add */
 	PRIVATE_STEP_CHARDEV_ADD,
+	PRIVATE_STEP_CONNECTED, /* again and again: see private.c */
 	PRIVATE_STEP_OBJECT_ADD,
 	PRIVATE_STEP_UNDO, /* chardev-remove: added just now, but the object refused */
 	/* to remove */
@@ -47,7 +48,11 @@ enum private_step {
 	PRIVATE_STEPS, /* how many */
 };
 
-#define PRIVATE_ANSWERS_MAX 5 /* both looks, and all that it takes to add */
+/* QEMU dials in within a millisecond or so, which is one to three answers; on a host
+ * that has no time for it this is a fraction of a second. */
+#define PRIVATE_LOOKS_MAX 1000
+/* Both looks first, and all that it takes to add. */
+#define PRIVATE_ANSWERS_MAX (5 + PRIVATE_LOOKS_MAX)
 
 /* What bears the name "qmpin". */
 enum private_sight {
@@ -65,6 +70,8 @@ struct private
 	enum private_step step;
 	enum private_outcome outcome;
 	enum private_sight chardev;
+	bool connected; /* the chardev is */
+	unsigned int looks;
 	struct err why;
 };
 

@@ -429,16 +429,16 @@ what_is_half_made_is_finished(void **state)
 	negotiate(&f->private);
 }
 
-/* Once nobody listened when it was made, once the one who listened came back. */
+/* The one who listened goes, and comes back. */
 static void
 qemu_dials_again_by_itself(void **state)
 {
 	struct fixture *f = *state;
 	unsigned int ms;
 
+	open_reception(f);
 	assert_int_equal(do_briefly(f, PRIVATE_ADD), PRIVATE_ADDED);
 	assert_int_equal(do_briefly(f, PRIVATE_ADD), PRIVATE_THERE);
-	open_reception(f);
 	ms = await_dial_in(f, 1);
 	negotiate(&f->private);
 	assert_int_equal(do_briefly(f, PRIVATE_ADD), PRIVATE_THERE);
@@ -512,6 +512,7 @@ before_and_after_it_qemu_is_the_same(void **state)
 	unsigned int tasks;
 	unsigned int fds;
 
+	open_reception(f);
 	visit(f, &t);
 	tasks = count(f, "task");
 	fds = count(f, "fd");
