@@ -432,7 +432,7 @@ a_monitor_that_is_gone_already_is_no_failure(void **state)
 static void
 an_object_that_appears_meanwhile_stays(void **state)
 {
-	struct model m = {DIALS, NULL, .refuse = -1};
+	struct model m = {CONNECTED, NULL, .refuse = -1};
 	struct private p;
 
 	(void)state;
@@ -444,7 +444,7 @@ an_object_that_appears_meanwhile_stays(void **state)
 	assert_int_equal(p.outcome, PRIVATE_FAILED);
 	assert_string_equal(m.asked.s, "O");
 	assert_string_equal(m.type, MON);
-	assert_string_equal(m.filename, DIALS);
+	assert_string_equal(m.filename, CONNECTED);
 	strbuf_fini(&m.asked);
 }
 
