@@ -309,7 +309,7 @@ on_greeting(struct mux *m)
 	answer_greeting(
 		(struct frame_span){m->scratch.s, m->scratch.len}, &m->greeting);
 	strbuf_adds(&m->out,
-		"{\"execute\":\"qmp_capabilities\",\"id\":" CAPABILITIES_ID "}\n");
+		"{\"execute\":\"qmp_capabilities\",\"id\":" CAPABILITIES_ID "}");
 	set_state(m, MUX_CAPABILITIES);
 }
 

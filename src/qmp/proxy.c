@@ -48,6 +48,7 @@ struct proxy {
 	struct event writable;
 	struct event waiting; /* a client at the listener */
 	struct event deadline;
+	struct event kick; /* activated by hand; never armed, so never disarmed */
 	struct event accept_pause;
 	bool accept_paused;
 	bool finish;
@@ -96,6 +97,7 @@ close_all(struct proxy *p)
 	(void)event_del(&p->writable);
 	(void)event_del(&p->waiting);
 	(void)event_del(&p->deadline);
+	(void)event_del(&p->kick);
 	(void)event_del(&p->accept_pause);
 	if (p->upstream >= 0) {
 		(void)shutdown(p->upstream, SHUT_RDWR);
@@ -403,7 +405,8 @@ on_pause_over(evutil_socket_t fd, short what, void *owner)
 	leave(p);
 }
 
-/* Also activated by hand. What is here was sent before we slept, or before the end. */
+/* Read once more before giving up: when we were the ones who slept, the answer is here.
+ */
 static void
 on_deadline(evutil_socket_t fd, short what, void *owner)
 {
@@ -413,6 +416,19 @@ on_deadline(evutil_socket_t fd, short what, void *owner)
 	(void)what;
 	enter(p);
 	(void)read_upstream(p);
+	leave(p);
+}
+
+/* One of our own has joined, or it is to finish: what clients have said is still read.
+ */
+static void
+on_kick(evutil_socket_t fd, short what, void *owner)
+{
+	struct proxy *p = owner;
+
+	(void)fd;
+	(void)what;
+	enter(p);
 	for (struct seat *s = p->seats; s != NULL && p->finish; s = s->next)
 		seat_read(s);
 	if (p->finish)
@@ -453,6 +469,7 @@ proxy_new(struct event_base *base, int upstream, int listener,
 	r |= event_assign(&p->waiting, base, listener, EV_READ | EV_PERSIST,
 		on_listener_waiting, p);
 	r |= event_assign(&p->deadline, base, -1, 0, on_deadline, p);
+	r |= event_assign(&p->kick, base, -1, 0, on_kick, p);
 	r |= event_assign(&p->accept_pause, base, -1, 0, on_pause_over, p);
 	assert(r == 0);
 	arm_all(p);
@@ -470,7 +487,7 @@ proxy_join(struct proxy *p)
 		0)
 		return -errno;
 	add_client(p, ends[0], 0);
-	event_active(&p->deadline, 0, 0);
+	event_active(&p->kick, 0, 0);
 	return ends[1];
 }
 
@@ -486,7 +503,7 @@ proxy_finish(struct proxy *p)
 	if (is_over(p) || p->finish)
 		return;
 	p->finish = true;
-	event_active(&p->deadline, 0, 0);
+	event_active(&p->kick, 0, 0);
 }
 
 void

@@ -2,7 +2,9 @@
 /*
  * One QEMU monitor for many clients: accepts on a duplicate of QEMU's own listening
  * socket while it has the one session, and serves everybody through it. To a client it
- * looks like QEMU. What is said and to whom is decided in qmp/mux.h; this is the shell.
+ * looks like QEMU, but that it offers no commands out of band, waits 50 ms for a
+ * descriptor that follows its command, and does not look into ids (1.50 stays 1.50).
+ * What is said and to whom is decided in qmp/mux.h; this is the shell.
  *
  * When it goes, for whatever reason, QEMU itself serves the next client.
  */

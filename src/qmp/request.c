@@ -366,7 +366,6 @@ request_format(const struct request *r, const char *id, struct strbuf *out)
 	strbuf_add(out, text, before);
 	strbuf_addf(out, "%s%s", r->id.len > 0 ? "" : ",\"id\":", id);
 	strbuf_add(out, text + after, r->text.len - after);
-	strbuf_adds(out, "\n");
 }
 
 /* "info" and a blank or the end, behind blanks. */

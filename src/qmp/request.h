@@ -59,7 +59,9 @@ MUST_CHECK enum request_verdict request_feed(struct request *r, struct frame_spa
 /** Something of a command is there, but not its end. */
 bool request_is_partial(const struct request *r);
 
-/** Append the command as it came, with @id (a JSON value) instead of its own. */
+/** Append the command as it came, with @id (a JSON value) instead of its own. Nothing
+ * follows it: QEMU would leave that unread when it quits, which makes the end of the
+ * session an error. */
 void request_format(const struct request *r, const char *id, struct strbuf *out);
 
 /** It may have changed threads or CPUs: everything but what is known only to read. */

@@ -160,7 +160,7 @@ check_command(const struct strbuf *command)
 	char id[64] = "";
 
 	require(request_feed(&r, &in) == REQUEST_COMMAND, "QEMU is sent commands");
-	require(in.len <= 1, "and one at a time");
+	require(in.len == 0, "and one at a time");
 	require(r.id.len < sizeof(id), "with an id");
 	memcpy(id, r.id.bytes, r.id.len);
 	require(str_has_prefix(id, "\"qmpin-proxy:"), "of ours");

@@ -134,7 +134,7 @@ static void
 bring_up(struct world *w)
 {
 	qemu_says(w, GREETING);
-	qemu_hears(w, "{\"execute\":\"qmp_capabilities\",\"id\":\"qmpin-proxy:0\"}\n");
+	qemu_hears(w, "{\"execute\":\"qmp_capabilities\",\"id\":\"qmpin-proxy:0\"}");
 	qemu_says(w, CAPABLE);
 	assert_string_equal(w->told.s, "up ");
 	strbuf_fini(&w->told);
@@ -183,7 +183,7 @@ ids_of_every_type_come_back(void **state)
 		auto_free char *command =
 			xasprintf("{\"id\":%s,\"execute\":\"x\"}", ids[i]);
 		auto_free char *sent = xasprintf(
-			"{\"id\":\"qmpin-proxy:%zu\",\"execute\":\"x\"}\n", i + 1);
+			"{\"id\":\"qmpin-proxy:%zu\",\"execute\":\"x\"}", i + 1);
 		auto_free char *reply = xasprintf(
 			"{\"id\": \"qmpin-proxy:%zu\", \"error\": {}}\r\n", i + 1);
 		auto_free char *heard =
@@ -208,12 +208,12 @@ one_at_a_time_and_in_turn(void **state)
 	b = join(w);
 	says(w, a, "{\"execute\":\"a1\"}{\"execute\":\"a2\"}");
 	says(w, b, "{\"execute\":\"b1\"}");
-	qemu_hears(w, "{\"execute\":\"a1\",\"id\":\"qmpin-proxy:1\"}\n");
+	qemu_hears(w, "{\"execute\":\"a1\",\"id\":\"qmpin-proxy:1\"}");
 	qemu_hears(w, "");
 	qemu_says(w, "{\"return\": 1, \"id\": \"qmpin-proxy:1\"}\r\n");
-	qemu_hears(w, "{\"execute\":\"b1\",\"id\":\"qmpin-proxy:2\"}\n");
+	qemu_hears(w, "{\"execute\":\"b1\",\"id\":\"qmpin-proxy:2\"}");
 	qemu_says(w, STOP "{\"return\": 2, \"id\": \"qmpin-proxy:2\"}\r\n" STOP);
-	qemu_hears(w, "{\"execute\":\"a2\",\"id\":\"qmpin-proxy:3\"}\n");
+	qemu_hears(w, "{\"execute\":\"a2\",\"id\":\"qmpin-proxy:3\"}");
 	hears(w, a, "{\"return\": 1}\r\n" STOP STOP);
 	hears(w, b, STOP "{\"return\": 2}\r\n" STOP);
 	assert_true(mux_is_busy(w->mux));
@@ -229,7 +229,7 @@ a_refusal_waits_for_the_reply_before_it(void **state)
 	bring_up(w);
 	a = join(w);
 	says(w, a, "{\"execute\":\"query-x\"}{\"x\":1}");
-	qemu_hears(w, "{\"execute\":\"query-x\",\"id\":\"qmpin-proxy:1\"}\n");
+	qemu_hears(w, "{\"execute\":\"query-x\",\"id\":\"qmpin-proxy:1\"}");
 	qemu_says(w, "{\"return\": {\"a\"");
 	hears(w, a, "");
 	qemu_says(w, ": 1}, \"id\": \"qmpin-proxy:1\"}");
@@ -249,7 +249,7 @@ foreign_replies_are_shown_to_nobody(void **state)
 	a = join(w);
 	qemu_says(w, "{\"return\": 0, \"id\": \"qmpin-proxy:1\"}\r\n");
 	says(w, a, "{\"execute\":\"x\",\"id\":7}");
-	qemu_hears(w, "{\"execute\":\"x\",\"id\":\"qmpin-proxy:1\"}\n");
+	qemu_hears(w, "{\"execute\":\"x\",\"id\":\"qmpin-proxy:1\"}");
 	qemu_says(w, "{\"return\": 1, \"id\": \"qmpin-proxy:2\"}\r\n");
 	qemu_says(w, "{\"return\": 2}\r\n{\"return\": 3, \"id\": 7}\r\n");
 	hears(w, a, "");
@@ -269,12 +269,12 @@ the_reply_to_one_that_left_is_swallowed(void **state)
 	b = join(w);
 	says(w, a, "{\"execute\":\"cont\"}");
 	says(w, b, "{\"execute\":\"query-b\"}");
-	qemu_hears(w, "{\"execute\":\"cont\",\"id\":\"qmpin-proxy:1\"}\n");
+	qemu_hears(w, "{\"execute\":\"cont\",\"id\":\"qmpin-proxy:1\"}");
 	mux_leave(w->mux, a);
 	settle(w);
 	qemu_hears(w, "");
 	qemu_says(w, "{\"return\": {}, \"id\": \"qmpin-proxy:1\"}\r\n");
-	qemu_hears(w, "{\"execute\":\"query-b\",\"id\":\"qmpin-proxy:2\"}\n");
+	qemu_hears(w, "{\"execute\":\"query-b\",\"id\":\"qmpin-proxy:2\"}");
 	qemu_says(w, "{\"return\": 5, \"id\": \"qmpin-proxy:2\"}\r\n");
 	hears(w, b, "{\"return\": 5}\r\n");
 	told_is(w, "turn changed turn ");
@@ -312,7 +312,7 @@ a_long_reply_pauses_qemu_until_it_is_taken(void **state)
 	a = join(w);
 	memset(xs, 'x', sizeof(xs));
 	says(w, a, "{\"execute\":\"query-x\",\"id\":9}");
-	qemu_hears(w, "{\"execute\":\"query-x\",\"id\":\"qmpin-proxy:1\"}\n");
+	qemu_hears(w, "{\"execute\":\"query-x\",\"id\":\"qmpin-proxy:1\"}");
 	qemu_says(w, "{\"return\": \"");
 	for (size_t sent = 0; sent < 10u << 20;) {
 		struct frame_span out = mux_client_output(a);
@@ -350,7 +350,7 @@ who_does_not_take_a_reply_is_dropped(void **state)
 	memset(xs, 'x', CALLER_OUT_MAX);
 	says(w, a, "{\"execute\":\"query-a\"}");
 	says(w, b, "{\"execute\":\"query-b\"}");
-	qemu_hears(w, "{\"execute\":\"query-a\",\"id\":\"qmpin-proxy:1\"}\n");
+	qemu_hears(w, "{\"execute\":\"query-a\",\"id\":\"qmpin-proxy:1\"}");
 	qemu_says(w, "{\"return\": \"");
 	qemu_says(w, xs);
 	assert_false(mux_upstream_wants(w->mux));
@@ -363,7 +363,7 @@ who_does_not_take_a_reply_is_dropped(void **state)
 	assert_true(mux_upstream_wants(w->mux));
 	qemu_says(w, xs);
 	qemu_says(w, "\", \"id\": \"qmpin-proxy:1\"}\r\n");
-	qemu_hears(w, "{\"execute\":\"query-b\",\"id\":\"qmpin-proxy:2\"}\n");
+	qemu_hears(w, "{\"execute\":\"query-b\",\"id\":\"qmpin-proxy:2\"}");
 	hears(w, b, "");
 }
 
@@ -424,7 +424,7 @@ a_descriptor_waits_and_is_waited_for(void **state)
 	says(w, a, "{\"execute\":\"getfd\"}");
 	(void)mux_upstream_output(w->mux, &fd);
 	assert_int_equal(fd, 51);
-	qemu_hears(w, "{\"execute\":\"getfd\",\"id\":\"qmpin-proxy:1\"}\n");
+	qemu_hears(w, "{\"execute\":\"getfd\",\"id\":\"qmpin-proxy:1\"}");
 	assert_int_equal(mux_next_discard(w->mux), 51);
 	qemu_says(w, "{\"return\": {}, \"id\": \"qmpin-proxy:1\"}\r\n");
 	says(w, a, "{\"execute\":\"getfd\"}");
@@ -433,7 +433,7 @@ a_descriptor_waits_and_is_waited_for(void **state)
 	says_with(w, a, " ", 52);
 	(void)mux_upstream_output(w->mux, &fd);
 	assert_int_equal(fd, 52);
-	qemu_hears(w, "{\"execute\":\"getfd\",\"id\":\"qmpin-proxy:2\"}\n");
+	qemu_hears(w, "{\"execute\":\"getfd\",\"id\":\"qmpin-proxy:2\"}");
 }
 
 static void
@@ -462,7 +462,7 @@ when_qemu_leaves_what_is_whole_is_delivered(void **state)
 	bring_up(w);
 	a = join(w);
 	says(w, a, "{\"execute\":\"quit\"}");
-	qemu_hears(w, "{\"execute\":\"quit\",\"id\":\"qmpin-proxy:1\"}\n");
+	qemu_hears(w, "{\"execute\":\"quit\",\"id\":\"qmpin-proxy:1\"}");
 	qemu_says(w, STOP "{\"return\": {\"half");
 	mux_upstream_end(w->mux, 0);
 	settle(w);
@@ -484,9 +484,9 @@ finishing_serves_what_was_said(void **state)
 	mux_finish(w->mux, w->now_us);
 	assert_false(mux_is_open(w->mux));
 	assert_false(mux_client_wants(w->mux, a));
-	qemu_hears(w, "{\"execute\":\"query-a\",\"id\":\"qmpin-proxy:1\"}\n");
+	qemu_hears(w, "{\"execute\":\"query-a\",\"id\":\"qmpin-proxy:1\"}");
 	qemu_says(w, "{\"return\": 1, \"id\": \"qmpin-proxy:1\"}\r\n");
-	qemu_hears(w, "{\"execute\":\"query-b\",\"id\":\"qmpin-proxy:2\"}\n");
+	qemu_hears(w, "{\"execute\":\"query-b\",\"id\":\"qmpin-proxy:2\"}");
 	qemu_says(w, "{\"return\": 2, \"id\": \"qmpin-proxy:2\"}\r\n");
 	told_is(w, "turn turn ");
 	hears(w, a, "{\"return\": 1}\r\n{\"return\": 2}\r\n");
@@ -501,7 +501,7 @@ finishing_waits_a_second_for_clients_and_longer_for_qemu(void **state)
 
 	bring_up(w);
 	says(w, join(w), "{\"execute\":\"query-a\"}");
-	qemu_hears(w, "{\"execute\":\"query-a\",\"id\":\"qmpin-proxy:1\"}\n");
+	qemu_hears(w, "{\"execute\":\"query-a\",\"id\":\"qmpin-proxy:1\"}");
 	mux_finish(w->mux, w->now_us);
 	settle(w);
 	told_is(w, "turn ");

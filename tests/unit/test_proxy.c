@@ -56,14 +56,14 @@ start(struct fixture *f, unsigned int clients_max, unsigned int slow_ms)
 	assert_int_equal(host_say(f->qemu, GREETING, -1), 0);
 }
 
-/* The next command that QEMU is sent; it ends in a newline. */
+/* The next command that QEMU is sent: its id is the last of it. */
 static void
 next_command(struct fixture *f)
 {
 	char c = '\0';
 
 	strbuf_fini(&f->line);
-	while (c != '\n') {
+	while (strstr(strbuf_text(&f->line), "\"qmpin-proxy:") == NULL || c != '}') {
 		assert_int_equal(recv(f->qemu, &c, 1, 0), 1);
 		strbuf_add(&f->line, &c, 1);
 	}
@@ -79,8 +79,8 @@ answer(struct fixture *f, const char *value)
 	next_command(f);
 	id = strstr(f->line.s, "\"qmpin-proxy:");
 	assert_non_null(id);
-	reply = xasprintf("{\"return\": %s, \"id\": %.*s}\r\n", value,
-		(int)strcspn(id, "},"), id);
+	reply = xasprintf(
+		"{\"return\": %s, \"id\": %.*s}\r\n", value, (int)strcspn(id, "}"), id);
 	assert_int_equal(host_say(f->qemu, reply, -1), 0);
 }
 

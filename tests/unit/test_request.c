@@ -171,11 +171,11 @@ the_id_is_exchanged_and_nothing_else(void **state)
 		const char *text;
 		const char *sent;
 	} exchanged[] = {
-		{"{\"execute\":\"a\" }", "{\"execute\":\"a\" ,\"id\":\"N\"}\n"},
+		{"{\"execute\":\"a\" }", "{\"execute\":\"a\" ,\"id\":\"N\"}"},
 		{"{\"id\" : [1, 2] ,\"execute\":\"a\"}",
-			"{\"id\" : \"N\" ,\"execute\":\"a\"}\n"},
+			"{\"id\" : \"N\" ,\"execute\":\"a\"}"},
 		{"{\"execute\":\"a\",\"arguments\":{\"id\":1.50},\"id\":\"\"}",
-			"{\"execute\":\"a\",\"arguments\":{\"id\":1.50},\"id\":\"N\"}\n"},
+			"{\"execute\":\"a\",\"arguments\":{\"id\":1.50},\"id\":\"N\"}"},
 	};
 
 	(void)state;
