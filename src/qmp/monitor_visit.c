@@ -237,7 +237,7 @@ on_answer(struct monitor *m, const struct session_told *told)
 
 /* Our own session through a proxy: the others have theirs, and end in order. */
 static void
-on_broken_in_proxy(struct monitor *m)
+on_ended_in_proxy(struct monitor *m)
 {
 	link_free(m->link);
 	m->link = NULL;
@@ -280,6 +280,17 @@ monitor_visit_on_gone(void *owner)
 }
 
 static void
+on_ended(struct monitor *m, enum session_tell how, const struct err *why)
+{
+	if (m->proxy != NULL)
+		on_ended_in_proxy(m);
+	else if (how == SESSION_BROKEN)
+		monitor_fail(m, MONITOR_REFUSED, why);
+	else
+		on_closed(m, why);
+}
+
+static void
 on_link(void *owner, enum session_tell tell, const struct session_told *told)
 {
 	struct monitor *m = owner;
@@ -299,12 +310,8 @@ on_link(void *owner, enum session_tell tell, const struct session_told *told)
 		on_answer(m, told);
 	else if (tell == SESSION_STALLED)
 		monitor_set_phase(m, MONITOR_STALLED, &told->why);
-	else if (m->proxy != NULL && (tell == SESSION_BROKEN || tell == SESSION_CLOSED))
-		on_broken_in_proxy(m);
-	else if (tell == SESSION_BROKEN)
-		monitor_fail(m, MONITOR_REFUSED, &told->why);
-	else if (tell == SESSION_CLOSED)
-		on_closed(m, &told->why);
+	else if (tell == SESSION_BROKEN || tell == SESSION_CLOSED)
+		on_ended(m, tell, &told->why);
 	monitor_leave(m);
 }
 
