@@ -317,6 +317,15 @@ struct service {
 	uint64_t inode;
 };
 
+/* One that has left is not being served: QEMU is stopped, or has not seen it yet. */
+static bool
+has_hung_up(int fd)
+{
+	struct pollfd p = {.fd = fd};
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) != 0;
+}
+
 /* The name first: hardly a socket but a client's has it. */
 static bool
 on_possible_client(void *owner, int *fd)
@@ -329,7 +338,7 @@ on_possible_client(void *owner, int *fd)
 
 	if (!read_name(*fd, &name) || !is_same_name(&name, &s->name))
 		return false;
-	if (getpeername(*fd, (struct sockaddr *)&peer, &len) < 0 ||
+	if (getpeername(*fd, (struct sockaddr *)&peer, &len) < 0 || has_hung_up(*fd) ||
 		!has_option(*fd, SO_TYPE, SOCK_STREAM) || fstat(*fd, &st) < 0)
 		return false;
 	s->inode = st.st_ino;

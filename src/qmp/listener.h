@@ -51,6 +51,7 @@ bool listener_has_waiter(int fd);
 
 /**
  * Who is being served: a connected socket of the process with the name of @listener.
+ * A client that has left counts no longer, though QEMU may not have seen it leave.
  * Takes 2-3 us for each of the process' descriptors (up to the client's).
  *
  * @inode  written only on success: of QEMU's end, 0 when nobody is served. The same

@@ -252,7 +252,7 @@ on_answer(struct monitor *m, const struct session_told *told)
 
 /* Our own session through a proxy: the others have theirs, and end in order. */
 static void
-on_broken_in_proxy(struct monitor *m)
+on_ended_in_proxy(struct monitor *m)
 {
 	link_free(m->link);
 	m->link = NULL;
@@ -298,7 +298,7 @@ static void
 on_ended(struct monitor *m, enum session_tell how, const struct err *why)
 {
 	if (m->proxy != NULL)
-		on_broken_in_proxy(m);
+		on_ended_in_proxy(m);
 	else if (how == SESSION_BROKEN)
 		monitor_fail(m, MONITOR_REFUSED, why);
 	else

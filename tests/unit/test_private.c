@@ -514,7 +514,8 @@ expect_harmless(const struct private *p, enum message_command before)
 		return;
 	assert_int_not_equal(c, MESSAGE_OBJECT_DEL);
 	if (c == MESSAGE_CHARDEV_REMOVE) {
-		assert_int_equal(before, MESSAGE_OBJECT_ADD);
+		assert_true(before == MESSAGE_OBJECT_ADD ||
+			    before == MESSAGE_QUERY_CHARDEV); /* not connected */
 		assert_int_equal(p->chardev, PRIVATE_NOTHING);
 	}
 }
@@ -539,7 +540,7 @@ any_peer_comes_to_an_end(void **state)
 		unsigned int n = 0;
 
 		private_init(&p, (enum private_goal)(mutate_random(&seed) % 2), PATH);
-		while (p.outcome == PRIVATE_BUSY && n++ < 100) {
+		while (p.outcome == PRIVATE_BUSY && n++ < 2 * PRIVATE_ANSWERS_MAX) {
 			/* mostly plausible: else nobody gets far */
 			size_t most = mutate_random(&seed) % 8 == 0 ? ARRAY_LEN(answers)
 								    : ARRAY_LEN(pieces);
@@ -558,7 +559,7 @@ any_peer_comes_to_an_end(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(answers); i++)
 		json_decref(answers[i]);
 	print_message("longest: %u answers\n", longest);
-	assert_int_equal(longest, PRIVATE_ANSWERS_MAX);
+	assert_in_range(longest, 6, PRIVATE_ANSWERS_MAX);
 	assert_int_equal(seen[PRIVATE_BUSY], 0);
 	for (size_t i = 1; i < ARRAY_LEN(seen); i++)
 		assert_true(seen[i] > 100);
