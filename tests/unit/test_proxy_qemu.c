@@ -638,9 +638,10 @@ after_finish_qemu_serves_the_next(void **state)
 		host_say(fd, "{\"execute\":\"query-name\",\"id\":1}", -1);
 		proxy_host_order(&f->host, 'f');
 		host_until(fd, "\"id\": 1}\r\n", &line);
-		close(fd); /* or it would be waited for */
+		assert_false(host_hear(fd, &line));
 		proxy_host_until(&f->host, "end 0: let go");
 		proxy_host_stop(&f->host);
+		close(fd);
 		one_command(f->path, 3);
 		start_proxy(f);
 	}
