@@ -97,6 +97,16 @@ callers_departed(const struct callers *cs)
 }
 
 bool
+callers_are_there(const struct callers *cs)
+{
+	for (size_t i = 0; i < cs->n; i++) {
+		if (!cs->all[i]->own)
+			return true;
+	}
+	return false;
+}
+
+bool
 callers_are_waiting(const struct callers *cs)
 {
 	for (size_t i = 0; i < cs->n; i++) {

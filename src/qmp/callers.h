@@ -36,6 +36,9 @@ struct caller *callers_next(struct callers *cs);
 /** One that is dropped or done; NULL: none. */
 struct caller *callers_departed(const struct callers *cs);
 
+/** Somebody else than we is there. */
+bool callers_are_there(const struct callers *cs);
+
 /** One has a command that is not sent, or may have. */
 bool callers_are_waiting(const struct callers *cs);
 

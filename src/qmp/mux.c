@@ -206,7 +206,7 @@ mux_client_eof(struct caller *c)
 bool
 mux_client_wants(const struct mux *m, const struct caller *c)
 {
-	return mux_is_open(m) && caller_wants_input(c);
+	return m->state == MUX_OPEN && caller_wants_input(c);
 }
 
 struct frame_span
@@ -440,7 +440,10 @@ mux_finish(struct mux *m, uint64_t now_us)
 bool
 mux_is_busy(const struct mux *m)
 {
-	return m->asking || (m->state == MUX_OPEN && callers_are_waiting(&m->clients));
+	if (m->asking || m->state != MUX_OPEN)
+		return m->asking;
+	return callers_are_waiting(&m->clients) ||
+	       (m->finishing && callers_are_there(&m->clients));
 }
 
 /* Nobody has anything to come. */
@@ -489,7 +492,8 @@ check_end(struct mux *m, uint64_t now_us)
 		m->linger_us = now_us + MUX_LINGER_US;
 	if (m->state != MUX_OPEN || !m->finishing)
 		return;
-	if (m->asking || (!is_quiet(m) && now_us < m->linger_us))
+	if (m->asking || (now_us < m->linger_us &&
+				 (!is_quiet(m) || callers_are_there(&m->clients))))
 		return;
 	(void)err_set(&m->why, 0, NULL, 0, "let go");
 	close_down(m, 0);

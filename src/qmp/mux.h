@@ -98,12 +98,12 @@ void mux_client_drop(struct caller *c, int err, const char *why);
 /** Send its command. Only as the answer to MUX_TURN. */
 void mux_dispatch(struct mux *m, struct caller *c);
 
-/** A command is under way, or waits for its turn. */
+/** A command is under way, or waits for its turn; when finishing, a client is there. */
 bool mux_is_busy(const struct mux *m);
 
-/** Take nothing new; end when what is under way is answered and taken. For clients that
- * do not take it a second is waited; for QEMU until it answers, since it would give the
- * answer to the next client. */
+/** Take no new client; end when those that are there have left and what is under way is
+ * answered. For clients a second is waited; for QEMU until it answers, since it would
+ * give the answer to the next client. */
 void mux_finish(struct mux *m, uint64_t now_us);
 
 #endif

@@ -60,13 +60,13 @@ struct proxy *proxy_new(struct event_base *base, int upstream, int listener,
  * on_up. Returns the descriptor, owned by the caller, or a negative errno. */
 MUST_CHECK int proxy_join(struct proxy *p);
 
-/** A command of a client is on its way, or waits for its turn: ending now could cut it
- * short. */
+/** A command of a client is on its way, or waits for its turn, or its proxy finishes
+ * and it has not left: ending now could cut it short. */
 bool proxy_is_busy(const struct proxy *p);
 
-/** Accept nothing new; on_end (0) comes once what clients have said so far is answered
- * and delivered; a second after this call at the latest, or when QEMU has answered what
- * it is at then. */
+/** Accept nobody new; on_end (0) comes once those that are there have left, which may
+ * just be about to say their first word; a second after this call at the latest, or
+ * when QEMU has answered what it is at then. */
 void proxy_finish(struct proxy *p);
 
 /** End at once and free; allowed inside its own callbacks. NULL is allowed. */

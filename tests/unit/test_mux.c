@@ -490,7 +490,11 @@ finishing_serves_what_was_said(void **state)
 	qemu_says(w, "{\"return\": 2, \"id\": \"qmpin-proxy:2\"}\r\n");
 	told_is(w, "turn turn ");
 	hears(w, a, "{\"return\": 1}\r\n{\"return\": 2}\r\n");
-	told_is(w, "ended ");
+	told_is(w, "");
+	assert_true(mux_is_busy(w->mux));
+	mux_client_eof(a);
+	settle(w);
+	told_is(w, "left ended ");
 	assert_int_equal(w->last.err, 0);
 }
 

@@ -368,10 +368,9 @@ after_finish_qemu_serves_the_next(void **state)
 		host_say(fd, "{\"execute\":\"query-name\",\"id\":1}", -1);
 		proxy_host_order(&f->host, 'f');
 		host_until(fd, "\"id\": 1}\r\n", &line);
-		assert_false(host_hear(fd, &line));
+		close(fd); /* or it would be waited for */
 		proxy_host_until(&f->host, "end 0: let go");
 		proxy_host_stop(&f->host);
-		close(fd);
 		proxy_qemu_command(f->path, 3);
 		proxy_qemu_share(f);
 	}
