@@ -177,12 +177,14 @@ class Daemon:
         return self.vms().get(str(vmid))
 
     def settled(self, *vmids, workers=False):
-        """These VMs are watched and every thread has what is wanted for it. Workers
+        """These VMs are watched (or somebody else just uses their monitor) and every
+        thread has what is wanted for it. Workers
         come and go and are left alone while they are young: they count if asked for."""
         found = self.vms()
         for vmid in map(str, vmids):
             vm = found.get(vmid)
-            if not vm or vm["state"] != "watching" or not vm["threads"]:
+            if not vm or vm["state"] not in ("watching", "yielded") or \
+                    not vm["threads"]:
                 return False
             if any(t["want"] is None or t["want"] != t["have"] for t in vm["threads"]
                    if workers or t["class"] != "worker"):

@@ -66,7 +66,7 @@ def shared(d, vmid, way):
 
 def wait_shared(d, way, *vmids, timeout=10.0):
     for vmid in vmids:
-        retry(lambda: shared(d, vmid, way) and d.vm(vmid)["state"] == "watching",
+        retry(lambda: shared(d, vmid, way),
               "VM %d is shared: %s" % (vmid, way), timeout)
     d.wait_settled(*vmids, timeout=timeout)
 

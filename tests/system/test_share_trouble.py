@@ -240,7 +240,7 @@ def restarted_proxy(host):
 
 
 def daemon_ends(host):
-    """the daemon is ended and started in order: not even the proxy's clients notice"""
+    """the daemon is ended and started in order: hardly a client of the proxy notices"""
     fleet = Fleet(host, all_ways())
     fleet.start()
     fleet.compete("--rivals", 2, "--jitter-ms", 8, "--timeout-ms", 3000)
