@@ -108,9 +108,13 @@ def _run_case(case, make_host):
 
 
 def main(cases, make_host, limit_s=180):
-    """Run the cases, all or those whose function is named on the command line."""
+    """Run the cases, all or those whose function is named on the command line; with
+    QMPIN_QUICK in the environment the first one only: the tarball's check shows that
+    every file is there, after all cases have run in the tree."""
     if len(sys.argv) > 1:
         cases = [c for c in cases if c.__name__ in sys.argv[1:]]
+    elif os.environ.get("QMPIN_QUICK"):
+        cases = cases[:1]
     signal.signal(signal.SIGTERM, _on_term)
     signal.signal(signal.SIGALRM, _on_alarm)
     signal.alarm(int(limit_s * SLACK))
