@@ -324,18 +324,20 @@ make_private(struct fixture *f, daemon_begin *begin, unsigned int drain_ms)
 	start(f, begin);
 }
 
-/* As QEMU sends events: what does not fit waits until a quarter of the buffer is used.
- * Returns false when the session has ended. */
+/* As QEMU sends events, of all lengths: what does not fit waits until a quarter of the
+ * buffer is used. (Were all as long as each other, a full buffer that is read would
+ * look like one that is not.) Returns false when the session has ended. */
 static bool
 send_events(int fd, unsigned int ms)
 {
 	static const char event[180] = "{\"event\": \"RTC_CHANGE\"}";
 	uint64_t limit_us = now_us() + ms * 1000;
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	unsigned int n = 0;
 
 	while (now_us() < limit_us) {
-		while (send(fd, event, sizeof(event), MSG_NOSIGNAL) > 0)
-			continue;
+		while (send(fd, event, sizeof(event) - n % 101, MSG_NOSIGNAL) > 0)
+			n = n * 5 + 7;
 		if (errno != EAGAIN)
 			return false;
 		(void)poll(&p, 1, 10);
