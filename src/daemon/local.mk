@@ -36,7 +36,7 @@ src_libdaemon_a_SOURCES += \
 src_libdaemon_a_SOURCES += \
 	src/daemon/notify.c src/daemon/notify.h
 
-LINK_SETTINGS = src/libdaemon.a $(LINK_PLACE) $(INIH_LIBS)
+LINK_SETTINGS = src/libdaemon.a src/libqmp.a $(LINK_PLACE) $(INIH_LIBS)
 exampledir = $(docdir)/examples
 dist_example_DATA = contrib/qmpin.conf
 EXTRA_DIST += tests/fuzz/corpus/settings
@@ -74,7 +74,7 @@ tests_unit_test_inifile_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_inifile_LDADD = src/libdaemon.a $(LINK_BASE) $(INIH_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_settings_SOURCES = tests/unit/test_settings.c tests/fuzz/fuzz_settings.c
 tests_unit_test_settings_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_settings_LDADD = src/libqmp.a $(LINK_SETTINGS) $(CMOCKA_LIBS)
+tests_unit_test_settings_LDADD = $(LINK_SETTINGS) $(CMOCKA_LIBS)
 tests_unit_test_settings_load_SOURCES = tests/unit/test_settings_load.c
 tests_unit_test_settings_load_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_settings_load_LDADD = $(LINK_SETTINGS) $(CMOCKA_LIBS)

@@ -44,7 +44,6 @@ static const char *const mode_words[] = {
 	"off", "observe", "auto", "float", "core", "pin", "dedicated", NULL};
 static const char *const smt_words[] = {"share", "avoid", "isolate", NULL};
 static const char *const emulator_words[] = {"float", "follow", "isolate", NULL};
-/* in the order of their enums */
 static const char *const share_words[] = {
 	"auto", "private", "yield", "brief", "proxy", NULL};
 static const char *const select_words[] = {"all", "tagged", NULL};
@@ -90,6 +89,7 @@ static const struct option_def table[] = {
 		.type = OPTION_WORD,
 		.fallback = "auto",
 		.words = share_words,
+		.parse = share_parse,
 		.text = "How a VM's monitor is shared with other tools:"
 			" see docs/monitor-sharing.md.",
 		IN_CONFIG(share),

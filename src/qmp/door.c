@@ -26,7 +26,6 @@
  * cannot see the queue then, is told that we still look. */
 #define POLL_MS 20
 #define RENEW_EVERY 16
-#define LEASE_MS 1000
 
 struct door {
 	struct monitor_commons *commons;
@@ -58,7 +57,7 @@ ask_again(struct door *d)
 static void
 renew_lease(struct door *d)
 {
-	const struct guard_terms terms = {.lease_ms = LEASE_MS};
+	const struct guard_terms terms = {.lease_ms = DOOR_LEASE_MS};
 
 	if (d->inode != 0 && ++d->polls % RENEW_EVERY == 0 && d->commons->guard != NULL)
 		(void)!guard_renew(d->commons->guard, d->key, &terms);
@@ -179,12 +178,6 @@ door_is_gone(const struct door *d)
 	struct pollfd p = {.fd = d->pidfd, .events = POLLIN};
 
 	return poll(&p, 1, 0) > 0;
-}
-
-bool
-door_is_open(const struct door *d)
-{
-	return d->listener >= 0 || d->inode != 0;
 }
 
 int

@@ -14,6 +14,10 @@
 #include "base/attr.h"
 #include "base/err.h"
 
+/* A polled door renews the lease of the session so long before it would end: the guard
+ * cannot see that queue. */
+#define DOOR_LEASE_MS 1000
+
 struct door;
 struct event_base;
 struct monitor_commons;
@@ -43,9 +47,6 @@ MUST_CHECK int door_open(
 
 /** The process that is known has ended, though on_gone may not have been called yet. */
 bool door_is_gone(const struct door *d);
-
-/** Its queue can be watched. */
-bool door_is_open(const struct door *d);
 
 /** The duplicate, to accept from; -1 when there is none. Borrowed. */
 int door_listener(const struct door *d);

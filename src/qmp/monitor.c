@@ -115,10 +115,19 @@ monitor_fail(struct monitor *m, enum monitor_phase phase, const struct err *why)
 }
 
 void
+monitor_end_stall(struct monitor *m)
+{
+	if (m->phase == MONITOR_STALLED)
+		monitor_set_phase(m, MONITOR_WATCHING, NULL);
+}
+
+void
 monitor_tell_facts(struct monitor *m, const struct qmp_facts *facts)
 {
 	m->failures = 0;
-	m->handlers.on_facts(m->owner, facts);
+	monitor_end_stall(m);
+	if (!m->doomed)
+		m->handlers.on_facts(m->owner, facts);
 }
 
 void
@@ -127,7 +136,9 @@ monitor_tell_no_facts(struct monitor *m, const struct err *why)
 	struct err named = *why;
 
 	str_escape(m->path, strlen(m->path), named.source, sizeof(named.source));
-	m->handlers.on_no_facts(m->owner, &named);
+	monitor_end_stall(m);
+	if (!m->doomed)
+		m->handlers.on_no_facts(m->owner, &named);
 }
 
 enum share

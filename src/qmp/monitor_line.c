@@ -196,15 +196,6 @@ lose(struct monitor *m, enum monitor_phase phase, const struct err *why)
 		monitor_fail(m, phase, why);
 }
 
-static void
-on_line_facts(struct monitor *m, const struct qmp_facts *facts)
-{
-	if (m->phase == MONITOR_STALLED)
-		monitor_set_phase(m, MONITOR_WATCHING, NULL);
-	if (!m->doomed)
-		monitor_tell_facts(m, facts);
-}
-
 /* One that has never greeted has no monitor behind it. */
 static void
 on_line_stalled(struct monitor *m, const struct err *why)
@@ -229,7 +220,7 @@ on_line(void *owner, enum session_tell tell, const struct session_told *told)
 	else if (tell == SESSION_EVENT)
 		m->handlers.on_event(m->owner, &told->event);
 	else if (tell == SESSION_FACTS)
-		on_line_facts(m, told->facts);
+		monitor_tell_facts(m, told->facts);
 	else if (tell == SESSION_NO_FACTS)
 		monitor_tell_no_facts(m, &told->why);
 	else if (tell == SESSION_STALLED)

@@ -91,6 +91,8 @@ void monitor_schedule(struct monitor *m, uint64_t delay_ms);
 void monitor_fail(struct monitor *m, enum monitor_phase phase, const struct err *why);
 /* It has ended: drop all that is held of it. */
 void monitor_forget_process(struct monitor *m);
+/* QEMU answers, late perhaps: what is told from here on ends a stall. */
+void monitor_end_stall(struct monitor *m);
 void monitor_tell_facts(struct monitor *m, const struct qmp_facts *facts);
 void monitor_tell_no_facts(struct monitor *m, const struct err *why);
 /* What is possible and wished for now. @why as share_choose(); may be NULL. */

@@ -23,7 +23,6 @@
 #define ABSENCE_WANTED_US UINT64_C(300000)
 /* The shortest time-out of other tools is 3 s: what is in their way when we are stopped
  * ends long before. An answer that nobody reads means that we are. */
-#define LEASE_MS 1000
 #define UNREAD_MS 200
 /* A connection that does not come about. */
 #define DIAL_LEASE_MS 10000
@@ -50,7 +49,7 @@ quiet_terms(const struct monitor *m)
 			terms.wait_ms = PROXY_WAIT_MS;
 	}
 	if (door_listener(m->door) < 0)
-		terms.lease_ms = LEASE_MS; /* renewed at the door */
+		terms.lease_ms = DOOR_LEASE_MS;
 	return terms;
 }
 
@@ -216,36 +215,24 @@ on_up(struct monitor *m)
 		m->handlers.on_used(m->owner); /* the guard let somebody in */
 }
 
-/* QEMU answers, late perhaps. */
-static void
-end_stall(struct monitor *m)
-{
-	if (m->phase == MONITOR_STALLED)
-		monitor_set_phase(m, MONITOR_WATCHING, NULL);
-}
-
 static void
 on_facts(struct monitor *m, const struct qmp_facts *facts)
 {
-	end_stall(m);
-	if (!m->doomed)
-		monitor_tell_facts(m, facts);
+	monitor_tell_facts(m, facts);
 	settle_if_quiet(m);
 }
 
 static void
 on_no_facts(struct monitor *m, const struct err *why)
 {
-	end_stall(m);
-	if (!m->doomed)
-		monitor_tell_no_facts(m, why);
+	monitor_tell_no_facts(m, why);
 	settle_if_quiet(m);
 }
 
 static void
 on_answer(struct monitor *m, const struct session_told *told)
 {
-	end_stall(m);
+	monitor_end_stall(m);
 	if (!m->doomed && m->setting_up && monitor_line_on_answer(m, told))
 		settle_if_quiet(m);
 }
@@ -436,8 +423,6 @@ learn_process(struct monitor *m, const struct ucred *peer, int pidfd, int sessio
 	m->pid = peer->pid;
 	err_clear(&m->no_hold);
 	err_clear(&m->no_private);
-	m->line_state = LINE_UNTRIED;
-	m->prepared = false;
 	if (peer->uid != 0 && peer->uid != geteuid()) {
 		m->line_state = LINE_IMPOSSIBLE;
 		(void)err_set(&m->no_private, -EACCES, NULL, 0,

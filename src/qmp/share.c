@@ -23,15 +23,13 @@ share_name(enum share s)
 }
 
 int
-share_parse(const char *text, enum share *out)
+share_parse(const char *name)
 {
 	for (unsigned int i = 0; i < ARRAY_LEN(names); i++) {
-		if (i == SHARE_NONE || strcmp(text, names[i]) != 0)
-			continue;
-		*out = (enum share)i;
-		return 0;
+		if (i != SHARE_NONE && strcmp(name, names[i]) == 0)
+			return (int)i;
 	}
-	return -EINVAL;
+	return -1;
 }
 
 static bool

@@ -25,8 +25,8 @@ enum share {
 
 const char *share_name(enum share s);
 
-/** Returns 0 or -EINVAL; @out written only on success. "none" is no wish. */
-MUST_CHECK int share_parse(const char *text, enum share *out);
+/** The value with that name, or -1. "none" is no wish. */
+int share_parse(const char *name);
 
 /* What is possible with a VM. A reason says why not; NULL or "": it is possible. */
 struct share_means {
