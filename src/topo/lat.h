@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "base/attr.h"
+#include "topo/matrix.h"
 #include "topo/model.h"
 
 /* One-way latencies in nanoseconds between PUs (indices of topo->pus); n x n,
@@ -45,5 +46,16 @@ float lat_class_ns(const struct topo *t, const struct lat_classes *c, unsigned i
 
 /** The whole matrix by class; new array of n_pus * n_pus, free() it. */
 float *lat_class_matrix(const struct topo *t, const struct lat_classes *c);
+
+/**
+ * The whole matrix from measured values; a pair without a result gets the class model's
+ * value, scaled by how measured pairs of its class compare with the model. New array of
+ * n_pus * n_pus, free() it.
+ */
+float *lat_measured_matrix(
+	const struct topo *t, const struct lat_classes *c, const struct matrix *m);
+
+/** The other PUs from near to far, ties to the lower index, into @out (n - 1). */
+void lat_neighbours(const struct lat_view *v, unsigned int pu, unsigned int *out);
 
 #endif

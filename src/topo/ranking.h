@@ -11,6 +11,7 @@
 #include "base/attr.h"
 #include "topo/cpuset.h"
 #include "topo/lat.h"
+#include "topo/matrix.h"
 #include "topo/model.h"
 
 /* A domain: CPUs that are equally near each other at some tier. */
@@ -26,16 +27,42 @@ struct domain {
  * domain of the next tier. The last tier is one domain of all CPUs and named "host",
  * also where that is one L3, node or package. */
 struct tier {
-	const char *name; /* "core", "l2", "l3", "node", "package", "host"; static */
-	float latency_ns; /* median of the pairs that are new at this tier; 0
-			   * on a host of one CPU, which has none */
-	float confidence; /* 0..1; 1 for the host's own tree */
+	/* "core", "l2", "l3", "node", "package", "host": what the firmware calls these
+	 * domains; "cluster": measured, and the firmware does not know them; static */
+	const char *name;
+	float latency_ns;	   /* median of the pairs that are new at this tier; 0
+				    * on a host of one CPU, which has none */
+	float confidence;	   /* 0..1; 1 for what only the host's own tree says */
 	unsigned int first_domain; /* index into ranking->domains */
 	unsigned int n_domains;	   /* ascending lowest CPU */
 };
 
+/* What measuring says about a level of the host's own tree. */
+enum ranking_verdict {
+	RANKING_UNKNOWN,   /* too little is measured */
+	RANKING_CONFIRMED, /* its groups are what was measured */
+	RANKING_UNSEEN,	   /* inside a group and just beyond it, latency is the same */
+	RANKING_SPLIT,	   /* its groups have parts that are nearer to each other */
+	RANKING_DENIED,	   /* CPUs of one group are nearer to those of another */
+};
+
+struct ranking_level {
+	const char *name; /* as of tiers; static */
+	enum ranking_verdict verdict;
+	float within_ns; /* median of the pairs that are new at this level; 0: none */
+	float beyond_ns; /* median of the pairs that are new at the next one; 0: none */
+	unsigned int n_groups;
+	unsigned int n_agree; /* groups that are confirmed one by one */
+};
+
+#define RANKING_LEVELS_MAX 5u
+
 struct ranking {
-	bool trusted;	      /* measured and clear; false for the class model */
+	bool trusted;	 /* measured and clear; false for the class model */
+	const char *why; /* not trusted: the reason in a few words; static */
+	unsigned int
+		n_levels; /* of the host's own tree, near to far; 0: not measured */
+	struct ranking_level levels[RANKING_LEVELS_MAX];
 	unsigned int n_tiers; /* at least 1 */
 	struct tier *tiers;   /* from near to far */
 	unsigned int n_domains;
@@ -56,7 +83,23 @@ struct ranking {
  */
 struct ranking *ranking_from_topo(const struct topo *t, const struct lat_view *lat);
 
+/**
+ * Tiers of measured latencies. Levels of the host's own tree that measuring confirms or
+ * cannot see stay as they are; clear clusters that the tree does not know are tiers
+ * too; a level that is clearly denied is left out. Values that are noisy, few or flat
+ * yield the tiers of ranking_from_topo with trusted false and the reason.
+ *
+ * @m  covers some or all of @t's CPUs; borrowed for the call
+ *
+ * Returns a new object, never NULL; free with ranking_free. Deterministic.
+ */
+struct ranking *ranking_from_matrix(
+	const struct topo *t, const struct matrix *m, const struct lat_view *lat);
+
 void ranking_free(struct ranking *r);
+
+/** Word for people: "confirmed", "not seen", "split", "denied", "unknown". Static. */
+const char *ranking_verdict_name(enum ranking_verdict v);
 
 /** The tier of that name, or -1 when the host has none of its own. */
 int ranking_tier_named(const struct ranking *r, const char *name);

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Kernel events about CPUs going online and offline: a netlink socket, no udev.
+ */
+#ifndef QMPIN_HOST_UEVENT_H
+#define QMPIN_HOST_UEVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+/** A non-blocking socket that becomes readable when the kernel has events. Returns the
+ * descriptor or a negative errno with @e. */
+MUST_CHECK int uevent_open(struct err *e);
+
+/** Read all there is. Returns true when something of it was about a CPU or node, or
+ * when events were lost (ENOBUFS). Datagrams that are not the kernel's count for
+ * nothing. */
+bool uevent_drain(int fd);
+
+/** Is this datagram about a CPU or node going online or offline? Pure. */
+bool uevent_concerns_cpus(const char *bytes, size_t len);
+
+#endif

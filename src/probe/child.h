@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A running qmpin-probe, as its parent sees it.
+ */
+#ifndef QMPIN_PROBE_CHILD_H
+#define QMPIN_PROBE_CHILD_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+/* Names the program to run instead of the installed one. */
+#define CHILD_PROGRAM_ENV "QMPIN_PROBE"
+
+struct child {
+	pid_t pid;
+	int pidfd;
+	int in;	 /* write end of its stdin; closing it ends the child */
+	int out; /* read end of its stdout; non-blocking */
+};
+
+struct child_options {
+	const char *cpus;      /* cpulist; NULL: all that are allowed and online */
+	double cold_s;	       /* seconds at the larger share (probe/pace.h) */
+	double budget_s;       /* ends after so many seconds; 0: when all is known */
+	unsigned int cpus_pct; /* of the CPUs at work at a time, 1..100 */
+	bool exhaustive;
+};
+
+/** Start it. Its stderr is ours; it dies with us (PR_SET_PDEATHSIG). Returns 0 or a
+ * negative errno with @e; @out is written only on success. */
+MUST_CHECK int child_start(
+	const struct child_options *o, struct child *out, struct err *e);
+
+/** Kill it if it still runs, reap it, close what is open. */
+void child_stop(struct child *c);
+
+#endif

@@ -1,0 +1,17 @@
+noinst_LIBRARIES += src/libprobe.a
+src_libprobe_a_SOURCES = \
+	src/probe/cache.c src/probe/cache.h \
+	src/probe/cachefile.c src/probe/cachefile.h \
+	src/probe/child.c src/probe/child.h \
+	src/probe/latfile.c src/probe/latfile.h \
+	src/probe/meter.c src/probe/meter.h \
+	src/probe/pace.c src/probe/pace.h \
+	src/probe/schedule.c src/probe/schedule.h \
+	src/probe/wire.c src/probe/wire.h
+src_libprobe_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) \
+	-DPROBE_PROGRAM='"$(probedir)/qmpin-probe"'
+
+probedir = $(libexecdir)/qmpin
+probe_PROGRAMS = src/qmpin-probe
+src_qmpin_probe_SOURCES = src/probe/main.c
+src_qmpin_probe_LDADD = $(LINK_PROBE)
