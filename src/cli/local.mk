@@ -7,6 +7,7 @@ src_libcli_a_SOURCES = \
 	src/cli/cmd_release.c src/cli/cmd_release.h \
 	src/cli/cmd_status.c src/cli/cmd_status.h \
 	src/cli/cmd_version.c src/cli/cmd_version.h \
+	src/cli/latsource.c src/cli/latsource.h \
 	src/cli/out.c src/cli/out.h \
 	src/cli/session.c src/cli/session.h \
 	src/cli/table.c src/cli/table.h \

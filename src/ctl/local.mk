@@ -4,7 +4,9 @@ src_libctl_a_SOURCES = \
 	src/ctl/call.c src/ctl/call.h \
 	src/ctl/client.c src/ctl/client.h \
 	src/ctl/conn.c src/ctl/conn.h \
+	src/ctl/heatmap.c src/ctl/heatmap.h \
 	src/ctl/idl.c src/ctl/idl.h \
+	src/ctl/latency.c src/ctl/latency.h \
 	src/ctl/listen.c src/ctl/listen.h \
 	src/ctl/remote.c src/ctl/remote.h \
 	src/ctl/server.c src/ctl/server.h \
