@@ -15,3 +15,16 @@ probedir = $(libexecdir)/qmpin
 probe_PROGRAMS = src/qmpin-probe
 src_qmpin_probe_SOURCES = src/probe/main.c
 src_qmpin_probe_LDADD = $(LINK_PROBE)
+
+if HAVE_CMOCKA
+UNIT_TESTS += tests/unit/test_wire
+tests_unit_test_wire_SOURCES = tests/unit/test_wire.c tests/unit/mutate.h
+tests_unit_test_wire_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_wire_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+endif
+
+FUZZERS += tests/fuzz/fuzz_wire
+tests_fuzz_fuzz_wire_SOURCES = tests/fuzz/fuzz_wire.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_wire_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_wire_LDADD = $(LINK_PROBE)
+EXTRA_DIST += tests/fuzz/corpus/wire
