@@ -3,13 +3,18 @@ src_libprobe_a_SOURCES = \
 	src/probe/cache.c src/probe/cache.h \
 	src/probe/cachefile.c src/probe/cachefile.h \
 	src/probe/child.c src/probe/child.h \
+	src/probe/crew.c src/probe/crew.h \
 	src/probe/estimate.c src/probe/estimate.h \
 	src/probe/grip.c src/probe/grip.h \
 	src/probe/latfile.c src/probe/latfile.h \
 	src/probe/meter.c src/probe/meter.h \
 	src/probe/pace.c src/probe/pace.h \
+	src/probe/probeargs.c src/probe/probeargs.h \
 	src/probe/rally.c src/probe/rally.h \
+	src/probe/run.c src/probe/run.h \
 	src/probe/schedule.c src/probe/schedule.h \
+	src/probe/talk.c src/probe/talk.h \
+	src/probe/usable.c src/probe/usable.h \
 	src/probe/wire.c src/probe/wire.h
 src_libprobe_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) \
 	-DPROBE_PROGRAM='"$(probedir)/qmpin-probe"'
