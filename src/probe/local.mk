@@ -1,9 +1,10 @@
 noinst_LIBRARIES += src/libprobe.a
 src_libprobe_a_SOURCES = \
-	src/probe/cache.c src/probe/cache.h \
+	src/probe/cache.c src/probe/cache.h src/probe/cache_parse.c src/probe/cache_text.h \
 	src/probe/cachefile.c src/probe/cachefile.h \
 	src/probe/child.c src/probe/child.h \
 	src/probe/latfile.c src/probe/latfile.h \
+	src/probe/number.c src/probe/number.h \
 	src/probe/meter.c src/probe/meter.h \
 	src/probe/pace.c src/probe/pace.h \
 	src/probe/schedule.c src/probe/schedule.h \
