@@ -16,3 +16,10 @@ probedir = $(libexecdir)/qmpin
 probe_PROGRAMS = src/qmpin-probe
 src_qmpin_probe_SOURCES = src/probe/main.c
 src_qmpin_probe_LDADD = $(LINK_PROBE)
+
+if HAVE_CMOCKA
+UNIT_TESTS += tests/unit/test_cache
+tests_unit_test_cache_SOURCES = tests/unit/test_cache.c tests/unit/layouts.h
+tests_unit_test_cache_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_cache_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+endif
