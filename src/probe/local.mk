@@ -18,8 +18,14 @@ src_qmpin_probe_SOURCES = src/probe/main.c
 src_qmpin_probe_LDADD = $(LINK_PROBE)
 
 if HAVE_CMOCKA
-UNIT_TESTS += tests/unit/test_cache
+UNIT_TESTS += \
+	tests/unit/test_cache \
+	tests/unit/test_cachefile
 tests_unit_test_cache_SOURCES = tests/unit/test_cache.c tests/unit/layouts.h
 tests_unit_test_cache_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_cache_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+tests_unit_test_cachefile_SOURCES = tests/unit/test_cachefile.c \
+	tests/unit/procs.c tests/unit/procs.h
+tests_unit_test_cachefile_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_cachefile_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 endif
