@@ -1,12 +1,13 @@
 noinst_LIBRARIES += src/libprobe.a
 src_libprobe_a_SOURCES = \
-	src/probe/cache.c src/probe/cache.h \
+	src/probe/cache.c src/probe/cache.h src/probe/cache_parse.c src/probe/cache_text.h \
 	src/probe/cachefile.c src/probe/cachefile.h \
 	src/probe/child.c src/probe/child.h \
 	src/probe/crew.c src/probe/crew.h \
 	src/probe/estimate.c src/probe/estimate.h \
 	src/probe/grip.c src/probe/grip.h \
 	src/probe/latfile.c src/probe/latfile.h \
+	src/probe/number.c src/probe/number.h \
 	src/probe/meter.c src/probe/meter.h \
 	src/probe/pace.c src/probe/pace.h \
 	src/probe/probeargs.c src/probe/probeargs.h \
@@ -23,6 +24,19 @@ probedir = $(libexecdir)/qmpin
 probe_PROGRAMS = src/qmpin-probe
 src_qmpin_probe_SOURCES = src/probe/main.c
 src_qmpin_probe_LDADD = $(LINK_PROBE)
+
+if HAVE_CMOCKA
+UNIT_TESTS += \
+	tests/unit/test_cache \
+	tests/unit/test_cachefile
+tests_unit_test_cache_SOURCES = tests/unit/test_cache.c tests/unit/layouts.h
+tests_unit_test_cache_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_cache_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+tests_unit_test_cachefile_SOURCES = tests/unit/test_cachefile.c \
+	tests/unit/procs.c tests/unit/procs.h
+tests_unit_test_cachefile_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_cachefile_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+endif
 
 if HAVE_CMOCKA
 UNIT_TESTS += tests/unit/test_wire
