@@ -26,6 +26,13 @@ src_qmpin_probe_SOURCES = src/probe/main.c
 src_qmpin_probe_LDADD = $(LINK_PROBE)
 
 if HAVE_CMOCKA
+UNIT_TESTS += tests/unit/test_pace
+tests_unit_test_pace_SOURCES = tests/unit/test_pace.c
+tests_unit_test_pace_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_pace_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+endif
+
+if HAVE_CMOCKA
 UNIT_TESTS += \
 	tests/unit/test_cache \
 	tests/unit/test_cachefile
