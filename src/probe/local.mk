@@ -1,11 +1,16 @@
 noinst_LIBRARIES += src/libprobe.a
 src_libprobe_a_SOURCES = \
+	src/probe/belief.c src/probe/belief.h \
+	src/probe/blocks.c src/probe/blocks.h \
 	src/probe/cache.c src/probe/cache.h \
 	src/probe/cachefile.c src/probe/cachefile.h \
 	src/probe/child.c src/probe/child.h \
+	src/probe/infer.c src/probe/infer.h \
 	src/probe/latfile.c src/probe/latfile.h \
 	src/probe/meter.c src/probe/meter.h \
 	src/probe/pace.c src/probe/pace.h \
+	src/probe/pairs.c src/probe/pairs.h \
+	src/probe/round.c src/probe/round.h \
 	src/probe/schedule.c src/probe/schedule.h \
 	src/probe/wire.c src/probe/wire.h
 src_libprobe_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) \
