@@ -6,6 +6,12 @@ src_libprobe_a_SOURCES = \
 	src/probe/crew.c src/probe/crew.h \
 	src/probe/estimate.c src/probe/estimate.h \
 	src/probe/grip.c src/probe/grip.h \
+	src/probe/belief.c src/probe/belief.h \
+	src/probe/blocks.c src/probe/blocks.h \
+	src/probe/cache.c src/probe/cache.h \
+	src/probe/cachefile.c src/probe/cachefile.h \
+	src/probe/child.c src/probe/child.h \
+	src/probe/infer.c src/probe/infer.h \
 	src/probe/latfile.c src/probe/latfile.h \
 	src/probe/number.c src/probe/number.h \
 	src/probe/meter.c src/probe/meter.h \
@@ -13,6 +19,8 @@ src_libprobe_a_SOURCES = \
 	src/probe/probeargs.c src/probe/probeargs.h \
 	src/probe/rally.c src/probe/rally.h \
 	src/probe/run.c src/probe/run.h \
+	src/probe/pairs.c src/probe/pairs.h \
+	src/probe/round.c src/probe/round.h \
 	src/probe/schedule.c src/probe/schedule.h \
 	src/probe/talk.c src/probe/talk.h \
 	src/probe/usable.c src/probe/usable.h \
