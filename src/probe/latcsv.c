@@ -289,8 +289,15 @@ read_plain(struct csv *c, const struct cpuset *online)
 
 	if (r < 0)
 		return err_set(c->e, r, c->name, 0, "%s", why.text);
-	for (unsigned int i = 0; r == 0 && i < c->n_lines; i++)
+	for (unsigned int i = 0; r == 0 && i < c->n_lines; i++) {
+		struct piece text = trimmed(c->lines[i].text);
+
+		/* the first row of a triangle may be, others have been lost */
+		if (i > 0 && is_empty(&text))
+			return err_set(c->e, -EINVAL, c->name, c->lines[i].number,
+				"an empty line in the table");
 		r = read_cells(c, &c->lines[i], c->lines[i].text, i, i);
+	}
 	return r;
 }
 
