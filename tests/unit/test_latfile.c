@@ -182,7 +182,7 @@ bad_tables_are_refused_with_their_line(void **state)
 			"f:3: 1 cells, neither the lower triangle of 3 CPUs nor all"},
 		{"# c\n,,\n\n5,,\n", "f:3: an empty line in the table"},
 		{"0;5,5\n5,5;0\n", "f:2: \"5;0\" is not a latency in nanoseconds"},
-		{"0;5,5\n5;0\n7;8\n", "f:1: \"0;5\" is not a latency in nanoseconds"},
+		{"0;5,5\n5;0\n7;8\n", "f:1: 1 columns, but 2 rows"},
 		{"cpu,0,1\n0,,\n1,5,\n2,5,6\n", "f:1: 2 columns, but 3 rows"},
 		{"cpu,0,0\n0,,\n1,5,\n", "f:1: CPU 0 is there twice"},
 		{"cpu,0,2048\n0,,\n2048,5,\n",
