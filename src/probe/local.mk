@@ -12,7 +12,10 @@ src_libprobe_a_SOURCES = \
 	src/probe/cachefile.c src/probe/cachefile.h \
 	src/probe/child.c src/probe/child.h \
 	src/probe/infer.c src/probe/infer.h \
+	src/probe/latcsv.c src/probe/latcsv.h \
 	src/probe/latfile.c src/probe/latfile.h \
+	src/probe/latjson.c src/probe/latjson.h \
+	src/probe/lattable.c src/probe/lattable.h \
 	src/probe/number.c src/probe/number.h \
 	src/probe/meter.c src/probe/meter.h \
 	src/probe/pace.c src/probe/pace.h \
@@ -43,7 +46,8 @@ endif
 if HAVE_CMOCKA
 UNIT_TESTS += \
 	tests/unit/test_cache \
-	tests/unit/test_cachefile
+	tests/unit/test_cachefile \
+	tests/unit/test_latfile
 tests_unit_test_cache_SOURCES = tests/unit/test_cache.c tests/unit/layouts.h
 tests_unit_test_cache_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_cache_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
@@ -51,6 +55,9 @@ tests_unit_test_cachefile_SOURCES = tests/unit/test_cachefile.c \
 	tests/unit/procs.c tests/unit/procs.h
 tests_unit_test_cachefile_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_cachefile_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+tests_unit_test_latfile_SOURCES = tests/unit/test_latfile.c
+tests_unit_test_latfile_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_latfile_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 endif
 
 if HAVE_CMOCKA
