@@ -108,6 +108,10 @@ check_PROGRAMS += tests/bench/bench_probe
 tests_bench_bench_probe_SOURCES = tests/bench/bench_probe.c
 tests_bench_bench_probe_LDADD = $(LINK_PROBE)
 
+check_PROGRAMS += tests/tools/probe_pair
+tests_tools_probe_pair_SOURCES = tests/tools/probe_pair.c
+tests_tools_probe_pair_LDADD = $(LINK_PROBE)
+
 bench-probe: tests/bench/bench_probe
 	tests/bench/bench_probe
 
