@@ -23,14 +23,9 @@ EXTRA_DIST += tests/topologies/synth.py tests/topologies/zoo.py
 if HAVE_CMOCKA
 UNIT_TESTS += \
 	tests/unit/test_host_load \
+	tests/unit/test_hostid \
 	tests/unit/test_sysfs \
 	tests/unit/test_uevent
-tests_unit_test_uevent_SOURCES = tests/unit/test_uevent.c tests/unit/mutate.h \
-	tests/unit/repeat.h
-tests_unit_test_uevent_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_uevent_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
-	tests/unit/test_hostid \
-	tests/unit/test_sysfs
 tests_unit_test_host_load_SOURCES = tests/unit/test_host_load.c tests/unit/trees.h
 tests_unit_test_host_load_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_host_load_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
@@ -40,4 +35,8 @@ tests_unit_test_hostid_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_sysfs_SOURCES = tests/unit/test_sysfs.c tests/unit/trees.h
 tests_unit_test_sysfs_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_sysfs_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
+tests_unit_test_uevent_SOURCES = tests/unit/test_uevent.c tests/unit/mutate.h \
+	tests/unit/repeat.h
+tests_unit_test_uevent_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_uevent_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 endif

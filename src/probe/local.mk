@@ -68,7 +68,6 @@ bench-probe-sim: tests/bench/bench_probe_sim
 .PHONY: bench-probe-sim
 
 if HAVE_CMOCKA
-if HAVE_CMOCKA
 UNIT_TESTS += \
 	tests/unit/test_cache \
 	tests/unit/test_cachefile \
