@@ -41,9 +41,13 @@ PROBE_SIM_HOST = tests/unit/probe_sim.c tests/unit/probe_sim.h tests/unit/layout
 
 if HAVE_CMOCKA
 UNIT_TESTS += \
+	tests/unit/test_blocks \
 	tests/unit/test_pace \
 	tests/unit/test_probe_sim \
 	tests/unit/test_schedule
+tests_unit_test_blocks_SOURCES = tests/unit/test_blocks.c tests/unit/layouts.h
+tests_unit_test_blocks_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_blocks_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_pace_SOURCES = tests/unit/test_pace.c
 tests_unit_test_pace_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_pace_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
