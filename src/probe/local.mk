@@ -36,3 +36,12 @@ tests_unit_test_latfile_SOURCES = tests/unit/test_latfile.c
 tests_unit_test_latfile_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_latfile_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 endif
+
+FUZZERS += tests/fuzz/fuzz_cache tests/fuzz/fuzz_latfile
+tests_fuzz_fuzz_cache_SOURCES = tests/fuzz/fuzz_cache.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_cache_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_cache_LDADD = $(LINK_PROBE)
+tests_fuzz_fuzz_latfile_SOURCES = tests/fuzz/fuzz_latfile.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_latfile_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_latfile_LDADD = $(LINK_PROBE)
+EXTRA_DIST += tests/fuzz/corpus/cache tests/fuzz/corpus/latfile
