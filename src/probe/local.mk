@@ -144,3 +144,11 @@ bench-probe: tests/bench/bench_probe
 	tests/bench/bench_probe
 
 .PHONY: bench-probe
+FUZZERS += tests/fuzz/fuzz_cache tests/fuzz/fuzz_latfile
+tests_fuzz_fuzz_cache_SOURCES = tests/fuzz/fuzz_cache.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_cache_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_cache_LDADD = $(LINK_PROBE)
+tests_fuzz_fuzz_latfile_SOURCES = tests/fuzz/fuzz_latfile.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_latfile_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_latfile_LDADD = $(LINK_PROBE)
+EXTRA_DIST += tests/fuzz/corpus/cache tests/fuzz/corpus/latfile
