@@ -229,8 +229,10 @@ open_daemon(const struct args *args, struct latsource *out)
 	enum cmd_exit r =
 		session_call(args, "GetLatency", NULL, false, on_reply_latency, &a);
 
-	if (r != CMD_OK)
+	if (r != CMD_OK) {
+		ctl_latency_fini(&a.latency);
 		return r;
+	}
 	if (a.r < 0)
 		return fail(&a.e);
 	s.latency = a.latency;
