@@ -15,6 +15,7 @@
 
 #include "base/str.h"
 #include "base/xalloc.h"
+#include "cli/lathost.h"
 #include "cli/out.h"
 #include "cli/session.h"
 #include "host/hostid.h"
@@ -80,27 +81,6 @@ latsource_distrust(struct latsource *s, const char *why)
 
 /* ---- files ---- */
 
-/* CPUs of which nothing is known but that they are there. */
-static struct topo *
-topo_of_cpus(const struct cpuset *cpus)
-{
-	struct topo_facts f = {0};
-	struct topo *t = NULL;
-
-	f.cpus = xcalloc(cpuset_count(cpus), sizeof(*f.cpus));
-	cpuset_foreach (cpu, cpus)
-		f.cpus[f.n_cpus++] = (struct topo_cpu_facts){.cpu = cpu,
-			.core_key = TOPO_NONE,
-			.l2_key = TOPO_NONE,
-			.l3_key = TOPO_NONE,
-			.package_id = TOPO_NONE,
-			.node_id = TOPO_NONE};
-	if (topo_build(&f, &t, NULL) < 0)
-		abort(); /* only a bug: these facts contradict nobody */
-	topo_facts_fini(&f);
-	return t;
-}
-
 static int
 read_latency(const char *path, const struct topo *t, struct matrix **out, struct err *e)
 {
@@ -145,7 +125,7 @@ open_latency(const char *path, struct topo *t, struct latsource *out)
 	if (!known) {
 		struct cpuset cpus = matrix_cpus(m);
 
-		t = topo_of_cpus(&cpus);
+		t = lathost_bare(&cpus);
 	}
 	latsource_rank(t, m, path, out);
 	matrix_free(m);

@@ -10,13 +10,17 @@ src_libcli_a_SOURCES = \
 	src/cli/cmd_release.c src/cli/cmd_release.h \
 	src/cli/cmd_status.c src/cli/cmd_status.h \
 	src/cli/cmd_version.c src/cli/cmd_version.h \
+	src/cli/lathost.c src/cli/lathost.h \
 	src/cli/latprint.c src/cli/latprint.h \
 	src/cli/latsource.c src/cli/latsource.h \
 	src/cli/latstats.c src/cli/latstats.h \
 	src/cli/out.c src/cli/out.h \
 	src/cli/outfile.c src/cli/outfile.h \
+	src/cli/probedaemon.c src/cli/probedaemon.h \
+	src/cli/probelocal.c src/cli/probelocal.h \
 	src/cli/progress.c src/cli/progress.h \
 	src/cli/session.c src/cli/session.h \
+	src/cli/stop.c src/cli/stop.h \
 	src/cli/table.c src/cli/table.h \
 	src/cli/vms.c src/cli/vms.h
 src_libcli_a_CPPFLAGS = $(AM_CPPFLAGS) $(SMARTCOLS_CFLAGS) $(JANSSON_CFLAGS)
