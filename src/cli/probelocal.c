@@ -209,7 +209,8 @@ finish(const struct run *run, const struct topo *host, struct latsource *out,
 	int r = cache_parse(run->result.s, run->result.len, "qmpin-probe", &c, &why);
 
 	if (r < 0)
-		return err_set(e, r, NULL, 0, "%s", why.text);
+		return err_set(
+			e, r, NULL, 0, "the result of qmpin-probe: %s", why.text);
 	cpus = matrix_cpus(c.matrix);
 	cpus = cpuset_and(&cpus, &host->online);
 	if (cpuset_empty(&cpus)) {

@@ -79,8 +79,9 @@ latencies_of_the_daemon_are_a_table(void **state)
 		"CPUs        0-15\n"
 		"\n"
 		"TIER NAME DOMAINS CPUS PAIRS   MIN MEDIAN   MAX CONFIDENCE\n"
-		"   1 -          2    8    56  25.0   25.0  25.0      100 %\n"
-		"   2 host       1   16    64 200.0  200.0 200.0      100 %\n");
+		"   1 -          4    4    24  25.0   25.0  25.0      100 %\n"
+		"   2 -          2    8    32  25.0   25.0  25.0      100 %\n"
+		"   3 host       1   16    64 200.0  200.0 200.0      100 %\n");
 }
 
 static void
@@ -318,7 +319,7 @@ failures_are_one_line_that_names_the_file(void **state)
 		{{.args = {"latency", "--topology", "/nonexistent"}}, CMD_FAILED,
 			"/nonexistent: cannot be read"},
 		{{.args = {"latency", "--latency", "/etc/passwd"}}, CMD_FAILED,
-			"/etc/passwd:1: "},
+			"/etc/passwd: "},
 		{{.args = {"latency", "--run-dir", "/nonexistent"}}, CMD_NO_DAEMON,
 			"is qmpind running?"},
 	};

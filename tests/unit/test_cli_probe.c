@@ -277,7 +277,7 @@ children_that_fail_are_told_in_one_line(void **state)
 		{"echo hello world", "qmpin: "},
 		{"echo go", "qmpin: "},
 		{"echo result 99999999999", "qmpin: "},
-		{"printf 'result 5\\nhello'; echo done", "qmpin-probe"},
+		{"printf 'result 5\\nhello'; echo done", "the result of qmpin-probe: "},
 		{"printf 'failed a\\033[1mb\\n'", "cannot measure: a"},
 	};
 	struct ctl_world *w = *state;
