@@ -15,6 +15,7 @@
 struct latsource {
 	struct ctl_latency latency;
 	struct topo *topo;	 /* the host; NULL: nobody knows it here */
+	const char *topo_path;	 /* where it is from; NULL: this machine. Borrowed */
 	struct ranking *ranking; /* of topo and the matrix; NULL without topo */
 };
 
