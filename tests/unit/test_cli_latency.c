@@ -249,6 +249,51 @@ file_that_was_written_can_be_read_again(void **state)
 }
 
 static void
+xml_tells_of_host_and_latencies(void **state)
+{
+	struct ctl_world *w = *state;
+	auto_free char *csv = data_file("two-packages.csv");
+	auto_free char *xml = data_file("two-packages.xml");
+	auto_free char *out = out_file(w, "both.xml");
+	struct cli_result first;
+	struct cli_result again;
+
+	cli_run(w,
+		&(struct cli_how){.args = {"latency", "--latency", csv, "--topology",
+					  xml, "-o", out}},
+		&first);
+	assert_string_equal(strbuf_text(&first.err), "");
+	assert_int_equal(first.status, CMD_OK);
+	cli_result_fini(&first);
+	cli_run(w,
+		&(struct cli_how){
+			.args = {"latency", "--latency", csv, "--topology", xml}},
+		&first);
+	cli_run(w, &(struct cli_how){.args = {"latency", "--latency", out}}, &again);
+	assert_string_equal(strbuf_text(&again.err), "");
+	assert_string_equal(strstr(first.out.s, "TIER"), strstr(again.out.s, "TIER"));
+	cli_result_fini(&first);
+	cli_result_fini(&again);
+	assert_int_equal(unlink(out), 0);
+}
+
+static void
+xml_needs_a_host(void **state)
+{
+	struct ctl_world *w = *state;
+	auto_free char *csv = data_file("two-packages.csv");
+	auto_free char *out = out_file(w, "x.xml");
+	struct cli_result r;
+
+	cli_run(w, &(struct cli_how){.args = {"latency", "--latency", csv, "-o", out}},
+		&r);
+	assert_int_equal(r.status, CMD_FAILED);
+	assert_non_null(strstr(strbuf_text(&r.err), "--topology tells it\n"));
+	assert_int_equal(access(out, F_OK), -1);
+	cli_result_fini(&r);
+}
+
+static void
 failed_write_leaves_the_old_file_and_nothing_else(void **state)
 {
 	struct ctl_world *w = *state;
@@ -391,6 +436,8 @@ main(void)
 		CASE(file_and_topology_tell_what_measuring_confirms),
 		CASE(file_alone_makes_tiers_that_have_no_name),
 		CASE(file_that_was_written_can_be_read_again),
+		CASE(xml_tells_of_host_and_latencies),
+		CASE(xml_needs_a_host),
 		CASE(failed_write_leaves_the_old_file_and_nothing_else),
 		CASE(what_is_no_file_is_written_to),
 		CASE(failures_are_one_line_that_names_the_file),
