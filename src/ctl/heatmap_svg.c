@@ -49,8 +49,7 @@ static const char style[] =
 	".self{fill:#9a9a9a}.stripe{stroke:#9a9a9a;stroke-width:1.5}\n"
 	".pixels{image-rendering:crisp-edges;image-rendering:pixelated}\n"
 	".blocks{fill:#000;fill-opacity:0}\n"
-	".border{fill:none;stroke-opacity:.55;pointer-events:none}\n"
-	".inner{pointer-events:none}\n"
+	".border{fill:none;pointer-events:none}.swatch{stroke:#8a949e}\n"
 	"@media (prefers-color-scheme:dark){\n"
 	".bg{fill:#15191e}.ink,.mark,.tick,.label{fill:#e4e8ec}.dim{fill:#a3adb7}\n"
 	"}\n"
@@ -156,19 +155,19 @@ add_label(struct svg_page *p, unsigned int at)
 static void
 add_small_labels(struct svg_page *p)
 {
-	double size = p->cell * 0.85;
+	/* Beyond the borders. */
+	double away = 1.5 + p->cell * 0.2;
 
-	strbuf_addf(&p->out,
-		"<g class=\"dim\" font-size=\"%.2f\" style=\"font-size:%.2fpx\">\n",
-		size, size);
+	strbuf_addf(&p->out, "<g class=\"dim\" style=\"font-size:%.2fpx\">\n",
+		p->cell * 0.85);
 	for (unsigned int at = 0; at < p->axis.n; at++) {
 		double foot = at * p->cell + p->cell * 0.8;
 
 		strbuf_addf(&p->out,
 			"<text class=\"side\" x=\"%.1f\" y=\"%.1f\">%u</text><text "
 			"transform=\"translate(%.1f %.1f) rotate(-90)\">%u</text>\n",
-			p->left - p->cell * 0.3, p->top + foot, p->axis.cpu[at],
-			p->left + foot, p->top - p->cell * 0.3, p->axis.cpu[at]);
+			p->left - away, p->top + foot, p->axis.cpu[at], p->left + foot,
+			p->top - away, p->axis.cpu[at]);
 	}
 	strbuf_adds(&p->out, "</g>\n");
 }

@@ -233,18 +233,22 @@ add_border_path(struct svg_page *p, unsigned int tier)
 void
 svg_cells_add_borders(struct svg_page *p)
 {
+	/* On small cells thin ones, that hide no pair. */
+	double scale = p->cell < 12 ? 0.4 : 1;
+
 	for (unsigned int t = 0; t < p->axis.n_tiers; t++) {
-		unsigned int width = t + 2 < 4 ? t + 2 : 4;
+		double width = scale * (t < 2 ? t + 1 : 3);
 
 		if (axis_runs(&p->axis, t) <= 1)
 			continue;
-		strbuf_addf(
-			&p->out, "<path id=\"tier%u\" class=\"border\" d=\"", t + 1);
+		strbuf_addf(&p->out, "<defs><path id=\"tier%u\" d=\"", t + 1);
 		add_border_path(p, t);
-		/* White on dark: to be seen on every colour of the scale. */
+		/* Light in dark: to be seen on every colour of the scale. */
 		strbuf_addf(&p->out,
-			"\" stroke=\"#000\" stroke-width=\"%u\"/>\n"
-			"<use href=\"#tier%u\" class=\"inner\"/>\n",
-			width, t + 1);
+			"\"/></defs>\n<g class=\"border\"><use href=\"#tier%u\" "
+			"stroke=\"#000\" stroke-width=\"%.1f\"/><use "
+			"href=\"#tier%u\" stroke=\"#fff\" "
+			"stroke-width=\"%.1f\"/></g>\n",
+			t + 1, width + 2 * scale, t + 1, width);
 	}
 }

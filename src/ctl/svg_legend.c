@@ -117,7 +117,7 @@ add_none(struct svg_page *p)
 	if (p->scale.n_none == 0)
 		return;
 	strbuf_addf(&p->out,
-		"<rect fill=\"url(#none)\" class=\"line\" x=\"%u\" y=\"%u\" "
+		"<rect fill=\"url(#none)\" class=\"swatch\" x=\"%u\" y=\"%u\" "
 		"width=\"14\" height=\"14\"/><text class=\"dim\" x=\"%u\" y=\"%u\">no "
 		"result</text>\n",
 		x, y, x + 20, y + 11);
