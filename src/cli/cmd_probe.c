@@ -75,9 +75,10 @@ probe_here(const struct args *args, const struct stop *stop, enum outfile_kind k
 	struct latsource s;
 	enum cmd_exit shown = CMD_OK;
 	enum cmd_exit r;
-	bool found;
+	bool found = false;
+	int measured = probelocal_run(args, stop, &s, &found, &e);
 
-	r = tell(probelocal_run(args, stop, &s, &found, &e), &e, found);
+	r = tell(measured, &e, found);
 	if (found) {
 		shown = show(args, &s, kind);
 		latsource_close(&s);

@@ -46,8 +46,9 @@ facts_of(const struct topo *t, const struct topo_pu *pu)
 		.core_key = pu->core,
 		.l2_key = pu->l2,
 		.l3_key = pu->l3,
-		.package_id = pu->package == TOPO_NONE ? TOPO_NONE
-						       : t->packages[pu->package].id,
+		.package_id = pu->package == TOPO_NONE
+				      ? TOPO_NONE
+				      : (int64_t)t->packages[pu->package].id,
 		.node_id =
 			pu->node == TOPO_NONE ? TOPO_NONE : (int)t->nodes[pu->node].id,
 		.kind = pu->kind,
