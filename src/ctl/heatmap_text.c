@@ -19,7 +19,6 @@
 
 #define COLUMNS_MIN 20u
 #define NUMBERS_MAX 16u
-#define NUMBER_WIDTH 5u
 #define ID_MAX 12u
 #define BAR_MAX 40u
 
@@ -38,6 +37,7 @@ struct picture {
 	struct strbuf out;
 	struct ink ink;
 	unsigned int columns;
+	unsigned int digits; /* of the highest CPU */
 	unsigned int gutter; /* before the matrix, with the blank behind it */
 	bool numbers;
 	unsigned int bin; /* CPUs that share a cell, in each direction */
@@ -59,14 +59,22 @@ digits_of(unsigned int number)
 }
 
 static unsigned int
-gutter_of(const struct picture *p)
+digits_of_all(const struct axis *a)
 {
 	unsigned int widest = 1;
 
-	for (unsigned int at = 0; at < p->axis.n; at++) {
-		if (digits_of(p->axis.cpu[at]) > widest)
-			widest = digits_of(p->axis.cpu[at]);
+	for (unsigned int at = 0; at < a->n; at++) {
+		if (digits_of(a->cpu[at]) > widest)
+			widest = digits_of(a->cpu[at]);
 	}
+	return widest;
+}
+
+static unsigned int
+gutter_of(const struct picture *p)
+{
+	unsigned int widest = p->digits;
+
 	for (size_t i = 0; i < p->h->n_vms; i++) {
 		size_t len = strnlen(p->h->vms[i].id, ID_MAX);
 
@@ -76,19 +84,41 @@ gutter_of(const struct picture *p)
 	return widest + 1;
 }
 
+/* A number and a blank. */
+static unsigned int
+number_width(const struct picture *p)
+{
+	const struct matrix *m = p->h->latency->matrix;
+	size_t widest = p->digits > 3 ? p->digits : 3;
+	char text[32];
+
+	for (unsigned int y = 1; p->axis.n <= NUMBERS_MAX && y < p->axis.n; y++) {
+		for (unsigned int x = 0; x < y; x++) {
+			double ns = (double)matrix_at(m, y, x)->ns;
+			size_t len = strlen(legend_number(ns, text, sizeof(text)));
+
+			widest = len > widest ? len : widest;
+		}
+	}
+	return (unsigned int)widest + 1;
+}
+
 static void
 layout(struct picture *p)
 {
 	unsigned int n = p->axis.n;
 	unsigned int room;
 
+	p->digits = digits_of_all(&p->axis);
 	p->gutter = gutter_of(p);
 	if (p->gutter > p->columns / 2)
 		p->gutter = p->columns / 2;
 	room = p->columns - p->gutter;
-	p->numbers = n <= NUMBERS_MAX && n * NUMBER_WIDTH <= room;
+	p->cell = number_width(p);
+	p->numbers = n <= NUMBERS_MAX && n * p->cell <= room;
 	p->bin = 1;
-	p->cell = p->numbers ? NUMBER_WIDTH : p->ink.colours > 0 ? 1 : 2;
+	if (!p->numbers)
+		p->cell = p->ink.colours > 0 ? 1 : 2;
 	while ((n + p->bin - 1) / p->bin * p->cell > room)
 		p->bin++;
 	p->n_bins = (n + p->bin - 1) / p->bin;
@@ -148,6 +178,12 @@ add_outside_text(struct picture *p, const char *text)
 		add_paragraph(p, str_escape(text, strlen(text), safe, sizeof(safe)));
 }
 
+static struct palette_rgb
+heat(const struct picture *p, double at)
+{
+	return p->ink.colours > 256 ? palette_heat(at) : palette_heat_256(at);
+}
+
 /* --- The matrix --------------------------------------------------------------------
  */
 
@@ -188,7 +224,7 @@ static void
 add_number(struct picture *p, unsigned int y, unsigned int x)
 {
 	double ns = bin_ns(p, y, x);
-	struct palette_rgb c = palette_heat(scale_at(&p->scale, ns));
+	struct palette_rgb c = heat(p, scale_at(&p->scale, ns));
 	struct palette_rgb fg = palette_is_light(c)
 					? (struct palette_rgb){0, 0, 0}
 					: (struct palette_rgb){255, 255, 255};
@@ -196,11 +232,11 @@ add_number(struct picture *p, unsigned int y, unsigned int x)
 
 	if (x == y || ns <= 0) {
 		ink_set(&p->ink, NULL, NULL);
-		strbuf_addf(&p->out, "%*s ", NUMBER_WIDTH - 1, x == y ? "-" : "?");
+		strbuf_addf(&p->out, "%*s ", (int)p->cell - 1, x == y ? "-" : "?");
 		return;
 	}
 	ink_set(&p->ink, &fg, &c);
-	strbuf_addf(&p->out, "%*s ", NUMBER_WIDTH - 1,
+	strbuf_addf(&p->out, "%*s ", (int)p->cell - 1,
 		legend_number(ns, text, sizeof(text)));
 }
 
@@ -221,8 +257,8 @@ add_halves(struct picture *p, unsigned int by, unsigned int bx)
 {
 	double upper = bin_ns(p, by, bx);
 	double lower = by + 1 < p->n_bins ? bin_ns(p, by + 1, bx) : 0;
-	struct palette_rgb up = palette_heat(scale_at(&p->scale, upper));
-	struct palette_rgb low = palette_heat(scale_at(&p->scale, lower));
+	struct palette_rgb up = heat(p, scale_at(&p->scale, upper));
+	struct palette_rgb low = heat(p, scale_at(&p->scale, lower));
 
 	if (upper > 0)
 		ink_set(&p->ink, &up, lower > 0 ? &low : NULL);
@@ -234,8 +270,9 @@ add_halves(struct picture *p, unsigned int by, unsigned int bx)
 static void
 add_heading(struct picture *p)
 {
-	unsigned int widest = p->gutter + 1;
-	unsigned int gap = (widest * p->bin + p->cell - 1) / p->cell;
+	unsigned int blank = 2; /* one is lost where positions share a column */
+	unsigned int gap =
+		p->numbers ? 1 : ((p->digits + blank) * p->bin + p->cell - 1) / p->cell;
 	auto_free bool *labelled = xcalloc(p->axis.n, sizeof(*labelled));
 	unsigned int column = 0;
 
@@ -246,7 +283,7 @@ add_heading(struct picture *p)
 		unsigned int len = digits_of(p->axis.cpu[at]);
 
 		if (p->numbers)
-			want += NUMBER_WIDTH - 1 - len;
+			want += p->cell - 1 - len;
 		if (!labelled[at] || p->gutter + want + len > p->columns)
 			continue;
 		add_blanks(p, want - column);
@@ -330,17 +367,10 @@ add_vm(struct picture *p, size_t i)
  */
 
 static void
-add_scale(struct picture *p)
+add_bar(struct picture *p, unsigned int width)
 {
-	unsigned int width =
-		p->columns - COLUMNS_MIN < BAR_MAX ? p->columns - COLUMNS_MIN : BAR_MAX;
-	char lo[32];
-	char hi[32];
-
-	strbuf_addf(&p->out, "%s ", legend_number(p->scale.lo_ns, lo, sizeof(lo)));
 	for (unsigned int i = 0; i < width; i++) {
-		double at = width > 1 ? (double)i / (width - 1) : 0;
-		struct palette_rgb c = palette_heat(at);
+		struct palette_rgb c = heat(p, width > 1 ? (double)i / (width - 1) : 0);
 
 		ink_set(&p->ink, &c, NULL);
 		if (p->ink.colours > 0)
@@ -349,10 +379,26 @@ add_scale(struct picture *p)
 			strbuf_add(&p->out, &shades[i * N_SHADES / width], 1);
 	}
 	ink_set(&p->ink, NULL, NULL);
-	strbuf_addf(&p->out, " %s ns", legend_number(p->scale.hi_ns, hi, sizeof(hi)));
+}
+
+static void
+add_scale(struct picture *p)
+{
+	static const char log_note[] = ", logarithmic";
+	char lo[64];
+	char hi[64];
+	auto_free char *after =
+		xasprintf(" %s ns", legend_number(p->scale.hi_ns, hi, sizeof(hi)));
+	size_t taken = strlen(legend_number(p->scale.lo_ns, lo, sizeof(lo))) + 1 +
+		       strlen(after);
+	size_t room = p->columns > taken ? p->columns - taken : 0;
+
+	strbuf_addf(&p->out, "%s ", lo);
+	add_bar(p, room < BAR_MAX ? (unsigned int)room : BAR_MAX);
+	strbuf_adds(&p->out, after);
+	if (p->scale.log && room >= BAR_MAX + sizeof(log_note))
+		strbuf_adds(&p->out, log_note);
 	end_line(p);
-	if (p->scale.log)
-		add_paragraph(p, "(logarithmic)");
 	if (p->scale.cut)
 		add_paragraph(p, "(a few are above the scale)");
 	if (p->scale.n_none > 0)

@@ -81,8 +81,8 @@ legend_facts(const struct ctl_latency *l, const struct scale *s)
 	struct strbuf b = {0};
 
 	strbuf_addf(&b, "%u CPU%s, %s", n, n == 1 ? "" : "s",
-		l->trusted ? "placement goes by these latencies"
-			   : "placement goes by the host's own tree");
+		l->trusted ? "trusted"
+			   : "not trusted: the tiers are those of the host's own tree");
 	if (s->n_none > 0)
 		strbuf_addf(&b, ", %zu of %zu pairs without result", s->n_none,
 			s->n_none + s->n_results);

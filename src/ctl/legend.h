@@ -16,7 +16,7 @@ char *legend_number(double ns, char *buf, size_t size);
 /** "tier 2: 41 ns, 16 domains of 8 CPUs, confidence 98 %"; new string, free() it. */
 char *legend_tier(const struct ctl_latency *l, const struct axis *a, unsigned int tier);
 
-/** "512 CPUs, placement goes by ..., 3 of 130816 pairs without result"; new string,
+/** "512 CPUs, trusted, 3 of 130816 pairs without result"; new string,
  * free() it.
  */
 char *legend_facts(const struct ctl_latency *l, const struct scale *s);

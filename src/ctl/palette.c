@@ -57,6 +57,32 @@ palette_heat(double at)
 		between(a->g, b->g, part), between(a->b, b->b, part)};
 }
 
+/* 16 to 231 are a cube of six levels, 232 to 255 are greys. */
+static struct palette_rgb
+terminal_colour(unsigned int index)
+{
+	static const uint8_t level[] = {0, 95, 135, 175, 215, 255};
+	unsigned int cube = index - 16;
+
+	if (index >= 232) {
+		uint8_t grey = (uint8_t)(8 + 10 * (index - 232));
+
+		return (struct palette_rgb){grey, grey, grey};
+	}
+	return (struct palette_rgb){
+		level[cube / 36], level[cube / 6 % 6], level[cube % 6]};
+}
+
+struct palette_rgb
+palette_heat_256(double at)
+{
+	/* The nearest to the stops would be greys at the dark end, and not in order. */
+	static const uint8_t steps[] = {220, 184, 148, 113, 77, 71, 36, 30, 24, 55, 53};
+	double place = fmin(fmax(at, 0), 1) * (double)(ARRAY_LEN(steps) - 1);
+
+	return terminal_colour(steps[lround(place)]);
+}
+
 unsigned int
 palette_level(double at)
 {
@@ -108,22 +134,6 @@ distance(struct palette_rgb a, struct palette_rgb b)
 	int bl = a.b - b.b;
 
 	return (unsigned int)(r * r + g * g + bl * bl);
-}
-
-/* 16 to 231 are a cube of six levels, 232 to 255 are greys. */
-static struct palette_rgb
-terminal_colour(unsigned int index)
-{
-	static const uint8_t level[] = {0, 95, 135, 175, 215, 255};
-	unsigned int cube = index - 16;
-
-	if (index >= 232) {
-		uint8_t grey = (uint8_t)(8 + 10 * (index - 232));
-
-		return (struct palette_rgb){grey, grey, grey};
-	}
-	return (struct palette_rgb){
-		level[cube / 36], level[cube / 6 % 6], level[cube % 6]};
 }
 
 unsigned int

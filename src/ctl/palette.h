@@ -20,6 +20,10 @@ struct palette_rgb {
 /** From 0 (near: light yellow) to 1 (far: dark violet); others are cut. */
 struct palette_rgb palette_heat(double at);
 
+/** The same of the 256 colours of terminals: fewer steps, each darker than the one
+ * before. */
+struct palette_rgb palette_heat_256(double at);
+
 /** The same in steps: 0 to PALETTE_LEVELS - 1. */
 unsigned int palette_level(double at);
 struct palette_rgb palette_of_level(unsigned int level);

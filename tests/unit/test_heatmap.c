@@ -220,6 +220,11 @@ farther_is_always_darker(void **state)
 			lightness(palette_of_level(i - 1)))
 			fail_msg("level %u is not darker than the one before", i);
 	}
+	for (unsigned int i = 1; i < 100; i++) {
+		if (lightness(palette_heat_256(i / 100.0)) >
+			lightness(palette_heat_256((i - 1) / 100.0)))
+			fail_msg("at %u %% a terminal's colour is lighter", i);
+	}
 	assert_int_equal(palette_level(-1), 0);
 	assert_int_equal(palette_level(2), PALETTE_LEVELS - 1);
 }
@@ -629,18 +634,18 @@ a_few_cpus_are_a_table(void **state)
 	expect_text(&h, 80,
 		"Host\n"
 		"class model\n"
-		"4 CPUs, placement goes by the host's own tree, 1 of 6 pairs without "
-		"result\n"
+		"4 CPUs, not trusted: the tiers are those of the host's own tree, 1 of "
+		"6 pairs\n"
+		"without result\n"
 		"\n"
-		"       0    1    2    3\n"
-		"  0    -  8.2  104    ?\n"
-		"  1  8.2    -  104  104\n"
-		"  2  104  104    -  104\n"
-		"  3    ?  104  104    -\n"
-		"100 ##########.......... web\n"
+		"      0   1   2   3\n"
+		"  0   - 8.2 104   ?\n"
+		"  1 8.2   - 104 104\n"
+		"  2 104 104   - 104\n"
+		"  3   ? 104 104   -\n"
+		"100 ########........ web\n"
 		"\n"
-		"8.2 @@@@@#####*****+++++=====-----:::::..... 104 ns\n"
-		"(logarithmic)\n"
+		"8.2 @@@@@#####*****+++++=====-----:::::..... 104 ns, logarithmic\n"
 		"? no result\n"
 		"tier 1: 104 ns, all 4 CPUs, confidence 90 %\n");
 	ctl_latency_fini(&l);
