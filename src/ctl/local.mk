@@ -78,10 +78,17 @@ tests_unit_test_ctl_latency_SOURCES = tests/unit/test_ctl_latency.c tests/unit/l
 tests_unit_test_ctl_latency_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_ctl_latency_LDADD = src/libctl.a $(LINK_PLACE) $(CMOCKA_LIBS)
 
+HEAT_HOSTS = tests/unit/heat_hosts.c tests/unit/heat_hosts.h
+
 UNIT_TESTS += tests/unit/test_heatmap
-tests_unit_test_heatmap_SOURCES = tests/unit/test_heatmap.c
+tests_unit_test_heatmap_SOURCES = tests/unit/test_heatmap.c $(HEAT_HOSTS)
 tests_unit_test_heatmap_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_heatmap_LDADD = src/libctl.a $(LINK_TOPO) $(CMOCKA_LIBS) -lm
+
+UNIT_TESTS += tests/unit/test_heatmap_svg
+tests_unit_test_heatmap_svg_SOURCES = tests/unit/test_heatmap_svg.c $(HEAT_HOSTS)
+tests_unit_test_heatmap_svg_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
+tests_unit_test_heatmap_svg_LDADD = src/libctl.a $(LINK_TOPO) $(CMOCKA_LIBS) -lm
 
 UNIT_TESTS += tests/unit/test_ctl_server
 tests_unit_test_ctl_server_SOURCES = tests/unit/test_ctl_server.c $(CTL_WORLD)
