@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Partitions of the numbers below n: who is in one block with whom. Each block is named
+ * by its lowest member. Pure.
+ */
+#ifndef QMPIN_TOPO_PARTITION_H
+#define QMPIN_TOPO_PARTITION_H
+
+#include <stdbool.h>
+
+#include "base/attr.h"
+
+struct partition {
+	const char *name; /* for people; static, may be NULL */
+	unsigned int n;
+	unsigned int n_blocks;
+	unsigned int *head; /* of each member: the lowest one of its block */
+};
+
+/** Blocks of one. */
+struct partition partition_singles(unsigned int n);
+
+/** One block. */
+struct partition partition_whole(unsigned int n);
+
+struct partition partition_copy(const struct partition *p);
+
+/** It is empty afterwards. */
+void partition_fini(struct partition *p);
+
+/** The blocks of two members become one. Heads and the count are right again after
+ * partition_settle. */
+void partition_join(struct partition *p, unsigned int a, unsigned int b);
+void partition_settle(struct partition *p);
+
+/** Make @p coarser: whoever is together in @q is together in it. */
+void partition_join_all(struct partition *p, const struct partition *q);
+
+/** Members of each block, at its head; @out has room for n. */
+void partition_sizes(const struct partition *p, unsigned int *out);
+
+/** Members that are in the same block, with the same others, in both. */
+unsigned int partition_agree(const struct partition *p, const struct partition *q);
+
+/** Every block of @p lies in one block of @q. */
+bool partition_within(const struct partition *p, const struct partition *q);
+
+#endif
