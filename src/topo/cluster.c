@@ -20,9 +20,10 @@
 
 #define STEPS_MAX 16u
 
-/* Pairs that contradict a partition, as a share of the pairs inside its blocks. */
+/* Pairs that may contradict a partition, as a share of the pairs inside its blocks:
+ * before it is mended, and between blocks afterwards. */
+#define WRONG_ROUGH 0.5f
 #define WRONG_MAX 0.3f
-#define WRONG_ROUGH 0.5f /* before it is mended */
 
 /* Share of the members that a tier has to say something about: less is chance. */
 #define COVER_MIN 0.25f
@@ -31,18 +32,36 @@
  * one class spread about as much as this. */
 #define GAP_MIN 1.15f
 
-/* Members in blocks of the usual size that make it the rule. */
-#define REGULAR_MIN 0.6f
+/* Members in blocks of one look that make it a rule, and that make it the rule for
+ * whoever is left without further signs. */
+#define REGULAR_MIN 0.5f
+#define REGULAR_MOST 0.8f
+#define PATTERNS_TRIED 8u
+
+/* Further signs: nearer than the usual pair by this. */
+#define NEARER_MAX 0.8f
 
 /* Blocks that what is left over is compared with have at least so many members: two
  * threads of a core say nothing about cores of one. */
 #define LEFT_BLOCK_MIN 4u
+
+struct pair {
+	unsigned int a;
+	unsigned int b;
+};
+
+struct count {
+	uint32_t near;
+	uint32_t known;
+};
 
 struct search {
 	const struct lat_view *lat;
 	unsigned int words;	/* of a row of bits */
 	uint64_t *known;	/* n rows; a member knows itself */
 	uint64_t *near;		/* n rows: known and below the step, and itself */
+	struct count *counts;	/* n x n, between blocks by their heads */
+	struct pair *pairs;	/* room for all */
 	struct cluster_tier tiers[STEPS_MAX]; /* ascending step */
 	unsigned int n_tiers;
 };
@@ -98,17 +117,90 @@ alike(const struct search *s, unsigned int a, unsigned int b)
 	return both > one;
 }
 
+/* Pairs below the step, the nearest first as far as the bins tell. Returns how many. */
+static size_t
+sort_near(struct search *s)
+{
+	auto_free size_t *at = xcalloc(SPREAD_BINS + 1, sizeof(*at));
+	unsigned int n = s->lat->n;
+
+	for (int pass = 0; pass < 2; pass++) {
+		for (unsigned int a = 0; a < n; a++) {
+			for (unsigned int b = 0; b < a; b++) {
+				unsigned int bin;
+
+				if (!has(row_of(s, s->near, a), b))
+					continue;
+				bin = spread_bin(lat_ns(s->lat, a, b));
+				if (pass == 0)
+					at[bin + 1]++;
+				else
+					s->pairs[at[bin]++] = (struct pair){a, b};
+			}
+		}
+		for (unsigned int i = 0; i < SPREAD_BINS && pass == 0; i++)
+			at[i + 1] += at[i];
+	}
+	return at[SPREAD_BINS - 1];
+}
+
+/* Pairs between single members: how many are near and how many are known. */
+static void
+count_pairs(struct search *s)
+{
+	unsigned int n = s->lat->n;
+
+	for (unsigned int a = 0; a < n; a++) {
+		for (unsigned int b = 0; b < n; b++)
+			s->counts[(size_t)a * n + b] = (struct count){
+				.near = has(row_of(s, s->near, a), b),
+				.known = has(row_of(s, s->known, a), b),
+			};
+	}
+}
+
+/* Most known pairs between the blocks of two heads are near. */
+static bool
+mostly_near(const struct search *s, unsigned int a, unsigned int b)
+{
+	const struct count *c = &s->counts[(size_t)a * s->lat->n + b];
+
+	return 2 * c->near > c->known;
+}
+
+/* The counts of two blocks that become one. */
+static void
+add_counts(struct search *s, unsigned int to, unsigned int from)
+{
+	unsigned int n = s->lat->n;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct count *c = &s->counts[(size_t)to * n + i];
+
+		c->near += s->counts[(size_t)from * n + i].near;
+		c->known += s->counts[(size_t)from * n + i].known;
+		s->counts[(size_t)i * n + to] = *c;
+	}
+}
+
 static struct partition
 partition_below(struct search *s, float step_ns)
 {
 	struct partition p = partition_singles(s->lat->n);
+	size_t n;
 
 	fill_rows(s, s->near, step_ns);
-	for (unsigned int a = 0; a < p.n; a++) {
-		for (unsigned int b = 0; b < a; b++) {
-			if (has(row_of(s, s->near, a), b) && alike(s, a, b))
-				partition_join(&p, a, b);
-		}
+	count_pairs(s);
+	n = sort_near(s);
+	for (size_t i = 0; i < n; i++) {
+		unsigned int a = partition_head(&p, s->pairs[i].a);
+		unsigned int b = partition_head(&p, s->pairs[i].b);
+
+		if (a == b || !mostly_near(s, a, b) ||
+			!alike(s, s->pairs[i].a, s->pairs[i].b))
+			continue;
+		partition_join(&p, a, b);
+		add_counts(s, a < b ? a : b, a < b ? b : a);
 	}
 	partition_settle(&p);
 	return p;
@@ -126,9 +218,11 @@ covers_enough(const struct partition *p)
 	return (float)n >= COVER_MIN * (float)p->n;
 }
 
-/* The blocks are what lies below the step. */
-static bool
-explains(const struct search *s, const struct partition *p, float step_ns, float wrong_max)
+/* Pairs that contradict a partition, as a share of those inside its blocks: near ones
+ * between blocks and, @inside_too, far ones inside. */
+static float
+wrong_share(const struct search *s, const struct partition *p, float step_ns,
+	bool inside_too)
 {
 	size_t inside = 0;
 	size_t wrong = 0;
@@ -141,10 +235,10 @@ explains(const struct search *s, const struct partition *p, float step_ns, float
 			if (!(ns > 0))
 				continue;
 			inside += together ? 1 : 0;
-			wrong += together != (ns < step_ns) ? 1 : 0;
+			wrong += together ? inside_too && ns >= step_ns : ns < step_ns;
 		}
 	}
-	return (float)wrong <= wrong_max * (float)inside;
+	return (float)wrong / (float)(inside > 0 ? inside : 1);
 }
 
 static int
@@ -176,81 +270,194 @@ find_candidates(struct search *s, const struct spread *all)
 		}
 		if (new.blocks.n_blocks > 1 && new.blocks.n_blocks < before &&
 			covers_enough(&new.blocks) &&
-			explains(s, &new.blocks, steps[i], WRONG_ROUGH))
+			wrong_share(s, &new.blocks, steps[i], true) <= WRONG_ROUGH)
 			s->tiers[s->n_tiers++] = new;
 		else
 			partition_fini(&new.blocks);
 	}
 }
 
-/* The block size that most members are in; @sizes as of partition_sizes. 0: none is the
- * rule. */
-static unsigned int
-usual_size(const struct partition *p, const unsigned int *sizes)
-{
-	auto_free unsigned int *members = xcalloc(p->n + 1, sizeof(*members));
-	unsigned int best = 0;
+/* What most blocks look like: their members, counted from the lowest. */
+struct pattern {
+	unsigned int n;
+	unsigned int *offsets;
+	float share; /* of all members that are in such a block */
+};
 
-	for (unsigned int i = 0; i < p->n; i++)
-		members[sizes[i]] += sizes[i];
-	for (unsigned int size = 2; size <= p->n; size++)
-		best = members[size] > members[best] ? size : best;
-	return (float)members[best] >= REGULAR_MIN * (float)p->n ? best : 0;
+/* The block of @head has its members where the pattern has them. */
+static bool
+matches(const struct partition *p, const unsigned int *sizes, unsigned int head,
+	const struct pattern *q)
+{
+	if (sizes[head] != q->n)
+		return false;
+	for (unsigned int k = 0; k < q->n; k++) {
+		unsigned int i = head + q->offsets[k];
+
+		if (i >= p->n || p->head[i] != head)
+			return false;
+	}
+	return true;
 }
 
-/* A copy of @p in which blocks larger than usual are parted as in @finer. */
-static struct partition
-part_large(const struct partition *p, const struct partition *finer,
-	const unsigned int *sizes, unsigned int usual)
+static void
+read_pattern(const struct partition *p, unsigned int head, struct pattern *q)
 {
-	struct partition new = partition_copy(finer);
-
-	for (unsigned int i = 0; i < p->n; i++) {
-		if (sizes[p->head[i]] <= usual)
-			partition_join(&new, i, p->head[i]);
+	q->n = 0;
+	for (unsigned int i = head; i < p->n; i++) {
+		if (p->head[i] == head)
+			q->offsets[q->n++] = i - head;
 	}
-	partition_settle(&new);
-	return new;
+}
+
+/* The pattern that most members follow, of blocks that are new at this step. Tried for
+ * the first ones only: where those say nothing, nothing is the rule. Free q->offsets. */
+static struct pattern
+find_pattern(const struct partition *p, const struct partition *finer,
+	const unsigned int *sizes)
+{
+	auto_free unsigned int *before = xcalloc(p->n, sizeof(*before));
+	struct pattern best = {0};
+	unsigned int tried = 0;
+
+	partition_sizes(finer, before);
+	for (unsigned int h = 0; h < p->n && tried < PATTERNS_TRIED; h++) {
+		struct pattern q = {.offsets = NULL};
+		unsigned int members = 0;
+
+		if (p->head[h] != h || sizes[h] == before[h])
+			continue;
+		tried++;
+		q.offsets = xcalloc(sizes[h], sizeof(*q.offsets));
+		read_pattern(p, h, &q);
+		for (unsigned int i = 0; i < p->n; i++) {
+			if (p->head[i] == i && matches(p, sizes, i, &q))
+				members += q.n;
+		}
+		q.share = (float)members / (float)p->n;
+		if (q.share > best.share) {
+			free(best.offsets);
+			best = q;
+		} else {
+			free(q.offsets);
+		}
+	}
+	return best;
+}
+
+/* What a member sees of the others in its block @around. */
+static float
+typical_ns(const struct search *s, const struct partition *around, unsigned int i)
+{
+	struct spread seen = {0};
+
+	for (unsigned int k = 0; k < around->n; k++) {
+		if (around->head[k] == around->head[i] && lat_ns(s->lat, i, k) > 0)
+			spread_add(&seen, lat_ns(s->lat, i, k));
+	}
+	return spread_quantile(&seen, 0.5f);
+}
+
+struct mending {
+	const struct search *s;
+	const struct partition *around;
+	struct pattern pattern;
+	bool *done; /* of each member: in a block that follows the pattern */
+};
+
+/* The members at the pattern's places from @first are free, together in a block around,
+ * and where many blocks do not follow the pattern also nearer than what is usual. */
+static bool
+fits(const struct mending *m, unsigned int first)
+{
+	const struct pattern *q = &m->pattern;
+
+	for (unsigned int k = 0; k < q->n; k++) {
+		unsigned int i = first + q->offsets[k];
+		float ns;
+
+		if (i >= m->around->n || m->done[i] ||
+			m->around->head[i] != m->around->head[first])
+			return false;
+		ns = lat_ns(m->s->lat, first, i);
+		if (k > 0 && q->share < REGULAR_MOST &&
+			(!(ns > 0) ||
+				ns > NEARER_MAX * typical_ns(m->s, m->around, first)))
+			return false;
+	}
+	return true;
+}
+
+static void
+join_pattern(struct mending *m, struct partition *p, unsigned int first)
+{
+	for (unsigned int k = 0; k < m->pattern.n; k++) {
+		m->done[first + m->pattern.offsets[k]] = true;
+		partition_join(p, first, first + m->pattern.offsets[k]);
+	}
+}
+
+/* The blocks of @p that follow the pattern. */
+static void
+take_regular(struct mending *m, struct partition *new, const struct partition *p)
+{
+	auto_free unsigned int *sizes = xcalloc(p->n, sizeof(*sizes));
+	unsigned int n = 0;
+
+	partition_sizes(p, sizes);
+	for (unsigned int i = 0; i < p->n; i++) {
+		if (p->head[i] == i && !m->done[i] &&
+			matches(p, sizes, i, &m->pattern))
+			join_pattern(m, new, i);
+		n += m->done[i] ? 1 : 0;
+	}
+	m->pattern.share = (float)n / (float)p->n;
+}
+
+/* Blocks none of whose members were used otherwise stay as they were. */
+static void
+keep_others(const struct mending *m, struct partition *new, const struct partition *p)
+{
+	auto_free bool *used = xcalloc(p->n, sizeof(*used));
+
+	for (unsigned int i = 0; i < p->n; i++)
+		used[p->head[i]] |= m->done[i];
+	for (unsigned int i = 0; i < p->n; i++) {
+		if (!used[p->head[i]])
+			partition_join(new, i, p->head[i]);
+	}
 }
 
 /*
- * Where nearly all blocks have one size, what is odd within a block @around and makes
- * exactly one block of that size is one: a wrong value or a missing one has parted it.
+ * Where most blocks look the same, members that are left and would make another such
+ * block are one: a wrong value or a missing one has parted it. Hosts are numbered
+ * regularly.
  */
 static void
-make_regular(struct partition *p, const struct partition *finer,
+make_regular(const struct search *s, struct partition *p, const struct partition *finer,
 	const struct partition *around)
 {
 	auto_free unsigned int *sizes = xcalloc(p->n, sizeof(*sizes));
-	auto_free unsigned int *odd = xcalloc(p->n, sizeof(*odd));
-	auto_free unsigned int *first = xcalloc(p->n, sizeof(*first));
-	unsigned int usual;
+	auto_free bool *done = xcalloc(p->n, sizeof(*done));
+	struct mending m = {.s = s, .around = around, .done = done};
 	struct partition new;
 
 	partition_sizes(p, sizes);
-	usual = usual_size(p, sizes);
-	if (usual == 0)
-		return;
-	new = part_large(p, finer, sizes, usual);
-	partition_sizes(&new, sizes);
-	for (unsigned int i = p->n; i-- > 0;) {
-		if (sizes[new.head[i]] == usual)
-			continue;
-		odd[around->head[i]]++;
-		first[around->head[i]] = i;
+	m.pattern = find_pattern(p, finer, sizes);
+	if (m.pattern.share >= REGULAR_MIN && m.pattern.share < 1) {
+		new = partition_copy(finer);
+		take_regular(&m, &new, p);
+		take_regular(&m, &new, finer);
+		for (unsigned int i = 0; i < p->n; i++) {
+			if (fits(&m, i))
+				join_pattern(&m, &new, i);
+		}
+		keep_others(&m, &new, p);
+		partition_settle(&new);
+		partition_fini(p);
+		*p = new;
 	}
-	for (unsigned int i = 0; i < p->n; i++) {
-		unsigned int at = around->head[i];
-
-		if (odd[at] != usual)
-			partition_join(&new, i, p->head[i]); /* as it was */
-		else if (sizes[new.head[i]] != usual)
-			partition_join(&new, i, first[at]);
-	}
-	partition_settle(&new);
-	free(p->head);
-	p->head = new.head;
-	p->n_blocks = new.n_blocks;
+	free(m.pattern.offsets);
 }
 
 /*
@@ -343,8 +550,8 @@ mend(struct search *s)
 		const struct partition *around =
 			k + 1 < s->n_tiers ? &s->tiers[k + 1].blocks : &whole;
 
-		make_regular(p, finer, around);
-		if (!explains(s, p, s->tiers[k].step_ns, WRONG_MAX) ||
+		make_regular(s, p, finer, around);
+		if (wrong_share(s, p, s->tiers[k].step_ns, false) > WRONG_MAX ||
 			p->n_blocks <= around->n_blocks || completes(around, p)) {
 			remove_tier(s, k);
 			continue;
@@ -443,8 +650,11 @@ cluster_find(const struct lat_view *lat)
 	}
 	s.known = xcalloc(size, sizeof(*s.known));
 	s.near = xcalloc(size, sizeof(*s.near));
+	s.counts = xcalloc((size_t)lat->n * lat->n, sizeof(*s.counts));
+	s.pairs = xcalloc(matrix_pairs(lat->n), sizeof(*s.pairs));
 	fill_rows(&s, s.known, INFINITY);
 	find_candidates(&s, &all);
+	prune(&s); /* so that mending looks at real blocks around */
 	mend(&s);
 	prune(&s);
 	use_left_over(&s);
@@ -452,6 +662,8 @@ cluster_find(const struct lat_view *lat)
 	memcpy(c.tiers, s.tiers, c.n_tiers * sizeof(*c.tiers));
 	free(s.known);
 	free(s.near);
+	free(s.counts);
+	free(s.pairs);
 	return c;
 }
 

@@ -49,9 +49,11 @@ partition_fini(struct partition *p)
 	*p = (struct partition){0};
 }
 
-static unsigned int
-find_head(unsigned int *head, unsigned int i)
+unsigned int
+partition_head(struct partition *p, unsigned int i)
 {
+	unsigned int *head = p->head;
+
 	while (head[i] != i) {
 		head[i] = head[head[i]];
 		i = head[i];
@@ -62,8 +64,8 @@ find_head(unsigned int *head, unsigned int i)
 void
 partition_join(struct partition *p, unsigned int a, unsigned int b)
 {
-	a = find_head(p->head, a);
-	b = find_head(p->head, b);
+	a = partition_head(p, a);
+	b = partition_head(p, b);
 	if (a < b)
 		p->head[b] = a;
 	else
@@ -75,7 +77,7 @@ partition_settle(struct partition *p)
 {
 	p->n_blocks = 0;
 	for (unsigned int i = 0; i < p->n; i++) {
-		p->head[i] = find_head(p->head, i);
+		p->head[i] = partition_head(p, i);
 		p->n_blocks += p->head[i] == i ? 1 : 0;
 	}
 }

@@ -28,7 +28,10 @@ struct partition partition_copy(const struct partition *p);
 /** It is empty afterwards. */
 void partition_fini(struct partition *p);
 
-/** The blocks of two members become one. Heads and the count are right again after
+/** The head of a member, also between joins. */
+unsigned int partition_head(struct partition *p, unsigned int i);
+
+/** The blocks of two members become one. Heads and the count can be read again after
  * partition_settle. */
 void partition_join(struct partition *p, unsigned int a, unsigned int b);
 void partition_settle(struct partition *p);
