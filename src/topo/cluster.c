@@ -365,27 +365,58 @@ struct mending {
 	bool *done; /* of each member: in a block that follows the pattern */
 };
 
-/* The members at the pattern's places from @first are free, together in a block around,
- * and where many blocks do not follow the pattern also nearer than what is usual. */
+/* The members at the pattern's places from @first are free and together in a block
+ * around. */
 static bool
-fits(const struct mending *m, unsigned int first)
+is_free(const struct mending *m, unsigned int first)
 {
-	const struct pattern *q = &m->pattern;
-
-	for (unsigned int k = 0; k < q->n; k++) {
-		unsigned int i = first + q->offsets[k];
-		float ns;
+	for (unsigned int k = 0; k < m->pattern.n; k++) {
+		unsigned int i = first + m->pattern.offsets[k];
 
 		if (i >= m->around->n || m->done[i] ||
 			m->around->head[i] != m->around->head[first])
 			return false;
-		ns = lat_ns(m->s->lat, first, i);
-		if (k > 0 && q->share < REGULAR_MOST &&
-			(!(ns > 0) ||
-				ns > NEARER_MAX * typical_ns(m->s, m->around, first)))
-			return false;
 	}
 	return true;
+}
+
+/* The farthest that is known of the pairs with @first; 0: none is. */
+static float
+farthest_ns(const struct mending *m, unsigned int first)
+{
+	float ns = 0;
+
+	for (unsigned int k = 1; k < m->pattern.n; k++)
+		ns = fmaxf(ns, lat_ns(m->s->lat, first, first + m->pattern.offsets[k]));
+	return ns;
+}
+
+/* How much of the rule the members follow of which anything is known. */
+static float
+measure_rule(const struct mending *m)
+{
+	unsigned int n = 0;
+	unsigned int known = 0;
+
+	for (unsigned int i = 0; i < m->around->n; i++) {
+		if (!m->done[i] && is_free(m, i) && farthest_ns(m, i) <= 0)
+			continue;
+		n += m->done[i] ? 1 : 0;
+		known++;
+	}
+	return known > 0 ? (float)n / (float)known : 0;
+}
+
+/* What there could be another block of. Where the rule is not so clear, it also has to
+ * be nearer than what is usual. */
+static bool
+fits(const struct mending *m, unsigned int first)
+{
+	if (!is_free(m, first))
+		return false;
+	return m->pattern.share >= REGULAR_MOST ||
+	       farthest_ns(m, first) <=
+		       NEARER_MAX * typical_ns(m->s, m->around, first);
 }
 
 static void
@@ -402,16 +433,26 @@ static void
 take_regular(struct mending *m, struct partition *new, const struct partition *p)
 {
 	auto_free unsigned int *sizes = xcalloc(p->n, sizeof(*sizes));
-	unsigned int n = 0;
 
 	partition_sizes(p, sizes);
 	for (unsigned int i = 0; i < p->n; i++) {
 		if (p->head[i] == i && !m->done[i] &&
 			matches(p, sizes, i, &m->pattern))
 			join_pattern(m, new, i);
-		n += m->done[i] ? 1 : 0;
 	}
-	m->pattern.share = (float)n / (float)p->n;
+}
+
+/* Twice: what was found in the first round may make the rule clear. */
+static void
+add_regular(struct mending *m, struct partition *new)
+{
+	for (int round = 0; round < 2; round++) {
+		m->pattern.share = measure_rule(m);
+		for (unsigned int i = 0; i < new->n; i++) {
+			if (fits(m, i))
+				join_pattern(m, new, i);
+		}
+	}
 }
 
 /* Blocks none of whose members were used otherwise stay as they were. */
@@ -448,10 +489,7 @@ make_regular(const struct search *s, struct partition *p, const struct partition
 		new = partition_copy(finer);
 		take_regular(&m, &new, p);
 		take_regular(&m, &new, finer);
-		for (unsigned int i = 0; i < p->n; i++) {
-			if (fits(&m, i))
-				join_pattern(&m, &new, i);
-		}
+		add_regular(&m, &new);
 		keep_others(&m, &new, p);
 		partition_settle(&new);
 		partition_fini(p);
