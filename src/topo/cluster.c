@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "topo/regular.h"
 #include "topo/spread.h"
 
 #define STEPS_MAX 16u
@@ -32,19 +33,6 @@
  * one class spread about as much as this. */
 #define GAP_MIN 1.15f
 
-/* Members in blocks of one look that make it a rule, and that make it the rule for
- * whoever is left without further signs. */
-#define REGULAR_MIN 0.5f
-#define REGULAR_MOST 0.8f
-#define PATTERNS_TRIED 8u
-
-/* Further signs: nearer than the usual pair by this. */
-#define NEARER_MAX 0.8f
-
-/* Blocks that what is left over is compared with have at least so many members: two
- * threads of a core say nothing about cores of one. */
-#define LEFT_BLOCK_MIN 4u
-
 struct pair {
 	unsigned int a;
 	unsigned int b;
@@ -55,13 +43,18 @@ struct count {
 	uint32_t known;
 };
 
+struct value {
+	size_t cell; /* two units, the higher one first */
+	float ns;
+};
+
 struct search {
 	const struct lat_view *lat;
-	unsigned int words;	/* of a row of bits */
-	uint64_t *known;	/* n rows; a member knows itself */
-	uint64_t *near;		/* n rows: known and below the step, and itself */
-	struct count *counts;	/* n x n, between blocks by their heads */
-	struct pair *pairs;	/* room for all */
+	unsigned int words;   /* of a row of bits */
+	uint64_t *known;      /* n rows; a member knows itself */
+	uint64_t *near;	      /* n rows: known and below the step, and itself */
+	struct count *counts; /* n x n, between blocks by their heads */
+	struct pair *pairs;   /* room for all */
 	struct cluster_tier tiers[STEPS_MAX]; /* ascending step */
 	unsigned int n_tiers;
 };
@@ -277,270 +270,6 @@ find_candidates(struct search *s, const struct spread *all)
 	}
 }
 
-/* What most blocks look like: their members, counted from the lowest. */
-struct pattern {
-	unsigned int n;
-	unsigned int *offsets;
-	float share; /* of all members that are in such a block */
-};
-
-/* The block of @head has its members where the pattern has them. */
-static bool
-matches(const struct partition *p, const unsigned int *sizes, unsigned int head,
-	const struct pattern *q)
-{
-	if (sizes[head] != q->n)
-		return false;
-	for (unsigned int k = 0; k < q->n; k++) {
-		unsigned int i = head + q->offsets[k];
-
-		if (i >= p->n || p->head[i] != head)
-			return false;
-	}
-	return true;
-}
-
-static void
-read_pattern(const struct partition *p, unsigned int head, struct pattern *q)
-{
-	q->n = 0;
-	for (unsigned int i = head; i < p->n; i++) {
-		if (p->head[i] == head)
-			q->offsets[q->n++] = i - head;
-	}
-}
-
-/* The pattern that most members follow, of blocks that are new at this step. Tried for
- * the first ones only: where those say nothing, nothing is the rule. Free q->offsets. */
-static struct pattern
-find_pattern(const struct partition *p, const struct partition *finer,
-	const unsigned int *sizes)
-{
-	auto_free unsigned int *before = xcalloc(p->n, sizeof(*before));
-	struct pattern best = {0};
-	unsigned int tried = 0;
-
-	partition_sizes(finer, before);
-	for (unsigned int h = 0; h < p->n && tried < PATTERNS_TRIED; h++) {
-		struct pattern q = {.offsets = NULL};
-		unsigned int members = 0;
-
-		if (p->head[h] != h || sizes[h] == before[h])
-			continue;
-		tried++;
-		q.offsets = xcalloc(sizes[h], sizeof(*q.offsets));
-		read_pattern(p, h, &q);
-		for (unsigned int i = 0; i < p->n; i++) {
-			if (p->head[i] == i && matches(p, sizes, i, &q))
-				members += q.n;
-		}
-		q.share = (float)members / (float)p->n;
-		if (q.share > best.share) {
-			free(best.offsets);
-			best = q;
-		} else {
-			free(q.offsets);
-		}
-	}
-	return best;
-}
-
-/* What a member sees of the others in its block @around. */
-static float
-typical_ns(const struct search *s, const struct partition *around, unsigned int i)
-{
-	struct spread seen = {0};
-
-	for (unsigned int k = 0; k < around->n; k++) {
-		if (around->head[k] == around->head[i] && lat_ns(s->lat, i, k) > 0)
-			spread_add(&seen, lat_ns(s->lat, i, k));
-	}
-	return spread_quantile(&seen, 0.5f);
-}
-
-struct mending {
-	const struct search *s;
-	const struct partition *around;
-	struct pattern pattern;
-	bool *done; /* of each member: in a block that follows the pattern */
-};
-
-/* The members at the pattern's places from @first are free and together in a block
- * around. */
-static bool
-is_free(const struct mending *m, unsigned int first)
-{
-	for (unsigned int k = 0; k < m->pattern.n; k++) {
-		unsigned int i = first + m->pattern.offsets[k];
-
-		if (i >= m->around->n || m->done[i] ||
-			m->around->head[i] != m->around->head[first])
-			return false;
-	}
-	return true;
-}
-
-/* The farthest that is known of the pairs with @first; 0: none is. */
-static float
-farthest_ns(const struct mending *m, unsigned int first)
-{
-	float ns = 0;
-
-	for (unsigned int k = 1; k < m->pattern.n; k++)
-		ns = fmaxf(ns, lat_ns(m->s->lat, first, first + m->pattern.offsets[k]));
-	return ns;
-}
-
-/* How much of the rule the members follow of which anything is known. */
-static float
-measure_rule(const struct mending *m)
-{
-	unsigned int n = 0;
-	unsigned int known = 0;
-
-	for (unsigned int i = 0; i < m->around->n; i++) {
-		if (!m->done[i] && is_free(m, i) && farthest_ns(m, i) <= 0)
-			continue;
-		n += m->done[i] ? 1 : 0;
-		known++;
-	}
-	return known > 0 ? (float)n / (float)known : 0;
-}
-
-/* What there could be another block of. Where the rule is not so clear, it also has to
- * be nearer than what is usual. */
-static bool
-fits(const struct mending *m, unsigned int first)
-{
-	if (!is_free(m, first))
-		return false;
-	return m->pattern.share >= REGULAR_MOST ||
-	       farthest_ns(m, first) <=
-		       NEARER_MAX * typical_ns(m->s, m->around, first);
-}
-
-static void
-join_pattern(struct mending *m, struct partition *p, unsigned int first)
-{
-	for (unsigned int k = 0; k < m->pattern.n; k++) {
-		m->done[first + m->pattern.offsets[k]] = true;
-		partition_join(p, first, first + m->pattern.offsets[k]);
-	}
-}
-
-/* The blocks of @p that follow the pattern. */
-static void
-take_regular(struct mending *m, struct partition *new, const struct partition *p)
-{
-	auto_free unsigned int *sizes = xcalloc(p->n, sizeof(*sizes));
-
-	partition_sizes(p, sizes);
-	for (unsigned int i = 0; i < p->n; i++) {
-		if (p->head[i] == i && !m->done[i] &&
-			matches(p, sizes, i, &m->pattern))
-			join_pattern(m, new, i);
-	}
-}
-
-/* Twice: what was found in the first round may make the rule clear. */
-static void
-add_regular(struct mending *m, struct partition *new)
-{
-	for (int round = 0; round < 2; round++) {
-		m->pattern.share = measure_rule(m);
-		for (unsigned int i = 0; i < new->n; i++) {
-			if (fits(m, i))
-				join_pattern(m, new, i);
-		}
-	}
-}
-
-/* Blocks none of whose members were used otherwise stay as they were. */
-static void
-keep_others(const struct mending *m, struct partition *new, const struct partition *p)
-{
-	auto_free bool *used = xcalloc(p->n, sizeof(*used));
-
-	for (unsigned int i = 0; i < p->n; i++)
-		used[p->head[i]] |= m->done[i];
-	for (unsigned int i = 0; i < p->n; i++) {
-		if (!used[p->head[i]])
-			partition_join(new, i, p->head[i]);
-	}
-}
-
-/*
- * Where most blocks look the same, members that are left and would make another such
- * block are one: a wrong value or a missing one has parted it. Hosts are numbered
- * regularly.
- */
-static void
-make_regular(const struct search *s, struct partition *p, const struct partition *finer,
-	const struct partition *around)
-{
-	auto_free unsigned int *sizes = xcalloc(p->n, sizeof(*sizes));
-	auto_free bool *done = xcalloc(p->n, sizeof(*done));
-	struct mending m = {.s = s, .around = around, .done = done};
-	struct partition new;
-
-	partition_sizes(p, sizes);
-	m.pattern = find_pattern(p, finer, sizes);
-	if (m.pattern.share >= REGULAR_MIN && m.pattern.share < 1) {
-		new = partition_copy(finer);
-		take_regular(&m, &new, p);
-		take_regular(&m, &new, finer);
-		add_regular(&m, &new);
-		keep_others(&m, &new, p);
-		partition_settle(&new);
-		partition_fini(p);
-		*p = new;
-	}
-	free(m.pattern.offsets);
-}
-
-/*
- * What a step leaves over in a block @around is a block like the others when it is
- * about as large: told apart by being near to none of them.
- */
-static void
-join_left_over(struct partition *p, const struct partition *finer,
-	const struct partition *around)
-{
-	auto_free unsigned int *sizes = xcalloc(p->n, sizeof(*sizes));
-	auto_free unsigned int *before = xcalloc(p->n, sizeof(*before));
-	auto_free unsigned int *left = xcalloc(p->n, sizeof(*left));
-	auto_free unsigned int *grown = xcalloc(p->n, sizeof(*grown));
-	auto_free unsigned int *n_grown = xcalloc(p->n, sizeof(*n_grown));
-
-	partition_sizes(p, sizes);
-	partition_sizes(finer, before);
-	for (unsigned int i = 0; i < p->n; i++) {
-		unsigned int at = around->head[i];
-
-		if (sizes[p->head[i]] == before[finer->head[i]])
-			left[at]++;
-		else
-			grown[at]++;
-		if (p->head[i] == i && sizes[i] != before[i])
-			n_grown[at]++;
-	}
-	for (unsigned int i = 0; i < p->n; i++) {
-		unsigned int at = around->head[i];
-
-		if (n_grown[at] == 0 || grown[at] < LEFT_BLOCK_MIN * n_grown[at] ||
-			left[at] * n_grown[at] * 2 < grown[at] ||
-			left[at] * n_grown[at] > grown[at] * 2 ||
-			sizes[p->head[i]] != before[finer->head[i]])
-			continue;
-		for (unsigned int k = at; k < i; k++) {
-			if (around->head[k] == at &&
-				sizes[p->head[k]] == before[finer->head[k]])
-				partition_join(p, i, k);
-		}
-	}
-	partition_settle(p);
-}
-
 static void
 remove_tier(struct search *s, unsigned int k)
 {
@@ -588,7 +317,7 @@ mend(struct search *s)
 		const struct partition *around =
 			k + 1 < s->n_tiers ? &s->tiers[k + 1].blocks : &whole;
 
-		make_regular(s, p, finer, around);
+		regular_mend(p, finer, around, s->lat);
 		if (wrong_share(s, p, s->tiers[k].step_ns, false) > WRONG_MAX ||
 			p->n_blocks <= around->n_blocks || completes(around, p)) {
 			remove_tier(s, k);
@@ -665,43 +394,158 @@ use_left_over(struct search *s)
 	struct partition whole = partition_whole(s->lat->n);
 
 	for (unsigned int k = 0; k < s->n_tiers; k++)
-		join_left_over(&s->tiers[k].blocks,
+		regular_join_left(&s->tiers[k].blocks,
 			k > 0 ? &s->tiers[k - 1].blocks : &singles,
 			k + 1 < s->n_tiers ? &s->tiers[k + 1].blocks : &whole);
 	partition_fini(&singles);
 	partition_fini(&whole);
 }
 
+static void
+search_init(struct search *s, const struct lat_view *lat)
+{
+	size_t n = lat->n;
+
+	*s = (struct search){.lat = lat, .words = (lat->n + 63) / 64};
+	s->known = xcalloc(n * s->words, sizeof(*s->known));
+	s->near = xcalloc(n * s->words, sizeof(*s->near));
+	s->counts = xcalloc(n * n, sizeof(*s->counts));
+	s->pairs = xcalloc(matrix_pairs(lat->n), sizeof(*s->pairs));
+	fill_rows(s, s->known, INFINITY);
+}
+
+/* The tiers that are left are given to @c. */
+static void
+search_fini(struct search *s, struct cluster *c)
+{
+	c->n_tiers = s->n_tiers;
+	memcpy(c->tiers, s->tiers, s->n_tiers * sizeof(*c->tiers));
+	free(s->known);
+	free(s->near);
+	free(s->counts);
+	free(s->pairs);
+}
+
 struct cluster
 cluster_find(const struct lat_view *lat)
 {
-	struct search s = {.lat = lat, .words = (lat->n + 63) / 64};
-	struct spread all = {0};
+	auto_free struct spread *all = xcalloc(1, sizeof(*all));
 	struct cluster c = {0};
-	size_t size = (size_t)lat->n * s.words;
+	struct search s;
 
+	if (lat->n < 2)
+		return c;
+	search_init(&s, lat);
 	for (unsigned int a = 0; a < lat->n; a++) {
 		for (unsigned int b = 0; b < a; b++) {
 			if (lat_ns(lat, a, b) > 0)
-				spread_add(&all, lat_ns(lat, a, b));
+				spread_add(all, lat_ns(lat, a, b));
 		}
 	}
-	s.known = xcalloc(size, sizeof(*s.known));
-	s.near = xcalloc(size, sizeof(*s.near));
-	s.counts = xcalloc((size_t)lat->n * lat->n, sizeof(*s.counts));
-	s.pairs = xcalloc(matrix_pairs(lat->n), sizeof(*s.pairs));
-	fill_rows(&s, s.known, INFINITY);
-	find_candidates(&s, &all);
+	c.known = (float)all->n / (float)matrix_pairs(lat->n);
+	find_candidates(&s, all);
 	prune(&s); /* so that mending looks at real blocks around */
 	mend(&s);
 	prune(&s);
 	use_left_over(&s);
-	c.n_tiers = s.n_tiers;
-	memcpy(c.tiers, s.tiers, c.n_tiers * sizeof(*c.tiers));
-	free(s.known);
-	free(s.near);
-	free(s.counts);
-	free(s.pairs);
+	search_fini(&s, &c);
+	return c;
+}
+
+/* The blocks of a partition in order, and the members of each. */
+struct units {
+	unsigned int n;
+	unsigned int *of;    /* of each member */
+	unsigned int *first; /* member of each */
+};
+
+static struct units
+number_units(const struct partition *p)
+{
+	struct units u = {0};
+
+	u.of = xcalloc(p->n, sizeof(*u.of));
+	u.first = xcalloc(p->n_blocks, sizeof(*u.first));
+	for (unsigned int i = 0; i < p->n; i++) {
+		if (p->head[i] == i)
+			u.first[u.n++] = i;
+		u.of[i] = p->head[i] == i ? u.n - 1 : u.of[p->head[i]];
+	}
+	return u;
+}
+
+static int
+by_value(const void *a, const void *b)
+{
+	const struct value *x = a;
+	const struct value *y = b;
+
+	if (x->cell != y->cell)
+		return x->cell < y->cell ? -1 : 1;
+	return x->ns < y->ns ? -1 : x->ns > y->ns;
+}
+
+/* The median of what is known between two units; few pairs are known, or there would be
+ * no need. */
+static float *
+collapse(const struct lat_view *lat, const struct units *u)
+{
+	float *out = xcalloc((size_t)u->n * u->n, sizeof(*out));
+	struct value *values = NULL;
+	size_t cap = 0;
+	size_t n = 0;
+
+	for (unsigned int a = 0; a < lat->n; a++) {
+		for (unsigned int b = 0; b < a; b++) {
+			unsigned int x = u->of[a];
+			unsigned int y = u->of[b];
+
+			if (x == y || !(lat_ns(lat, a, b) > 0))
+				continue;
+			values = xgrow(values, n, &cap, sizeof(*values));
+			values[n++] = (struct value){
+				x > y ? (size_t)x * u->n + y : (size_t)y * u->n + x,
+				lat_ns(lat, a, b)};
+		}
+	}
+	qsort(values, n, sizeof(*values), by_value);
+	for (size_t i = 0, end; i < n; i = end) {
+		size_t cell = values[i].cell;
+
+		for (end = i; end < n && values[end].cell == cell;)
+			end++;
+		out[cell] = values[i + (end - i - 1) / 2].ns;
+		out[cell % u->n * u->n + cell / u->n] = out[cell];
+	}
+	free(values);
+	return out;
+}
+
+struct cluster
+cluster_find_between(const struct lat_view *lat, const struct partition *p)
+{
+	struct units u;
+	struct cluster c;
+	float *ns;
+
+	if (p->n_blocks == p->n)
+		return cluster_find(lat);
+	u = number_units(p);
+	ns = collapse(lat, &u);
+	c = cluster_find(&(struct lat_view){ns, u.n});
+	for (unsigned int k = 0; k < c.n_tiers; k++) {
+		struct partition *units = &c.tiers[k].blocks;
+		struct partition whole = partition_copy(p);
+
+		for (unsigned int i = 0; i < p->n; i++)
+			partition_join(&whole, i, u.first[units->head[u.of[i]]]);
+		partition_settle(&whole);
+		partition_fini(units);
+		*units = whole;
+	}
+	free(ns);
+	free(u.of);
+	free(u.first);
 	return c;
 }
 

@@ -19,6 +19,7 @@ struct cluster_tier {
 };
 
 struct cluster {
+	float known;	      /* share of the pairs that are known, 0..1 */
 	unsigned int n_tiers; /* 0: no step is clear */
 	struct cluster_tier tiers[CLUSTER_TIERS_MAX]; /* near to far; they nest */
 };
@@ -31,6 +32,11 @@ struct cluster {
  * Free with cluster_fini. Takes time n * n * (steps tried, at most 16) * n / 64.
  */
 struct cluster cluster_find(const struct lat_view *lat);
+
+/** The same between the blocks of @p, of which few pairs may be known. Partitions are
+ * of the members. */
+struct cluster cluster_find_between(
+	const struct lat_view *lat, const struct partition *p);
 
 void cluster_fini(struct cluster *c);
 

@@ -98,25 +98,23 @@ partition_sizes(const struct partition *p, unsigned int *out)
 		out[p->head[i]]++;
 }
 
-unsigned int
-partition_agree(const struct partition *p, const struct partition *q)
+void
+partition_mark_same(const struct partition *p, const struct partition *q, bool *same)
 {
 	auto_free unsigned int *in_p = xcalloc(p->n, sizeof(*in_p));
 	auto_free unsigned int *in_q = xcalloc(p->n, sizeof(*in_q));
 	auto_free unsigned int *both = xcalloc(p->n, sizeof(*both));
-	unsigned int n = 0;
 
 	partition_sizes(p, in_p);
 	partition_sizes(q, in_q);
-	/* equal blocks have one head, so who has the same one in both counts */
+	/* equal blocks have one head */
 	for (unsigned int i = 0; i < p->n; i++)
 		both[p->head[i]] += p->head[i] == q->head[i] ? 1 : 0;
 	for (unsigned int i = 0; i < p->n; i++) {
 		unsigned int h = p->head[i];
 
-		n += both[h] == in_p[h] && in_p[h] == in_q[h] ? 1 : 0;
+		same[i] |= both[h] == in_p[h] && in_p[h] == in_q[h];
 	}
-	return n;
 }
 
 bool

@@ -42,8 +42,10 @@ void partition_join_all(struct partition *p, const struct partition *q);
 /** Members of each block, at its head; @out has room for n. */
 void partition_sizes(const struct partition *p, unsigned int *out);
 
-/** Members that are in the same block, with the same others, in both. */
-unsigned int partition_agree(const struct partition *p, const struct partition *q);
+/** Set @same of each member whose block is the same in both; others stay as they are.
+ */
+void partition_mark_same(
+	const struct partition *p, const struct partition *q, bool *same);
 
 /** Every block of @p lies in one block of @q. */
 bool partition_within(const struct partition *p, const struct partition *q);

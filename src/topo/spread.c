@@ -180,7 +180,8 @@ spread_steps(const struct spread *s, float *out, unsigned int cap)
 		while (to + 1 < SPREAD_BINS && height[to + 1] == height[i])
 			to++;
 		if (height[i - 1] > height[i] && to + 1 < SPREAD_BINS &&
-			height[to + 1] > height[i] && measure_valley(height, least, i, to, &v))
+			height[to + 1] > height[i] &&
+			measure_valley(height, least, i, to, &v))
 			n = keep(list, n, cap, &v);
 		i = to;
 	}
