@@ -8,6 +8,7 @@ src_libplace_a_SOURCES = \
 	src/place/pin.c src/place/pin.h \
 	src/place/planner.c src/place/planner.h \
 	src/place/tree.c src/place/tree.h \
+	src/place/unions.c src/place/unions.h \
 	src/place/wait.c src/place/wait.h \
 	src/place/why.c src/place/why.h \
 	src/place/world.c src/place/world.h

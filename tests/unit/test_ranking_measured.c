@@ -271,7 +271,7 @@ wrong_trees_are_denied(void **state)
 			"core confirmed 128/128, l3 denied 2/33",
 			"core 128 | cluster 32 | node 2 | host 1"},
 		{"amd-epyc-7742-2s-256t", {256, 2, .l3 = 8, .node = 64, .package = 64},
-			"core confirmed 128/128, l3 split 0/16, node not seen 1/2",
+			"core confirmed 128/128, l3 split 3/16, node not seen 1/2",
 			"core 128 | cluster 32 | l3 16 | node 2 | host 1"},
 		{"amd-epyc-7742-2s-256t", {256, 2, .node = 64, .package = 64},
 			"core confirmed 128/128, node split 1/2",
@@ -279,7 +279,7 @@ wrong_trees_are_denied(void **state)
 		{"amd-epyc-7742-2s-256t",
 			{256, 2, .l3 = 4, .node = 16, .package = 64},
 			"core confirmed 128/128, l3 confirmed 32/32, "
-			"node not seen 4/8, package not seen 1/2",
+			"node not seen 1/8, package not seen 1/2",
 			"core 128 | l3 32 | node 8 | package 2 | host 1"},
 		{"amd-ryzen-9-7950x-32t", {32, 2, .l3 = 8, .node = 16},
 			"core denied 0/16, l3 denied 0/2",
