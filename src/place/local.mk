@@ -34,6 +34,12 @@ tests_unit_test_planner_golden_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/u
 	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_golden_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_planner_measured
+tests_unit_test_planner_measured_SOURCES = tests/unit/test_planner_measured.c $(PLACE_FLEET)
+tests_unit_test_planner_measured_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_planner_measured_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_planner_properties
 tests_unit_test_planner_properties_SOURCES = tests/unit/test_planner_properties.c \
 	$(PLACE_FLEET)
