@@ -3,9 +3,12 @@ src_libprobe_a_SOURCES = \
 	src/probe/cache.c src/probe/cache.h \
 	src/probe/cachefile.c src/probe/cachefile.h \
 	src/probe/child.c src/probe/child.h \
+	src/probe/estimate.c src/probe/estimate.h \
+	src/probe/grip.c src/probe/grip.h \
 	src/probe/latfile.c src/probe/latfile.h \
 	src/probe/meter.c src/probe/meter.h \
 	src/probe/pace.c src/probe/pace.h \
+	src/probe/rally.c src/probe/rally.h \
 	src/probe/schedule.c src/probe/schedule.h \
 	src/probe/wire.c src/probe/wire.h
 src_libprobe_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) \
@@ -15,3 +18,26 @@ probedir = $(libexecdir)/qmpin
 probe_PROGRAMS = src/qmpin-probe
 src_qmpin_probe_SOURCES = src/probe/main.c
 src_qmpin_probe_LDADD = $(LINK_PROBE)
+
+if HAVE_CMOCKA
+UNIT_TESTS += tests/unit/test_wire
+tests_unit_test_wire_SOURCES = tests/unit/test_wire.c tests/unit/mutate.h
+tests_unit_test_wire_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_wire_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+endif
+
+FUZZERS += tests/fuzz/fuzz_wire
+tests_fuzz_fuzz_wire_SOURCES = tests/fuzz/fuzz_wire.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_wire_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_wire_LDADD = $(LINK_PROBE)
+EXTRA_DIST += tests/fuzz/corpus/wire
+
+# A benchmark, built by "make check" so that it keeps compiling, run by hand.
+check_PROGRAMS += tests/bench/bench_probe
+tests_bench_bench_probe_SOURCES = tests/bench/bench_probe.c
+tests_bench_bench_probe_LDADD = $(LINK_PROBE)
+
+bench-probe: tests/bench/bench_probe
+	tests/bench/bench_probe
+
+.PHONY: bench-probe

@@ -6,6 +6,7 @@
 #ifndef QMPIN_PROBE_METER_H
 #define QMPIN_PROBE_METER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/attr.h"
@@ -36,6 +37,9 @@ MUST_CHECK int meter_new(struct meter **out, struct err *e);
 /** Visit a pair of different CPUs. Never fails; @out says what came of it. */
 void meter_visit(struct meter *m, unsigned int cpu_a, unsigned int cpu_b,
 	struct meter_visit *out);
+
+/** Real-time priority was asked for and refused: bursts are disturbed more often. */
+bool meter_lacks_realtime(const struct meter *m);
 
 /** End the threads. NULL is allowed. */
 void meter_free(struct meter *m);

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
  * What qmpin-probe and its parent say to each other on the child's stdin and stdout.
- * The child only measures; files are the parent's. Pure.
+ * The child only measures; files are the parent's. Pure. Lines, ended by a newline:
  *
- *   child -> parent   progress VISITS VISITS_TOTAL PAIRS PAIRS_TOTAL PHASE TEXT...\n
- *                     note TEXT...\n            something the user should know
- *                     result LENGTH\n           and LENGTH bytes of probe/cache.h's
- * text; the best there is so far; may come often done\n                    the last
- * line of a run that went well failed TEXT...\n          the last line of one that did
- * not parent -> child   known LENGTH\n            and such a text: results to build
- * upon avoid CPULIST\n           CPUs to be left for later go\n begin end of file stop,
- * at once
+ * child -> parent
+ *   progress VISITS VISITS_TOTAL PAIRS PAIRS_TOTAL TEXT
+ *                   TEXT says what is being done
+ *   note TEXT       something the user should know
+ *   result LENGTH   and LENGTH bytes of probe/cache.h's text: the best there is so far;
+ *                   may come often
+ *   done            the last line of a run that went well
+ *   failed TEXT     the last line of one that did not
+ *
+ * parent -> child
+ *   known LENGTH    and LENGTH bytes of such a text: results to build upon
+ *   avoid CPULIST   CPUs to be left for later; may come again at any time
+ *   go              begin
+ *   (end of file)   stop, at once
  */
 #ifndef QMPIN_PROBE_WIRE_H
 #define QMPIN_PROBE_WIRE_H
@@ -20,7 +26,9 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "base/str.h"
 
+/* Longer than the longest cpulist (CPUSET_TEXT_MAX). */
 #define WIRE_LINE_MAX 8192u
 
 enum wire_kind {
@@ -41,8 +49,9 @@ struct wire_message {
 	unsigned int visits_total;
 	unsigned int pairs;
 	unsigned int pairs_total;
-	const char *text; /* NUL-terminated: progress, note, failed, avoid; or the bytes
-			   * of result and known */
+	/* The text of progress, note, failed and avoid, NUL-terminated; the bytes of
+	 * result and known, without a NUL. Never NULL from wire_next. */
+	const char *text;
 	size_t len;
 };
 
@@ -51,17 +60,26 @@ struct wire {
 	char *buf;
 	size_t len;
 	size_t cap;
-	size_t done; /* bytes of the message handed out last */
+	size_t done; /* bytes in front that have been handed out */
 	int status;  /* -EPROTO: what came is none of ours, and nothing more is read */
 };
 
 void wire_init(struct wire *w);
 void wire_fini(struct wire *w);
 
-/** Add bytes. Returns 0 or -EPROTO (over a cap). */
+/** Add bytes. Returns 0 or -EPROTO (over a cap: messages are to be taken out before
+ * more comes in). */
 MUST_CHECK int wire_feed(struct wire *w, const char *bytes, size_t len);
 
 /** The next whole message. Returns 1, 0 (none yet) or -EPROTO with @e. */
 MUST_CHECK int wire_next(struct wire *w, struct wire_message *out, struct err *e);
+
+/**
+ * Append a message.
+ *
+ * @m  text of a line may be NULL; newlines in it become blanks, and what a line cannot
+ *     hold is cut. Bytes of result and known are at most CACHE_BYTES_MAX.
+ */
+void wire_put(struct strbuf *out, const struct wire_message *m);
 
 #endif

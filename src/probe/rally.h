@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Two threads meet, and one cache line goes to and fro between them. Whoever waits does
+ * so for the other thread only, spinning, and never beyond an instant given.
+ */
+#ifndef QMPIN_PROBE_RALLY_H
+#define QMPIN_PROBE_RALLY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+
+/* Round trips of a batch: 1.5 us at the least known latency, against which 20 ns for
+ * the clock do not count, and 30 us at the greatest. */
+#define RALLY_ROUNDS 32u
+/* Timed batches of a rally. */
+#define RALLY_BATCHES 8u
+
+/** Nanoseconds of CLOCK_MONOTONIC. */
+uint64_t rally_now_ns(void);
+
+/**
+ * Wait for the other thread; both call it.
+ *
+ * @meeting   0 at first; of this one meeting only
+ * @until_ns  give up then
+ *
+ * Returns true to both or to none.
+ */
+bool rally_meet(_Atomic uint32_t *meeting, uint64_t until_ns);
+
+/**
+ * Keep the line moving, and take the time: one batch to warm up, then RALLY_BATCHES.
+ *
+ * @line       0; the other thread calls rally_return with it
+ * @enough_ns  begin no further batch then; one is timed in any case
+ * @until_ns   give up then
+ * @batch_ns   RALLY_BATCHES; what is timed
+ *
+ * Returns how many were timed, 0 when it was given up.
+ */
+unsigned int rally_serve(_Atomic uint32_t *line, uint64_t enough_ns, uint64_t until_ns,
+	uint32_t *batch_ns);
+
+/** The other side. Returns false when it was given up. */
+bool rally_return(_Atomic uint32_t *line, uint64_t until_ns);
+
+#endif
