@@ -68,6 +68,10 @@ struct ctl_status {
 json_t *ctl_vm_json(const struct ctl_vm *vm);
 json_t *ctl_status_json(const struct ctl_status *status);
 
+/** Text of any bytes (thread names, files' names): NULL is null, what is not UTF-8 is
+ * escaped, since JSON is UTF-8. New reference. */
+json_t *ctl_text_json(const char *text);
+
 /** The interface description that is served, io.qmpin.varlink itself; static. */
 const char *ctl_interface_text(void);
 
