@@ -200,8 +200,8 @@ on_audit_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (e->on_audit != NULL)
-		e->on_audit(e->owner);
+	if (e->on_audit != NULL && !e->on_audit(e->owner))
+		quota = 0;
 	for (size_t i = 0; i < quota && e->n_vms > 0; i++) {
 		if (e->audit_next >= e->n_vms)
 			e->audit_next = 0;

@@ -40,8 +40,9 @@ struct engine {
 	bool dry_run;
 	/* A pass has run or a VM has gone: told to whoever shows the state. */
 	void (*on_change)(void *owner);
-	/* A round of the audit begins; may be NULL. */
-	void (*on_audit)(void *owner);
+	/* A round of the audit begins; false: masks say nothing now, leave it out. May
+	 * be NULL. */
+	bool (*on_audit)(void *owner);
 	void *owner;
 	struct settings config; /* owned */
 	struct hostmodel host;	/* owned */
@@ -75,8 +76,9 @@ struct engine_options {
 	bool dry_run;
 	/* A pass has run or a VM has gone: told to whoever shows the state. */
 	void (*on_change)(void *owner);
-	/* A round of the audit begins; may be NULL. */
-	void (*on_audit)(void *owner);
+	/* A round of the audit begins; false: masks say nothing now, leave it out. May
+	 * be NULL. */
+	bool (*on_audit)(void *owner);
 	void *owner;
 };
 

@@ -1,22 +1,39 @@
 // SPDX-License-Identifier: MIT
-/* Which host CPUs are online, looked at again and again. */
+/*
+ * Two files that are compared with what they said before, and two timers for a storm of
+ * events: one that each event puts off, and one that nothing puts off.
+ */
 #include "config.h"
 
 #include "daemon/hostwatch.h"
 
+#include <event2/event.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/str.h"
 #include "base/xalloc.h"
+#include "host/uevent.h"
 #include "topo/cpuset.h"
 
-struct hostwatch {
+static const char *const files[] = {
+	"/sys/devices/system/cpu/online", "/sys/devices/system/node/online"};
+
+struct look {
 	char *path;
 	char seen[CPUSET_TEXT_MAX];
+};
+
+struct hostwatch {
+	struct look looks[ARRAY_LEN(files)];
+	int fd; /* of kernel events; -1: none */
+	struct event *readable;
+	struct event *settle; /* runs while events are not told yet, as does latest */
+	struct event *latest;
+	hostwatch_handler *on_event;
+	void *owner;
 };
 
 static bool
@@ -34,24 +51,96 @@ read_text(const char *path, char *text, size_t size)
 	return true;
 }
 
-bool
-hostwatch_changed(struct hostwatch *w)
+static bool
+look_again(struct look *l)
 {
-	char now[sizeof(w->seen)];
+	char now[sizeof(l->seen)];
 
-	if (!read_text(w->path, now, sizeof(now)) || strcmp(now, w->seen) == 0)
+	if (!read_text(l->path, now, sizeof(now)) || strcmp(now, l->seen) == 0)
 		return false;
-	str_copy(w->seen, sizeof(w->seen), now);
+	str_copy(l->seen, sizeof(l->seen), now);
 	return true;
 }
 
+bool
+hostwatch_changed(struct hostwatch *w)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(w->looks); i++)
+		changed |= look_again(&w->looks[i]);
+	return changed;
+}
+
+static void
+on_storm_end(evutil_socket_t fd, short what, void *arg)
+{
+	struct hostwatch *w = arg;
+
+	(void)fd;
+	(void)what;
+	evtimer_del(w->settle);
+	evtimer_del(w->latest);
+	w->on_event(w->owner);
+}
+
+static void
+arm(struct event *timer, unsigned int ms)
+{
+	struct timeval tv = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
+
+	evtimer_add(timer, &tv);
+}
+
+void
+hostwatch_heard(struct hostwatch *w)
+{
+	arm(w->settle, HOSTWATCH_SETTLE_MS);
+	if (!evtimer_pending(w->latest, NULL))
+		arm(w->latest, HOSTWATCH_LATEST_MS);
+}
+
+bool
+hostwatch_is_pending(const struct hostwatch *w)
+{
+	return w->settle != NULL && evtimer_pending(w->settle, NULL) != 0;
+}
+
+static void
+on_kernel_event(evutil_socket_t fd, short what, void *arg)
+{
+	(void)what;
+	if (uevent_drain(fd))
+		hostwatch_heard(arg);
+}
+
+int
+hostwatch_listen(struct hostwatch *w, struct event_base *base,
+	hostwatch_handler *on_event, void *owner, struct err *e)
+{
+	int fd = uevent_open(e);
+
+	if (fd < 0)
+		return fd;
+	w->fd = fd;
+	w->on_event = on_event;
+	w->owner = owner;
+	w->settle = evtimer_new(base, on_storm_end, w);
+	w->latest = evtimer_new(base, on_storm_end, w);
+	w->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_kernel_event, w);
+	event_add(w->readable, NULL);
+	return 0;
+}
+
 struct hostwatch *
-hostwatch_new(const char *path)
+hostwatch_new(const char *root)
 {
 	struct hostwatch *w = xcalloc(1, sizeof(*w));
 
-	w->path = xstrdup(path);
-	(void)read_text(path, w->seen, sizeof(w->seen));
+	w->fd = -1;
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		w->looks[i].path = xasprintf("%s%s", root, files[i]);
+	(void)hostwatch_changed(w);
 	return w;
 }
 
@@ -60,6 +149,13 @@ hostwatch_free(struct hostwatch *w)
 {
 	if (w == NULL)
 		return;
-	free(w->path);
+	if (w->fd >= 0) {
+		event_free(w->readable);
+		event_free(w->settle);
+		event_free(w->latest);
+		close(w->fd);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(w->looks); i++)
+		free(w->looks[i].path);
 	free(w);
 }

@@ -48,7 +48,8 @@ UNIT_TESTS += \
 	tests/unit/test_hostwatch \
 	tests/unit/test_vm
 
-tests_unit_test_hostwatch_SOURCES = tests/unit/test_hostwatch.c
+tests_unit_test_hostwatch_SOURCES = tests/unit/test_hostwatch.c tests/unit/repeat.h \
+	tests/unit/trees.h
 tests_unit_test_hostwatch_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
 tests_unit_test_hostwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 

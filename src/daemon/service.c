@@ -223,33 +223,64 @@ on_engine_change(void *owner)
 	tell_status(owner, false);
 }
 
-/* Before each round of the audit, so that a mask the kernel has cut or widened because
- * a CPU went away is not taken for somebody's drift. */
+/* @heard: there were events. What has gone and come back shows in no file, but the
+ * kernel may have widened masks meanwhile. */
 static void
-on_engine_audit(void *owner)
+look_at_host(struct service *s, bool heard)
 {
-	struct service *s = owner;
 	struct hostmodel host;
 	struct err why = ERR_NONE;
 
-	if (s->hostwatch == NULL || !hostwatch_changed(s->hostwatch))
+	if (!hostwatch_changed(s->hostwatch)) {
+		if (heard)
+			engine_kick_all(s->engine, CAUSE_HOST);
 		return;
+	}
 	if (load_host(s->cmdline, &host, &why) < 0) {
 		log_err(&why); /* the next change, or a reload, tries again */
 		return;
 	}
-	log_notice("the host's CPUs have changed: %u are online", host.topo->n_pus);
+	log_notice("the host's CPUs have changed: %u are online, on %u nodes",
+		host.topo->n_pus, host.topo->n_nodes);
 	engine_replace_host(s->engine, &host);
 }
 
 static void
+on_host_event(void *owner)
+{
+	look_at_host(owner, true);
+}
+
+/* Before each round of the audit, so that a mask the kernel has cut or widened because
+ * a CPU went away is not taken for somebody's drift. In a storm of events the topology
+ * would be read each time: the round is left out, as the storm's end is a round. */
+static bool
+on_engine_audit(void *owner)
+{
+	struct service *s = owner;
+
+	if (s->hostwatch == NULL)
+		return true;
+	if (hostwatch_is_pending(s->hostwatch))
+		return false;
+	look_at_host(s, false);
+	return true;
+}
+
+/* To be called before the topology is read: what changes meanwhile is seen later. */
+static void
 watch_host(struct service *s)
 {
-	const char *root = s->cmdline->root != NULL ? s->cmdline->root : "";
-	auto_free char *path = xasprintf("%s/sys/devices/system/cpu/online", root);
+	const char *root = s->cmdline->root;
+	struct err why = ERR_NONE;
 
-	if (s->cmdline->topology == NULL)
-		s->hostwatch = hostwatch_new(path);
+	if (s->cmdline->topology != NULL)
+		return;
+	s->hostwatch = hostwatch_new(root != NULL ? root : "");
+	if (root == NULL &&
+		hostwatch_listen(s->hostwatch, s->base, on_host_event, s, &why) < 0)
+		log_info("%s: %s: the host's CPUs are looked at with each audit",
+			why.source, why.text);
 }
 
 static void
@@ -335,6 +366,7 @@ start(struct service *s, struct settings *config, struct err *e)
 	if (r == 0) {
 		/* A fork: of little as yet. */
 		s->guard = guard_new(s->base, on_guard_change, s);
+		watch_host(s);
 		r = load_host(s->cmdline, &host, e);
 	}
 	if (r < 0) {
@@ -352,7 +384,6 @@ start(struct service *s, struct settings *config, struct err *e)
 	add_signal(s, 0, SIGHUP, on_signal_reload);
 	add_signal(s, 1, SIGTERM, on_signal_end);
 	add_signal(s, 2, SIGINT, on_signal_end);
-	watch_host(s);
 	notify_open(&s->notify);
 	if (s->notify.alive_us > 0)
 		s->watchdog = add_ticker(s, s->notify.alive_us, on_watchdog_tick);

@@ -21,7 +21,12 @@ EXTRA_DIST += tests/topologies/synth.py tests/topologies/zoo.py
 if HAVE_CMOCKA
 UNIT_TESTS += \
 	tests/unit/test_host_load \
-	tests/unit/test_sysfs
+	tests/unit/test_sysfs \
+	tests/unit/test_uevent
+tests_unit_test_uevent_SOURCES = tests/unit/test_uevent.c tests/unit/mutate.h \
+	tests/unit/repeat.h
+tests_unit_test_uevent_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_uevent_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_host_load_SOURCES = tests/unit/test_host_load.c tests/unit/trees.h
 tests_unit_test_host_load_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_host_load_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)

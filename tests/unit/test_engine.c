@@ -86,6 +86,39 @@ drift_of_one_thread_is_repaired_counted_and_told(void **state)
 	assert_int_equal(logcatch_count(&s->log, " (drift)\n"), 1);
 }
 
+/* The owner of the engine knows better. */
+static bool
+on_audit(void *owner)
+{
+	(void)owner;
+	return false;
+}
+
+static void
+masks_of_an_unsettled_host_are_not_taken_for_drift(void **state)
+{
+	struct stage *s = stage_of(state);
+	pid_t tid;
+
+	s->vms[0] = standin_vm(s->vm_dir, 100, 2);
+	stage_start_with(s, "100");
+	tid = s->vms[0].claims[1];
+	standin_set_mask(tid, &s->second);
+	s->engine->on_audit = on_audit;
+	stage_audit(s);
+	stage_check_mask(tid, &s->second);
+	engine_kick_all(s->engine, CAUSE_HOST);
+	stage_settle(s);
+	stage_check_mask(tid, &s->first);
+	assert_int_equal(s->engine->stats.repairs, 0);
+	assert_int_equal(logcatch_count(&s->log, " (host CPUs"), 1);
+	standin_set_mask(tid, &s->second);
+	s->engine->on_audit = NULL;
+	stage_audit(s);
+	stage_check_mask(tid, &s->first);
+	assert_int_equal(s->engine->stats.repairs, 1);
+}
+
 static void
 a_worker_is_left_alone_for_two_seconds_and_set_then(void **state)
 {
@@ -494,6 +527,7 @@ main(void)
 		ON_STAGE(a_vm_that_starts_is_placed_by_one_pass),
 		ON_STAGE(right_masks_are_never_set_again),
 		ON_STAGE(drift_of_one_thread_is_repaired_counted_and_told),
+		ON_STAGE(masks_of_an_unsettled_host_are_not_taken_for_drift),
 		ON_STAGE(a_worker_is_left_alone_for_two_seconds_and_set_then),
 		ON_STAGE(a_worker_that_comes_later_is_set_without_asking_qmp),
 		ON_STAGE(a_plugged_vcpu_is_pinned_and_no_other_one_is_moved),
