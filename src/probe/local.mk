@@ -1,11 +1,12 @@
 noinst_LIBRARIES += src/libprobe.a
 src_libprobe_a_SOURCES = \
-	src/probe/cache.c src/probe/cache.h \
+	src/probe/cache.c src/probe/cache.h src/probe/cache_parse.c src/probe/cache_text.h \
 	src/probe/cachefile.c src/probe/cachefile.h \
 	src/probe/child.c src/probe/child.h \
 	src/probe/estimate.c src/probe/estimate.h \
 	src/probe/grip.c src/probe/grip.h \
 	src/probe/latfile.c src/probe/latfile.h \
+	src/probe/number.c src/probe/number.h \
 	src/probe/meter.c src/probe/meter.h \
 	src/probe/pace.c src/probe/pace.h \
 	src/probe/rally.c src/probe/rally.h \
