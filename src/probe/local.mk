@@ -21,6 +21,10 @@ src_qmpin_probe_SOURCES = src/probe/main.c
 src_qmpin_probe_LDADD = $(LINK_PROBE)
 
 if HAVE_CMOCKA
+UNIT_TESTS += tests/unit/test_pace
+tests_unit_test_pace_SOURCES = tests/unit/test_pace.c
+tests_unit_test_pace_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_pace_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 UNIT_TESTS += tests/unit/test_wire
 tests_unit_test_wire_SOURCES = tests/unit/test_wire.c tests/unit/mutate.h
 tests_unit_test_wire_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
