@@ -11,9 +11,14 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/engine.c src/daemon/engine.h \
 	src/daemon/hostmodel.c src/daemon/hostmodel.h \
 	src/daemon/hostwatch.c src/daemon/hostwatch.h \
+	src/daemon/knowledge.c src/daemon/knowledge.h \
 	src/daemon/leftovers.c src/daemon/leftovers.h \
 	src/daemon/pass.c src/daemon/pass.h \
 	src/daemon/planning.c src/daemon/planning.h \
+	src/daemon/probecalls.c src/daemon/probecalls.h \
+	src/daemon/probelog.c src/daemon/probelog.h \
+	src/daemon/proberun.c src/daemon/proberun.h \
+	src/daemon/probing.c src/daemon/probing.h \
 	src/daemon/release.c src/daemon/release.h \
 	src/daemon/report.c src/daemon/report.h \
 	src/daemon/service.c src/daemon/service.h \
