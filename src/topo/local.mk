@@ -1,10 +1,16 @@
 noinst_LIBRARIES += src/libtopo.a
 src_libtopo_a_SOURCES = \
+	src/topo/agreement.c src/topo/agreement.h \
+	src/topo/cluster.c src/topo/cluster.h \
 	src/topo/cpuset.c src/topo/cpuset.h \
 	src/topo/lat.c src/topo/lat.h \
+	src/topo/levels.c src/topo/levels.h \
 	src/topo/matrix.c src/topo/matrix.h \
 	src/topo/model.c src/topo/model.h \
-	src/topo/ranking.c src/topo/ranking.h
+	src/topo/partition.c src/topo/partition.h \
+	src/topo/ranking.c src/topo/ranking.h \
+	src/topo/regular.c src/topo/regular.h \
+	src/topo/spread.c src/topo/spread.h
 
 if HAVE_CMOCKA
 UNIT_TESTS += \
