@@ -16,8 +16,13 @@
 MUST_CHECK int cachefile_load(
 	int dirfd, const char *name, struct cache *out, struct err *e);
 
-/** Write DIR/latency-FINGERPRINT: whole or not at all. Returns 0 or a negative errno
- * with @e; nothing is left over. */
+/**
+ * Write DIR/latency-FINGERPRINT: whole or not at all; on failure nothing is left over
+ * and the old file is as it was. Does not wait for the disk, nor for another writer.
+ *
+ * Returns 0, -EBUSY (another process is writing), -EINVAL (no fingerprint) or another
+ * errno, with @e.
+ */
 MUST_CHECK int cachefile_save(int dirfd, const struct cache *c, struct err *e);
 
 #endif

@@ -3,14 +3,19 @@ src_libprobe_a_SOURCES = \
 	src/probe/cache.c src/probe/cache.h src/probe/cache_parse.c src/probe/cache_text.h \
 	src/probe/cachefile.c src/probe/cachefile.h \
 	src/probe/child.c src/probe/child.h \
+	src/probe/crew.c src/probe/crew.h \
 	src/probe/estimate.c src/probe/estimate.h \
 	src/probe/grip.c src/probe/grip.h \
 	src/probe/latfile.c src/probe/latfile.h \
 	src/probe/number.c src/probe/number.h \
 	src/probe/meter.c src/probe/meter.h \
 	src/probe/pace.c src/probe/pace.h \
+	src/probe/probeargs.c src/probe/probeargs.h \
 	src/probe/rally.c src/probe/rally.h \
+	src/probe/run.c src/probe/run.h \
 	src/probe/schedule.c src/probe/schedule.h \
+	src/probe/talk.c src/probe/talk.h \
+	src/probe/usable.c src/probe/usable.h \
 	src/probe/wire.c src/probe/wire.h
 src_libprobe_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) \
 	-DPROBE_PROGRAM='"$(probedir)/qmpin-probe"'
@@ -25,6 +30,22 @@ UNIT_TESTS += tests/unit/test_pace
 tests_unit_test_pace_SOURCES = tests/unit/test_pace.c
 tests_unit_test_pace_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_pace_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+endif
+
+if HAVE_CMOCKA
+UNIT_TESTS += \
+	tests/unit/test_cache \
+	tests/unit/test_cachefile
+tests_unit_test_cache_SOURCES = tests/unit/test_cache.c tests/unit/layouts.h
+tests_unit_test_cache_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_cache_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+tests_unit_test_cachefile_SOURCES = tests/unit/test_cachefile.c \
+	tests/unit/procs.c tests/unit/procs.h
+tests_unit_test_cachefile_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_cachefile_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+endif
+
+if HAVE_CMOCKA
 UNIT_TESTS += tests/unit/test_wire
 tests_unit_test_wire_SOURCES = tests/unit/test_wire.c tests/unit/mutate.h
 tests_unit_test_wire_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
