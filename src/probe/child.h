@@ -15,9 +15,9 @@
 #define CHILD_PROGRAM_ENV "QMPIN_PROBE"
 
 struct child {
-	pid_t pid;
+	pid_t pid; /* 0: stopped */
 	int pidfd;
-	int in;	 /* write end of its stdin; closing it ends the child */
+	int in;	 /* write end of its stdin, non-blocking; closing it ends the child */
 	int out; /* read end of its stdout; non-blocking */
 };
 
@@ -29,12 +29,17 @@ struct child_options {
 	bool exhaustive;
 };
 
-/** Start it. Its stderr is ours; it dies with us (PR_SET_PDEATHSIG). Returns 0 or a
- * negative errno with @e; @out is written only on success. */
+/**
+ * Start it. Its stderr is ours; it dies with the thread that called this
+ * (PR_SET_PDEATHSIG), and ends when that process does.
+ *
+ * Returns 0 or a negative errno with @e (no such program: -ENOENT); @out is written
+ * only on success. Writing to it may raise SIGPIPE.
+ */
 MUST_CHECK int child_start(
 	const struct child_options *o, struct child *out, struct err *e);
 
-/** Kill it if it still runs, reap it, close what is open. */
+/** Kill it if it still runs, reap it, close what is open. Again: nothing happens. */
 void child_stop(struct child *c);
 
 #endif

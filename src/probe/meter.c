@@ -2,9 +2,9 @@
 /*
  * A visit: both threads are bound to their CPUs while they sleep, meet there, and agree
  * on the instants of some bursts. Between bursts they sleep, so that whoever owns the
- * CPU waits for no longer than one. Each burst uses another line of one page, which the
- * first of the two CPUs has touched first: lines have their homes in different places,
- * and the page is on a node of the pair. Every wait has an end, so a visit has one.
+ * CPU waits for no longer than one. The lines are those of one page, which the first of
+ * the two CPUs has touched first: lines have their homes in different places, and the
+ * page is on a node of the pair. Every wait has an end, so a visit has one.
  */
 #include "config.h"
 
@@ -27,10 +27,9 @@
 #include "probe/grip.h"
 #include "probe/rally.h"
 
-#define METER_BURSTS 8u
-/* From one burst to the next. With the sleep's own cost and lateness, a burst is over
- * by half of it on nearly all hosts. */
-#define METER_PERIOD_NS 150000u
+#define METER_BURSTS 4u
+/* From one burst to the next; where a burst takes longer, there is no sleep between. */
+#define METER_PERIOD_NS 80000u
 /* From the agreement to the first burst: both have to fall asleep before. */
 #define METER_LEAD_NS 60000u
 /* Who comes later than that to a burst has missed it. */
@@ -42,11 +41,8 @@
 #define METER_MEET_NS 20000000u
 /* A thread that cannot get onto its CPU is called back after so long. */
 #define METER_STUCK_NS 60000000u
-#define METER_PAGE 4096u
+#define METER_PAGE (RALLY_LINES * RALLY_LINE_BYTES)
 #define METER_STACK (128u << 10)
-/* Of x86's pairs of lines and of the longest lines there are. */
-#define METER_ALIGN 256u
-
 enum appointment { NOBODY, ONE_WAITS, AGREED, MISSED };
 
 /* One of the two threads. Its results are the caller's after the visit. */
@@ -75,7 +71,7 @@ struct meter {
 	uint64_t start_ns; /* of the first burst; set by who makes the appointment */
 	unsigned int n_batches[METER_BURSTS];
 	uint32_t batch_ns[METER_BURSTS][RALLY_BATCHES];
-	_Alignas(METER_ALIGN) _Atomic uint32_t meetings[METER_BURSTS];
+	_Alignas(RALLY_LINE_BYTES) _Atomic uint32_t meetings[METER_BURSTS];
 };
 
 static struct timespec
@@ -133,21 +129,24 @@ agree(struct side *s)
 	return true;
 }
 
-static _Atomic uint32_t *
-line_of(const struct meter *m, unsigned int burst)
+/* Bursts that are cut short on a slow host still use different lines. */
+static struct rally_court
+court_of(const struct meter *m, unsigned int burst)
 {
-	return (_Atomic uint32_t *)(void *)(m->page + (size_t)burst * METER_ALIGN);
+	return (struct rally_court){
+		.lines = m->page, .first = burst * (RALLY_LINES / METER_BURSTS)};
 }
 
 static bool
 rally(struct side *s, unsigned int burst)
 {
 	struct meter *m = s->m;
+	struct rally_court court = court_of(m, burst);
 	uint64_t now_ns = rally_now_ns();
 
 	if (s->index == 1)
-		return rally_return(line_of(m, burst), now_ns + METER_GIVE_UP_NS);
-	m->n_batches[burst] = rally_serve(line_of(m, burst), now_ns + METER_ENOUGH_NS,
+		return rally_return(&court, now_ns + METER_GIVE_UP_NS);
+	m->n_batches[burst] = rally_serve(&court, now_ns + METER_ENOUGH_NS,
 		now_ns + METER_GIVE_UP_NS, m->batch_ns[burst]);
 	return m->n_batches[burst] > 0;
 }
@@ -163,13 +162,14 @@ static bool
 play(struct side *s, unsigned int burst, uint64_t at_ns)
 {
 	struct meter *m = s->m;
+	struct rally_court court = court_of(m, burst);
 	uint64_t before;
 
 	s->displaced = !is_home(s);
 	if (s->displaced)
 		return false;
 	if (s->index == 0)
-		atomic_store(line_of(m, burst), 0);
+		rally_clear(&court);
 	before = grip_switches();
 	return rally_meet(&m->meetings[burst], at_ns + METER_PATIENCE_NS) &&
 	       rally(s, burst) && grip_switches() == before && is_home(s);
@@ -267,7 +267,7 @@ start_side(struct meter *m, unsigned int index)
 int
 meter_new(struct meter **out, struct err *e)
 {
-	struct meter *m = aligned_alloc(METER_ALIGN, sizeof(*m));
+	struct meter *m = aligned_alloc(RALLY_LINE_BYTES, sizeof(*m));
 	int r;
 
 	if (m == NULL)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The line holds a count: even, it is the server's turn; odd, the other's. A turn is
+ * A line holds a count: even, it is the server's turn; odd, the other's. A turn is
  * taken by compare-and-exchange, which fetches the line for writing at once: one
  * transfer a hop, where to look first and then to write would be two.
  */
@@ -66,47 +66,81 @@ hop(_Atomic uint32_t *line, uint32_t turn, uint64_t until_ns)
 	return HOP_LATE;
 }
 
-static bool
-serve_batch(_Atomic uint32_t *line, uint32_t *turn, uint64_t until_ns)
+/* The line of a batch; its count goes on when it comes around again. */
+static _Atomic uint32_t *
+line_of(const struct rally_court *c, unsigned int batch, uint32_t *count)
 {
-	for (unsigned int i = 0; i < RALLY_ROUNDS; i++) {
-		if (hop(line, *turn, until_ns) != HOP_DONE)
-			return false;
-		*turn += 2;
-	}
-	return true;
+	size_t at = (c->first + batch) % RALLY_LINES;
+
+	*count = batch / RALLY_LINES * 2 * RALLY_ROUNDS;
+	return (_Atomic uint32_t *)(void *)(c->lines + at * RALLY_LINE_BYTES);
+}
+
+void
+rally_clear(const struct rally_court *c)
+{
+	uint32_t count;
+
+	for (unsigned int i = 0; i < RALLY_LINES; i++)
+		atomic_store_explicit(line_of(c, i, &count), 0, memory_order_relaxed);
+}
+
+/* @mine  0 who serves, 1 who returns */
+static enum hop
+play_batch(const struct rally_court *c, unsigned int batch, uint32_t mine,
+	uint64_t until_ns)
+{
+	enum hop h = HOP_DONE;
+	uint32_t count;
+	_Atomic uint32_t *line = line_of(c, batch, &count);
+
+	for (unsigned int i = 0; i < RALLY_ROUNDS && h == HOP_DONE; i++)
+		h = hop(line, count + 2 * i + mine, until_ns);
+	return h;
+}
+
+/* The other leaves when it comes to this batch. */
+static void
+leave(const struct rally_court *c, unsigned int batch)
+{
+	uint32_t count;
+
+	atomic_store_explicit(
+		line_of(c, batch, &count), RALLY_OVER, memory_order_release);
 }
 
 unsigned int
-rally_serve(_Atomic uint32_t *line, uint64_t enough_ns, uint64_t until_ns,
+rally_serve(const struct rally_court *c, uint64_t enough_ns, uint64_t until_ns,
 	uint32_t *batch_ns)
 {
-	uint32_t turn = 0;
 	unsigned int n = 0;
-	bool well = serve_batch(line, &turn, until_ns);
+	bool warm = play_batch(c, 0, 0, until_ns) == HOP_DONE;
+	bool well = warm;
 	uint64_t from = rally_now_ns();
 
 	while (well && n < RALLY_BATCHES && (n == 0 || from < enough_ns)) {
 		uint64_t to;
 
-		well = serve_batch(line, &turn, until_ns);
+		well = play_batch(c, n + 1, 0, until_ns) == HOP_DONE;
 		to = rally_now_ns();
-		batch_ns[n++] = (uint32_t)(to - from);
+		batch_ns[n] = (uint32_t)(to - from);
 		from = to;
+		n += well ? 1 : 0;
 	}
-	atomic_store_explicit(line, RALLY_OVER, memory_order_release);
+	/* the batch that did not succeed, or the one that would be next */
+	leave(c, warm ? n + 1 : 0);
 	return well ? n : 0;
 }
 
 bool
-rally_return(_Atomic uint32_t *line, uint64_t until_ns)
+rally_return(const struct rally_court *c, uint64_t until_ns)
 {
+	unsigned int batch = 0;
 	enum hop last;
-	uint32_t turn = 1;
 
-	while ((last = hop(line, turn, until_ns)) == HOP_DONE)
-		turn += 2;
+	while ((last = play_batch(c, batch, 1, until_ns)) == HOP_DONE)
+		batch++;
 	if (last == HOP_LATE)
-		atomic_store_explicit(line, RALLY_OVER, memory_order_release);
+		leave(c, batch);
 	return last == HOP_OVER;
 }

@@ -219,6 +219,22 @@ median(const double *values, unsigned int n)
 	return (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
 }
 
+/* Standard deviation in per cent, from what one result differs from the next: inside a
+ * virtual machine the CPUs themselves move about, by which all ways are spoilt alike.
+ */
+static double
+scatter_pct(const struct series *s)
+{
+	double steps[REPS_MAX];
+
+	if (s->n < 2)
+		return 0;
+	for (unsigned int i = 1; i < s->n; i++)
+		steps[i - 1] = fabs(s->ns[i] - s->ns[i - 1]);
+	/* median of |difference of two normal values| / (0.6745 sqrt 2) */
+	return 100 * median(steps, s->n - 1) / 0.954 / median(s->ns, s->n);
+}
+
 static double
 spread_pct(const struct series *s)
 {
@@ -279,18 +295,23 @@ print_row(const struct bench *b, enum way way, bool busy)
 	const struct series *least = &b->series[MINIMUM][busy];
 	double wall = median(s->wall_us, s->n);
 
-	(void)printf("%-20s %-5s %8.1f %8.2f %10.2f %8.3f   (%u results)\n",
-		way_names[way], busy ? "busy" : "idle", median(s->ns, s->n),
-		spread_pct(s), wall / 1000, wall / median(least->wall_us, least->n),
+	(void)printf("%-20s %-5s %8.1f %8.2f %9.2f %9.2f %7.3f %8u\n", way_names[way],
+		busy ? "busy" : "idle", median(s->ns, s->n), spread_pct(s),
+		scatter_pct(s), wall / 1000, wall / median(least->wall_us, least->n),
 		s->n);
 }
 
+/* Of the two results of each repetition, which are neighbours in time. */
 static double
 busy_to_idle(const struct bench *b, enum way way)
 {
 	const struct series *s = b->series[way];
+	unsigned int n = s[0].n < s[1].n ? s[0].n : s[1].n;
+	double ratios[REPS_MAX];
 
-	return median(s[1].ns, s[1].n) / median(s[0].ns, s[0].n);
+	for (unsigned int i = 0; i < n; i++)
+		ratios[i] = s[1].ns[i] / s[0].ns[i];
+	return median(ratios, n);
 }
 
 static void
@@ -304,9 +325,10 @@ print_json(const struct bench *b)
 			const struct series *s = &b->series[way][busy];
 
 			(void)printf(",\"%s\":{\"ns\":%.2f,\"spread_pct\":%.2f,"
-				     "\"wall_us\":%.0f,\"n\":%u}",
+				     "\"scatter_pct\":%.2f,\"wall_us\":%.0f,\"n\":%u}",
 				busy ? "busy" : "idle", median(s->ns, s->n),
-				spread_pct(s), median(s->wall_us, s->n), s->n);
+				spread_pct(s), scatter_pct(s), median(s->wall_us, s->n),
+				s->n);
 		}
 		(void)printf("}");
 	}
