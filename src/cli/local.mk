@@ -2,14 +2,25 @@ noinst_LIBRARIES += src/libcli.a
 src_libcli_a_SOURCES = \
 	src/cli/args.c src/cli/args.h \
 	src/cli/cmd.c src/cli/cmd.h \
+	src/cli/cmd_heatmap.c src/cli/cmd_heatmap.h \
 	src/cli/cmd_help.c src/cli/cmd_help.h \
+	src/cli/cmd_latency.c src/cli/cmd_latency.h \
+	src/cli/cmd_probe.c src/cli/cmd_probe.h \
 	src/cli/cmd_ps.c src/cli/cmd_ps.h \
 	src/cli/cmd_release.c src/cli/cmd_release.h \
 	src/cli/cmd_status.c src/cli/cmd_status.h \
 	src/cli/cmd_version.c src/cli/cmd_version.h \
+	src/cli/lathost.c src/cli/lathost.h \
+	src/cli/latprint.c src/cli/latprint.h \
 	src/cli/latsource.c src/cli/latsource.h \
+	src/cli/latstats.c src/cli/latstats.h \
 	src/cli/out.c src/cli/out.h \
+	src/cli/outfile.c src/cli/outfile.h \
+	src/cli/probedaemon.c src/cli/probedaemon.h \
+	src/cli/probelocal.c src/cli/probelocal.h \
+	src/cli/progress.c src/cli/progress.h \
 	src/cli/session.c src/cli/session.h \
+	src/cli/stop.c src/cli/stop.h \
 	src/cli/table.c src/cli/table.h \
 	src/cli/vms.c src/cli/vms.h
 src_libcli_a_CPPFLAGS = $(AM_CPPFLAGS) $(SMARTCOLS_CFLAGS) $(JANSSON_CFLAGS)
@@ -24,7 +35,7 @@ CLI_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CF
 UNIT_TESTS += tests/unit/test_cli_args
 tests_unit_test_cli_args_SOURCES = tests/unit/test_cli_args.c
 tests_unit_test_cli_args_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
-tests_unit_test_cli_args_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
+tests_unit_test_cli_args_LDADD = src/libcli.a $(LINK_TOPO) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_cli_text
 tests_unit_test_cli_text_SOURCES = tests/unit/test_cli_text.c

@@ -138,6 +138,18 @@ ctl_status_json(const struct ctl_status *status)
 	return obj;
 }
 
+json_t *
+ctl_probe_json(const struct ctl_probe *probe)
+{
+	json_t *obj = json_object();
+
+	json_object_set_new(obj, "done", json_boolean(probe->done));
+	set_uint(obj, "pairs", probe->pairs);
+	set_uint(obj, "pairs_total", probe->pairs_total);
+	set_text(obj, "text", probe->text != NULL ? probe->text : "");
+	return obj;
+}
+
 const char *
 ctl_interface_text(void)
 {
