@@ -34,6 +34,8 @@
 /* Back-off after a failure, doubled with each. */
 #define RETRY_MIN_MS 60000u
 #define RETRY_MAX_MS 3600000u
+/* Two measurements of one host do not deserve exactly the same trust. */
+#define AS_MUCH_TRUST 0.9
 /* Progress is told no more often. */
 #define PROGRESS_US 100000u
 /* Somebody waits: the larger share of time for as long as it takes. It is what a host
@@ -126,7 +128,8 @@ is_wanted(const struct probing *p, const struct hostmodel_verdict *v, bool final
 {
 	bool beats = p->client == NULL && !p->afresh;
 
-	return final || beats || v->trust >= hostmodel_trust(host_of(p));
+	return final || beats ||
+	       v->trust >= AS_MUCH_TRUST * hostmodel_trust(host_of(p));
 }
 
 /* Returns 0 or -EPROTO with @e: it is no measurement of this host. */
@@ -195,6 +198,7 @@ static void
 end_run(struct probing *p, const struct err *why)
 {
 	struct err wrong = ERR_NONE;
+	char how[80];
 
 	if (p->result != NULL && (p->result_new || why == NULL) &&
 		take_result(p, why == NULL, &wrong) < 0)
@@ -211,6 +215,9 @@ end_run(struct probing *p, const struct err *why)
 	p->failures = 0;
 	p->afresh = false;
 	probelog_works(&p->log);
+	if (host_of(p)->matrix != NULL)
+		probelog_taken(&p->log, host_of(p), what_was_done(p, how, sizeof(how)),
+			false, true);
 	knowledge_save(&p->known, true);
 }
 
