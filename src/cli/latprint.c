@@ -97,7 +97,9 @@ add_tier(struct table *t, const struct latsource *s, unsigned int i,
 		ns_text(stats->min_ns),
 		ns_text(stats->median_ns),
 		ns_text(stats->max_ns),
-		xasprintf("%.0f %%", tier->confidence * 100),
+		/* of what was not measured there is nothing to be confident of */
+		s->latency.trusted ? xasprintf("%.0f %%", tier->confidence * 100)
+				   : xstrdup("-"),
 	};
 
 	table_row(t);

@@ -42,6 +42,16 @@ tests_unit_test_cli_text_SOURCES = tests/unit/test_cli_text.c
 tests_unit_test_cli_text_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_text_LDADD = src/libcli.a $(LINK_BASE) $(SMARTCOLS_LIBS) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_latstats
+tests_unit_test_latstats_SOURCES = tests/unit/test_latstats.c tests/unit/layouts.h
+tests_unit_test_latstats_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_latstats_LDADD = src/libcli.a src/libctl.a $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_progress
+tests_unit_test_progress_SOURCES = tests/unit/test_progress.c
+tests_unit_test_progress_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_progress_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
+
 # These run src/qmpin itself.
 CLI_RUN = tests/unit/cli_run.c tests/unit/cli_run.h $(CTL_WORLD)
 
@@ -56,4 +66,17 @@ tests_unit_test_cli_exit_SOURCES = tests/unit/test_cli_exit.c $(CLI_RUN)
 tests_unit_test_cli_exit_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_exit_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_exit_DEPENDENCIES = src/qmpin$(EXEEXT)
+
+UNIT_TESTS += tests/unit/test_cli_latency
+tests_unit_test_cli_latency_SOURCES = tests/unit/test_cli_latency.c $(CLI_RUN)
+tests_unit_test_cli_latency_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_latency_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_latency_DEPENDENCIES = src/qmpin$(EXEEXT)
+
+UNIT_TESTS += tests/unit/test_cli_probe
+tests_unit_test_cli_probe_SOURCES = tests/unit/test_cli_probe.c $(CLI_RUN)
+tests_unit_test_cli_probe_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_probe_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_probe_DEPENDENCIES = src/qmpin$(EXEEXT) src/qmpin-probe$(EXEEXT)
 endif
+EXTRA_DIST += tests/data/latency/two-packages.csv tests/data/latency/two-packages.xml

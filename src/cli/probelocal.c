@@ -107,7 +107,7 @@ take_messages(struct run *run)
 
 /* Returns 0 or a negative errno: also at the end of its output, which is too early. */
 static int
-read_child(struct run *run)
+read_child(struct run *run, const struct stop *stop)
 {
 	char chunk[65536];
 	ssize_t n = read(run->child.out, chunk, sizeof(chunk));
@@ -115,8 +115,10 @@ read_child(struct run *run)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
-	if (n <= 0 && run->stopping) {
-		run->ended = true; /* as it was told */
+	if (n <= 0 && (run->stopping || stop_is_wanted(stop))) {
+		/* as it was told; Ctrl-C may have reached it directly */
+		run->ended = true;
+		run->status = run->stopping ? run->status : -ECANCELED;
 		return 0;
 	}
 	if (n <= 0)
@@ -164,7 +166,7 @@ step(struct run *run, const struct stop *stop)
 		return errno == EINTR ? 0 : -errno;
 	if (p[1].revents != 0)
 		tell_to_stop(run, -ECANCELED);
-	return p[0].revents != 0 ? read_child(run) : 0;
+	return p[0].revents != 0 ? read_child(run, stop) : 0;
 }
 
 /* The child may have gone already: what went wrong is on its other pipe. */
@@ -207,7 +209,8 @@ finish(const struct run *run, const struct topo *host, struct latsource *out,
 	int r = cache_parse(run->result.s, run->result.len, "qmpin-probe", &c, &why);
 
 	if (r < 0)
-		return err_set(e, r, NULL, 0, "%s", why.text);
+		return err_set(
+			e, r, NULL, 0, "the result of qmpin-probe: %s", why.text);
 	cpus = matrix_cpus(c.matrix);
 	cpus = cpuset_and(&cpus, &host->online);
 	if (cpuset_empty(&cpus)) {

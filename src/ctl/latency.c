@@ -8,6 +8,7 @@
 #include "ctl/latency.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,11 +91,13 @@ ctl_latency_set_model(struct ctl_latency *l, const struct topo *t)
 
 /* ---- to JSON ---- */
 
-/* What JSON cannot say counts as no result. */
+/* What JSON cannot say counts as no result; what no reader would take is cut. */
 static double
 to_tenth(double ns)
 {
-	return isfinite(ns) && ns > 0 ? round(ns * 10) / 10 : 0.0;
+	if (!isfinite(ns) || ns <= 0)
+		return 0.0;
+	return round(fmin(ns, CTL_LATENCY_NS_MAX) * 10) / 10;
 }
 
 static json_t *
@@ -171,8 +174,9 @@ rows_json(const struct matrix *m)
 	return rows;
 }
 
-json_t *
-ctl_latency_json(const struct ctl_latency *l)
+/* All but the rows. */
+static json_t *
+head_json(const struct ctl_latency *l)
 {
 	json_t *reply = json_object();
 
@@ -183,8 +187,69 @@ ctl_latency_json(const struct ctl_latency *l)
 		l->measured_us > 0 ? json_integer((json_int_t)l->measured_us)
 				   : json_null());
 	json_object_set_new(reply, "tiers", tiers_json(l));
+	return reply;
+}
+
+json_t *
+ctl_latency_json(const struct ctl_latency *l)
+{
+	json_t *reply = head_json(l);
+
 	json_object_set_new(reply, "rows", rows_json(l->matrix));
 	return reply;
+}
+
+/* ---- to text ---- */
+
+/* Longest value: CTL_LATENCY_NS_MAX with its tenth. */
+#define NS_TEXT_MAX 16
+
+static void
+add_ns(struct strbuf *b, float ns)
+{
+	uint64_t rest = (uint64_t)round(to_tenth((double)ns) * 10);
+	char text[NS_TEXT_MAX];
+	char *p = text + sizeof(text);
+
+	*--p = (char)('0' + rest % 10);
+	*--p = '.';
+	do {
+		rest /= 10;
+		*--p = (char)('0' + rest % 10);
+	} while (rest >= 10);
+	strbuf_add(b, p, (size_t)(text + sizeof(text) - p));
+}
+
+static void
+add_rows(struct strbuf *b, const struct matrix *m)
+{
+	for (unsigned int i = 0; i < m->n; i++) {
+		strbuf_addf(b, "%s{\"cpu\":%u,\"ns\":[", i > 0 ? "," : "", m->cpus[i]);
+		for (unsigned int j = 0; j < m->n; j++) {
+			if (j > 0)
+				strbuf_add(b, ",", 1);
+			add_ns(b, i != j ? matrix_at(m, i, j)->ns : 0.0f);
+		}
+		strbuf_adds(b, "]}");
+	}
+}
+
+char *
+ctl_latency_text(const struct ctl_latency *l)
+{
+	auto_json json_t *head = head_json(l);
+	struct strbuf b = {0};
+	char *text = json_dumps(head, JSON_COMPACT | JSON_REAL_PRECISION(DBL_DIG));
+
+	if (text == NULL)
+		abort(); /* no memory, as in xcalloc */
+	/* in place of its closing brace */
+	strbuf_add(&b, text, strlen(text) - 1);
+	free(text);
+	strbuf_adds(&b, ",\"rows\":[");
+	add_rows(&b, l->matrix);
+	strbuf_adds(&b, "]}");
+	return strbuf_take(&b);
 }
 
 /* ---- from JSON ---- */

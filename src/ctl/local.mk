@@ -35,7 +35,7 @@ src/ctl/text.c: $(CTL_INTERFACES) src/ctl/local.mk
 
 if HAVE_CMOCKA
 CTL_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
-CTL_WORLD = tests/unit/ctl_world.c tests/unit/ctl_world.h
+CTL_WORLD = tests/unit/ctl_world.c tests/unit/ctl_world.h tests/unit/layouts.h
 
 UNIT_TESTS += tests/unit/test_varlink
 tests_unit_test_varlink_SOURCES = tests/unit/test_varlink.c

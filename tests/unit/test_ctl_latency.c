@@ -118,7 +118,10 @@ reply_has_the_declared_shape(void **state)
 	(void)state;
 	for (unsigned int odd = 0; odd < 2; odd++) {
 		auto_json json_t *reply = ctl_latency_json(&l);
+		auto_free char *text = ctl_latency_text(&l);
+		auto_json json_t *same = json_loads(text, 0, NULL);
 
+		assert_true(json_equal(reply, same));
 		if (!idl_check(ctl_interface_text(), IDL_METHOD_OUT, "GetLatency",
 			    reply, bad, sizeof(bad)))
 			fail_msg("odd %u: %s", odd, bad);
@@ -126,6 +129,11 @@ reply_has_the_declared_shape(void **state)
 		l.tiers[0].latency_ns = NAN;
 		matrix_at(l.matrix, 1, 0)->ns = INFINITY;
 		matrix_at(l.matrix, 2, 0)->ns = -5;
+		matrix_at(l.matrix, 3, 0)->ns = 0.04f;
+		matrix_at(l.matrix, 4, 0)->ns = 0.06f;
+		matrix_at(l.matrix, 5, 0)->ns = 99.96f;
+		matrix_at(l.matrix, 6, 0)->ns = 123456.78f;
+		matrix_at(l.matrix, 7, 0)->ns = 1e12f;
 	}
 	ctl_latency_fini(&l);
 }
