@@ -219,9 +219,11 @@ void
 probecalls_on_latency(void *owner, struct ctl_call *call, const json_t *params)
 {
 	struct ctl_latency latency = {0};
+	auto_free char *text = NULL;
 
 	(void)params;
 	fill(owner, &latency);
-	ctl_reply(call, ctl_latency_json(&latency), false);
+	text = ctl_latency_text(&latency);
+	ctl_reply_text(call, text, false);
 	ctl_latency_fini(&latency);
 }

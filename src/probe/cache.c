@@ -145,6 +145,7 @@ add_table(struct strbuf *b, const struct matrix *m)
 char *
 cache_format(const struct cache *c, size_t *len)
 {
+	char sum[HASH_TEXT_MAX];
 	struct strbuf b = {0};
 	size_t body;
 
@@ -160,8 +161,8 @@ cache_format(const struct cache *c, size_t *len)
 	add_digits(&b, c->matrix, CACHE_VISITS);
 	add_digits(&b, c->matrix, CACHE_CONFIDENCE);
 	add_table(&b, c->matrix);
-	cache_checksum(
-		b.s + body, b.len - body, b.s + body - 1 - CACHE_CHECKSUM_DIGITS);
+	hash_text(b.s + body, b.len - body, sum);
+	memcpy(b.s + body - 1 - CACHE_CHECKSUM_DIGITS, sum, CACHE_CHECKSUM_DIGITS);
 	*len = b.len;
 	return strbuf_take(&b);
 }

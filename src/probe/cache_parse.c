@@ -113,12 +113,12 @@ read_text(const struct reader *r, char *out, size_t size)
 static int
 check_sum(struct reader *r)
 {
-	char want[CACHE_CHECKSUM_DIGITS + 1] = "";
+	char want[HASH_TEXT_MAX];
 	int error = next_keyed(r, CACHE_CHECKSUM_LINE);
 
 	if (error < 0)
 		return error;
-	cache_checksum(r->next, (size_t)(r->last - r->next), want);
+	hash_text(r->next, (size_t)(r->last - r->next), want);
 	if (!skip_text(r, want) || r->p != r->end)
 		return refuse(r, "wrong checksum: the text was changed or cut short");
 	return 0;

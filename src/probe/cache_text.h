@@ -3,9 +3,7 @@
 #ifndef QMPIN_PROBE_CACHE_TEXT_H
 #define QMPIN_PROBE_CACHE_TEXT_H
 
-#include <stddef.h>
-#include <stdint.h>
-
+#include "base/hash.h"
 #include "probe/cache.h"
 
 #define CACHE_FIRST_LINE "# qmpin latency "
@@ -16,7 +14,7 @@
 #define CACHE_PLACE_LINE "# place "
 
 #define CACHE_HEXADECIMAL "0123456789abcdef"
-#define CACHE_CHECKSUM_DIGITS 16u
+#define CACHE_CHECKSUM_DIGITS (HASH_TEXT_MAX - 1)
 
 /* Visits and confidence are one character a pair, 0-9A-Za-z: visits from 61 on are not
  * told apart, confidence comes in steps. */
@@ -47,18 +45,6 @@ cache_field(struct cache_place *p, enum cache_field field)
 	int *const fields[] = {&p->core, &p->l2, &p->l3, &p->node, &p->package};
 
 	return fields[field];
-}
-
-/** 64-bit FNV-1a, as hexadecimal digits: tells damage, not malice. Not terminated. */
-static inline void
-cache_checksum(const char *text, size_t len, char out[CACHE_CHECKSUM_DIGITS])
-{
-	uint64_t sum = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < len; i++)
-		sum = (sum ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
-	for (size_t i = CACHE_CHECKSUM_DIGITS; i > 0; i--, sum >>= 4)
-		out[i - 1] = CACHE_HEXADECIMAL[sum & 15];
 }
 
 #endif

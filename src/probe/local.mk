@@ -6,7 +6,10 @@ src_libprobe_a_SOURCES = \
 	src/probe/crew.c src/probe/crew.h \
 	src/probe/estimate.c src/probe/estimate.h \
 	src/probe/grip.c src/probe/grip.h \
+	src/probe/latcsv.c src/probe/latcsv.h \
 	src/probe/latfile.c src/probe/latfile.h \
+	src/probe/latjson.c src/probe/latjson.h \
+	src/probe/lattable.c src/probe/lattable.h \
 	src/probe/number.c src/probe/number.h \
 	src/probe/meter.c src/probe/meter.h \
 	src/probe/pace.c src/probe/pace.h \
@@ -35,7 +38,8 @@ endif
 if HAVE_CMOCKA
 UNIT_TESTS += \
 	tests/unit/test_cache \
-	tests/unit/test_cachefile
+	tests/unit/test_cachefile \
+	tests/unit/test_latfile
 tests_unit_test_cache_SOURCES = tests/unit/test_cache.c tests/unit/layouts.h
 tests_unit_test_cache_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_cache_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
@@ -43,6 +47,9 @@ tests_unit_test_cachefile_SOURCES = tests/unit/test_cachefile.c \
 	tests/unit/procs.c tests/unit/procs.h
 tests_unit_test_cachefile_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_cachefile_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+tests_unit_test_latfile_SOURCES = tests/unit/test_latfile.c
+tests_unit_test_latfile_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_latfile_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 endif
 
 if HAVE_CMOCKA

@@ -19,11 +19,11 @@
 #include <time.h>
 
 #include "base/attr.h"
+#include "base/hash.h"
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "layouts.h"
 #include "mutate.h"
-#include "probe/cache_text.h"
 
 #define FINGERPRINT "00c0ffee12345678"
 #define BODY_AT (sizeof("# qmpin latency 1\n# checksum 0123456789abcdef\n") - 1)
@@ -75,6 +75,16 @@ expect_refused(const char *text, size_t len, unsigned int line, const char *part
 	assert_null(c.places);
 }
 
+/* Make the checksum right again. */
+static void
+mend(char *text, size_t len)
+{
+	char sum[HASH_TEXT_MAX];
+
+	hash_text(text + BODY_AT, len - BODY_AT, sum);
+	memcpy(text + BODY_AT - sizeof(sum), sum, sizeof(sum) - 1);
+}
+
 /* @text with @from replaced and the checksum made right; free() it. */
 static char *
 edited(const char *text, const char *from, const char *to)
@@ -85,8 +95,7 @@ edited(const char *text, const char *from, const char *to)
 	if (at == NULL)
 		fail_msg("there is no \"%s\"", from);
 	s = xasprintf("%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
-	cache_checksum(s + BODY_AT, strlen(s + BODY_AT),
-		s + BODY_AT - 1 - CACHE_CHECKSUM_DIGITS);
+	mend(s, strlen(s));
 	return s;
 }
 
@@ -312,6 +321,15 @@ a_text_that_contradicts_itself_is_refused(void **state)
 }
 
 static void
+the_checksum_is_fnv_1a(void **state)
+{
+	(void)state;
+	assert_true(hash_fnv64("", 0) == UINT64_C(0xcbf29ce484222325));
+	assert_true(hash_fnv64("a", 1) == UINT64_C(0xaf63dc4c8601ec8c));
+	assert_true(hash_fnv64("foobar", 6) == UINT64_C(0x85944171f73967e8));
+}
+
+static void
 other_files_and_versions_are_refused(void **state)
 {
 	static const char other[] = "# qmpin latency 2\n# something new\n";
@@ -394,8 +412,7 @@ what_is_accepted_says_the_same_when_written_again(void **state)
 
 		memcpy(text, small_text, sizeof(small_text));
 		len = mutate_text(text + BODY_AT, len, len + 8, &seed);
-		cache_checksum(text + BODY_AT, len,
-			text + BODY_AT - 1 - CACHE_CHECKSUM_DIGITS);
+		mend(text, BODY_AT + len);
 		if (cache_parse(text, BODY_AT + len, "f", &c, NULL) == 0) {
 			assert_stable(&c);
 			cache_fini(&c);
@@ -597,6 +614,7 @@ main(void)
 		cmocka_unit_test(values_beyond_what_is_kept_come_back_bounded),
 		cmocka_unit_test(a_name_with_odd_characters_stays_one_line),
 		cmocka_unit_test(a_text_that_contradicts_itself_is_refused),
+		cmocka_unit_test(the_checksum_is_fnv_1a),
 		cmocka_unit_test(other_files_and_versions_are_refused),
 		cmocka_unit_test(a_text_cut_anywhere_is_refused),
 		cmocka_unit_test(damage_anywhere_is_noticed),
