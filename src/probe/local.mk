@@ -53,7 +53,37 @@ tests_unit_test_latfile_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 endif
 
 if HAVE_CMOCKA
-UNIT_TESTS += tests/unit/test_wire
+UNIT_TESTS += \
+	tests/unit/test_child \
+	tests/unit/test_estimate \
+	tests/unit/test_meter \
+	tests/unit/test_probeargs \
+	tests/unit/test_rally \
+	tests/unit/test_talk \
+	tests/unit/test_usable \
+	tests/unit/test_wire
+tests_unit_test_child_SOURCES = tests/unit/test_child.c \
+	tests/unit/procs.c tests/unit/procs.h
+tests_unit_test_child_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_child_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+tests_unit_test_estimate_SOURCES = tests/unit/test_estimate.c tests/unit/mutate.h
+tests_unit_test_estimate_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_estimate_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+tests_unit_test_meter_SOURCES = tests/unit/test_meter.c
+tests_unit_test_meter_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_meter_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+tests_unit_test_probeargs_SOURCES = tests/unit/test_probeargs.c
+tests_unit_test_probeargs_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_probeargs_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+tests_unit_test_rally_SOURCES = tests/unit/test_rally.c
+tests_unit_test_rally_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_rally_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+tests_unit_test_talk_SOURCES = tests/unit/test_talk.c
+tests_unit_test_talk_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_talk_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+tests_unit_test_usable_SOURCES = tests/unit/test_usable.c
+tests_unit_test_usable_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_usable_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_wire_SOURCES = tests/unit/test_wire.c tests/unit/mutate.h
 tests_unit_test_wire_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_wire_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
