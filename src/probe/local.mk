@@ -7,6 +7,9 @@ src_libprobe_a_SOURCES = \
 	src/probe/estimate.c src/probe/estimate.h \
 	src/probe/grip.c src/probe/grip.h \
 	src/probe/latcsv.c src/probe/latcsv.h \
+	src/probe/belief.c src/probe/belief.h \
+	src/probe/blocks.c src/probe/blocks.h \
+	src/probe/infer.c src/probe/infer.h \
 	src/probe/latfile.c src/probe/latfile.h \
 	src/probe/latjson.c src/probe/latjson.h \
 	src/probe/lattable.c src/probe/lattable.h \
@@ -16,6 +19,8 @@ src_libprobe_a_SOURCES = \
 	src/probe/probeargs.c src/probe/probeargs.h \
 	src/probe/rally.c src/probe/rally.h \
 	src/probe/run.c src/probe/run.h \
+	src/probe/pairs.c src/probe/pairs.h \
+	src/probe/round.c src/probe/round.h \
 	src/probe/schedule.c src/probe/schedule.h \
 	src/probe/talk.c src/probe/talk.h \
 	src/probe/usable.c src/probe/usable.h \

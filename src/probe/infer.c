@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Medians of blocks and classes, how far a block is of one piece, and the matrix filled
+ * up from that. Everything is relative: hosts of 5 and of 500 ns are treated alike.
+ */
+#include "config.h"
+
+#include "probe/infer.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+
+/* Of a large block so many pairs, evenly, tell as much as all of them. */
+#define SAMPLE_MAX 1024u
+/* Half the distance from the fifth to the last but a fifth of a normal distribution,
+ * and the median of the distance of two of its values, in standard deviations. */
+#define FIFTHS_PER_SD 0.84f
+#define PAIR_PER_SD 0.954f
+/* A single pair much nearer than the median also tells, but the least of many is low by
+ * chance: that distance counts so much. */
+#define LEAST_WORTH 0.33f
+
+/* Confidence of values nobody measured, at best. Measured ones have up to 100. */
+#define CONFIDENCE_SIBLINGS 0.9f /* of what the cores' other threads have */
+#define CONFIDENCE_BLOCK 70.0f
+#define CONFIDENCE_CLASS 20.0f
+/* Half of it is left where pairs of a block differ by so much. */
+#define DISAGREEMENT_HALF 0.05f
+
+static int
+by_value(const void *a, const void *b)
+{
+	float x = *(const float *)a;
+	float y = *(const float *)b;
+
+	return (x > y) - (x < y);
+}
+
+float
+infer_noise(const struct pairs *p)
+{
+	float apart[SAMPLE_MAX];
+	unsigned int n = 0;
+	size_t step = p->n / SAMPLE_MAX + 1;
+
+	for (size_t i = 0; i < p->n; i += step) {
+		const struct belief *b = &p->items[i];
+
+		if (b->results < 2)
+			continue;
+		apart[n++] = (b->ns[1] - b->ns[0]) / b->ns[0];
+	}
+	if (n == 0)
+		return 0;
+	qsort(apart, n, sizeof(apart[0]), by_value);
+	return apart[n / 2] / PAIR_PER_SD;
+}
+
+/* The values of up to SAMPLE_MAX pairs, sorted; @least, of those visited twice. */
+static unsigned int
+block_values(
+	const struct block *block, const struct pairs *p, float *values, float *least)
+{
+	unsigned int step = block->tried / SAMPLE_MAX + 1;
+	unsigned int n = 0;
+	unsigned int at = 0;
+
+	*least = INFINITY;
+	for (uint32_t i = block->first; i != BELIEF_NONE; i = p->items[i].next) {
+		const struct belief *b = &p->items[i];
+
+		if (b->results == 0 || at++ % step != 0 || n == SAMPLE_MAX)
+			continue;
+		values[n++] = belief_ns(b);
+		if (b->results > 1)
+			*least = fminf(*least, belief_ns(b));
+	}
+	qsort(values, n, sizeof(*values), by_value);
+	return n;
+}
+
+void
+infer_judge(struct block *block, const struct pairs *p, float noise)
+{
+	float values[SAMPLE_MAX];
+	float least;
+	unsigned int n = block_values(block, p, values, &least);
+	float fifths;
+	float by_chance = FIFTHS_PER_SD * noise;
+
+	block->judged_at = block->visits;
+	block->n_measured = n;
+	block->disagreement = 0;
+	block->ns = n == 0 ? 0 : values[(n - 1) / 2];
+	if (n < 3)
+		return;
+	fifths = (values[n * 4 / 5] - values[n / 5]) / 2 / block->ns;
+	if (least < block->ns)
+		fifths = fmaxf(fifths, LEAST_WORTH * (block->ns - least) / block->ns);
+	if (fifths > by_chance)
+		block->disagreement = sqrtf(fifths * fifths - by_chance * by_chance);
+}
+
+struct belief *
+infer_find(const struct pairs *p, const struct blocks_pair *pair)
+{
+	struct belief *best = NULL;
+
+	for (unsigned int i = 0; i < pair->n_a; i++) {
+		for (unsigned int k = 0; k < pair->n_b; k++) {
+			struct belief *b = pairs_find(p, pair->a[i], pair->b[k]);
+
+			if (b != NULL && (best == NULL || b->results > best->results))
+				best = b;
+		}
+	}
+	return best;
+}
+
+/* Median of the blocks of each class, new array; 0 for a class without any. */
+static float *
+class_medians(const struct blocks *blocks)
+{
+	float *medians = xcalloc(blocks->n_classes, sizeof(*medians));
+	float *values = xcalloc(blocks->n, sizeof(*values));
+
+	for (unsigned int c = 0; c < blocks->n_classes; c++) {
+		unsigned int n = 0;
+
+		for (unsigned int i = 0; i < blocks->n; i++)
+			if (blocks->items[i].ns > 0 && blocks->items[i].class == c)
+				values[n++] = blocks->items[i].ns;
+		if (n == 0)
+			continue;
+		qsort(values, n, sizeof(*values), by_value);
+		medians[c] = values[(n - 1) / 2];
+	}
+	free(values);
+	return medians;
+}
+
+static struct matrix_cell
+guess(const struct block *block, const float *classes)
+{
+	float worth = DISAGREEMENT_HALF / (DISAGREEMENT_HALF + block->disagreement);
+	float enough = block->n_measured >= 3 ? 1 : (float)block->n_measured / 3;
+
+	if (block->ns > 0)
+		return (struct matrix_cell){
+			.ns = block->ns,
+			.confidence_pct = (uint8_t)(CONFIDENCE_BLOCK * worth * enough),
+		};
+	if (classes[block->class] > 0)
+		return (struct matrix_cell){
+			.ns = classes[block->class],
+			.confidence_pct = (uint8_t)CONFIDENCE_CLASS,
+		};
+	return (struct matrix_cell){0};
+}
+
+struct belief *
+infer_stand_in(const struct blocks *blocks, const struct pairs *p, unsigned int row_a,
+	unsigned int row_b)
+{
+	const struct blocks_core *x = &blocks->cores[blocks->rows[row_a].core];
+	const struct blocks_core *y = &blocks->cores[blocks->rows[row_b].core];
+	const struct blocks_pair cores = {
+		.a = &blocks->core_rows[x->first],
+		.b = &blocks->core_rows[y->first],
+		.n_a = x->n,
+		.n_b = y->n,
+	};
+	struct belief *own = pairs_find(p, row_a, row_b);
+
+	if (x == y || blocks->by_cpu || (own != NULL && own->results > 0))
+		return own;
+	return infer_find(p, &cores);
+}
+
+static struct matrix_cell
+cell_of(const struct blocks *blocks, const struct pairs *p, const float *classes,
+	unsigned int row_a, unsigned int row_b)
+{
+	const struct belief *b = infer_stand_in(blocks, p, row_a, row_b);
+	bool gone = blocks->rows[row_a].gone || blocks->rows[row_b].gone;
+	bool measured = b != NULL && b->results > 0;
+
+	if (measured && b == pairs_find(p, row_a, row_b))
+		return (struct matrix_cell){
+			belief_ns(b), b->results, belief_confidence_pct(b)};
+	if (gone)
+		return (struct matrix_cell){0};
+	if (measured)
+		return (struct matrix_cell){
+			.ns = belief_ns(b),
+			.confidence_pct = (uint8_t)(CONFIDENCE_SIBLINGS *
+						    (float)belief_confidence_pct(b)),
+		};
+	return guess(blocks_of(blocks, row_a, row_b), classes);
+}
+
+/* The blocks as they are to be judged now; free its items. Those of the caller stay as
+ * they are: looking at the results must not change what is measured next. */
+static struct blocks
+judged(const struct blocks *blocks, const struct pairs *p)
+{
+	struct blocks now = *blocks;
+	float noise = infer_noise(p);
+
+	now.items = xcalloc(now.n, sizeof(*now.items));
+	for (unsigned int i = 0; i < now.n; i++) {
+		now.items[i] = blocks->items[i];
+		infer_judge(&now.items[i], p, noise);
+	}
+	return now;
+}
+
+struct matrix *
+infer_matrix(
+	const struct blocks *blocks, const struct pairs *p, const struct matrix *known)
+{
+	struct blocks now = judged(blocks, p);
+	float *classes = class_medians(&now);
+	struct cpuset cpus = CPUSET_NONE;
+	struct matrix *m;
+
+	for (unsigned int row = 0; row < blocks->n_rows; row++)
+		cpuset_add(&cpus, blocks->cpus[row]);
+	m = matrix_new(&cpus);
+	for (unsigned int i = 1; i < m->n; i++) {
+		for (unsigned int j = 0; j < i; j++) {
+			struct matrix_cell *cell = matrix_at(m, i, j);
+
+			*cell = cell_of(&now, p, classes, i, j);
+			if (known != NULL &&
+				matrix_at(known, i, j)->visits > cell->visits)
+				*cell = *matrix_at(known, i, j);
+		}
+	}
+	free(classes);
+	free(now.items);
+	return m;
+}
