@@ -17,8 +17,11 @@
 /* Pairs beyond a group are farther by this at least, in the median ... */
 #define RATIO_MIN 1.15f
 
-/* ... and so many on each side are on their side of the middle between the two. */
+/* ... and so many of the near ones are below so many of the far ones. */
 #define SIDE_MIN 0.8f
+
+/* A good part of a cluster: a CPU that has strayed is less. */
+#define CUT_MIN 0.25f
 
 /* Groups of which enough is known, and among those the ones that agree. */
 #define KNOWN_MIN 0.25f
@@ -69,8 +72,10 @@ struct check {
 	unsigned int k;
 	const struct cluster *clusters;
 	struct index groups;
-	struct index *around; /* of each coarser partition; [0]: of tree->at[k + 1] */
-	struct spread within; /* of all groups */
+	unsigned int *inside; /* scratch, of each member; zero between uses */
+	unsigned int *sizes[CLUSTER_TIERS_MAX]; /* of the clusters, at their heads */
+	struct index around[LEVELS_MAX]; /* of coarser partitions, from at[k + 1] on */
+	struct spread within;		 /* of all groups */
 	struct spread beyond;
 };
 
@@ -116,37 +121,34 @@ look_from(const struct check *c, unsigned int i, struct spread *in, struct sprea
 static bool
 is_nearer(const struct spread *near, const struct spread *far)
 {
-	float a = spread_quantile(near, 0.5f);
-	float b = spread_quantile(far, 0.5f);
-	float middle = sqrtf(a * b);
-
-	return b >= RATIO_MIN * a && spread_below(near, middle) >= SIDE_MIN &&
-	       1 - spread_below(far, middle) >= SIDE_MIN;
+	return spread_quantile(far, 0.5f) >= RATIO_MIN * spread_quantile(near, 0.5f) &&
+	       spread_quantile(far, 1 - SIDE_MIN) > spread_quantile(near, SIDE_MIN);
 }
 
-/* A cluster that holds members of the group and others, but not all of the group. */
+/* A cluster has a good part of its members in the group, which has others, and a good
+ * part outside. */
 static bool
 is_cut_across(const struct check *c, unsigned int group)
 {
-	const struct partition *level = &c->tree->at[c->k];
+	const unsigned int *members = c->groups.members + c->groups.first[group];
+	unsigned int n = c->groups.size[group];
 
 	for (unsigned int t = 0; t < c->clusters->n_tiers; t++) {
 		const struct partition *p = &c->clusters->tiers[t].blocks;
-		bool several = false;
-		bool others = false;
+		bool cut = false;
 
-		for (unsigned int i = 0; i < p->n; i++) {
-			/* each block is seen from its lowest member in the group */
-			if (level->head[i] == group)
-				several |= p->head[i] != p->head[group];
+		for (unsigned int m = 0; m < n; m++)
+			c->inside[p->head[members[m]]]++;
+		for (unsigned int m = 0; m < n; m++) {
+			unsigned int h = p->head[members[m]];
+			float part = (float)c->inside[h] / (float)c->sizes[t][h];
+
+			cut |= c->inside[h] < n && part >= CUT_MIN &&
+			       part <= 1 - CUT_MIN;
 		}
-		for (unsigned int i = 0; i < p->n && several && !others; i++)
-			others = level->head[i] != group &&
-				 level->head[p->head[i]] == group;
-		for (unsigned int i = 0; i < p->n && several && !others; i++)
-			others = level->head[i] == group &&
-				 level->head[p->head[i]] != group;
-		if (several && others)
+		for (unsigned int m = 0; m < n; m++)
+			c->inside[p->head[members[m]]] = 0;
+		if (cut)
 			return true;
 	}
 	return false;
@@ -198,10 +200,10 @@ look_at_group(struct check *c, unsigned int group, struct votes *v)
 		return;
 	v->known++;
 	v->split += is_split(c, group) ? 1 : 0;
-	if (is_nearer(&in, &out))
-		v->agree++;
-	else if (is_nearer(&out, &in) || is_cut_across(c, group))
+	if (is_nearer(&out, &in) || is_cut_across(c, group))
 		v->deny++;
+	else if (is_nearer(&in, &out))
+		v->agree++;
 }
 
 static enum ranking_verdict
@@ -234,6 +236,30 @@ has_new_pairs(const struct check *c, unsigned int group)
 	return false;
 }
 
+static void
+check_init(struct check *c, unsigned int n)
+{
+	c->groups = index_new(&c->tree->at[c->k]);
+	c->inside = xcalloc(n, sizeof(*c->inside));
+	for (unsigned int t = 0; t < c->clusters->n_tiers; t++) {
+		c->sizes[t] = xcalloc(n, sizeof(*c->sizes[t]));
+		partition_sizes(&c->clusters->tiers[t].blocks, c->sizes[t]);
+	}
+	for (unsigned int j = c->k + 1; j < c->tree->n; j++)
+		c->around[j - c->k - 1] = index_new(&c->tree->at[j]);
+}
+
+static void
+check_fini(struct check *c)
+{
+	index_fini(&c->groups);
+	free(c->inside);
+	for (unsigned int t = 0; t < c->clusters->n_tiers; t++)
+		free(c->sizes[t]);
+	for (unsigned int j = c->k + 1; j < c->tree->n; j++)
+		index_fini(&c->around[j - c->k - 1]);
+}
+
 struct ranking_level
 agreement_check(const struct lat_view *measured, const struct levels *tree,
 	unsigned int k, const struct cluster *clusters)
@@ -241,17 +267,13 @@ agreement_check(const struct lat_view *measured, const struct levels *tree,
 	const struct partition *level = &tree->at[k];
 	auto_free struct check *c = xcalloc(1, sizeof(*c));
 	struct ranking_level out = {.name = level->name};
-	struct index around[LEVELS_MAX];
 	struct votes v = {0};
 
-	*c = (struct check){.measured = measured,
-		.tree = tree,
-		.k = k,
-		.clusters = clusters,
-		.groups = index_new(level),
-		.around = around};
-	for (unsigned int j = k + 1; j < tree->n; j++)
-		around[j - k - 1] = index_new(&tree->at[j]);
+	c->measured = measured;
+	c->tree = tree;
+	c->k = k;
+	c->clusters = clusters;
+	check_init(c, level->n);
 	for (unsigned int i = 0; i < level->n; i++) {
 		if (level->head[i] != i || !has_new_pairs(c, i))
 			continue;
@@ -262,8 +284,6 @@ agreement_check(const struct lat_view *measured, const struct levels *tree,
 	out.n_agree = v.agree;
 	out.within_ns = spread_quantile(&c->within, 0.5f);
 	out.beyond_ns = spread_quantile(&c->beyond, 0.5f);
-	index_fini(&c->groups);
-	for (unsigned int j = k + 1; j < tree->n; j++)
-		index_fini(&around[j - k - 1]);
+	check_fini(c);
 	return out;
 }

@@ -96,6 +96,7 @@ levels_nest(const struct levels *l, unsigned int n_pus)
 		struct partition p = partition_copy(last);
 
 		p.name = l->at[k].name;
+		p.tag = l->at[k].tag;
 		partition_join_all(&p, &l->at[k]);
 		if (p.n_blocks > 1 && p.n_blocks < last->n_blocks)
 			out.at[out.n++] = p;

@@ -91,6 +91,25 @@ partition_join_all(struct partition *p, const struct partition *q)
 }
 
 void
+partition_part(struct partition *p, const struct partition *q)
+{
+	struct partition new = partition_singles(p->n);
+
+	for (unsigned int i = 0; i < p->n; i++) {
+		unsigned int k = p->head[i];
+
+		/* the first one that is with it in both */
+		while (p->head[k] != p->head[i] || q->head[k] != q->head[i])
+			k++;
+		partition_join(&new, k, i);
+	}
+	partition_settle(&new);
+	free(p->head);
+	p->head = new.head;
+	p->n_blocks = new.n_blocks;
+}
+
+void
 partition_sizes(const struct partition *p, unsigned int *out)
 {
 	memset(out, 0, p->n * sizeof(*out));

@@ -12,6 +12,7 @@
 
 struct partition {
 	const char *name; /* for people; static, may be NULL */
+	unsigned int tag; /* the maker's: which one it was */
 	unsigned int n;
 	unsigned int n_blocks;
 	unsigned int *head; /* of each member: the lowest one of its block */
@@ -38,6 +39,9 @@ void partition_settle(struct partition *p);
 
 /** Make @p coarser: whoever is together in @q is together in it. */
 void partition_join_all(struct partition *p, const struct partition *q);
+
+/** Part the blocks of @p where @q does. */
+void partition_part(struct partition *p, const struct partition *q);
 
 /** Members of each block, at its head; @out has room for n. */
 void partition_sizes(const struct partition *p, unsigned int *out);

@@ -32,6 +32,9 @@
 /* The clearest tier is at least as clear as this. */
 #define CLEAR_MIN 0.5f
 
+/* A cluster that the tree does not know is at least as clear as this. */
+#define CLUSTER_MIN 0.25f
+
 /* Two latencies are never measured to repeat better than this (logarithm). */
 #define SPREAD_MIN 0.02f
 
@@ -295,16 +298,23 @@ add_clusters(struct findings *f)
 			continue;
 		p = partition_copy(&f->clusters.tiers[k].blocks);
 		p.name = "cluster";
+		p.tag = k + 1;
 		levels_insert(&f->own, p);
 		f->n_new++;
 	}
 }
 
+/* Latencies of a class of pairs, with the sum of their logarithms. */
+struct pairs {
+	struct spread ns;
+	double log_sum;
+};
+
 /* Half of what lies between the tenth parts at both ends, in logarithms. */
 static float
-half_spread(const struct spread *s)
+half_spread(const struct pairs *p)
 {
-	return logf(spread_quantile(s, 0.9f) / spread_quantile(s, 0.1f)) / 2 +
+	return logf(spread_quantile(&p->ns, 0.9f) / spread_quantile(&p->ns, 0.1f)) / 2 +
 	       SPREAD_MIN;
 }
 
@@ -316,26 +326,29 @@ half_spread(const struct spread *s)
 static float
 clearness(const struct findings *f, const struct partition *p)
 {
-	auto_free struct spread *in = xcalloc(2, sizeof(*in));
-	struct spread *out = in + 1;
+	auto_free struct pairs *in = xcalloc(2, sizeof(*in));
+	struct pairs *out = in + 1;
 	float confidence = 0;
 	float step;
 
 	for (unsigned int a = 0; a < p->n; a++) {
 		for (unsigned int b = 0; b < a; b++) {
+			struct pairs *side = p->head[a] == p->head[b] ? in : out;
 			float ns = lat_ns(&f->measured, a, b);
 
 			if (!(ns > 0) || p[1].head[a] != p[1].head[b] ||
 				p[-1].head[a] == p[-1].head[b])
 				continue;
-			spread_add(p->head[a] == p->head[b] ? in : out, ns);
+			spread_add(&side->ns, ns);
+			side->log_sum += (double)logf(ns);
 			confidence += f->confidence[(size_t)a * p->n + b];
 		}
 	}
-	if (in->n == 0 || out->n == 0)
+	if (in->ns.n == 0 || out->ns.n == 0)
 		return 0;
-	step = logf(spread_quantile(out, 0.5f) / spread_quantile(in, 0.5f));
-	confidence /= (float)(in->n + out->n);
+	step = (float)(out->log_sum / (double)out->ns.n -
+		       in->log_sum / (double)in->ns.n);
+	confidence /= (float)(in->ns.n + out->ns.n);
 	return step > 0 ? confidence * (1 - expf(-step / (half_spread(in) +
 								 half_spread(out))))
 			: 0;
@@ -367,6 +380,40 @@ set_confidence(struct ranking *r, const struct findings *f, const struct levels 
 	return best;
 }
 
+/* The tag of a cluster that is not clear where it is in the chain; 0: all are. */
+static unsigned int
+find_unclear(const struct findings *f, const struct levels *chain)
+{
+	for (unsigned int k = 1; k + 1 < chain->n; k++) {
+		if (chain->at[k].tag > 0 && clearness(f, &chain->at[k]) < CLUSTER_MIN)
+			return chain->at[k].tag;
+	}
+	return 0;
+}
+
+/* What is left of the tree and the clear ones among the clusters, put together. */
+static struct levels
+make_chain(struct findings *f)
+{
+	struct levels chain;
+	unsigned int tag;
+
+	drop_denied(f);
+	add_clusters(f);
+	for (;;) {
+		chain = levels_nest(&f->own, f->measured.n);
+		tag = find_unclear(f, &chain);
+		if (tag == 0)
+			return chain;
+		levels_fini(&chain);
+		for (unsigned int k = f->own.n; k-- > 0;) {
+			if (f->own.at[k].tag == tag)
+				levels_remove(&f->own, k);
+		}
+		f->n_new--;
+	}
+}
+
 /* Why nothing can be made of the values; NULL: there is something to go by. */
 static const char *
 reason_against(const struct findings *f)
@@ -394,13 +441,10 @@ reason_against(const struct findings *f)
 static struct ranking *
 make_ranking(struct findings *f, const struct topo *t, const struct lat_view *lat)
 {
+	struct levels chain = make_chain(f);
 	struct ranking *r;
-	struct levels chain;
 	float best;
 
-	drop_denied(f);
-	add_clusters(f);
-	chain = levels_nest(&f->own, t->n_pus);
 	r = build(t, &chain, lat);
 	best = set_confidence(r, f, &chain);
 	r->n_levels = f->n_levels;

@@ -23,6 +23,9 @@
 /* Further signs: nearer than the usual pair by this. */
 #define NEARER_MAX 0.8f
 
+/* So many pairs for each member of a block tell what is usual. */
+#define MANY 4u
+
 /* Blocks that what is left over is compared with have at least so many members: two
  * threads of a core say nothing about cores of one. */
 #define LEFT_BLOCK_MIN 4u
@@ -96,17 +99,25 @@ find_pattern(const struct partition *p, const struct partition *finer,
 	return best;
 }
 
-/* What a member sees of the others in its block @around. */
+/* What a member sees of the others in its block @around, or of all where there are not
+ * many in that. */
 static float
-typical_ns(const struct lat_view *lat, const struct partition *around, unsigned int i)
+typical_ns(const struct lat_view *lat, const struct partition *around, unsigned int i,
+	unsigned int many)
 {
-	struct spread seen = {0};
+	struct spread near = {0};
+	struct spread all = {0};
 
 	for (unsigned int k = 0; k < around->n; k++) {
-		if (around->head[k] == around->head[i] && lat_ns(lat, i, k) > 0)
-			spread_add(&seen, lat_ns(lat, i, k));
+		float ns = lat_ns(lat, i, k);
+
+		if (!(ns > 0))
+			continue;
+		spread_add(&all, ns);
+		if (around->head[k] == around->head[i])
+			spread_add(&near, ns);
 	}
-	return spread_quantile(&seen, 0.5f);
+	return spread_quantile(near.n >= many ? &near : &all, 0.5f);
 }
 
 struct mending {
@@ -166,8 +177,9 @@ fits(const struct mending *m, unsigned int first)
 	if (!is_free(m, first))
 		return false;
 	return m->pattern.share >= REGULAR_MOST ||
-	       farthest_ns(m, first) <=
-		       NEARER_MAX * typical_ns(m->lat, m->around, first);
+	       farthest_ns(m, first) <= NEARER_MAX * typical_ns(m->lat, m->around,
+							     first,
+							     MANY * m->pattern.n);
 }
 
 static void
@@ -233,14 +245,16 @@ regular_mend(struct partition *p, const struct partition *finer,
 	struct mending m = {.lat = lat, .around = around, .done = done};
 	struct partition new;
 
+	partition_part(p, around);
 	partition_sizes(p, sizes);
 	m.pattern = find_pattern(p, finer, sizes);
 	if (m.pattern.share >= REGULAR_MIN && m.pattern.share < 1) {
-		new = partition_copy(finer);
+		new = partition_singles(p->n);
 		take_regular(&m, &new, p);
 		take_regular(&m, &new, finer);
 		add_regular(&m, &new);
 		keep_others(&m, &new, p);
+		keep_others(&m, &new, finer);
 		partition_settle(&new);
 		partition_fini(p);
 		*p = new;
