@@ -91,7 +91,7 @@ write_program(const struct lab *l)
 					 "echo \"$*\" >>started\n"
 					 "cat say\n"
 					 "[ -e stay ] || exit 3\n"
-					 "exec cat >heard\n",
+					 "exec cat 3>&1 >heard\n",
 		l->dir);
 
 	write_file(l, "program", text, strlen(text));
