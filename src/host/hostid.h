@@ -25,8 +25,9 @@ struct hostid {
 /**
  * Identify a host. What cannot be read counts as unknown.
  *
- * @root  the directory that stands for "/"; NULL or "": the running host, where the
- *        processor itself is asked too, since /proc/cpuinfo may be hidden from us
+ * @root  the directory that stands for "/" and has passed sysroot_check; NULL or "":
+ *        the running host, where the processor itself is asked instead of
+ *        /proc/cpuinfo, which may be hidden from us
  *
  * Returns 0 or a negative errno with @e (no CPU directory at all).
  */

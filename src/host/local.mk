@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/libhost.a
 src_libhost_a_SOURCES = \
+	src/host/cpuident.c src/host/cpuident.h \
 	src/host/hostid.c src/host/hostid.h \
 	src/host/hwscan.c src/host/hwscan.h \
 	src/host/hwtree.c src/host/hwtree.h \
@@ -7,7 +8,8 @@ src_libhost_a_SOURCES = \
 	src/host/sysfs.c src/host/sysfs.h \
 	src/host/sysroot.c src/host/sysroot.h \
 	src/host/textfile.c src/host/textfile.h \
-	src/host/uevent.c src/host/uevent.h
+	src/host/uevent.c src/host/uevent.h \
+	src/host/virt.c src/host/virt.h
 src_libhost_a_CPPFLAGS = $(AM_CPPFLAGS) $(HWLOC_CFLAGS)
 
 check_PROGRAMS += tests/tools/topo_dump
@@ -21,6 +23,7 @@ EXTRA_DIST += tests/topologies/synth.py tests/topologies/zoo.py
 if HAVE_CMOCKA
 UNIT_TESTS += \
 	tests/unit/test_host_load \
+	tests/unit/test_hostid \
 	tests/unit/test_sysfs \
 	tests/unit/test_uevent
 tests_unit_test_uevent_SOURCES = tests/unit/test_uevent.c tests/unit/mutate.h \
@@ -30,6 +33,9 @@ tests_unit_test_uevent_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_host_load_SOURCES = tests/unit/test_host_load.c tests/unit/trees.h
 tests_unit_test_host_load_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_host_load_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
+tests_unit_test_hostid_SOURCES = tests/unit/test_hostid.c tests/unit/trees.h
+tests_unit_test_hostid_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_hostid_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_sysfs_SOURCES = tests/unit/test_sysfs.c tests/unit/trees.h
 tests_unit_test_sysfs_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_sysfs_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
