@@ -33,11 +33,24 @@ probe_PROGRAMS = src/qmpin-probe
 src_qmpin_probe_SOURCES = src/probe/main.c
 src_qmpin_probe_LDADD = $(LINK_PROBE)
 
+# A host to be measured that exists in numbers only.
+PROBE_SIM_HOST = tests/unit/probe_sim.c tests/unit/probe_sim.h tests/unit/layouts.h
+
 if HAVE_CMOCKA
-UNIT_TESTS += tests/unit/test_pace
+UNIT_TESTS += \
+	tests/unit/test_pace \
+	tests/unit/test_probe_sim \
+	tests/unit/test_schedule
 tests_unit_test_pace_SOURCES = tests/unit/test_pace.c
 tests_unit_test_pace_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_pace_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+tests_unit_test_probe_sim_SOURCES = tests/unit/test_probe_sim.c $(PROBE_SIM_HOST)
+tests_unit_test_probe_sim_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_probe_sim_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+tests_unit_test_schedule_SOURCES = tests/unit/test_schedule.c tests/unit/layouts.h
+tests_unit_test_schedule_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_schedule_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 endif
 
 if HAVE_CMOCKA
@@ -109,3 +122,13 @@ bench-probe: tests/bench/bench_probe
 	tests/bench/bench_probe
 
 .PHONY: bench-probe
+check_PROGRAMS += tests/bench/bench_probe_sim
+tests_bench_bench_probe_sim_SOURCES = tests/bench/bench_probe_sim.c $(PROBE_SIM_HOST)
+tests_bench_bench_probe_sim_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
+tests_bench_bench_probe_sim_LDADD = $(LINK_PROBE)
+
+# PROBE_SIM="VISIT_US SEED PART-OF-NAME"
+bench-probe-sim: tests/bench/bench_probe_sim
+	@$(AM_TESTS_ENVIRONMENT) tests/bench/bench_probe_sim $(PROBE_SIM)
+
+.PHONY: bench-probe-sim

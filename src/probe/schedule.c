@@ -36,7 +36,6 @@ struct schedule {
 	size_t cursor;
 	size_t queued; /* entries that are not taken */
 	size_t out;
-	size_t pairs_expected;
 	size_t useful;	 /* visits of pairs that were among the wanted ones */
 	size_t measured; /* pairs with a result */
 	unsigned int visits;
@@ -52,7 +51,6 @@ add_round(struct schedule *s)
 	if (!round_add(&s->round, &s->avoid))
 		return false;
 	s->queued += s->round.n - before;
-	s->pairs_expected = round_pairs_total(&s->round);
 	if (s->round.refining)
 		s->phase = SCHEDULE_REFINE;
 	else if (s->round.number > 1 && s->phase == SCHEDULE_REPRESENTATIVES)
@@ -149,9 +147,12 @@ schedule_new(const struct schedule_options *o)
 	blocks_init(&s->blocks, o->topo, &cpus, o->exhaustive);
 	pairs_init(&s->pairs, s->blocks.n_rows);
 	round_init(&s->round, &s->blocks, &s->pairs);
+	/* The first round waits for the first call, which tells what to avoid, unless
+	 * it may be that there is none. */
 	if (o->known != NULL)
 		learn(s, o->known, &cpus);
-	settle(s);
+	if (o->known != NULL || s->blocks.n_rows < 2)
+		settle(s);
 	return s;
 }
 
@@ -335,7 +336,7 @@ schedule_done(const struct schedule *s)
 void
 schedule_progress(const struct schedule *s, struct schedule_progress *out)
 {
-	size_t wanted = s->pairs_expected * BELIEF_VISITS;
+	size_t wanted = round_pairs_total(&s->round) * BELIEF_VISITS;
 	size_t more = wanted > s->useful ? wanted - s->useful : 0;
 
 	if (more < s->queued + s->out)
