@@ -113,6 +113,10 @@ tests_fuzz_fuzz_wire_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
 tests_fuzz_fuzz_wire_LDADD = $(LINK_PROBE)
 EXTRA_DIST += tests/fuzz/corpus/wire
 
+check_PROGRAMS += tests/tools/probe_pair
+tests_tools_probe_pair_SOURCES = tests/tools/probe_pair.c
+tests_tools_probe_pair_LDADD = $(LINK_PROBE)
+
 # A benchmark, built by "make check" so that it keeps compiling, run by hand.
 check_PROGRAMS += tests/bench/bench_probe
 tests_bench_bench_probe_SOURCES = tests/bench/bench_probe.c

@@ -52,7 +52,8 @@ struct run {
 	uint64_t progress_us; /* when the next may be said */
 	uint64_t result_us;   /* when the next is due */
 	uint64_t result_gap_us;
-	enum schedule_phase phase; /* of the last progress */
+	enum schedule_phase phase; /* of the last result */
+	unsigned int visits;	   /* in it */
 	bool told_realtime;
 };
 
@@ -206,7 +207,7 @@ begin(struct run *r, struct err *e)
 }
 
 static void
-say_result(struct run *r)
+say_result(struct run *r, const struct schedule_progress *p)
 {
 	struct wire_message m = {.kind = WIRE_RESULT};
 	struct cache c = {.measured_s = (uint64_t)time(NULL)};
@@ -219,6 +220,8 @@ say_result(struct run *r)
 	text = cache_format(&c, &m.len);
 	m.text = text;
 	talk_say(&r->talk, &m);
+	r->phase = p->phase;
+	r->visits = p->visits;
 	cache_fini(&c);
 }
 
@@ -259,11 +262,10 @@ say_news(struct run *r)
 	}
 	if (p.pairs == 0 || (now < r->result_us && p.phase == r->phase))
 		return;
-	r->phase = p.phase;
 	r->result_us = now + r->result_gap_us;
 	if (r->result_gap_us < RUN_RESULT_MOST_US)
 		r->result_gap_us *= 2;
-	say_result(r);
+	say_result(r, &p);
 }
 
 static void
@@ -363,7 +365,8 @@ work(struct run *r, struct err *e)
 		return status;
 	schedule_progress(r->schedule, &p);
 	say_progress(r, &p);
-	say_result(r);
+	if (r->visits != p.visits || p.visits == 0)
+		say_result(r, &p);
 	talk_sayf(&r->talk, WIRE_DONE, "%s", "");
 	return 0;
 }
