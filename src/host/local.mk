@@ -30,6 +30,10 @@ UNIT_TESTS += \
 	tests/unit/test_hwexport \
 	tests/unit/test_sysfs \
 	tests/unit/test_uevent
+tests_unit_test_uevent_SOURCES = tests/unit/test_uevent.c tests/unit/mutate.h \
+	tests/unit/repeat.h
+tests_unit_test_uevent_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_uevent_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_host_load_SOURCES = tests/unit/test_host_load.c tests/unit/trees.h
 tests_unit_test_host_load_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_host_load_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
@@ -42,8 +46,4 @@ tests_unit_test_hwexport_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_sysfs_SOURCES = tests/unit/test_sysfs.c tests/unit/trees.h
 tests_unit_test_sysfs_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_sysfs_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
-tests_unit_test_uevent_SOURCES = tests/unit/test_uevent.c tests/unit/mutate.h \
-	tests/unit/repeat.h
-tests_unit_test_uevent_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_uevent_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 endif

@@ -12,6 +12,7 @@ SYSTEM_TESTS += \
 	tests/system/test_races.py \
 	tests/system/test_many.py \
 	tests/system/test_probe.py \
+	tests/system/test_measuring.py \
 	tests/system/test_hostile.py \
 	tests/system/test_share_ways.py \
 	tests/system/test_share_trouble.py \
