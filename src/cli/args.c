@@ -7,22 +7,71 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { OPT_RUN_DIR = 256, OPT_FORMAT, OPT_NO_HEADING, OPT_ALL };
+#include "topo/cpuset.h"
+
+enum {
+	OPT_RUN_DIR = 256,
+	OPT_FORMAT,
+	OPT_NO_HEADING,
+	OPT_ALL,
+	OPT_AFFINITY,
+	OPT_TOPOLOGY,
+	OPT_LATENCY,
+	OPT_LOCAL,
+	OPT_CPUS,
+	OPT_BUDGET,
+	OPT_EXHAUSTIVE,
+};
 
 /* The leading colon makes a missing argument distinct from an unknown option. */
-static const char short_options[] = ":jhV";
+static const char short_options[] = ":jho:V";
 
 static const struct option long_options[] = {
 	{"run-dir", required_argument, NULL, OPT_RUN_DIR},
 	{"output-format", required_argument, NULL, OPT_FORMAT},
 	{"no-heading", no_argument, NULL, OPT_NO_HEADING},
 	{"all", no_argument, NULL, OPT_ALL},
+	{"output", required_argument, NULL, 'o'},
+	{"affinity", no_argument, NULL, OPT_AFFINITY},
+	{"topology", required_argument, NULL, OPT_TOPOLOGY},
+	{"latency", required_argument, NULL, OPT_LATENCY},
+	{"local", no_argument, NULL, OPT_LOCAL},
+	{"cpus", required_argument, NULL, OPT_CPUS},
+	{"budget", required_argument, NULL, OPT_BUDGET},
+	{"exhaustive", no_argument, NULL, OPT_EXHAUSTIVE},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
 };
+
+const char *
+args_option_name(unsigned int options)
+{
+	static const struct {
+		unsigned int option;
+		const char *name;
+	} names[] = {
+		{ARGS_ALL, "--all"},
+		{ARGS_OUTPUT, "--output"},
+		{ARGS_AFFINITY, "--affinity"},
+		{ARGS_TOPOLOGY, "--topology"},
+		{ARGS_LATENCY, "--latency"},
+		{ARGS_LOCAL, "--local"},
+		{ARGS_CPUS, "--cpus"},
+		{ARGS_BUDGET, "--budget"},
+		{ARGS_EXHAUSTIVE, "--exhaustive"},
+		{ARGS_FORMAT_CSV, "--output-format csv"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if ((options & names[i].option) != 0)
+			return names[i].name;
+	}
+	return "";
+}
 
 const char *
 args_help(void)
@@ -30,10 +79,18 @@ args_help(void)
 	return "      --run-dir DIR           where the sockets of qmpind are\n"
 	       "                              (default: QMPIN_RUN_DIR or " ARGS_RUN_DIR
 	       ")\n"
-	       "      --output-format FORMAT  text (default), json or json-pretty\n"
+	       "      --output-format FORMAT  text (default), json, json-pretty; csv\n"
 	       "  -j                          same as --output-format json\n"
 	       "      --no-heading            tables without column headings\n"
-	       "      --all                   all VMs, for commands that change them\n"
+	       "      --all                   release: all VMs\n"
+	       "  -o, --output FILE           to .csv, .json or .xml; heatmap: to .svg\n"
+	       "      --local                 probe: by qmpin itself, not by qmpind\n"
+	       "      --cpus LIST             probe: only these, such as 0-7,64-71\n"
+	       "      --budget SECONDS        probe: end after so long\n"
+	       "      --exhaustive            probe: every pair, infer nothing\n"
+	       "      --topology DIR|XML      latency, heatmap: of that host\n"
+	       "      --latency FILE          latency, heatmap: .csv, .json or .xml\n"
+	       "      --affinity              heatmap: which VM is on which CPU\n"
 	       "  -h, --help                  show this text\n"
 	       "  -V, --version               show the version\n";
 }
@@ -45,24 +102,59 @@ set_format(struct args *a, const char *name, struct err *e)
 		[ARGS_TEXT] = "text",
 		[ARGS_JSON] = "json",
 		[ARGS_JSON_PRETTY] = "json-pretty",
+		[ARGS_CSV] = "csv",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (strcmp(names[i], name) == 0) {
 			a->format = (enum args_format)i;
+			if (a->format == ARGS_CSV)
+				a->given |= ARGS_FORMAT_CSV;
+			else
+				a->given &= ~(unsigned int)ARGS_FORMAT_CSV;
 			return 0;
 		}
 	}
 	return err_set(e, -EINVAL, NULL, 0,
-		"no output format '%s': text, json or json-pretty", name);
+		"no output format '%s': text, json, json-pretty or csv", name);
+}
+
+/* The name of a file or directory; @what it needs. */
+static int
+set_path(const char **out, const char *path, const char *what, struct err *e)
+{
+	if (*path == '\0')
+		return err_set(e, -EINVAL, NULL, 0, "%s", what);
+	*out = path;
+	return 0;
+}
+
+/* One CPU alone has no latency to others. */
+static int
+set_cpus(struct args *a, const char *list, struct err *e)
+{
+	struct cpuset cpus;
+
+	if (cpuset_parse(list, &cpus) < 0)
+		return err_set(e, -EINVAL, NULL, 0,
+			"--cpus '%.60s' is no list of CPUs such as 0-7,64-71", list);
+	if (cpuset_count(&cpus) < 2)
+		return err_set(e, -EINVAL, NULL, 0, "--cpus needs two CPUs at least");
+	a->cpus = list;
+	return 0;
 }
 
 static int
-set_run_dir(struct args *a, const char *dir, struct err *e)
+set_budget(struct args *a, const char *text, struct err *e)
 {
-	if (*dir == '\0')
-		return err_set(e, -EINVAL, NULL, 0, "--run-dir needs a directory");
-	a->run_dir = dir;
+	/* no exponents, no "inf", no hexadecimals */
+	double s = text[strspn(text, "0123456789.")] == '\0' ? strtod(text, NULL) : 0;
+
+	if (!(s > 0 && s <= ARGS_BUDGET_MAX_S))
+		return err_set(e, -EINVAL, NULL, 0,
+			"--budget '%.60s' is no number of seconds up to %.0f", text,
+			ARGS_BUDGET_MAX_S);
+	a->budget_s = s;
 	return 0;
 }
 
@@ -83,23 +175,20 @@ explain_option(int c, char **argv, struct err *e)
 	return err_set(e, -EINVAL, NULL, 0, "unknown option '%s'", given);
 }
 
+/* Options that stand for every command. */
 static int
-take_option(struct args *a, int c, char **argv, struct err *e)
+take_common(struct args *a, int c, char **argv, struct err *e)
 {
 	switch (c) {
 	case OPT_RUN_DIR:
-		return set_run_dir(a, optarg, e);
+		return set_path(&a->run_dir, optarg, "--run-dir needs a directory", e);
 	case OPT_FORMAT:
 		return set_format(a, optarg, e);
 	case OPT_NO_HEADING:
 		a->heading = false;
 		return 0;
-	case OPT_ALL:
-		a->all = true;
-		return 0;
 	case 'j':
-		a->format = ARGS_JSON;
-		return 0;
+		return set_format(a, "json", e);
 	case 'h':
 		a->help = true;
 		return 0;
@@ -108,6 +197,47 @@ take_option(struct args *a, int c, char **argv, struct err *e)
 		return 0;
 	default:
 		return explain_option(c, argv, e);
+	}
+}
+
+static int
+take_switch(struct args *a, enum args_option option, bool *on)
+{
+	a->given |= option;
+	*on = true;
+	return 0;
+}
+
+static int
+take_option(struct args *a, int c, char **argv, struct err *e)
+{
+	switch (c) {
+	case OPT_ALL:
+		return take_switch(a, ARGS_ALL, &a->all);
+	case OPT_AFFINITY:
+		return take_switch(a, ARGS_AFFINITY, &a->affinity);
+	case OPT_LOCAL:
+		return take_switch(a, ARGS_LOCAL, &a->local);
+	case OPT_EXHAUSTIVE:
+		return take_switch(a, ARGS_EXHAUSTIVE, &a->exhaustive);
+	case 'o':
+		a->given |= ARGS_OUTPUT;
+		return set_path(&a->output, optarg, "--output needs a file", e);
+	case OPT_TOPOLOGY:
+		a->given |= ARGS_TOPOLOGY;
+		return set_path(&a->topology, optarg,
+			"--topology needs a directory or an XML file", e);
+	case OPT_LATENCY:
+		a->given |= ARGS_LATENCY;
+		return set_path(&a->latency, optarg, "--latency needs a file", e);
+	case OPT_CPUS:
+		a->given |= ARGS_CPUS;
+		return set_cpus(a, optarg, e);
+	case OPT_BUDGET:
+		a->given |= ARGS_BUDGET;
+		return set_budget(a, optarg, e);
+	default:
+		return take_common(a, c, argv, e);
 	}
 }
 

@@ -10,14 +10,40 @@
 
 #define ARGS_RUN_DIR "/run/qmpin"
 
-enum args_format { ARGS_TEXT, ARGS_JSON, ARGS_JSON_PRETTY };
+enum args_format { ARGS_TEXT, ARGS_JSON, ARGS_JSON_PRETTY, ARGS_CSV };
+
+/* Options that only some commands take: each names its own in cmd_table. */
+enum args_option {
+	ARGS_ALL = 1 << 0,
+	ARGS_OUTPUT = 1 << 1,
+	ARGS_AFFINITY = 1 << 2,
+	ARGS_TOPOLOGY = 1 << 3,
+	ARGS_LATENCY = 1 << 4,
+	ARGS_LOCAL = 1 << 5,
+	ARGS_CPUS = 1 << 6,
+	ARGS_BUDGET = 1 << 7,
+	ARGS_EXHAUSTIVE = 1 << 8,
+	ARGS_FORMAT_CSV = 1 << 9, /* --output-format csv */
+};
+
+/* Longest --budget: a day. */
+#define ARGS_BUDGET_MAX_S 86400.0
 
 /* Strings are borrowed from argv, the environment or static. */
 struct args {
 	const char *run_dir;
 	enum args_format format;
 	bool heading;
-	bool all; /* instead of operands */
+	unsigned int given;   /* bits of enum args_option */
+	bool all;	      /* instead of operands */
+	const char *output;   /* file to write; NULL: none */
+	bool affinity;	      /* show which VM is where */
+	const char *topology; /* tree or XML of a host; NULL: none */
+	const char *latency;  /* file with latencies; NULL: none */
+	bool local;	      /* without the daemon */
+	const char *cpus;     /* a cpulist of two CPUs at least; NULL: all */
+	double budget_s;      /* 0: none was given */
+	bool exhaustive;      /* every pair of CPUs */
 	bool help;
 	bool version;
 	const char *command; /* NULL: none was given */
@@ -35,6 +61,9 @@ struct args {
  */
 MUST_CHECK int args_parse(int argc, char **argv, const char *env_run_dir,
 	struct args *out, struct err *e);
+
+/** How the lowest of these options is written: "--all". Static. */
+const char *args_option_name(unsigned int options);
 
 /** The lines about options of the help text. */
 const char *args_help(void);

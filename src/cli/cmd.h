@@ -3,9 +3,6 @@
 #ifndef QMPIN_CLI_CMD_H
 #define QMPIN_CLI_CMD_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
 #include "cli/args.h"
 
 /* What scripts may rely on. */
@@ -25,7 +22,7 @@ struct cmd {
 	const char *name;
 	const char *operands; /* for the help: "[ID]" */
 	int max_operands;
-	bool takes_all; /* --all */
+	unsigned int options; /* bits of enum args_option that it takes */
 	const char *summary;
 	/* Prints its result; errors are printed where they are found. */
 	enum cmd_exit (*run)(const struct args *args);

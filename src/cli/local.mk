@@ -2,14 +2,25 @@ noinst_LIBRARIES += src/libcli.a
 src_libcli_a_SOURCES = \
 	src/cli/args.c src/cli/args.h \
 	src/cli/cmd.c src/cli/cmd.h \
+	src/cli/cmd_heatmap.c src/cli/cmd_heatmap.h \
 	src/cli/cmd_help.c src/cli/cmd_help.h \
+	src/cli/cmd_latency.c src/cli/cmd_latency.h \
+	src/cli/cmd_probe.c src/cli/cmd_probe.h \
 	src/cli/cmd_ps.c src/cli/cmd_ps.h \
 	src/cli/cmd_release.c src/cli/cmd_release.h \
 	src/cli/cmd_status.c src/cli/cmd_status.h \
 	src/cli/cmd_version.c src/cli/cmd_version.h \
+	src/cli/lathost.c src/cli/lathost.h \
+	src/cli/latprint.c src/cli/latprint.h \
 	src/cli/latsource.c src/cli/latsource.h \
+	src/cli/latstats.c src/cli/latstats.h \
 	src/cli/out.c src/cli/out.h \
+	src/cli/outfile.c src/cli/outfile.h \
+	src/cli/probedaemon.c src/cli/probedaemon.h \
+	src/cli/probelocal.c src/cli/probelocal.h \
+	src/cli/progress.c src/cli/progress.h \
 	src/cli/session.c src/cli/session.h \
+	src/cli/stop.c src/cli/stop.h \
 	src/cli/table.c src/cli/table.h \
 	src/cli/vms.c src/cli/vms.h
 src_libcli_a_CPPFLAGS = $(AM_CPPFLAGS) $(SMARTCOLS_CFLAGS) $(JANSSON_CFLAGS)
@@ -24,12 +35,22 @@ CLI_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CF
 UNIT_TESTS += tests/unit/test_cli_args
 tests_unit_test_cli_args_SOURCES = tests/unit/test_cli_args.c
 tests_unit_test_cli_args_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
-tests_unit_test_cli_args_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
+tests_unit_test_cli_args_LDADD = src/libcli.a $(LINK_TOPO) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_cli_text
 tests_unit_test_cli_text_SOURCES = tests/unit/test_cli_text.c
 tests_unit_test_cli_text_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_text_LDADD = src/libcli.a $(LINK_BASE) $(SMARTCOLS_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_latstats
+tests_unit_test_latstats_SOURCES = tests/unit/test_latstats.c tests/unit/layouts.h
+tests_unit_test_latstats_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_latstats_LDADD = src/libcli.a src/libctl.a $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_progress
+tests_unit_test_progress_SOURCES = tests/unit/test_progress.c
+tests_unit_test_progress_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_progress_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 # These run src/qmpin itself.
 CLI_RUN = tests/unit/cli_run.c tests/unit/cli_run.h $(CTL_WORLD)
@@ -45,4 +66,23 @@ tests_unit_test_cli_exit_SOURCES = tests/unit/test_cli_exit.c $(CLI_RUN)
 tests_unit_test_cli_exit_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_exit_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_exit_DEPENDENCIES = src/qmpin$(EXEEXT)
+
+UNIT_TESTS += tests/unit/test_cli_heatmap
+tests_unit_test_cli_heatmap_SOURCES = tests/unit/test_cli_heatmap.c $(CLI_RUN)
+tests_unit_test_cli_heatmap_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_heatmap_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_heatmap_DEPENDENCIES = src/qmpin$(EXEEXT)
+
+UNIT_TESTS += tests/unit/test_cli_latency
+tests_unit_test_cli_latency_SOURCES = tests/unit/test_cli_latency.c $(CLI_RUN)
+tests_unit_test_cli_latency_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_latency_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_latency_DEPENDENCIES = src/qmpin$(EXEEXT)
+
+UNIT_TESTS += tests/unit/test_cli_probe
+tests_unit_test_cli_probe_SOURCES = tests/unit/test_cli_probe.c $(CLI_RUN)
+tests_unit_test_cli_probe_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_probe_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_probe_DEPENDENCIES = src/qmpin$(EXEEXT) src/qmpin-probe$(EXEEXT)
 endif
+EXTRA_DIST += tests/data/latency/two-packages.csv tests/data/latency/two-packages.xml

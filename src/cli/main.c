@@ -33,9 +33,9 @@ dispatch(const struct args *args)
 	else if (args->n_operands > cmd->max_operands)
 		(void)err_set(&e, 0, NULL, 0, "too many arguments: qmpin %s %s",
 			cmd->name, cmd->operands);
-	else if (args->all && !cmd->takes_all)
-		(void)err_set(
-			&e, 0, NULL, 0, "qmpin %s has no option '--all'", cmd->name);
+	else if ((args->given & ~cmd->options) != 0)
+		(void)err_set(&e, 0, NULL, 0, "qmpin %s has no option '%s'", cmd->name,
+			args_option_name(args->given & ~cmd->options));
 	if (!err_is_set(&e))
 		return cmd->run(args);
 	out_error(&e);

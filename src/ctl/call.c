@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/str.h"
 #include "base/xalloc.h"
@@ -64,12 +65,29 @@ ctl_call_peer(const struct ctl_call *call)
 	return &call->peer;
 }
 
-/* Steals @params. Sending may end the connection, which takes itself out of the call.
- */
+/* The message is out (or nobody wants it). Sending may have ended the connection, which
+ * takes itself out of the call. */
+static void
+finish(struct ctl_call *call, bool continues)
+{
+	if (continues)
+		return;
+	if (call->conn != NULL)
+		conn_answered(call->conn);
+	free(call);
+}
+
+static bool
+is_heard(const struct ctl_call *call)
+{
+	return call->conn != NULL && !call->oneway;
+}
+
+/* Steals @params. */
 static void
 answer(struct ctl_call *call, const char *error, json_t *params, bool continues)
 {
-	if (call->conn != NULL && !call->oneway) {
+	if (is_heard(call)) {
 		size_t len;
 		auto_free char *text =
 			varlink_reply_encode(error, params, continues, &len);
@@ -78,11 +96,7 @@ answer(struct ctl_call *call, const char *error, json_t *params, bool continues)
 	} else {
 		json_decref(params);
 	}
-	if (continues)
-		return;
-	if (call->conn != NULL)
-		conn_answered(call->conn);
-	free(call);
+	finish(call, continues);
 }
 
 void
@@ -90,6 +104,19 @@ ctl_reply(struct ctl_call *call, json_t *params, bool continues)
 {
 	assert(call->more || !continues);
 	answer(call, NULL, params, continues);
+}
+
+void
+ctl_reply_text(struct ctl_call *call, const char *params, bool continues)
+{
+	assert(call->more || !continues);
+	if (is_heard(call)) {
+		auto_free char *text = xasprintf("{\"parameters\":%s%s}", params,
+			continues ? ",\"continues\":true" : "");
+
+		conn_send(call->conn, text, strlen(text) + 1);
+	}
+	finish(call, continues);
 }
 
 void

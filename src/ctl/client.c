@@ -28,7 +28,8 @@
 #define DIR_SHOWN 100
 
 struct ctl_client {
-	int fd; /* -1: closed after an error */
+	int fd;	     /* -1: closed after an error */
+	int stop_fd; /* readable: give up; -1: none. Borrowed */
 	unsigned int timeout_ms;
 	struct varlink_framer framer;
 };
@@ -109,10 +110,17 @@ ctl_client_new(const char *run_dir, unsigned int timeout_ms, struct ctl_client *
 		return explain_connect(fd, run_dir, e);
 	c = xcalloc(1, sizeof(*c));
 	c->fd = fd;
+	c->stop_fd = -1;
 	c->timeout_ms = timeout_ms;
 	varlink_framer_init(&c->framer, VARLINK_REPLY_MAX);
 	*out = c;
 	return 0;
+}
+
+void
+ctl_client_stop_on(struct ctl_client *c, int fd)
+{
+	c->stop_fd = fd;
 }
 
 static void
@@ -144,7 +152,10 @@ renew_deadline(struct exchange *x)
 static int
 wait_ready(const struct exchange *x, short events)
 {
-	struct pollfd p = {.fd = x->client->fd, .events = events};
+	struct pollfd p[] = {
+		{.fd = x->client->fd, .events = events},
+		{.fd = x->client->stop_fd, .events = POLLIN}, /* -1 is left out */
+	};
 
 	for (;;) {
 		uint64_t now_us = clock_now_us(clock_system());
@@ -154,7 +165,11 @@ wait_ready(const struct exchange *x, short events)
 			return err_set(x->e, -ETIMEDOUT, NULL, 0,
 				"qmpind did not answer %s within %u ms", x->method,
 				x->client->timeout_ms);
-		n = poll(&p, 1, (int)((x->deadline_us - now_us + 999) / 1000));
+		n = poll(
+			p, ARRAY_LEN(p), (int)((x->deadline_us - now_us + 999) / 1000));
+		if (n > 0 && p[1].revents != 0)
+			return err_set(
+				x->e, -ECANCELED, NULL, 0, "%s cancelled", x->method);
 		if (n > 0)
 			return 0;
 		if (n < 0 && errno != EINTR)

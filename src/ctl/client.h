@@ -25,6 +25,9 @@ struct ctl_client;
 MUST_CHECK int ctl_client_new(const char *run_dir, unsigned int timeout_ms,
 	struct ctl_client **out, struct err *e);
 
+/** Give up waiting, with -ECANCELED, once @fd (borrowed) is readable; -1: no more. */
+void ctl_client_stop_on(struct ctl_client *c, int fd);
+
 /**
  * Call io.qmpin.@method; steals @params (NULL: none).
  *
@@ -33,9 +36,9 @@ MUST_CHECK int ctl_client_new(const char *run_dir, unsigned int timeout_ms,
  *
  * Returns 0, -EREMOTEIO (the daemon answered with an error: @e has its text),
  * -EACCES (io.qmpin.NotPermitted), -ENOENT (io.qmpin.VMNotFound), -EPROTO (not
- * varlink), -ETIMEDOUT, -ECONNRESET (the daemon closed the connection) or another
- * errno. After an errno other than the first three, and after @on_reply has returned
- * false, the connection is closed: the next call returns -ENOTCONN.
+ * varlink), -ETIMEDOUT, -ECANCELED, -ECONNRESET (the daemon closed the connection) or
+ * another errno. After an errno other than the first three, and after @on_reply has
+ * returned false, the connection is closed: the next call returns -ENOTCONN.
  */
 MUST_CHECK int ctl_client_call(struct ctl_client *c, const char *method, json_t *params,
 	bool more, bool (*on_reply)(void *arg, const json_t *reply), void *arg,

@@ -92,6 +92,9 @@ const struct ctl_peer *ctl_call_peer(const struct ctl_call *call);
  * only when the client asked for more. */
 void ctl_reply(struct ctl_call *call, json_t *params, bool continues);
 
+/** As ctl_reply, for large answers that are text already: a JSON object. */
+void ctl_reply_text(struct ctl_call *call, const char *params, bool continues);
+
 /** Answer with io.qmpin.@name or a full org.varlink... name; steals @params. */
 void ctl_error(struct ctl_call *call, const char *name, json_t *params);
 

@@ -14,10 +14,8 @@
 #include "base/xalloc.h"
 #include "ctl/text.h"
 
-/* NULL is null. JSON is UTF-8, thread names are any bytes: what is not UTF-8 is
- * escaped. */
-static json_t *
-text_json(const char *text)
+json_t *
+ctl_text_json(const char *text)
 {
 	json_t *value = text != NULL ? json_string(text) : json_null();
 
@@ -33,7 +31,7 @@ text_json(const char *text)
 static void
 set_text(json_t *obj, const char *key, const char *text)
 {
-	json_object_set_new(obj, key, text_json(text));
+	json_object_set_new(obj, key, ctl_text_json(text));
 }
 
 static void
@@ -123,7 +121,7 @@ ctl_status_json(const struct ctl_status *status)
 	json_t *warnings = json_array();
 
 	for (size_t i = 0; i < status->n_warnings; i++)
-		json_array_append_new(warnings, text_json(status->warnings[i]));
+		json_array_append_new(warnings, ctl_text_json(status->warnings[i]));
 	set_text(obj, "version", status->version);
 	set_uint(obj, "pid", (uint64_t)status->pid);
 	set_uint(obj, "uptime_ms", status->uptime_ms);
@@ -137,6 +135,18 @@ ctl_status_json(const struct ctl_status *status)
 	set_uint(obj, "passes", status->passes);
 	set_uint(obj, "repairs", status->repairs);
 	json_object_set_new(obj, "warnings", warnings);
+	return obj;
+}
+
+json_t *
+ctl_probe_json(const struct ctl_probe *probe)
+{
+	json_t *obj = json_object();
+
+	json_object_set_new(obj, "done", json_boolean(probe->done));
+	set_uint(obj, "pairs", probe->pairs);
+	set_uint(obj, "pairs_total", probe->pairs_total);
+	set_text(obj, "text", probe->text != NULL ? probe->text : "");
 	return obj;
 }
 

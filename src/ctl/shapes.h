@@ -64,9 +64,22 @@ struct ctl_status {
 	size_t n_warnings;
 };
 
+/* A reply of Probe. */
+struct ctl_probe {
+	bool done; /* the last one */
+	uint64_t pairs;
+	uint64_t pairs_total;
+	const char *text; /* what is being done, or what came of it */
+};
+
 /** New references. */
+json_t *ctl_probe_json(const struct ctl_probe *probe);
 json_t *ctl_vm_json(const struct ctl_vm *vm);
 json_t *ctl_status_json(const struct ctl_status *status);
+
+/** Text of any bytes (thread names, files' names): NULL is null, what is not UTF-8 is
+ * escaped, since JSON is UTF-8. New reference. */
+json_t *ctl_text_json(const char *text);
 
 /** The interface description that is served, io.qmpin.varlink itself; static. */
 const char *ctl_interface_text(void);

@@ -5,6 +5,7 @@
 #include "ctl/varlink.h"
 
 #include <errno.h>
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,8 @@
 
 /* Nesting and separators: requests are flat lists, replies rows of small objects. */
 static const struct json_caps request_caps = {VARLINK_REQUEST_MAX, 16, 8192};
-static const struct json_caps reply_caps = {VARLINK_REPLY_MAX, 16, 1u << 20};
+static const struct json_caps reply_caps = {
+	VARLINK_REPLY_MAX, 16, VARLINK_REPLY_VALUES_MAX};
 
 void
 varlink_framer_init(struct varlink_framer *f, size_t max)
@@ -165,12 +167,14 @@ varlink_reply_fini(struct varlink_reply *reply)
 	*reply = (struct varlink_reply){0};
 }
 
-/* Steals @message. jansson fails only without memory, as all our objects hold valid
- * UTF-8 and finite numbers: it refuses others when they are made. */
+/* Steals @message. With DBL_DIG digits a latency of 12.3 is written as it is, and not
+ * as 12.300000000000001: a matrix of 1024 CPUs takes 6 MB instead of 17. jansson fails
+ * only without memory, as all our objects hold valid UTF-8 and finite numbers: it
+ * refuses others when they are made. */
 static char *
 encode(json_t *message, size_t *len)
 {
-	char *text = json_dumps(message, JSON_COMPACT);
+	char *text = json_dumps(message, JSON_COMPACT | JSON_REAL_PRECISION(DBL_DIG));
 
 	json_decref(message);
 	if (text == NULL)

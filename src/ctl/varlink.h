@@ -21,8 +21,10 @@
  * of a large host as `ids` fits. */
 #define VARLINK_REQUEST_MAX (64u * 1024u)
 
-/* Longest reply the client reads: one VM with 10 000 threads is about 1.2 MB. */
-#define VARLINK_REPLY_MAX (16u * 1024u * 1024u)
+/* Longest reply the client reads, and the most values in it: the latencies of 2048 CPUs
+ * (CPUSET_CAP) are four million numbers of about seven bytes. */
+#define VARLINK_REPLY_MAX (40u * 1024u * 1024u)
+#define VARLINK_REPLY_VALUES_MAX ((size_t)2048 * 2048 + (1u << 18))
 
 /* Collects bytes and gives out messages. */
 struct varlink_framer {

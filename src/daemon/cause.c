@@ -28,6 +28,7 @@ static const struct {
 	[CAUSE_RETRY] = {"retry", true, false},
 	[CAUSE_ADOPTION] = {"adoption", false, false},
 	[CAUSE_RELOAD] = {"reload", false, false},
+	[CAUSE_MEASURED] = {"latencies measured", false, false},
 	[CAUSE_HOST] = {"host CPUs", false, false},
 	[CAUSE_NEIGHBOUR] = {"neighbours", false, false},
 	[CAUSE_USED] = {"monitor used", true, false},

@@ -22,7 +22,7 @@ static const struct {
 	{"run-dir", "DIR", offsetof(struct cmdline, run_dir),
 		"control sockets and records (/run/qmpin)"},
 	{"state-dir", "DIR", offsetof(struct cmdline, state_dir),
-		"reserved for measured latencies (/var/lib/qmpin)"},
+		"measured latencies are kept here (/var/lib/qmpin)"},
 	{"root", "DIR", offsetof(struct cmdline, root),
 		"read /sys, /proc and /etc below DIR; implies --dry-run"},
 	{"topology", "PATH", offsetof(struct cmdline, topology),

@@ -15,6 +15,8 @@
 #include "ctl/server.h"
 #include "ctl/shapes.h"
 #include "daemon/engine.h"
+#include "daemon/probecalls.h"
+#include "daemon/probing.h"
 #include "daemon/release.h"
 #include "daemon/sharing.h"
 #include "place/mode.h"
@@ -45,12 +47,15 @@ static char **
 list_warnings(const struct engine *e, size_t *n)
 {
 	size_t n_config = e->config.n_warnings;
-	char **list = xcalloc(n_config + 1 + SHARING_WARNINGS_MAX, sizeof(*list));
+	char **list = xcalloc(n_config + 2 + SHARING_WARNINGS_MAX, sizeof(*list));
+	char *probing = e->probing != NULL ? probing_warning(e->probing) : NULL;
 
 	*n = 0;
 	if (e->bad_reload[0] != '\0')
 		list[(*n)++] = xstrdup(e->bad_reload);
 	*n += sharing_warnings(e, &list[*n]);
+	if (probing != NULL)
+		list[(*n)++] = probing;
 	for (size_t i = 0; i < n_config; i++)
 		list[(*n)++] = xstrdup(e->config.warnings[i]);
 	return list;
@@ -78,7 +83,7 @@ on_call_status(void *owner, struct ctl_call *call, const json_t *params)
 		.managed = count_managed(e),
 		.threads = count_threads(e),
 		.dry_run = e->dry_run,
-		.latency = "model",
+		.latency = e->probing != NULL ? probing_state(e->probing) : "model",
 		.last_pass_ms = (double)e->stats.last_pass_us / 1000.0,
 		.passes = e->stats.passes,
 		.repairs = e->stats.repairs,
@@ -264,8 +269,10 @@ on_call_list(void *owner, struct ctl_call *call, const json_t *params)
 }
 
 static const struct ctl_method methods[] = {
+	{"GetLatency", false, probecalls_on_latency},
 	{"GetStatus", false, on_call_status},
 	{"ListVMs", false, on_call_list},
+	{"Probe", true, probecalls_on_probe},
 	{"Release", true, release_on_call},
 };
 

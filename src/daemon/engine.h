@@ -22,6 +22,8 @@
 
 struct event;
 struct event_base;
+struct probecall;
+struct probing;
 struct release;
 
 struct engine_stats {
@@ -64,6 +66,8 @@ struct engine {
 	struct engine_stats stats;
 	struct release *releases; /* calls that wait, see daemon/release.h */
 	unsigned int release_ms;
+	struct probing *probing; /* borrowed; NULL: none */
+	struct probecall *probecalls; /* calls that wait, see daemon/probecalls.h */
 	char bad_reload[512]; /* why the files on disk are not in force; "": they are */
 	uint64_t start_us;
 };

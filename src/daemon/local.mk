@@ -11,9 +11,14 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/engine.c src/daemon/engine.h \
 	src/daemon/hostmodel.c src/daemon/hostmodel.h \
 	src/daemon/hostwatch.c src/daemon/hostwatch.h \
+	src/daemon/knowledge.c src/daemon/knowledge.h \
 	src/daemon/leftovers.c src/daemon/leftovers.h \
 	src/daemon/pass.c src/daemon/pass.h \
 	src/daemon/planning.c src/daemon/planning.h \
+	src/daemon/probecalls.c src/daemon/probecalls.h \
+	src/daemon/probelog.c src/daemon/probelog.h \
+	src/daemon/proberun.c src/daemon/proberun.h \
+	src/daemon/probing.c src/daemon/probing.h \
 	src/daemon/release.c src/daemon/release.h \
 	src/daemon/report.c src/daemon/report.h \
 	src/daemon/service.c src/daemon/service.h \
@@ -98,6 +103,7 @@ UNIT_TESTS += \
 	tests/unit/test_engine_budgets \
 	tests/unit/test_engine_restart \
 	tests/unit/test_leftovers \
+	tests/unit/test_probing \
 	tests/unit/test_report \
 	tests/unit/test_threadwatch
 tests_unit_test_control_SOURCES = tests/unit/test_control.c $(daemon_stage) $(CTL_WORLD)
@@ -116,6 +122,12 @@ tests_unit_test_leftovers_SOURCES = tests/unit/test_leftovers.c \
 	tests/unit/procs.c tests/unit/procs.h
 tests_unit_test_leftovers_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_leftovers_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_probing_SOURCES = tests/unit/test_probing.c \
+	tests/unit/hosts.c tests/unit/hosts.h \
+	tests/unit/logcatch.c tests/unit/logcatch.h \
+	tests/unit/procs.c tests/unit/procs.h
+tests_unit_test_probing_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_probing_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_threadwatch_SOURCES = tests/unit/test_threadwatch.c $(daemon_stage)
 tests_unit_test_threadwatch_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_threadwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

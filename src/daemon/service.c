@@ -28,6 +28,7 @@
 #include "daemon/hostwatch.h"
 #include "daemon/leftovers.h"
 #include "daemon/notify.h"
+#include "daemon/probing.h"
 #include "daemon/watch.h"
 #include "qmp/backlog.h"
 #include "qmp/guard.h"
@@ -43,6 +44,7 @@ struct service {
 	struct guard *guard;
 	struct backlog *backlog; /* NULL: the kernel does not tell */
 	struct engine *engine;
+	struct probing *probing;
 	struct watch *watch;
 	struct event *finish; /* the end is near; NULL: not yet */
 	uint64_t finish_us;   /* at the latest */
@@ -147,7 +149,9 @@ on_signal_reload(evutil_socket_t sig, short what, void *arg)
 		refuse_reload(s, &why);
 	} else {
 		log_set_level(config.log_level);
+		probing_equip(s->probing, &host);
 		engine_reload(s->engine, &config, &host);
+		probing_again(s->probing);
 		log_info("reloaded");
 	}
 	tell_status(s, true);
@@ -242,7 +246,9 @@ look_at_host(struct service *s, bool heard)
 	}
 	log_notice("the host's CPUs have changed: %u are online, on %u nodes",
 		host.topo->n_pus, host.topo->n_nodes);
+	probing_equip(s->probing, &host);
 	engine_replace_host(s->engine, &host);
+	probing_host_changed(s->probing);
 }
 
 static void
@@ -340,6 +346,17 @@ share_monitors(struct service *s)
 		log_err(&why);
 }
 
+/* With another host's topology nothing is measured: it would be this one's. */
+static void
+measure_latencies(struct service *s)
+{
+	struct probing_options o = {.engine = s->engine,
+		.state_dir = s->cmdline->state_dir,
+		.foreign = s->cmdline->root != NULL || s->cmdline->topology != NULL};
+
+	s->engine->probing = s->probing = probing_new(&o);
+}
+
 /* The first question may make the kernel load a module: not before we are ready. */
 static void
 open_backlog(struct service *s)
@@ -381,6 +398,7 @@ start(struct service *s, struct settings *config, struct err *e)
 	if (r < 0)
 		return r; /* or another daemon runs: nothing of its own is touched */
 	share_monitors(s);
+	measure_latencies(s);
 	add_signal(s, 0, SIGHUP, on_signal_reload);
 	add_signal(s, 1, SIGTERM, on_signal_end);
 	add_signal(s, 2, SIGINT, on_signal_end);
@@ -394,6 +412,7 @@ static void
 tear_down(struct service *s)
 {
 	watch_free(s->watch);
+	probing_free(s->probing); /* as engine_free */
 	hostwatch_free(s->hostwatch);
 	engine_free(s->engine); /* answers the calls that wait */
 	ctl_server_free(s->control);
@@ -452,6 +471,7 @@ service_run(const struct cmdline *c)
 	say_hello(&s);
 	tell_status(&s, true);
 	open_backlog(&s);
+	probing_start(s.probing); /* before any VM is placed by what is known less */
 	if (!c->dry_run)
 		(void)leftovers_sweep(s.procfd, s.run_dirfd);
 	watch_start(s.watch);

@@ -19,6 +19,7 @@
 
 enum settings_adopt { SETTINGS_ADOPT_GRADUAL, SETTINGS_ADOPT_NOW };
 enum settings_select { SETTINGS_SELECT_ALL, SETTINGS_SELECT_TAGGED };
+enum settings_probe { SETTINGS_PROBE_YES, SETTINGS_PROBE_NO };
 
 /* Group names of shadow-utils have at most 32 characters. */
 #define SETTINGS_GROUP_MAX 33u
@@ -61,6 +62,9 @@ struct settings {
 	unsigned int settle_ms;
 	unsigned int audit_interval_ms;
 	unsigned int guard_ms;
+	enum settings_probe probe;
+	unsigned int probe_burst_s;
+	unsigned int probe_cpus_pct;
 	char control_group[SETTINGS_GROUP_MAX];
 	int log_level; /* syslog priority */
 	size_t n_vms;

@@ -20,6 +20,59 @@ common_mask(const struct world *w, const struct world_vm *vm, struct cpuset *cut
 	return !cpuset_empty(cut);
 }
 
+/* The @i-th group of a kind that placements are made of, or NULL. */
+static const struct cpuset *
+group_of(const struct world *w, unsigned int kind, unsigned int i)
+{
+	const struct topo *topo = w->in->topo;
+	const struct tree *t = w->tree;
+
+	switch (kind) {
+	case 0:
+		return i < topo->n_l3 ? &topo->l3[i].cpus : NULL;
+	case 1:
+		return i < topo->n_nodes ? &topo->nodes[i].cpus : NULL;
+	default: /* leaves come first */
+		return i < t->n && t->nodes[i].parts[0] < 0 ? &t->nodes[i].cpus : NULL;
+	}
+}
+
+/* @cpus are some groups of a kind, each whole as far as it may be used. */
+static bool
+is_whole(const struct world *w, unsigned int kind, const struct cpuset *allowed,
+	const struct cpuset *cpus)
+{
+	struct cpuset covered = CPUSET_NONE;
+	const struct cpuset *group;
+
+	for (unsigned int i = 0; (group = group_of(w, kind, i)) != NULL; i++) {
+		struct cpuset part = cpuset_and(group, allowed);
+
+		if (!cpuset_overlap(&part, cpus))
+			continue;
+		if (!cpuset_within(&part, cpus))
+			return false;
+		covered = cpuset_or(&covered, &part);
+	}
+	return cpuset_within(cpus, &covered);
+}
+
+/*
+ * CPUs that are no node of this tree but may have been one of another: what is near
+ * what is known better by now, or less well. That alone moves nobody. A group of which
+ * CPUs were offline is not whole, and is no such case.
+ */
+static bool
+stays_apart(const struct world *w, const struct world_vm *vm, const struct cpuset *cpus)
+{
+	const struct cpuset *allowed = &w->classes[vm->cls].allowed;
+
+	if (cpuset_count(cpus) < vm->in->n_vcpus)
+		return false;
+	return is_whole(w, 0, allowed, cpus) || is_whole(w, 1, allowed, cpus) ||
+	       is_whole(w, 2, allowed, cpus);
+}
+
 bool
 adopt_float(struct world *w, struct world_vm *vm)
 {
@@ -32,6 +85,11 @@ adopt_float(struct world *w, struct world_vm *vm)
 	node = tree_around(w->tree, w->in->topo, &cut);
 	room = world_room(w, vm, node);
 	vm->cause = WORLD_KEPT;
+	if (cpuset_count(&cut) != room && stays_apart(w, vm, &cut)) {
+		vm->apart = true;
+		vm->cls = world_class_of(w, &cut); /* as if that were its limit */
+		room = cpuset_count(&cut);
+	}
 	if (cpuset_count(&cut) != room) {
 		/* most of a domain: the rest was offline. Less: never a domain of ours
 		 */

@@ -288,7 +288,7 @@ write_result(const struct world *w, struct world_vm *vm)
 					? cpuset_of(topo->pus[vm->pins[v]].cpu)
 					: all;
 	out->domain = all;
-	out->tier = w->tree->nodes[node].tier;
+	out->tier = vm->apart ? TOPO_NONE : w->tree->nodes[node].tier;
 	out->emulator = emulator_mask(w, vm, node, &all);
 	out->apply = vm->in->mode != PLACE_OBSERVE;
 	out->verdict = PLAN_PLACE;

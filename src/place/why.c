@@ -196,7 +196,7 @@ say_limits(const struct world *w, const struct world_vm *vm, unsigned int node)
 
 	if (vm->in->n_vcpus > all)
 		append(why, ", its limit has no more");
-	else if (world_room(w, vm, node) < w->tree->nodes[node].n_cpus)
+	else if (!vm->apart && world_room(w, vm, node) < w->tree->nodes[node].n_cpus)
 		append(why, ", cut by its limit");
 	if (stacked > 0)
 		append(why, ", %u of them share%s a CPU with another vCPU", stacked,
@@ -212,8 +212,9 @@ why_planned(const struct world *w, struct world_vm *vm, unsigned int node)
 	unsigned int cpus = cpuset_count(&vm->out->domain);
 	unsigned int vcpus = vm->in->n_vcpus;
 
-	(void)why_domain(
-		w->in->topo, &w->tree->nodes[node].whole, domain, sizeof(domain));
+	(void)why_domain(w->in->topo,
+		vm->apart ? &vm->out->domain : &w->tree->nodes[node].whole, domain,
+		sizeof(domain));
 	(void)snprintf(vm->out->why, PLAN_WHY_MAX, "%s: %u CPU%s for %u vCPU%s", domain,
 		cpus, cpus == 1 ? "" : "s", vcpus, vcpus == 1 ? "" : "s");
 	say_cause(w, vm, node);

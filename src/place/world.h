@@ -48,8 +48,10 @@ struct world_vm {
 	unsigned int cls;
 	unsigned int n_allowed; /* CPUs it may use: usable and inside its limit */
 	int node;		/* float: where it is; -1: nowhere yet */
-	int first;	    /* float: where it was put first in this run, -1: nowhere */
-	int *pins;	    /* pin: index into topo->pus of each vCPU, -1: none yet */
+	bool apart; /* float: its CPUs were a node of an earlier tree; it stays on them
+		     */
+	int first;  /* float: where it was put first in this run, -1: nowhere */
+	int *pins;  /* pin: index into topo->pus of each vCPU, -1: none yet */
 	double demand;	    /* CPUs wanted when busy */
 	double load_before; /* on its domain, when it came */
 	double heat;	    /* float: demand that cannot run where it is (repair) */

@@ -6,13 +6,10 @@ src_libprobe_a_SOURCES = \
 	src/probe/crew.c src/probe/crew.h \
 	src/probe/estimate.c src/probe/estimate.h \
 	src/probe/grip.c src/probe/grip.h \
+	src/probe/latcsv.c src/probe/latcsv.h \
 	src/probe/belief.c src/probe/belief.h \
 	src/probe/blocks.c src/probe/blocks.h \
-	src/probe/cache.c src/probe/cache.h \
-	src/probe/cachefile.c src/probe/cachefile.h \
-	src/probe/child.c src/probe/child.h \
 	src/probe/infer.c src/probe/infer.h \
-	src/probe/latcsv.c src/probe/latcsv.h \
 	src/probe/latfile.c src/probe/latfile.h \
 	src/probe/latjson.c src/probe/latjson.h \
 	src/probe/lattable.c src/probe/lattable.h \
@@ -41,9 +38,13 @@ PROBE_SIM_HOST = tests/unit/probe_sim.c tests/unit/probe_sim.h tests/unit/layout
 
 if HAVE_CMOCKA
 UNIT_TESTS += \
+	tests/unit/test_blocks \
 	tests/unit/test_pace \
 	tests/unit/test_probe_sim \
 	tests/unit/test_schedule
+tests_unit_test_blocks_SOURCES = tests/unit/test_blocks.c tests/unit/layouts.h
+tests_unit_test_blocks_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_blocks_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_pace_SOURCES = tests/unit/test_pace.c
 tests_unit_test_pace_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_pace_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
@@ -55,17 +56,6 @@ tests_unit_test_schedule_SOURCES = tests/unit/test_schedule.c tests/unit/layouts
 tests_unit_test_schedule_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_schedule_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 endif
-
-check_PROGRAMS += tests/bench/bench_probe_sim
-tests_bench_bench_probe_sim_SOURCES = tests/bench/bench_probe_sim.c $(PROBE_SIM_HOST)
-tests_bench_bench_probe_sim_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
-tests_bench_bench_probe_sim_LDADD = $(LINK_PROBE)
-
-# PROBE_SIM="VISIT_US SEED PART-OF-NAME"
-bench-probe-sim: tests/bench/bench_probe_sim
-	@$(AM_TESTS_ENVIRONMENT) tests/bench/bench_probe_sim $(PROBE_SIM)
-
-.PHONY: bench-probe-sim
 
 if HAVE_CMOCKA
 UNIT_TESTS += \
@@ -127,16 +117,34 @@ tests_fuzz_fuzz_wire_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
 tests_fuzz_fuzz_wire_LDADD = $(LINK_PROBE)
 EXTRA_DIST += tests/fuzz/corpus/wire
 
+check_PROGRAMS += tests/tools/probe_pair
+tests_tools_probe_pair_SOURCES = tests/tools/probe_pair.c
+tests_tools_probe_pair_LDADD = $(LINK_PROBE)
+
 # A benchmark, built by "make check" so that it keeps compiling, run by hand.
 check_PROGRAMS += tests/bench/bench_probe
 tests_bench_bench_probe_SOURCES = tests/bench/bench_probe.c
 tests_bench_bench_probe_LDADD = $(LINK_PROBE)
 
-check_PROGRAMS += tests/tools/probe_pair
-tests_tools_probe_pair_SOURCES = tests/tools/probe_pair.c
-tests_tools_probe_pair_LDADD = $(LINK_PROBE)
-
 bench-probe: tests/bench/bench_probe
 	tests/bench/bench_probe
 
 .PHONY: bench-probe
+FUZZERS += tests/fuzz/fuzz_cache tests/fuzz/fuzz_latfile
+tests_fuzz_fuzz_cache_SOURCES = tests/fuzz/fuzz_cache.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_cache_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_cache_LDADD = $(LINK_PROBE)
+tests_fuzz_fuzz_latfile_SOURCES = tests/fuzz/fuzz_latfile.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_latfile_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_latfile_LDADD = $(LINK_PROBE)
+EXTRA_DIST += tests/fuzz/corpus/cache tests/fuzz/corpus/latfile
+check_PROGRAMS += tests/bench/bench_probe_sim
+tests_bench_bench_probe_sim_SOURCES = tests/bench/bench_probe_sim.c $(PROBE_SIM_HOST)
+tests_bench_bench_probe_sim_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
+tests_bench_bench_probe_sim_LDADD = $(LINK_PROBE)
+
+# PROBE_SIM="VISIT_US SEED PART-OF-NAME"
+bench-probe-sim: tests/bench/bench_probe_sim
+	@$(AM_TESTS_ENVIRONMENT) tests/bench/bench_probe_sim $(PROBE_SIM)
+
+.PHONY: bench-probe-sim

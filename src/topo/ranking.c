@@ -8,168 +8,35 @@
 #include "topo/ranking.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "topo/agreement.h"
+#include "topo/cluster.h"
+#include "topo/levels.h"
+#include "topo/spread.h"
 
-/* The groups that may become tiers, from the ones that are usually small to the large.
+/* The share of the members whose blocks the host's own tree knows that makes a
+ * partition no news. */
+#define NEWS_MAX 0.8f
+
+/* Clusters are looked for where at least this share of the pairs is known. */
+#define DENSE_MIN 0.4f
+
+/* From the twentieth part of the values to the last but that: less than this is flat.
  */
-static const char *const level_names[] = {"core", "l2", "l3", "node", "package"};
+#define FLAT_RATIO 1.2f
 
-#define N_LEVELS ARRAY_LEN(level_names)
+/* The clearest tier is at least as clear as this. */
+#define CLEAR_MIN 0.5f
 
-struct level {
-	unsigned int which; /* index into level_names */
-	unsigned int n_groups;
-	unsigned int n_members; /* PUs that are in one */
-};
+/* A cluster that the tree does not know is at least as clear as this. */
+#define CLUSTER_MIN 0.25f
 
-/* A partition of the PUs. @head: for each PU the lowest one of its block. */
-struct partition {
-	const char *name;
-	unsigned int n_blocks;
-	unsigned int *head;
-};
-
-/* From single PUs to the whole host; a host has at most one for each level between. */
-struct partitions {
-	unsigned int n;
-	struct partition at[N_LEVELS + 2];
-};
-
-static int
-group_of(const struct topo_pu *pu, unsigned int which)
-{
-	const int groups[N_LEVELS] = {pu->core, pu->l2, pu->l3, pu->node, pu->package};
-
-	return groups[which];
-}
-
-/* Smaller groups first; the usual order where they are of one size. */
-static int
-by_size(const void *a, const void *b)
-{
-	const struct level *x = a;
-	const struct level *y = b;
-	unsigned int size_x = x->n_members * y->n_groups;
-	unsigned int size_y = y->n_members * x->n_groups;
-
-	if (size_x != size_y)
-		return size_x < size_y ? -1 : 1;
-	return x->which < y->which ? -1 : x->which > y->which;
-}
-
-/* The levels this host has, in the order in which they are joined. Returns how many. */
-static unsigned int
-find_levels(const struct topo *t, struct level *levels)
-{
-	unsigned int n = 0;
-
-	for (unsigned int which = 0; which < N_LEVELS; which++) {
-		struct level v = {.which = which};
-		struct cpuset seen = CPUSET_NONE; /* indices of groups, not CPUs */
-
-		for (unsigned int i = 0; i < t->n_pus; i++) {
-			int group = group_of(&t->pus[i], which);
-
-			if (group == TOPO_NONE)
-				continue;
-			cpuset_add(&seen, (unsigned int)group);
-			v.n_members++;
-		}
-		v.n_groups = cpuset_count(&seen);
-		if (v.n_groups > 0)
-			levels[n++] = v;
-	}
-	qsort(levels, n, sizeof(*levels), by_size);
-	return n;
-}
-
-static unsigned int
-find_head(unsigned int *head, unsigned int i)
-{
-	while (head[i] != i) {
-		head[i] = head[head[i]];
-		i = head[i];
-	}
-	return i;
-}
-
-static void
-join(unsigned int *head, unsigned int a, unsigned int b)
-{
-	a = find_head(head, a);
-	b = find_head(head, b);
-	if (a < b)
-		head[b] = a;
-	else
-		head[a] = b;
-}
-
-/* Make @p, a copy of the partition before, coarser by the groups of @level. */
-static void
-join_level(struct partition *p, const struct topo *t, const struct level *level)
-{
-	auto_free unsigned int *first = xcalloc(CPUSET_CAP, sizeof(*first));
-	struct cpuset seen = CPUSET_NONE;
-
-	p->name = level_names[level->which];
-	for (unsigned int i = 0; i < t->n_pus; i++) {
-		int group = group_of(&t->pus[i], level->which);
-
-		if (group == TOPO_NONE)
-			continue;
-		if (cpuset_has(&seen, (unsigned int)group)) {
-			join(p->head, first[group], i);
-		} else {
-			cpuset_add(&seen, (unsigned int)group);
-			first[group] = i;
-		}
-	}
-	p->n_blocks = 0;
-	for (unsigned int i = 0; i < t->n_pus; i++) {
-		p->head[i] = find_head(p->head, i);
-		p->n_blocks += p->head[i] == i ? 1 : 0;
-	}
-}
-
-static struct partition *
-push_copy(struct partitions *ps, const struct topo *t)
-{
-	struct partition *p = &ps->at[ps->n];
-
-	p->head = xcalloc(t->n_pus, sizeof(*p->head));
-	if (ps->n > 0)
-		memcpy(p->head, ps->at[ps->n - 1].head, t->n_pus * sizeof(*p->head));
-	ps->n++;
-	return p;
-}
-
-/* The single PUs, each level that adds something, the whole host. */
-static void
-find_partitions(struct partitions *ps, const struct topo *t)
-{
-	struct level levels[N_LEVELS];
-	unsigned int n = find_levels(t, levels);
-	struct partition *p = push_copy(ps, t);
-
-	p->n_blocks = t->n_pus;
-	for (unsigned int i = 0; i < t->n_pus; i++)
-		p->head[i] = i;
-	for (unsigned int i = 0; i < n; i++) {
-		p = push_copy(ps, t);
-		join_level(p, t, &levels[i]);
-		if (p->n_blocks > 1 && p->n_blocks < p[-1].n_blocks)
-			continue;
-		free(p->head);
-		ps->n--;
-	}
-	p = push_copy(ps, t);
-	p->name = "host";
-	p->n_blocks = 1;
-	memset(p->head, 0, t->n_pus * sizeof(*p->head));
-}
+/* Two latencies are never measured to repeat better than this (logarithm). */
+#define SPREAD_MIN 0.02f
 
 static void
 swap(float *a, float *b)
@@ -236,7 +103,7 @@ static void
 add_tier(struct ranking *r, const struct partition *p, const struct topo *t)
 {
 	struct tier *tier = &r->tiers[r->n_tiers];
-	int *domain_of = &r->domain_of[r->n_tiers * CPUSET_CAP];
+	int *domain_of = &r->domain_of[(size_t)r->n_tiers * CPUSET_CAP];
 
 	tier->name = p->name;
 	tier->confidence = 1.0f;
@@ -272,28 +139,371 @@ finish_domains(struct ranking *r, const struct topo *t)
 	}
 }
 
-struct ranking *
-ranking_from_topo(const struct topo *t, const struct lat_view *lat)
+/* Tiers of a chain from single PUs to the host. */
+static struct ranking *
+build(const struct topo *t, const struct levels *chain, const struct lat_view *lat)
 {
 	struct ranking *r = xcalloc(1, sizeof(*r));
-	struct partitions ps = {0};
 	unsigned int n_domains = 0;
 
 	assert(lat->n == t->n_pus);
-	find_partitions(&ps, t);
-	for (unsigned int k = 1; k < ps.n; k++)
-		n_domains += ps.at[k].n_blocks;
-	r->tiers = xcalloc(ps.n - 1, sizeof(*r->tiers));
+	for (unsigned int k = 1; k < chain->n; k++)
+		n_domains += chain->at[k].n_blocks;
+	r->tiers = xcalloc(chain->n - 1, sizeof(*r->tiers));
 	r->domains = xcalloc(n_domains, sizeof(*r->domains));
-	r->domain_of = xcalloc((size_t)(ps.n - 1) * CPUSET_CAP, sizeof(*r->domain_of));
-	for (unsigned int k = 1; k < ps.n; k++) {
-		add_tier(r, &ps.at[k], t);
-		r->tiers[k - 1].latency_ns = new_pairs_median(&ps.at[k], lat);
+	r->domain_of =
+		xcalloc((size_t)(chain->n - 1) * CPUSET_CAP, sizeof(*r->domain_of));
+	for (unsigned int k = 1; k < chain->n; k++) {
+		add_tier(r, &chain->at[k], t);
+		r->tiers[k - 1].latency_ns = new_pairs_median(&chain->at[k], lat);
 	}
 	finish_domains(r, t);
-	for (unsigned int k = 0; k < ps.n; k++)
-		free(ps.at[k].head);
 	return r;
+}
+
+struct ranking *
+ranking_from_topo(const struct topo *t, const struct lat_view *lat)
+{
+	struct levels own = levels_of_topo(t);
+	struct levels chain = levels_nest(&own, t->n_pus);
+	struct ranking *r = build(t, &chain, lat);
+
+	r->why = "not measured";
+	levels_fini(&own);
+	levels_fini(&chain);
+	return r;
+}
+
+/* A measured host while its ranking is made. */
+struct findings {
+	struct lat_view measured; /* of the host's PUs, 0: not known */
+	float *ns;		  /* what it looks at */
+	float *confidence;	  /* of each PU pair, 0..1 */
+	struct spread all;
+	unsigned int n_pairs;
+	unsigned int n_known_pus;
+	struct levels own;   /* groups as the host has them */
+	struct levels chain; /* and nested */
+	struct cluster clusters;
+	unsigned int n_levels;
+	struct ranking_level levels[RANKING_LEVELS_MAX]; /* of chain.at[1] and on */
+	unsigned int n_new; /* clusters that the tree does not know */
+};
+
+/* Values that were measured; what was inferred from others proves nothing. */
+static void
+read_matrix(struct findings *f, const struct topo *t, const struct matrix *m)
+{
+	size_t n = t->n_pus;
+	auto_free bool *known = xcalloc(n, sizeof(*known));
+
+	f->ns = xcalloc(n * n, sizeof(*f->ns));
+	f->confidence = xcalloc(n * n, sizeof(*f->confidence));
+	f->measured = (struct lat_view){f->ns, t->n_pus};
+	for (unsigned int a = 0; a < n; a++) {
+		int row = matrix_index(m, t->pus[a].cpu);
+
+		for (unsigned int b = 0; b < a && row >= 0; b++) {
+			int column = matrix_index(m, t->pus[b].cpu);
+			const struct matrix_cell *c;
+
+			if (column < 0)
+				continue;
+			c = matrix_at(m, (unsigned int)row, (unsigned int)column);
+			if (c->visits == 0 || !(c->ns > 0))
+				continue;
+			f->ns[a * n + b] = f->ns[b * n + a] = c->ns;
+			f->confidence[a * n + b] = (float)c->confidence_pct / 100;
+			spread_add(&f->all, c->ns);
+			known[a] = known[b] = true;
+		}
+	}
+	for (unsigned int i = 0; i < n; i++)
+		f->n_known_pus += known[i] ? 1 : 0;
+}
+
+static void
+check_levels(struct findings *f)
+{
+	f->n_levels = 0;
+	for (unsigned int k = 1; k + 1 < f->chain.n; k++)
+		f->levels[f->n_levels++] =
+			agreement_check(&f->measured, &f->chain, k, &f->clusters);
+}
+
+/* Clusters of the PUs or, where few pairs are known, of the smallest groups between
+ * which most are, unless these are denied. */
+static void
+find_clusters(struct findings *f)
+{
+	for (unsigned int k = 0; k + 1 < f->chain.n; k++) {
+		if (k > 0 && f->levels[k - 1].verdict == RANKING_DENIED)
+			continue;
+		f->clusters = cluster_find_between(&f->measured, &f->chain.at[k]);
+		if (f->clusters.known >= DENSE_MIN)
+			return;
+		cluster_fini(&f->clusters);
+	}
+}
+
+static bool
+same_blocks(const struct partition *p, const struct partition *q)
+{
+	return p->n_blocks == q->n_blocks && partition_within(p, q);
+}
+
+/* What is denied goes, also under another name. */
+static void
+drop_denied(struct findings *f)
+{
+	for (unsigned int k = 0; k < f->n_levels; k++) {
+		const struct partition *denied = &f->chain.at[k + 1];
+
+		if (f->levels[k].verdict != RANKING_DENIED)
+			continue;
+		for (unsigned int i = f->own.n; i-- > 0;) {
+			if (f->own.at[i].name == denied->name ||
+				same_blocks(&f->own.at[i], denied))
+				levels_remove(&f->own, i);
+		}
+	}
+}
+
+/* Most members are in blocks that the tree knows. */
+static bool
+is_known(const struct findings *f, const struct partition *p)
+{
+	auto_free bool *same = xcalloc(p->n, sizeof(*same));
+	unsigned int n = 0;
+
+	for (unsigned int k = 0; k < f->chain.n; k++) {
+		bool denied = k > 0 && k <= f->n_levels &&
+			      f->levels[k - 1].verdict == RANKING_DENIED;
+
+		if (!denied)
+			partition_mark_same(p, &f->chain.at[k], same);
+	}
+	for (unsigned int i = 0; i < p->n; i++)
+		n += same[i] ? 1 : 0;
+	return (float)n >= NEWS_MAX * (float)p->n;
+}
+
+static void
+add_clusters(struct findings *f)
+{
+	for (unsigned int k = 0; k < f->clusters.n_tiers; k++) {
+		struct partition p;
+
+		if (is_known(f, &f->clusters.tiers[k].blocks))
+			continue;
+		p = partition_copy(&f->clusters.tiers[k].blocks);
+		p.name = "cluster";
+		p.tag = k + 1;
+		levels_insert(&f->own, p);
+		f->n_new++;
+	}
+}
+
+/* Latencies of a class of pairs, with the sum of their logarithms. */
+struct pairs {
+	struct spread ns;
+	double log_sum;
+};
+
+/* Half of what lies between the tenth parts at both ends, in logarithms. */
+static float
+half_spread(const struct pairs *p)
+{
+	return logf(spread_quantile(&p->ns, 0.9f) / spread_quantile(&p->ns, 0.1f)) / 2 +
+	       SPREAD_MIN;
+}
+
+/*
+ * How clear a tier is: the distance of its pairs from those of the next tier in units
+ * of how far both spread, as the part of 1 that an exponential leaves; times the mean
+ * confidence of all these pairs.
+ */
+static float
+clearness(const struct findings *f, const struct partition *p)
+{
+	auto_free struct pairs *in = xcalloc(2, sizeof(*in));
+	struct pairs *out = in + 1;
+	float confidence = 0;
+	float step;
+
+	for (unsigned int a = 0; a < p->n; a++) {
+		for (unsigned int b = 0; b < a; b++) {
+			struct pairs *side = p->head[a] == p->head[b] ? in : out;
+			float ns = lat_ns(&f->measured, a, b);
+
+			if (!(ns > 0) || p[1].head[a] != p[1].head[b] ||
+				p[-1].head[a] == p[-1].head[b])
+				continue;
+			spread_add(&side->ns, ns);
+			side->log_sum += (double)logf(ns);
+			confidence += f->confidence[(size_t)a * p->n + b];
+		}
+	}
+	if (in->ns.n == 0 || out->ns.n == 0)
+		return 0;
+	step = (float)(out->log_sum / (double)out->ns.n -
+		       in->log_sum / (double)in->ns.n);
+	confidence /= (float)(in->ns.n + out->ns.n);
+	return step > 0 ? confidence * (1 - expf(-step / (half_spread(in) +
+								 half_spread(out))))
+			: 0;
+}
+
+static bool
+is_measured(const struct findings *f, const char *name)
+{
+	for (unsigned int k = 0; k < f->n_levels; k++) {
+		if (f->levels[k].name == name)
+			return f->levels[k].verdict == RANKING_CONFIRMED ||
+			       f->levels[k].verdict == RANKING_SPLIT;
+	}
+	return strcmp(name, "cluster") == 0;
+}
+
+/* Confidence of the tiers that measuring found or confirmed; the best of them. */
+static float
+set_confidence(struct ranking *r, const struct findings *f, const struct levels *chain)
+{
+	float best = 0;
+
+	for (unsigned int k = 1; k + 1 < chain->n; k++) {
+		if (!is_measured(f, chain->at[k].name))
+			continue;
+		r->tiers[k - 1].confidence = clearness(f, &chain->at[k]);
+		best = fmaxf(best, r->tiers[k - 1].confidence);
+	}
+	return best;
+}
+
+/* The tag of a cluster that is not clear where it is in the chain; 0: all are. */
+static unsigned int
+find_unclear(const struct findings *f, const struct levels *chain)
+{
+	for (unsigned int k = 1; k + 1 < chain->n; k++) {
+		if (chain->at[k].tag > 0 && clearness(f, &chain->at[k]) < CLUSTER_MIN)
+			return chain->at[k].tag;
+	}
+	return 0;
+}
+
+/* What is left of the tree and the clear ones among the clusters, put together. */
+static struct levels
+make_chain(struct findings *f)
+{
+	struct levels chain;
+	unsigned int tag;
+
+	drop_denied(f);
+	add_clusters(f);
+	for (;;) {
+		chain = levels_nest(&f->own, f->measured.n);
+		tag = find_unclear(f, &chain);
+		if (tag == 0)
+			return chain;
+		levels_fini(&chain);
+		for (unsigned int k = f->own.n; k-- > 0;) {
+			if (f->own.at[k].tag == tag)
+				levels_remove(&f->own, k);
+		}
+		f->n_new--;
+	}
+}
+
+/* Why nothing can be made of the values; NULL: there is something to go by. */
+static const char *
+reason_against(const struct findings *f)
+{
+	unsigned int found = f->n_new;
+	unsigned int unknown = 0;
+
+	for (unsigned int k = 0; k < f->n_levels; k++) {
+		found += is_measured(f, f->levels[k].name) ? 1 : 0;
+		unknown += f->levels[k].verdict == RANKING_UNKNOWN ? 1 : 0;
+	}
+	if (f->all.n == 0)
+		return "nothing is measured";
+	if (2 * f->n_known_pus < f->measured.n || unknown > 0 ||
+		(found == 0 && f->clusters.known < DENSE_MIN))
+		return "too little is measured";
+	if (found > 0)
+		return NULL;
+	if (spread_quantile(&f->all, 0.95f) <
+		FLAT_RATIO * spread_quantile(&f->all, 0.05f))
+		return "all CPUs are equally near";
+	return "latencies differ without a clear step";
+}
+
+static struct ranking *
+make_ranking(struct findings *f, const struct topo *t, const struct lat_view *lat)
+{
+	struct levels chain = make_chain(f);
+	struct ranking *r;
+	float best;
+
+	r = build(t, &chain, lat);
+	best = set_confidence(r, f, &chain);
+	r->n_levels = f->n_levels;
+	memcpy(r->levels, f->levels, sizeof(r->levels));
+	r->why = reason_against(f);
+	if (r->why == NULL && best < CLEAR_MIN)
+		r->why = "measured values are too noisy";
+	r->trusted = r->why == NULL;
+	levels_fini(&chain);
+	return r;
+}
+
+struct ranking *
+ranking_from_matrix(
+	const struct topo *t, const struct matrix *m, const struct lat_view *lat)
+{
+	auto_free struct findings *f = xcalloc(1, sizeof(*f));
+	struct ranking *r;
+
+	read_matrix(f, t, m);
+	f->own = levels_of_topo(t);
+	f->chain = levels_nest(&f->own, t->n_pus);
+	check_levels(f);
+	find_clusters(f);
+	check_levels(f); /* now that clusters tell what is split or cut across */
+	r = make_ranking(f, t, lat);
+	cluster_fini(&f->clusters);
+	levels_fini(&f->own);
+	levels_fini(&f->chain);
+	free(f->ns);
+	free(f->confidence);
+	return r->trusted ? r : ranking_distrust(r, t, lat, r->why);
+}
+
+struct ranking *
+ranking_distrust(struct ranking *r, const struct topo *t, const struct lat_view *lat,
+	const char *why)
+{
+	struct ranking *own = ranking_from_topo(t, lat);
+
+	own->why = why;
+	own->n_levels = r->n_levels;
+	memcpy(own->levels, r->levels, sizeof(own->levels));
+	ranking_free(r);
+	return own;
+}
+
+const char *
+ranking_verdict_name(enum ranking_verdict v)
+{
+	static const char *const names[] = {
+		[RANKING_UNKNOWN] = "unknown",
+		[RANKING_CONFIRMED] = "confirmed",
+		[RANKING_UNSEEN] = "not seen",
+		[RANKING_SPLIT] = "split",
+		[RANKING_DENIED] = "denied",
+	};
+
+	return names[v];
 }
 
 void

@@ -51,15 +51,15 @@ struct ranking_level {
 	enum ranking_verdict verdict;
 	float within_ns; /* median of the pairs that are new at this level; 0: none */
 	float beyond_ns; /* median of the pairs that are new at the next one; 0: none */
-	unsigned int n_groups;
-	unsigned int n_agree; /* groups that are confirmed one by one */
+	unsigned int n_groups; /* that are larger than those of the level before */
+	unsigned int n_agree;  /* of them: confirmed one by one */
 };
 
 #define RANKING_LEVELS_MAX 5u
 
 struct ranking {
 	bool trusted;	 /* measured and clear; false for the class model */
-	const char *why; /* not trusted: the reason in a few words; static */
+	const char *why; /* not trusted: the reason in a few words; static; else NULL */
 	unsigned int
 		n_levels; /* of the host's own tree, near to far; 0: not measured */
 	struct ranking_level levels[RANKING_LEVELS_MAX];
@@ -95,6 +95,20 @@ struct ranking *ranking_from_topo(const struct topo *t, const struct lat_view *l
  */
 struct ranking *ranking_from_matrix(
 	const struct topo *t, const struct matrix *m, const struct lat_view *lat);
+
+/**
+ * The tiers of the host's own tree in place of those of @r, for a reason that the
+ * values do not tell (they were measured inside a virtual machine). What was found out
+ * about the levels stays.
+ *
+ * @r    given away
+ * @lat  as for ranking_from_topo
+ * @why  static
+ *
+ * Returns a new object that is not trusted; free with ranking_free.
+ */
+struct ranking *ranking_distrust(struct ranking *r, const struct topo *t,
+	const struct lat_view *lat, const char *why);
 
 void ranking_free(struct ranking *r);
 

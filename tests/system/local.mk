@@ -1,6 +1,7 @@
 # System tests, in the order in which they run.
 SYSTEM_TESTS += \
 	tests/system/test_config.py \
+	tests/system/test_heatmap.py \
 	tests/system/test_topology.py \
 	tests/system/test_notify.py \
 	tests/system/test_first_path.py \
@@ -11,6 +12,7 @@ SYSTEM_TESTS += \
 	tests/system/test_races.py \
 	tests/system/test_many.py \
 	tests/system/test_probe.py \
+	tests/system/test_measuring.py \
 	tests/system/test_hostile.py \
 	tests/system/test_share_ways.py \
 	tests/system/test_share_trouble.py \
@@ -19,6 +21,7 @@ SYSTEM_TESTS += \
 # What they use, the demo and the measurements.
 EXTRA_DIST += \
 	tests/system/bench_share.py \
+	tests/system/browser.py \
 	tests/system/daemon.py \
 	tests/system/demo \
 	tests/system/fakeqmp.py \

@@ -73,9 +73,13 @@ drain(int fd, struct strbuf *b)
 	return n > 0 || (n < 0 && errno == EAGAIN);
 }
 
-void
-cli_serve(struct ctl_world *w, int out, int err, struct cli_result *r)
+/* @pid: to be sent how->signal in time; 0: nobody. */
+static void
+serve(struct ctl_world *w, const struct cli_how *how, pid_t pid, const int *fds,
+	struct cli_result *r)
 {
+	int out = fds[0];
+	int err = fds[1];
 	bool out_open = true;
 	bool err_open = err >= 0;
 
@@ -87,7 +91,17 @@ cli_serve(struct ctl_world *w, int out, int err, struct cli_result *r)
 		if (err_open)
 			err_open = drain(err, &r->err);
 		ctl_world_step(w);
+		if (pid > 0 && how->is_time != NULL && how->is_time(w)) {
+			assert_int_equal(kill(pid, how->signal), 0);
+			pid = 0;
+		}
 	}
+}
+
+void
+cli_serve(struct ctl_world *w, int out, int err, struct cli_result *r)
+{
+	serve(w, NULL, 0, (const int[]){out, err}, r);
 }
 
 void
@@ -115,7 +129,7 @@ cli_run(struct ctl_world *w, const struct cli_how *how, struct cli_result *r)
 	(void)close(out[1]);
 	if (err[1] >= 0)
 		(void)close(err[1]);
-	cli_serve(w, out[0], err[0], r);
+	serve(w, how, pid, (const int[]){out[0], err[0]}, r);
 	(void)close(out[0]);
 	if (err[0] >= 0)
 		(void)close(err[0]);

@@ -20,6 +20,9 @@ struct cli_how {
 	unsigned short columns; /* of a terminal; 0: a pipe */
 	const char *env;	/* one "NAME=VALUE" more */
 	bool nobody;		/* as a user without rights */
+	/* Once this is true, it gets the signal; NULL: never. */
+	bool (*is_time)(const struct ctl_world *w);
+	int signal;
 };
 
 struct cli_result {

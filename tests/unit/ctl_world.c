@@ -24,7 +24,9 @@
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "ctl/address.h"
+#include "ctl/latency.h"
 #include "ctl/shapes.h"
+#include "layouts.h"
 
 static void
 get_status(void *owner, struct ctl_call *call, const json_t *params)
@@ -191,10 +193,62 @@ release(void *owner, struct ctl_call *call, const json_t *params)
 		false);
 }
 
+static void
+get_latency(void *owner, struct ctl_call *call, const json_t *params)
+{
+	struct ctl_world *w = owner;
+	const struct layout layout = {.packages = w->n_packages > 0 ? w->n_packages : 1,
+		.nodes = 2,
+		.cores = 4,
+		.threads = 1};
+	struct topo *t = hosts_build(&layout);
+	struct ctl_latency l = {0};
+	unsigned int n_tiers;
+
+	(void)params;
+	w->n_calls++;
+	ctl_latency_set_model(&l, t);
+	n_tiers = l.n_tiers;
+	l.trusted = true;
+	l.measured_us = 1700000000000000;
+	str_copy(l.source, sizeof(l.source),
+		w->hostile ? "\x1b[31mmeasured" : "measured");
+	if (w->n_packages == 0)
+		l.n_tiers = 0;
+	auto_free char *reply = ctl_latency_text(&l);
+	ctl_reply_text(call, reply, false);
+	l.n_tiers = n_tiers;
+	ctl_latency_fini(&l);
+	topo_free(t);
+}
+
+static void
+probe(void *owner, struct ctl_call *call, const json_t *params)
+{
+	struct ctl_world *w = owner;
+	struct ctl_probe p = {.pairs_total = w->n_steps,
+		.text = w->hostile ? "\x1b[31mevil" : "first pass"};
+
+	w->n_calls++;
+	free(w->wish);
+	w->wish = json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS);
+	while (p.pairs < w->n_steps) {
+		p.pairs++;
+		ctl_reply(call, ctl_probe_json(&p), true);
+	}
+	p.done = true;
+	if (!w->endless)
+		ctl_reply(call, ctl_probe_json(&p), false);
+	else
+		w->held[w->n_held++] = call;
+}
+
 static const struct ctl_method methods[] = {
+	{"GetLatency", false, get_latency},
 	{"GetStatus", false, get_status},
 	{"ListVMs", false, list_vms},
 	{"Monitor", false, monitor},
+	{"Probe", true, probe},
 	{"Release", true, release},
 	{"Reload", true, reload},
 	{"SetMode", true, set_mode},
@@ -223,7 +277,8 @@ ctl_world_up(struct ctl_world *w, const struct ctl_limits *limits)
 	struct err e = ERR_NONE;
 	const char *tmp = getenv("TMPDIR");
 
-	*w = (struct ctl_world){.n_vms = 3, .n_threads = 4, .state = "watching"};
+	*w = (struct ctl_world){
+		.n_vms = 3, .n_threads = 4, .n_packages = 2, .state = "watching"};
 	(void)snprintf(w->dir, sizeof(w->dir), "%s/qmpin-ctl-XXXXXX",
 		tmp != NULL ? tmp : "/tmp");
 	assert_non_null(mkdtemp(w->dir));
@@ -237,6 +292,7 @@ ctl_world_up(struct ctl_world *w, const struct ctl_limits *limits)
 void
 ctl_world_down(struct ctl_world *w)
 {
+	free(w->wish);
 	ctl_server_free(w->server);
 	event_base_free(w->base);
 	(void)unlinkat(w->dirfd, "io.qmpin.lock", 0);

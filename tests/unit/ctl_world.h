@@ -21,11 +21,17 @@ struct ctl_world {
 	int dirfd;
 	struct event_base *base;
 	struct ctl_server *server;
-	unsigned int n_vms;	    /* ids 100, 101, ... listed downwards */
-	unsigned int n_threads;	    /* of each, when they are asked for */
-	const char *state;	    /* of all VMs */
-	unsigned int n_held_fast;   /* so many of them, from 100 on, are not released */
-	bool hostile;		    /* names full of control characters */
+	unsigned int n_vms;	  /* ids 100, 101, ... listed downwards */
+	unsigned int n_threads;	  /* of each, when they are asked for */
+	const char *state;	  /* of all VMs */
+	unsigned int n_held_fast; /* so many of them, from 100 on, are not released */
+	bool hostile;		  /* names full of control characters */
+	/* A host of so many packages of 2 nodes of 4 CPUs: its latencies by class, and
+	 * trusted; 0: damaged ones */
+	unsigned int n_packages;
+	unsigned int n_steps;	    /* of progress in answer to Probe */
+	bool endless;		    /* Probe is held after them */
+	char *wish;		    /* the last Probe's parameters, owned */
 	unsigned int n_calls;	    /* handled so far */
 	struct ctl_peer peer;	    /* of the last GetStatus */
 	struct ctl_call *held[300]; /* Monitor calls, answered by the test */

@@ -147,6 +147,12 @@ masks_found_are_adopted_when_they_are_right(void **state)
 		{"a node", "8-15,40-47", 4, PLAN_KEEP, "8-15,40-47"},
 		{"neighbour nodes", "0-15,32-47", 4, PLAN_KEEP, "0-15,32-47"},
 		{"the host", "0-63", 4, PLAN_KEEP, "0-63"},
+		{"groups that were neighbours once", "4-11,36-43", 4, PLAN_KEEP,
+			"4-11,36-43"},
+		{"nodes that were neighbours once", "0-7,16-23,32-39,48-55", 20,
+			PLAN_KEEP, "0-7,16-23,32-39,48-55"},
+		{"former neighbours that are too small", "4-11,36-43", 17, PLAN_PLACE,
+			"0-15,32-47"},
 		{"most of a domain", "4-7,36-38", 4, PLAN_PLACE, "4-7,36-39"},
 		{"too small for it", "4-7,36-39", 10, PLAN_PLACE, "0-7,32-39"},
 		{"with CPUs that are not there", "4-7,36-39,64-70", 4, PLAN_PLACE,
@@ -176,6 +182,43 @@ masks_found_are_adopted_when_they_are_right(void **state)
 		plan_free(p);
 		fleet_free(f);
 	}
+	host_fini(&h);
+}
+
+/* All VMs of a host, placed by the firmware's word, and then another one is had. */
+static void
+what_is_learnt_about_latencies_moves_nobody(void **state)
+{
+	struct host h = host_full(&host_9354);
+	struct fleet *f = fleet_new(&h);
+	struct plan *p;
+
+	(void)state;
+	for (unsigned int i = 0; i < 12; i++) {
+		char id[8];
+
+		(void)snprintf(id, sizeof(id), "%u", 100 + i);
+		fleet_add(f, id, PLACE_AUTO, 2 + 5 * (i % 5));
+		fleet_step(f);
+	}
+	for (unsigned int a = 0; a < h.lat.n; a++) {
+		for (unsigned int b = 0; b < h.lat.n; b++) {
+			if (h.topo->pus[a].l3 != h.topo->pus[b].l3)
+				h.ns[a * h.lat.n + b] =
+					((h.topo->pus[a].l3 ^ h.topo->pus[b].l3) & 5) ==
+							5
+						? 100
+						: 180;
+		}
+	}
+	p = fleet_plan(f);
+	for (unsigned int i = 0; i < p->n; i++) {
+		if (p->results[i].verdict != PLAN_KEEP)
+			fail_msg("VM %u: %s", i, p->results[i].why);
+		assert_null(strstr(p->results[i].why, "limit"));
+	}
+	plan_free(p);
+	fleet_free(f);
 	host_fini(&h);
 }
 
@@ -377,6 +420,7 @@ main(void)
 		cmocka_unit_test(no_vms_make_an_empty_plan),
 		cmocka_unit_test(a_host_with_every_cpu_reserved_leaves_all),
 		cmocka_unit_test(masks_found_are_adopted_when_they_are_right),
+		cmocka_unit_test(what_is_learnt_about_latencies_moves_nobody),
 		cmocka_unit_test(vcpus_with_different_masks_are_placed_anew),
 		cmocka_unit_test(a_plugged_vcpu_gets_the_mask_of_the_others),
 		cmocka_unit_test(masks_a_vm_was_never_given_are_no_placement),

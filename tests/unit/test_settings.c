@@ -206,17 +206,38 @@ bad_ways_of_sharing_are_refused(void **state UNUSED)
 }
 
 static void
+how_much_is_measured_is_limited(void **state UNUSED)
+{
+	struct settings c = settings_of("");
+
+	assert_int_equal(c.probe, SETTINGS_PROBE_YES);
+	assert_int_equal(c.probe_burst_s, 3);
+	assert_int_equal(c.probe_cpus_pct, 12);
+	settings_fini(&c);
+	c = settings_of(
+		"[qmpin]\nprobe = no\nprobe_burst_s = 0\nprobe_cpus_pct = 50\n");
+	assert_int_equal(c.probe, SETTINGS_PROBE_NO);
+	assert_int_equal(c.probe_burst_s, 0);
+	assert_int_equal(c.probe_cpus_pct, 50);
+	settings_fini(&c);
+	check_refused("[qmpin]\nprobe = maybe\n", 2, "probe: \"maybe\" is not one of");
+	check_refused("[qmpin]\nprobe_burst_s = 61\n", 2, "is above 60 s");
+	check_refused("[qmpin]\nprobe_cpus_pct = 0\n", 2, "is below 1 %");
+	check_refused("[qmpin]\nprobe_cpus_pct = 51\n", 2, "is above 50 %");
+}
+
+static void
 what_has_no_effect_is_a_warning(void **state UNUSED)
 {
 	static const char *const want[] = {
 		"f:2: unknown key \"speed\" in [qmpin]",
-		"f:3: \"probe\" is not implemented in this version and has no effect",
+		"f:3: \"rebalance\" is not implemented in this version and has no effect",
 		"f:5: unknown key \"settle_ms\" in [vm 7]",
 		"f:6: \"memory\" is not implemented in this version and has no effect",
 		"f:7: [weights] is not implemented in this version and has no effect",
 		"f:10: unknown key \"\\xc3\\xa9\" in [qmpin]",
 	};
-	struct settings c = settings_of("[qmpin]\nspeed = 9\nprobe = no\n"
+	struct settings c = settings_of("[qmpin]\nspeed = 9\nrebalance = no\n"
 					"[vm 7]\nsettle_ms = 1\nmemory = follow\n"
 					"[weights]\nremote = 2\n"
 					"[qmpin]\n\xc3\xa9 = 1\n");
@@ -236,8 +257,8 @@ no_documented_key_is_unknown(void **state UNUSED)
 		"unregistered_tags", "rebalance", "rebalance_gain_pct",
 		"rebalance_dwell_s", "rebalance_moves_per_min", "reserved_cpus",
 		"isolated_cpus", "dedicated_max_pct", "settle_ms", "audit_interval_ms",
-		"guard_ms", "probe", "probe_burst_s", "socket_glob", "control_group",
-		"log_level"};
+		"guard_ms", "probe", "probe_burst_s", "probe_cpus_pct", "socket_glob",
+		"control_group", "log_level"};
 
 	for (size_t i = 0; i < ARRAY_LEN(documented); i++) {
 		bool works = option_table_find(documented[i]) != NULL;
@@ -476,6 +497,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(words_of_the_table_are_those_of_their_modules),
 		cmocka_unit_test(bad_values_are_refused_with_line_and_reason),
 		cmocka_unit_test(bad_ways_of_sharing_are_refused),
+		cmocka_unit_test(how_much_is_measured_is_limited),
 		cmocka_unit_test(what_has_no_effect_is_a_warning),
 		cmocka_unit_test(no_documented_key_is_unknown),
 		cmocka_unit_test(warnings_are_capped),

@@ -202,6 +202,26 @@ status_has_the_declared_members(void **state)
 }
 
 static void
+probe_has_the_declared_members(void **state)
+{
+	static const char *const texts[] = {"first pass", NULL, "odd \xff"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct ctl_probe p = {.done = i == 1,
+			.pairs = i,
+			.pairs_total = 2096128,
+			.text = texts[i]};
+		json_t *obj = ctl_probe_json(&p);
+
+		expect_names(obj, "\nmethod Probe(cpus: ?string, budget_s: ?float, "
+				  "exhaustive: ?bool) -> (");
+		expect_shape(obj, IDL_METHOD_OUT, "Probe");
+		json_decref(obj);
+	}
+}
+
+static void
 what_is_unknown_is_null_and_not_a_number(void **state)
 {
 	static const char *const nullable[] = {"vmid", "name", "cpus", "nodes",
@@ -265,6 +285,7 @@ main(void)
 		cmocka_unit_test(vm_has_the_declared_members_whatever_is_known),
 		cmocka_unit_test(threads_have_the_declared_members),
 		cmocka_unit_test(status_has_the_declared_members),
+		cmocka_unit_test(probe_has_the_declared_members),
 		cmocka_unit_test(what_is_unknown_is_null_and_not_a_number),
 		cmocka_unit_test(values_arrive),
 		cmocka_unit_test(bytes_that_are_no_utf8_are_escaped_not_lost),

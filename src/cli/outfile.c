@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The files of -o. Invariant: the name stands for the old file or for the whole new
+ * one, never for part of it.
+ */
+#include "config.h"
+
+#include "cli/outfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "base/xalloc.h"
+
+/* Of a file's name in a message: the reason behind it must not be cut off. */
+#define NAME_SHOWN 150
+
+static const struct {
+	enum outfile_kind kind;
+	const char *end;
+} kinds_known[] = {
+	{OUTFILE_CSV, ".csv"},
+	{OUTFILE_JSON, ".json"},
+	{OUTFILE_XML, ".xml"},
+	{OUTFILE_SVG, ".svg"},
+};
+
+static bool
+ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text);
+
+	return len > strlen(end) && strcasecmp(text + len - strlen(end), end) == 0;
+}
+
+int
+outfile_kind(
+	const char *path, unsigned int kinds, enum outfile_kind *out, struct err *e)
+{
+	struct strbuf possible = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds_known); i++) {
+		if ((kinds & kinds_known[i].kind) == 0)
+			continue;
+		if (ends_with(path, kinds_known[i].end)) {
+			*out = kinds_known[i].kind;
+			strbuf_fini(&possible);
+			return 0;
+		}
+		strbuf_addf(&possible, "%s%s", possible.len > 0 ? ", " : "",
+			kinds_known[i].end);
+	}
+	(void)err_set(e, -EINVAL, NULL, 0, "'%.*s' cannot be written: no name in %s",
+		NAME_SHOWN, path, strbuf_text(&possible));
+	strbuf_fini(&possible);
+	return -EINVAL;
+}
+
+static int
+explain(struct err *e, int r, const char *path)
+{
+	return err_set(
+		e, r, NULL, 0, "cannot write %.*s: %s", NAME_SHOWN, path, strerror(-r));
+}
+
+/* The directory of @path with its slash, "./" where it names none. */
+static char *
+directory_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? xmemdupz(path, (size_t)(slash - path) + 1)
+			     : xstrdup("./");
+}
+
+/* Something is there that is no file, and is not to be replaced by one. */
+static bool
+is_special(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+int
+outfile_check(const char *path, struct err *e)
+{
+	auto_free char *dir = directory_of(path);
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return explain(e, -EISDIR, path);
+	if (access(is_special(path) ? path : dir, W_OK) < 0)
+		return explain(e, -errno, path);
+	return 0;
+}
+
+static int
+write_all(int fd, const char *bytes, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, bytes, len);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			bytes += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+static int
+write_special(const char *path, const char *bytes, size_t len)
+{
+	auto_close int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 ? -errno : write_all(fd, bytes, len);
+}
+
+/* As readable as any file that the user makes: mkstemp is stricter. */
+static int
+open_to_all(int fd)
+{
+	mode_t mask = umask(0);
+
+	(void)umask(mask);
+	return fchmod(fd, 0666 & ~mask) < 0 ? -errno : 0;
+}
+
+static int
+fill(int fd, const char *bytes, size_t len)
+{
+	int r = open_to_all(fd);
+
+	if (r == 0)
+		r = write_all(fd, bytes, len);
+	/* some file systems tell only here that there is no room */
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (close(fd) < 0 && r == 0)
+		r = -errno;
+	return r;
+}
+
+static int
+replace(const char *path, const char *bytes, size_t len)
+{
+	auto_free char *dir = directory_of(path);
+	auto_free char *temporary = xasprintf("%s.qmpin-XXXXXX", dir);
+	int fd = mkostemp(temporary, O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = fill(fd, bytes, len);
+	if (r == 0 && rename(temporary, path) < 0)
+		r = -errno;
+	if (r < 0)
+		(void)unlink(temporary);
+	return r;
+}
+
+int
+outfile_write(const char *path, const char *bytes, size_t len, struct err *e)
+{
+	int r = is_special(path) ? write_special(path, bytes, len)
+				 : replace(path, bytes, len);
+
+	return r < 0 ? explain(e, r, path) : 0;
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+/* What is told to people about latencies. */
+#include "config.h"
+
+#include "daemon/probelog.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/str.h"
+
+static void
+say_trusted(struct probelog *l, const struct hostmodel *h, const char *how, bool other)
+{
+	char tiers[256];
+
+	if (l->trusted && !other)
+		return;
+	log_notice("latency: %s: %s; placement goes by it", how,
+		hostmodel_tiers_text(h, tiers, sizeof(tiers)));
+	l->trusted = true;
+	l->why = NULL;
+}
+
+static void
+say_dispute(struct probelog *l, const struct hostmodel *h)
+{
+	char dispute[sizeof(l->dispute)];
+
+	hostmodel_dispute_text(h, dispute, sizeof(dispute));
+	if (str_equal(dispute, l->dispute))
+		return;
+	str_copy(l->dispute, sizeof(l->dispute), dispute);
+	if (dispute[0] != '\0')
+		log_notice("latency: the firmware's groups are not what was measured: "
+			   "%s; placement goes by what was measured",
+			dispute);
+}
+
+static void
+say_untrusted(struct probelog *l, const struct hostmodel *h, const char *how)
+{
+	if (!l->trusted && str_equal(l->why, h->why))
+		return;
+	log_info("latency: %s: not trusted (%s); placement goes by what CPUs share",
+		how, h->why);
+	l->trusted = false;
+	l->why = h->why;
+}
+
+void
+probelog_taken(struct probelog *l, const struct hostmodel *h, const char *how,
+	bool other, bool final)
+{
+	if (h->why == NULL) {
+		say_trusted(l, h, how, other);
+		say_dispute(l, h);
+	} else if (final || l->trusted) {
+		say_untrusted(l, h, how);
+	}
+}
+
+void
+probelog_failed(struct probelog *l, const struct err *why, unsigned long long again_ms)
+{
+	char text[400];
+	bool said;
+
+	err_format(why, text, sizeof(text));
+	said = str_has_prefix(l->trouble, text);
+	(void)snprintf(l->trouble, sizeof(l->trouble), "%s; tried again after %llu min",
+		text, again_ms / 60000);
+	if (!said)
+		log_warning("latency: qmpin-probe: %s", l->trouble);
+}
+
+void
+probelog_works(struct probelog *l)
+{
+	l->trouble[0] = '\0';
+}
+
+void
+probelog_refused(const struct err *why, bool measures)
+{
+	char text[512];
+
+	log_warning("latency: %s: %s", err_format(why, text, sizeof(text)),
+		measures ? "measured afresh" : "ignored");
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is told to people about latencies: each thing once, until it changes.
+ */
+#ifndef QMPIN_DAEMON_PROBELOG_H
+#define QMPIN_DAEMON_PROBELOG_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "daemon/hostmodel.h"
+
+/* What was said last. Zero-initialise. */
+struct probelog {
+	bool trusted;	   /* that placement goes by what is measured */
+	const char *why;   /* that it does not, and why; NULL: nothing */
+	char dispute[256]; /* with the firmware */
+	char trouble[512]; /* of qmpin-probe; "": it works */
+};
+
+/**
+ * Another measurement is in force in @h.
+ *
+ * @how    "measured 96 of 2016 pairs in 3.0 s"
+ * @other  domains are others than before
+ * @final  it gets no better: that it is not trusted is worth a line
+ */
+void probelog_taken(struct probelog *l, const struct hostmodel *h, const char *how,
+	bool other, bool final);
+
+/** qmpin-probe has failed; it is tried again in @again_ms. */
+void probelog_failed(
+	struct probelog *l, const struct err *why, unsigned long long again_ms);
+void probelog_works(struct probelog *l);
+
+/** What is kept cannot be used. */
+void probelog_refused(const struct err *why, bool measures);
+
+#endif

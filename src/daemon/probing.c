@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: MIT
+/*
+ * When latencies are measured, and what becomes of the results. One child at a time: in
+ * the background for ourselves, or for somebody who asked; then the background waits.
+ * Invariant: what is known and the engine's model change together, in adopt() and
+ * probing_equip().
+ */
+#include "config.h"
+
+#include "daemon/probing.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/xalloc.h"
+#include "daemon/engine.h"
+#include "daemon/knowledge.h"
+#include "daemon/probelog.h"
+#include "daemon/proberun.h"
+#include "qmp/backoff.h"
+
+/* While a child runs: results, lists of busy CPUs and who waits are looked at. */
+#define TICK_MS 500u
+/* Results are taken in at most so often, and so seldom that the time it takes (0.1 s
+ * with a thousand CPUs) is no more than a fiftieth. */
+#define RESULT_MS 1000u
+#define RESULT_COST 50u
+/* Back-off after a failure, doubled with each. */
+#define RETRY_MIN_MS 60000u
+#define RETRY_MAX_MS 3600000u
+/* Two measurements of one host do not deserve exactly the same trust. */
+#define AS_MUCH_TRUST 0.9
+/* Progress is told no more often. */
+#define PROGRESS_US 100000u
+/* Somebody waits: the larger share of time for as long as it takes. It is what a host
+ * can always bear, see probe/pace.h. */
+#define ASKED_COLD_S 3600.0
+
+struct probing {
+	struct engine *engine;
+	bool foreign;
+	struct knowledge known;
+	struct probelog log;
+	bool afresh; /* what is known is not handed over, and stays until it is beaten
+		      */
+	unsigned int failures;
+	struct event *tick;
+	struct event *retry;
+
+	struct proberun *run; /* NULL: nothing is measured */
+	struct cpuset cpus;   /* what it measures */
+	struct cpuset avoid;  /* as it was told */
+	uint64_t began_us;
+	unsigned int pairs; /* its last word */
+	unsigned int pairs_total;
+	char *result; /* not taken in yet, or not good enough so far */
+	size_t result_len;
+	bool result_new;
+	uint64_t result_due_us;
+
+	const struct probing_client *client; /* it runs for somebody; NULL: for us */
+	void *owner;
+	struct probing_wish wish;
+	uint64_t told_us;
+};
+
+static void start_background(struct probing *p);
+
+static struct hostmodel *
+host_of(const struct probing *p)
+{
+	return &p->engine->host;
+}
+
+static uint64_t
+real_us(void)
+{
+	return clock_now_us(clock_system());
+}
+
+/* "measured 96 of 2016 pairs in 3.0 s" */
+static const char *
+what_was_done(const struct probing *p, char *buf, size_t size)
+{
+	const struct hostmodel *h = host_of(p);
+
+	(void)snprintf(buf, size, "measured %u of %zu pairs in %.1f s",
+		hostmodel_pairs(h), matrix_pairs(h->topo->n_pus),
+		(double)(real_us() - p->began_us) / 1e6);
+	return buf;
+}
+
+/* ---- results ---- */
+
+static void
+drop_result(struct probing *p)
+{
+	free(p->result);
+	p->result = NULL;
+	p->result_new = false;
+}
+
+/* Another measurement is in force. */
+static void
+adopt(struct probing *p, struct matrix *m, const struct cache *result,
+	struct hostmodel_verdict *v, bool final)
+{
+	bool other = hostmodel_accept(host_of(p), v);
+	char how[80];
+
+	knowledge_take(&p->known, m, result);
+	probelog_taken(
+		&p->log, host_of(p), what_was_done(p, how, sizeof(how)), other, final);
+	if (other)
+		engine_kick_all(p->engine, CAUSE_MEASURED);
+	knowledge_save(&p->known, final);
+}
+
+/* Good enough to count, or as good as it gets. */
+static bool
+is_wanted(const struct probing *p, const struct hostmodel_verdict *v, bool final)
+{
+	bool beats = p->client == NULL && !p->afresh;
+
+	return final || beats ||
+	       v->trust >= AS_MUCH_TRUST * hostmodel_trust(host_of(p));
+}
+
+/* Returns 0 or -EPROTO with @e: it is no measurement of this host. */
+static int
+take_result(struct probing *p, bool final, struct err *e)
+{
+	const struct hostmodel *h = host_of(p);
+	struct hostmodel_verdict v;
+	struct cache c = {0};
+	struct matrix *m;
+
+	p->result_new = false;
+	if (cache_parse(p->result, p->result_len, "its result", &c, e) < 0)
+		return -EPROTO;
+	if (cache_check(&c, h->id.fingerprint, h->topo, "its result", e) < 0) {
+		cache_fini(&c);
+		return -EPROTO;
+	}
+	m = knowledge_with(&p->known, &c);
+	hostmodel_judge(h, m, &v);
+	if (is_wanted(p, &v, final)) {
+		adopt(p, m, &c, &v, final);
+		p->afresh = p->afresh && p->client != NULL;
+		drop_result(p);
+	} else {
+		hostmodel_verdict_fini(&v);
+		matrix_free(m);
+	}
+	cache_fini(&c);
+	return 0;
+}
+
+/* ---- the child's end ---- */
+
+static void
+forget_run(struct probing *p)
+{
+	proberun_free(take_ptr(&p->run));
+	drop_result(p);
+	(void)evtimer_del(p->tick);
+}
+
+static void
+fail(struct probing *p, const struct err *why)
+{
+	uint64_t ms = backoff_ms(++p->failures, RETRY_MIN_MS, RETRY_MAX_MS, 0);
+	struct timeval tv = {(time_t)(ms / 1000), 0};
+
+	probelog_failed(&p->log, why, ms);
+	(void)evtimer_add(p->retry, &tv);
+}
+
+static void
+end_client(struct probing *p, const struct err *why)
+{
+	const struct probing_client *client = take_ptr(&p->client);
+	char how[80];
+
+	client->on_end(p->owner, why, p->pairs, p->pairs_total,
+		what_was_done(p, how, sizeof(how)));
+	start_background(p);
+}
+
+/* @why NULL: it is done. */
+static void
+end_run(struct probing *p, const struct err *why)
+{
+	struct err wrong = ERR_NONE;
+	char how[80];
+
+	if (p->result != NULL && (p->result_new || why == NULL) &&
+		take_result(p, why == NULL, &wrong) < 0)
+		why = &wrong;
+	forget_run(p);
+	if (p->client != NULL) {
+		end_client(p, why);
+		return;
+	}
+	if (why != NULL) {
+		fail(p, why);
+		return;
+	}
+	p->failures = 0;
+	p->afresh = false;
+	probelog_works(&p->log);
+	if (host_of(p)->matrix != NULL)
+		probelog_taken(&p->log, host_of(p), what_was_done(p, how, sizeof(how)),
+			false, true);
+	knowledge_save(&p->known, true);
+}
+
+/* The newest result, if it is time. A child that makes no sense is ended. */
+static void
+look_at_result(struct probing *p)
+{
+	struct err why = ERR_NONE;
+	uint64_t began_us = real_us();
+	uint64_t pause_us;
+
+	if (!p->result_new || began_us < p->result_due_us)
+		return;
+	if (take_result(p, false, &why) < 0) {
+		drop_result(p);
+		end_run(p, &why);
+		return;
+	}
+	pause_us = RESULT_COST * (real_us() - began_us);
+	p->result_due_us =
+		real_us() + (pause_us > RESULT_MS * 1000 ? pause_us : RESULT_MS * 1000);
+}
+
+/* ---- the child's words ---- */
+
+static void
+on_run_progress(void *owner, const struct wire_message *m)
+{
+	struct probing *p = owner;
+	char text[160];
+
+	p->pairs = m->pairs;
+	p->pairs_total = m->pairs_total;
+	if (p->client == NULL || real_us() - p->told_us < PROGRESS_US)
+		return;
+	p->told_us = real_us();
+	p->client->on_progress(p->owner, m->pairs, m->pairs_total,
+		str_escape(m->text, m->len, text, sizeof(text)));
+}
+
+static void
+on_run_note(void *owner, const char *text)
+{
+	(void)owner;
+	log_info("latency: %s", text);
+}
+
+static void
+on_run_result(void *owner, const char *text, size_t len)
+{
+	struct probing *p = owner;
+
+	drop_result(p);
+	p->result = xmemdupz(text, len);
+	p->result_len = len;
+	p->result_new = true;
+	look_at_result(p);
+}
+
+static void
+on_run_end(void *owner, const struct err *why)
+{
+	end_run(owner, why);
+}
+
+static const struct proberun_handlers handlers = {
+	.on_progress = on_run_progress,
+	.on_note = on_run_note,
+	.on_result = on_run_result,
+	.on_end = on_run_end,
+};
+
+/* ---- the child's beginning ---- */
+
+/* CPUs that vCPUs are busy on: the one they have, or had last. */
+static struct cpuset
+busy_cpus(const struct engine *e)
+{
+	struct cpuset busy = CPUSET_NONE;
+
+	for (size_t i = 0; i < e->n_vms; i++) {
+		const struct vm *vm = e->vms[i];
+
+		for (size_t k = 0; k < vm->n_tasks; k++) {
+			const struct vm_task *t = &vm->tasks[k];
+
+			if (t->thread.class != THREAD_VCPU)
+				continue;
+			if (t->wanted && cpuset_count(&t->want) == 1)
+				busy = cpuset_or(&busy, &t->want);
+			else if (t->last_cpu >= 0 && t->last_cpu < (int)CPUSET_CAP)
+				cpuset_add(&busy, (unsigned int)t->last_cpu);
+		}
+	}
+	return cpuset_and(&busy, &e->host.topo->online);
+}
+
+static int
+start_run(struct probing *p, double cold_s, struct err *e)
+{
+	const struct engine *engine = p->engine;
+	bool asked = p->client != NULL;
+	size_t known_len = 0;
+	auto_free char *known = NULL;
+	auto_free char *cpus = xcalloc(CPUSET_TEXT_MAX, 1);
+	const struct timeval tick = {.tv_usec = TICK_MS * 1000};
+	struct proberun_options o = {.base = engine->base, .avoid = &p->avoid};
+	int r;
+
+	if (!asked && !p->afresh)
+		known = knowledge_text(&p->known, host_of(p), &known_len);
+	cpuset_format(&p->cpus, cpus, CPUSET_TEXT_MAX);
+	p->avoid = busy_cpus(engine);
+	p->began_us = real_us();
+	p->pairs = p->pairs_total = 0;
+	p->result_due_us = 0;
+	o.known = known;
+	o.known_len = known_len;
+	o.child = (struct child_options){
+		.cpus = cpus,
+		.cold_s = cold_s,
+		.budget_s = asked ? p->wish.budget_s : 0,
+		.cpus_pct = engine->config.probe_cpus_pct,
+		.exhaustive = asked && p->wish.exhaustive,
+	};
+	r = proberun_new(&o, &handlers, p, &p->run, e);
+	if (r == 0)
+		(void)evtimer_add(p->tick, &tick);
+	return r;
+}
+
+/* Nothing is measured where it makes no sense or is not wanted. */
+static bool
+can_measure(const struct probing *p)
+{
+	const struct hostmodel *h = host_of(p);
+
+	return !p->foreign && h->id.fingerprint[0] != '\0' && h->topo->n_pus > 1;
+}
+
+static void
+start_background(struct probing *p)
+{
+	const struct settings *config = &p->engine->config;
+	struct err why = ERR_NONE;
+	bool cold = p->afresh || !knowledge_covers(&p->known, host_of(p));
+
+	if (p->run != NULL || evtimer_pending(p->retry, NULL) || !can_measure(p) ||
+		config->probe == SETTINGS_PROBE_NO)
+		return;
+	p->cpus = host_of(p)->topo->online;
+	if (start_run(p, cold ? config->probe_burst_s : 0, &why) < 0)
+		fail(p, &why);
+}
+
+static void
+on_retry_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	start_background(arg);
+}
+
+static void
+look_at_avoid(struct probing *p)
+{
+	struct cpuset busy = busy_cpus(p->engine);
+
+	if (cpuset_equal(&busy, &p->avoid))
+		return;
+	p->avoid = busy;
+	proberun_avoid(p->run, &busy);
+}
+
+static void
+on_run_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct probing *p = arg;
+	const struct err cancelled = {.text = "nobody waits for it any more"};
+
+	(void)fd;
+	(void)what;
+	if (p->client != NULL && !p->client->is_wanted(p->owner)) {
+		log_info("latency: a probe was given up: %s", cancelled.text);
+		drop_result(p);
+		end_run(p, &cancelled);
+		return;
+	}
+	look_at_avoid(p);
+	look_at_result(p);
+	knowledge_save(&p->known, false);
+}
+
+/* ---- what others do ---- */
+
+struct probing *
+probing_new(const struct probing_options *o)
+{
+	struct probing *p = xcalloc(1, sizeof(*p));
+
+	p->engine = o->engine;
+	p->foreign = o->foreign;
+	knowledge_init(&p->known, o->engine->clock, o->state_dir);
+	p->tick = event_new(o->engine->base, -1, EV_PERSIST, on_run_tick, p);
+	p->retry = evtimer_new(o->engine->base, on_retry_timeout, p);
+	return p;
+}
+
+/* What is kept for @h, if it is not what is known already. */
+static void
+recall(struct probing *p, const struct hostmodel *h)
+{
+	struct err why = ERR_NONE;
+	int r;
+
+	if (!p->foreign && knowledge_fits(&p->known, h))
+		return;
+	r = knowledge_load(&p->known, h, &why);
+	if (r < 0 && r != -ENOENT)
+		probelog_refused(&why, !p->foreign);
+}
+
+void
+probing_equip(struct probing *p, struct hostmodel *h)
+{
+	struct hostmodel_verdict v;
+	char how[80];
+	bool other;
+
+	recall(p, h);
+	if (p->known.cache.matrix == NULL) {
+		p->log.trusted = false;
+		return;
+	}
+	hostmodel_judge(h, p->known.cache.matrix, &v);
+	other = hostmodel_accept(h, &v);
+	(void)snprintf(how, sizeof(how), "%u of %zu pairs are known from earlier",
+		hostmodel_pairs(h), matrix_pairs(h->topo->n_pus));
+	probelog_taken(&p->log, h, how, other && !p->log.trusted, true);
+}
+
+void
+probing_start(struct probing *p)
+{
+	probing_equip(p, host_of(p));
+	start_background(p);
+}
+
+void
+probing_host_changed(struct probing *p)
+{
+	const struct cpuset *online = &host_of(p)->topo->online;
+
+	if (p->run != NULL && p->client == NULL && !cpuset_within(online, &p->cpus))
+		forget_run(p);
+	if (!knowledge_covers(&p->known, host_of(p)))
+		start_background(p);
+}
+
+void
+probing_again(struct probing *p)
+{
+	if (p->run != NULL && p->client == NULL)
+		forget_run(p);
+	p->afresh = true;
+	p->failures = 0;
+	probelog_works(&p->log);
+	(void)evtimer_del(p->retry);
+	start_background(p);
+}
+
+static bool
+same_wish(const struct probing_wish *a, const struct probing_wish *b)
+{
+	return cpuset_equal(&a->cpus, &b->cpus) && a->exhaustive == b->exhaustive &&
+	       !(a->budget_s < b->budget_s) && !(a->budget_s > b->budget_s);
+}
+
+int
+probing_ask(struct probing *p, const struct probing_wish *wish,
+	const struct probing_client *client, void *owner, struct err *e)
+{
+	double cold_s = wish->budget_s > 0 ? wish->budget_s : ASKED_COLD_S;
+	int r;
+
+	if (p->foreign)
+		return err_set(e, -EXDEV, NULL, 0,
+			"plans are made for another host than this one");
+	if (!can_measure(p))
+		return err_set(e, -ENODEV, NULL, 0, "there is nothing to measure");
+	if (p->client != NULL)
+		return same_wish(&p->wish, wish) ? 0 : -EBUSY;
+	forget_run(p);
+	p->wish = *wish;
+	p->client = client;
+	p->owner = owner;
+	p->cpus = cpuset_empty(&wish->cpus) ? host_of(p)->topo->online : wish->cpus;
+	r = start_run(p, cold_s, e);
+	if (r < 0) {
+		p->client = NULL;
+		start_background(p);
+	}
+	return r;
+}
+
+const char *
+probing_state(const struct probing *p)
+{
+	const struct hostmodel *h = host_of(p);
+
+	if (h->ranking->trusted)
+		return "measured";
+	if (p->run != NULL)
+		return "measuring";
+	return h->matrix != NULL ? "untrusted" : "model";
+}
+
+char *
+probing_warning(const struct probing *p)
+{
+	if (p->log.trouble[0] != '\0')
+		return xasprintf("latency: qmpin-probe: %s", p->log.trouble);
+	if (p->known.trouble[0] != '\0')
+		return xasprintf("latency: not kept: %s", p->known.trouble);
+	return NULL;
+}
+
+uint64_t
+probing_measured_us(const struct probing *p)
+{
+	return p->known.cache.measured_s * 1000000;
+}
+
+void
+probing_free(struct probing *p)
+{
+	const struct err ends = {.text = "qmpind ends"};
+	const struct probing_client *client;
+
+	if (p == NULL)
+		return;
+	if (!p->foreign)
+		knowledge_save(&p->known, true);
+	forget_run(p);
+	client = take_ptr(&p->client);
+	if (client != NULL)
+		client->on_end(p->owner, &ends, p->pairs, p->pairs_total, "");
+	event_free(p->tick);
+	event_free(p->retry);
+	knowledge_fini(&p->known);
+	free(p);
+}
