@@ -14,6 +14,7 @@
 
 /* Of a large block so many pairs, evenly, tell as much as all of them. */
 #define SAMPLE_MAX 1024u
+#define MANY 12u
 /* Half the distance from the fifth to the last but a fifth of a normal distribution,
  * and the median of the distance of two of its values, in standard deviations. */
 #define FIFTHS_PER_SD 0.84f
@@ -58,49 +59,63 @@ infer_noise(const struct pairs *p)
 	return apart[n / 2] / PAIR_PER_SD;
 }
 
-/* The values of up to SAMPLE_MAX pairs, sorted; @least, of those visited twice. */
+/* The values of up to SAMPLE_MAX pairs that had so many visits, sorted. */
 static unsigned int
-block_values(
-	const struct block *block, const struct pairs *p, float *values, float *least)
+block_values(const struct block *block, const struct pairs *p, unsigned int visits,
+	float *values)
 {
 	unsigned int step = block->tried / SAMPLE_MAX + 1;
 	unsigned int n = 0;
 	unsigned int at = 0;
 
-	*least = INFINITY;
 	for (uint32_t i = block->first; i != BELIEF_NONE; i = p->items[i].next) {
 		const struct belief *b = &p->items[i];
 
-		if (b->results == 0 || at++ % step != 0 || n == SAMPLE_MAX)
-			continue;
-		values[n++] = belief_ns(b);
-		if (b->results > 1)
-			*least = fminf(*least, belief_ns(b));
+		if (b->results >= visits && at++ % step == 0 && n < SAMPLE_MAX)
+			values[n++] = belief_ns(b);
 	}
 	qsort(values, n, sizeof(*values), by_value);
 	return n;
+}
+
+static float
+quantile(const float *values, unsigned int n, float share)
+{
+	float at = share * (float)(n - 1);
+	unsigned int i = (unsigned int)at;
+
+	if (i + 1 >= n)
+		return values[n - 1];
+	return values[i] + (at - (float)i) * (values[i + 1] - values[i]);
+}
+
+/* Relative, of sorted values; what visits differ by themselves is taken off. */
+static float
+disagreement(const float *values, unsigned int n, float noise)
+{
+	float by_chance = FIFTHS_PER_SD * noise;
+	float middle = quantile(values, n, 0.5f);
+	float apart = (quantile(values, n, 0.8f) - quantile(values, n, 0.2f)) / 2;
+
+	apart = fmaxf(apart, LEAST_WORTH * (middle - values[0])) / middle;
+	if (apart <= by_chance)
+		return 0;
+	return sqrtf(apart * apart - by_chance * by_chance);
 }
 
 void
 infer_judge(struct block *block, const struct pairs *p, float noise)
 {
 	float values[SAMPLE_MAX];
-	float least;
-	unsigned int n = block_values(block, p, values, &least);
-	float fifths;
-	float by_chance = FIFTHS_PER_SD * noise;
+	unsigned int n = block_values(block, p, 1, values);
 
 	block->judged_at = block->visits;
 	block->n_measured = n;
-	block->disagreement = 0;
 	block->ns = n == 0 ? 0 : values[(n - 1) / 2];
-	if (n < 3)
-		return;
-	fifths = (values[n * 4 / 5] - values[n / 5]) / 2 / block->ns;
-	if (least < block->ns)
-		fifths = fmaxf(fifths, LEAST_WORTH * (block->ns - least) / block->ns);
-	if (fifths > by_chance)
-		block->disagreement = sqrtf(fifths * fifths - by_chance * by_chance);
+	/* A single visit may be far too high by chance: many of them still tell. */
+	if (n < MANY)
+		n = block_values(block, p, 2, values);
+	block->disagreement = n < 3 ? 0 : disagreement(values, n, noise);
 }
 
 struct belief *
