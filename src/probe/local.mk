@@ -41,7 +41,8 @@ UNIT_TESTS += \
 	tests/unit/test_blocks \
 	tests/unit/test_pace \
 	tests/unit/test_probe_sim \
-	tests/unit/test_schedule
+	tests/unit/test_schedule \
+	tests/unit/test_schedule_changes
 tests_unit_test_blocks_SOURCES = tests/unit/test_blocks.c tests/unit/layouts.h
 tests_unit_test_blocks_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_blocks_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
@@ -52,9 +53,14 @@ tests_unit_test_probe_sim_SOURCES = tests/unit/test_probe_sim.c $(PROBE_SIM_HOST
 tests_unit_test_probe_sim_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_probe_sim_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
-tests_unit_test_schedule_SOURCES = tests/unit/test_schedule.c tests/unit/layouts.h
+tests_unit_test_schedule_SOURCES = tests/unit/test_schedule.c \
+	tests/unit/schedule_world.h tests/unit/layouts.h
 tests_unit_test_schedule_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_schedule_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+tests_unit_test_schedule_changes_SOURCES = tests/unit/test_schedule_changes.c \
+	tests/unit/schedule_world.h tests/unit/layouts.h
+tests_unit_test_schedule_changes_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_schedule_changes_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 endif
 
 if HAVE_CMOCKA
