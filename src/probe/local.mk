@@ -45,3 +45,4 @@ tests_fuzz_fuzz_latfile_SOURCES = tests/fuzz/fuzz_latfile.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_latfile_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
 tests_fuzz_fuzz_latfile_LDADD = $(LINK_PROBE)
 EXTRA_DIST += tests/fuzz/corpus/cache tests/fuzz/corpus/latfile
+EXTRA_DIST += docs/latency.md
