@@ -66,11 +66,17 @@ endif
 if HAVE_CMOCKA
 UNIT_TESTS += \
 	tests/unit/test_cache \
+	tests/unit/test_cache_damage \
 	tests/unit/test_cachefile \
 	tests/unit/test_latfile
-tests_unit_test_cache_SOURCES = tests/unit/test_cache.c tests/unit/layouts.h
+tests_unit_test_cache_SOURCES = tests/unit/test_cache.c tests/unit/cache_texts.h \
+	tests/unit/layouts.h
 tests_unit_test_cache_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_cache_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+tests_unit_test_cache_damage_SOURCES = tests/unit/test_cache_damage.c \
+	tests/unit/cache_texts.h tests/unit/mutate.h
+tests_unit_test_cache_damage_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_cache_damage_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_cachefile_SOURCES = tests/unit/test_cachefile.c \
 	tests/unit/procs.c tests/unit/procs.h
 tests_unit_test_cachefile_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
@@ -154,3 +160,4 @@ bench-probe-sim: tests/bench/bench_probe_sim
 	@$(AM_TESTS_ENVIRONMENT) tests/bench/bench_probe_sim $(PROBE_SIM)
 
 .PHONY: bench-probe-sim
+EXTRA_DIST += docs/latency.md
