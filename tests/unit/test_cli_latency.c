@@ -23,6 +23,8 @@
 #include "base/json.h"
 #include "base/xalloc.h"
 #include "cli/cmd.h"
+#include "cli/lathost.h"
+#include "cli/latsource.h"
 #include "cli_run.h"
 #include "ctl/idl.h"
 #include "ctl/shapes.h"
@@ -185,6 +187,34 @@ file_and_topology_tell_what_measuring_confirms(void **state)
 	assert_non_null(strstr(strbuf_text(&r.out), "LEVEL"));
 	assert_non_null(strstr(strbuf_text(&r.out), "confirmed"));
 	cli_result_fini(&r);
+}
+
+/* Two clusters of four CPUs that no firmware knows. */
+static void
+distrusted_values_leave_the_tiers_to_the_tree(void **state)
+{
+	struct cpuset cpus = cpuset_below(8);
+	struct matrix *m = matrix_new(&cpus);
+	struct latsource s;
+
+	(void)state;
+	for (unsigned int i = 0; i < m->n; i++) {
+		for (unsigned int j = 0; j < i; j++)
+			*matrix_at(m, i, j) = (struct matrix_cell){
+				i / 4 == j / 4 ? 20.0f : 100.0f, 4, 100};
+	}
+	latsource_rank(lathost_bare(&cpus), m, "measured", &s);
+	assert_true(s.latency.trusted);
+	assert_int_equal(s.latency.n_tiers, 2);
+	assert_string_equal(s.latency.source, "measured");
+	latsource_distrust(&s, "a reason");
+	assert_false(s.latency.trusted);
+	assert_int_equal(s.latency.n_tiers, 1);
+	assert_string_equal(s.latency.source, "measured, not trusted: a reason");
+	assert_true(matrix_at(s.latency.matrix, 3, 2)->ns > 19);
+	latsource_close(&s);
+	assert_null(s.topo);
+	matrix_free(m);
 }
 
 static void
@@ -434,6 +464,7 @@ main(void)
 		CASE(thousand_cpus_come_through),
 		CASE(topology_alone_is_the_class_model_without_a_daemon),
 		CASE(file_and_topology_tell_what_measuring_confirms),
+		CASE(distrusted_values_leave_the_tiers_to_the_tree),
 		CASE(file_alone_makes_tiers_that_have_no_name),
 		CASE(file_that_was_written_can_be_read_again),
 		CASE(xml_tells_of_host_and_latencies),
