@@ -91,13 +91,15 @@ ctl_latency_set_model(struct ctl_latency *l, const struct topo *t)
 
 /* ---- to JSON ---- */
 
-/* What JSON cannot say counts as no result; what no reader would take is cut. */
-static double
-to_tenth(double ns)
+/* In tenths of a nanosecond. What JSON cannot say counts as no result; what no reader
+ * would take is cut. */
+static uint64_t
+tenths_of(double ns)
 {
-	if (!isfinite(ns) || ns <= 0)
-		return 0.0;
-	return round(fmin(ns, CTL_LATENCY_NS_MAX) * 10) / 10;
+	if (!(ns > 0 && isfinite(ns)))
+		return 0;
+	return (uint64_t)((ns < CTL_LATENCY_NS_MAX ? ns : CTL_LATENCY_NS_MAX) * 10 +
+			  0.5);
 }
 
 static json_t *
@@ -125,8 +127,8 @@ tiers_json(const struct ctl_latency *l)
 		const struct ctl_tier *t = &l->tiers[i];
 		json_t *tier = json_object();
 
-		json_object_set_new(
-			tier, "latency_ns", json_real(to_tenth(t->latency_ns)));
+		json_object_set_new(tier, "latency_ns",
+			json_real((double)tenths_of(t->latency_ns) / 10));
 		json_object_set_new(tier, "confidence",
 			json_real(round(t->confidence * 100) / 100));
 		json_object_set_new(tier, "domains", domains_json(t));
@@ -139,16 +141,15 @@ tiers_json(const struct ctl_latency *l)
 static void
 append_ns(json_t *row, double ns, json_t **shared)
 {
-	double tenth = to_tenth(ns);
-	size_t i = (size_t)fmin(round(tenth * 10), SHARED_TENTHS);
+	uint64_t tenths = tenths_of(ns);
 
-	if (i >= SHARED_TENTHS) {
-		json_array_append_new(row, json_real(tenth));
+	if (tenths >= SHARED_TENTHS) {
+		json_array_append_new(row, json_real((double)tenths / 10));
 		return;
 	}
-	if (shared[i] == NULL)
-		shared[i] = json_real(tenth);
-	json_array_append(row, shared[i]);
+	if (shared[tenths] == NULL)
+		shared[tenths] = json_real((double)tenths / 10);
+	json_array_append(row, shared[tenths]);
 }
 
 static json_t *
@@ -207,7 +208,7 @@ ctl_latency_json(const struct ctl_latency *l)
 static void
 add_ns(struct strbuf *b, float ns)
 {
-	uint64_t rest = (uint64_t)round(to_tenth((double)ns) * 10);
+	uint64_t rest = tenths_of((double)ns);
 	char text[NS_TEXT_MAX];
 	char *p = text + sizeof(text);
 
