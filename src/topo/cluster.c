@@ -516,7 +516,8 @@ collapse(const struct lat_view *lat, const struct units *u)
 				lat_ns(lat, a, b)};
 		}
 	}
-	qsort(values, n, sizeof(*values), by_value);
+	if (n > 0)
+		qsort(values, n, sizeof(*values), by_value);
 	for (size_t i = 0, end; i < n; i = end) {
 		size_t cell = values[i].cell;
 

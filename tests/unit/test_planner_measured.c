@@ -18,7 +18,7 @@
 #include "base/xalloc.h"
 #include "fleet.h"
 
-#define SEEDS 15u
+#define SEEDS 6u
 
 static const struct host_spec *const specs[] = {&host_9354, &host_7351p, &host_9654_2s,
 	&host_9654_nps1, &host_xeon_2s, &host_hybrid};
