@@ -14,6 +14,7 @@
 #include "cli/latstats.h"
 #include "cli/out.h"
 #include "cli/table.h"
+#include "host/hwexport.h"
 #include "probe/latfile.h"
 
 static const struct table_column tier_columns[] = {
@@ -161,20 +162,30 @@ latprint_levels(const struct latsource *s, bool heading)
 	print_table(t, heading);
 }
 
+/* The text of the file. Returns 0 or a negative errno with @e. */
+static int
+make_text(const struct latsource *s, const char *path, enum outfile_kind kind,
+	char **out, struct err *e)
+{
+	if (kind == OUTFILE_XML && s->topo == NULL)
+		return err_set(e, -ENOENT, NULL, 0,
+			"cannot write %.150s: these CPUs' host is not known here, "
+			"--topology tells it",
+			path);
+	if (kind == OUTFILE_XML)
+		return hwexport_xml(s->topo_path, s->latency.matrix, out, e);
+	*out = kind == OUTFILE_CSV ? latfile_csv(s->latency.matrix)
+				   : latfile_json(s->latency.matrix);
+	return 0;
+}
+
 enum cmd_exit
 latprint_file(const struct latsource *s, const char *path, enum outfile_kind kind)
 {
 	auto_free char *text = NULL;
 	struct err e = ERR_NONE;
-	int r = 0;
+	int r = make_text(s, path, kind, &text, &e);
 
-	if (kind == OUTFILE_CSV)
-		text = latfile_csv(s->latency.matrix);
-	else if (kind == OUTFILE_JSON)
-		text = latfile_json(s->latency.matrix);
-	else
-		r = err_set(&e, -ENOTSUP, NULL, 0,
-			"cannot write %.150s: no XML in this version", path);
 	if (r == 0)
 		r = outfile_write(path, text, strlen(text), &e);
 	if (r == 0)

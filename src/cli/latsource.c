@@ -19,9 +19,10 @@
 #include "cli/out.h"
 #include "cli/session.h"
 #include "host/hostid.h"
+#include "host/hwexport.h"
+#include "host/hwimport.h"
 #include "host/load.h"
 #include "host/textfile.h"
-#include "probe/cache.h"
 #include "probe/latfile.h"
 #include "topo/lat.h"
 
@@ -61,36 +62,54 @@ rank(const struct topo *t, const struct matrix *m)
 	return ranking_from_matrix(t, m, &view);
 }
 
+static void
+fill(struct ctl_latency *l, const struct ranking *r, const struct matrix *m,
+	const char *source)
+{
+	ctl_latency_set(l, r, m);
+	set_source(l, source, r->trusted ? NULL : r->why);
+}
+
 void
 latsource_rank(struct topo *t, const struct matrix *m, const char *source,
 	struct latsource *out)
 {
 	struct latsource s = {.topo = t, .ranking = rank(t, m)};
 
-	ctl_latency_set(&s.latency, s.ranking, m);
-	set_source(&s.latency, source, s.ranking->trusted ? NULL : s.ranking->why);
+	fill(&s.latency, s.ranking, m, source);
 	*out = s;
 }
 
 void
 latsource_distrust(struct latsource *s, const char *why)
 {
-	s->latency.trusted = false;
+	auto_free float *ns =
+		lat_measured_matrix(s->topo, lat_classes_default(), s->latency.matrix);
+	struct ranking *tree =
+		ranking_from_topo(s->topo, &(struct lat_view){ns, s->topo->n_pus});
+
+	ctl_latency_set(&s->latency, tree, s->latency.matrix);
 	set_source(&s->latency, "measured", why);
+	ranking_free(tree);
 }
 
 /* ---- files ---- */
 
+/* XML is the longest of the kinds of files. */
 static int
-read_latency(const char *path, const struct topo *t, struct matrix **out, struct err *e)
+read_text(const char *path, char **out, struct err *e)
 {
-	auto_free char *text = NULL;
-	int r = textfile_read(path, CACHE_BYTES_MAX, &text, e);
+	int r = textfile_read(path, HWEXPORT_BYTES_MAX, out, e);
 
 	if (r < 0)
 		return err_set(e, r, path, 0, "cannot be read: %s", strerror(-r));
-	return latfile_parse(
-		text, strlen(text), t != NULL ? &t->online : NULL, path, out, e);
+	return 0;
+}
+
+static bool
+is_xml(const char *text)
+{
+	return text[strspn(text, " \t\r\n")] == '<';
 }
 
 /* Rows for CPUs that the host has not: the file of another one. */
@@ -107,59 +126,85 @@ check_match(
 	return 0;
 }
 
-static enum cmd_exit
-open_latency(const char *path, struct topo *t, struct latsource *out)
+static int
+parse(const char *text, const char *path, const struct topo *t, struct matrix **out,
+	struct err *e)
 {
 	struct matrix *m = NULL;
-	struct err e = ERR_NONE;
-	bool known = t != NULL;
-	int r = read_latency(path, t, &m, &e);
+	int r;
 
-	if (r == 0 && known)
-		r = check_match(m, t, path, &e);
-	if (r < 0) {
-		topo_free(t);
+	if (is_xml(text))
+		r = hwimport_xml(text, path, &m, e);
+	else
+		r = latfile_parse(
+			text, strlen(text), t != NULL ? &t->online : NULL, path, &m, e);
+	if (r == 0 && t != NULL)
+		r = check_match(m, t, path, e);
+	if (r < 0)
 		matrix_free(m);
-		return fail(&e);
-	}
-	if (!known) {
-		struct cpuset cpus = matrix_cpus(m);
-
-		t = lathost_bare(&cpus);
-	}
-	latsource_rank(t, m, path, out);
-	matrix_free(m);
-	if (!known) {
-		topo_free(out->topo);
-		ranking_free(out->ranking);
-		out->topo = NULL;
-		out->ranking = NULL;
-	}
-	return CMD_OK;
+	else
+		*out = m;
+	return r;
 }
 
-static enum cmd_exit
-open_model(struct topo *t, struct latsource *out)
+/* Where the host is not known, its CPUs have to do, and tell nothing afterwards. */
+static int
+set_measured(struct latsource *s, const char *text, const char *path, struct err *e)
 {
-	auto_free float *ns = lat_class_matrix(t, lat_classes_default());
-	struct latsource s = {.topo = t};
+	struct matrix *m = NULL;
+	int r = parse(text, path, s->topo, &m, e);
 
-	s.ranking = ranking_from_topo(t, &(struct lat_view){ns, t->n_pus});
-	ctl_latency_set_model(&s.latency, t);
-	*out = s;
-	return CMD_OK;
+	if (r < 0)
+		return r;
+	if (s->topo != NULL) {
+		s->ranking = rank(s->topo, m);
+		fill(&s->latency, s->ranking, m, path);
+	} else {
+		struct cpuset cpus = matrix_cpus(m);
+		struct topo *bare = lathost_bare(&cpus);
+		struct ranking *ranking = rank(bare, m);
+
+		fill(&s->latency, ranking, m, path);
+		ranking_free(ranking);
+		topo_free(bare);
+	}
+	matrix_free(m);
+	return 0;
+}
+
+static int
+set_model(struct latsource *s)
+{
+	auto_free float *ns = lat_class_matrix(s->topo, lat_classes_default());
+
+	s->ranking = ranking_from_topo(s->topo, &(struct lat_view){ns, s->topo->n_pus});
+	ctl_latency_set_model(&s->latency, s->topo);
+	return 0;
 }
 
 static enum cmd_exit
 open_files(const struct args *args, struct latsource *out)
 {
-	struct topo *t = NULL;
+	struct latsource s = {.topo_path = args->topology};
+	auto_free char *text = NULL;
 	struct err e = ERR_NONE;
+	int r = 0;
 
-	if (args->topology != NULL && host_load(args->topology, &t, &e) < 0)
+	if (args->latency != NULL)
+		r = read_text(args->latency, &text, &e);
+	if (r == 0 && s.topo_path == NULL && is_xml(text))
+		s.topo_path = args->latency; /* it tells of the host, too */
+	if (r == 0 && s.topo_path != NULL)
+		r = host_load(s.topo_path, &s.topo, &e);
+	if (r == 0)
+		r = text != NULL ? set_measured(&s, text, args->latency, &e)
+				 : set_model(&s);
+	if (r < 0) {
+		latsource_close(&s);
 		return fail(&e);
-	return args->latency != NULL ? open_latency(args->latency, t, out)
-				     : open_model(t, out);
+	}
+	*out = s;
+	return CMD_OK;
 }
 
 /* ---- the daemon ---- */

@@ -15,6 +15,7 @@
 struct latsource {
 	struct ctl_latency latency;
 	struct topo *topo;	 /* the host; NULL: nobody knows it here */
+	const char *topo_path;	 /* where it is from; NULL: this machine. Borrowed */
 	struct ranking *ranking; /* of topo and the matrix; NULL without topo */
 };
 
@@ -38,7 +39,8 @@ MUST_CHECK enum cmd_exit latsource_open(const struct args *args, struct latsourc
 void latsource_rank(struct topo *t, const struct matrix *m, const char *source,
 	struct latsource *out);
 
-/** Measured inside a virtual machine, which moves under its CPUs: not trusted. */
+/** Not to be trusted after all (of latsource_rank): the host's own tree makes the
+ * tiers, the values stay. */
 void latsource_distrust(struct latsource *s, const char *why);
 
 /** Free what @s holds; it is empty afterwards. */

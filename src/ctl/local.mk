@@ -1,19 +1,33 @@
 noinst_LIBRARIES += src/libctl.a
 src_libctl_a_SOURCES = \
 	src/ctl/address.c src/ctl/address.h \
+	src/ctl/axis.c src/ctl/axis.h \
 	src/ctl/call.c src/ctl/call.h \
 	src/ctl/client.c src/ctl/client.h \
 	src/ctl/conn.c src/ctl/conn.h \
 	src/ctl/heatmap.c src/ctl/heatmap.h \
+	src/ctl/heatmap_svg.c \
+	src/ctl/heatmap_text.c \
 	src/ctl/idl.c src/ctl/idl.h \
+	src/ctl/lanes.c src/ctl/lanes.h \
+	src/ctl/ink.c src/ctl/ink.h \
 	src/ctl/latency.c src/ctl/latency.h \
+	src/ctl/legend.c src/ctl/legend.h \
 	src/ctl/listen.c src/ctl/listen.h \
+	src/ctl/palette.c src/ctl/palette.h \
+	src/ctl/png.c src/ctl/png.h \
 	src/ctl/remote.c src/ctl/remote.h \
+	src/ctl/scale.c src/ctl/scale.h \
 	src/ctl/server.c src/ctl/server.h \
 	src/ctl/service.c src/ctl/service.h \
 	src/ctl/shapes.c src/ctl/shapes.h \
+	src/ctl/svg_cells.c src/ctl/svg_cells.h \
+	src/ctl/svg_legend.c src/ctl/svg_legend.h \
+	src/ctl/svg_page.h \
+	src/ctl/svg_vms.c src/ctl/svg_vms.h \
 	src/ctl/text.h \
-	src/ctl/varlink.c src/ctl/varlink.h
+	src/ctl/varlink.c src/ctl/varlink.h \
+	src/ctl/xml.c src/ctl/xml.h
 nodist_src_libctl_a_SOURCES = src/ctl/text.c
 src_libctl_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 
@@ -60,9 +74,22 @@ tests_unit_test_shapes_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_shapes_LDADD = src/libctl.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_ctl_latency
-tests_unit_test_ctl_latency_SOURCES = tests/unit/test_ctl_latency.c tests/unit/layouts.h
+tests_unit_test_ctl_latency_SOURCES = tests/unit/test_ctl_latency.c tests/unit/layouts.h \
+	tests/unit/mutate.h
 tests_unit_test_ctl_latency_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_ctl_latency_LDADD = src/libctl.a $(LINK_PLACE) $(CMOCKA_LIBS)
+
+HEAT_HOSTS = tests/unit/heat_hosts.c tests/unit/heat_hosts.h
+
+UNIT_TESTS += tests/unit/test_heatmap
+tests_unit_test_heatmap_SOURCES = tests/unit/test_heatmap.c $(HEAT_HOSTS)
+tests_unit_test_heatmap_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
+tests_unit_test_heatmap_LDADD = src/libctl.a $(LINK_TOPO) $(CMOCKA_LIBS) -lm
+
+UNIT_TESTS += tests/unit/test_heatmap_svg
+tests_unit_test_heatmap_svg_SOURCES = tests/unit/test_heatmap_svg.c $(HEAT_HOSTS)
+tests_unit_test_heatmap_svg_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
+tests_unit_test_heatmap_svg_LDADD = src/libctl.a $(LINK_TOPO) $(CMOCKA_LIBS) -lm
 
 UNIT_TESTS += tests/unit/test_ctl_server
 tests_unit_test_ctl_server_SOURCES = tests/unit/test_ctl_server.c $(CTL_WORLD)

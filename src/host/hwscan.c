@@ -214,8 +214,8 @@ set(const char *name, const char *value)
  * files (hwloc otherwise mixes this machine into a foreign tree, falls back to it, or
  * visits every CPU to ask it), no plugins (they load GPU libraries), nothing on stderr.
  */
-static void
-set_environment(const char *root)
+void
+hwscan_set_environment(const char *root)
 {
 	size_t i = 0;
 
@@ -265,7 +265,7 @@ hwscan_read(const char *root, struct topo_facts *out, struct err *e)
 	const char *name = root != NULL ? root : "this machine";
 	int r;
 
-	set_environment(root);
+	hwscan_set_environment(root);
 	r = prepare(&h);
 	if (r == 0)
 		r = hwloc_topology_load(h);
@@ -278,10 +278,9 @@ hwscan_read(const char *root, struct topo_facts *out, struct err *e)
 	return read_facts(h, name, out, e);
 }
 
-/* Whole and not too deep, as far as that can be told without understanding it: hwloc
- * takes some cut texts for smaller machines. */
-static int
-check_xml(const char *text, const char *name, struct err *e)
+/* hwloc takes some cut texts for smaller machines. */
+int
+hwscan_check_xml(const char *text, const char *name, struct err *e)
 {
 	static const char end[] = "</topology>";
 	size_t len = strlen(text);
@@ -289,7 +288,10 @@ check_xml(const char *text, const char *name, struct err *e)
 
 	if (strstr(text, "<topology") == NULL)
 		return err_set(e, -EINVAL, name, 0, "not an XML file of hwloc");
-	if (len < strlen(end) || !str_equal(text + len - strlen(end), end))
+	while (len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL)
+		len--;
+	if (len < strlen(end) ||
+		memcmp(text + len - strlen(end), end, strlen(end)) != 0)
 		return err_set(e, -EINVAL, name, 0, "ends before %s", end);
 	for (const char *p = text; (p = strchr(p, '<')) != NULL; p++) {
 		const char *close = strchr(p, '>');
@@ -315,12 +317,12 @@ hwscan_parse_xml(
 	size_t size = strlen(text) + 1;
 	int r;
 
-	r = check_xml(text, name, e);
+	r = hwscan_check_xml(text, name, e);
 	if (r < 0)
 		return r;
 	if (size > INT32_MAX)
 		return err_set(e, -ERANGE, name, 0, "%zu bytes of XML", size);
-	set_environment(NULL);
+	hwscan_set_environment(NULL);
 	r = prepare(&h);
 	if (r == 0)
 		r = hwloc_topology_set_xmlbuffer(h, text, (int)size);

@@ -2,7 +2,7 @@
 /*
  * What hwloc knows of a machine, as facts for the model. hwloc runs in a child process
  * for each call: its settings are environment variables of the process, and damaged XML
- * can crash it. Both block until the child has answered, at most HWTREE_SECONDS_MAX.
+ * can crash it. Both block until the child has answered (host/hwchild.h).
  */
 #ifndef QMPIN_HOST_HWTREE_H
 #define QMPIN_HOST_HWTREE_H
@@ -10,8 +10,6 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "topo/model.h"
-
-#define HWTREE_SECONDS_MAX 10u
 
 /**
  * Ask hwloc about this machine or, with @root, about the tree of another one, which

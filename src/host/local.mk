@@ -2,6 +2,9 @@ noinst_LIBRARIES += src/libhost.a
 src_libhost_a_SOURCES = \
 	src/host/cpuident.c src/host/cpuident.h \
 	src/host/hostid.c src/host/hostid.h \
+	src/host/hwchild.c src/host/hwchild.h \
+	src/host/hwexport.c src/host/hwexport.h \
+	src/host/hwimport.c src/host/hwimport.h \
 	src/host/hwscan.c src/host/hwscan.h \
 	src/host/hwtree.c src/host/hwtree.h \
 	src/host/load.c src/host/load.h \
@@ -24,6 +27,7 @@ if HAVE_CMOCKA
 UNIT_TESTS += \
 	tests/unit/test_host_load \
 	tests/unit/test_hostid \
+	tests/unit/test_hwexport \
 	tests/unit/test_sysfs \
 	tests/unit/test_uevent
 tests_unit_test_uevent_SOURCES = tests/unit/test_uevent.c tests/unit/mutate.h \
@@ -36,6 +40,9 @@ tests_unit_test_host_load_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_hostid_SOURCES = tests/unit/test_hostid.c tests/unit/trees.h
 tests_unit_test_hostid_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_hostid_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
+tests_unit_test_hwexport_SOURCES = tests/unit/test_hwexport.c tests/unit/trees.h
+tests_unit_test_hwexport_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_hwexport_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_sysfs_SOURCES = tests/unit/test_sysfs.c tests/unit/trees.h
 tests_unit_test_sysfs_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_sysfs_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)

@@ -142,34 +142,38 @@ set_cores(struct matrix *m, const struct real *r, unsigned int core, unsigned in
 					real_ns(r, p.c, t, p.d, u);
 }
 
+/* The pairs of cores of two groups, each like one of the two groups in @g. */
+static void
+resample_groups(struct matrix *m, const struct real *r, struct place at, struct place g,
+	unsigned int n, uint64_t *seed)
+{
+	for (unsigned int i = 0; i < n * n; i++) {
+		unsigned int core = at.c * n + i / n;
+		unsigned int other = at.d * n + i % n;
+		unsigned int c = below(seed, r->cores);
+		unsigned int d = below(seed, r->cores);
+
+		while (g.c == g.d && c == d && core != other)
+			d = below(seed, r->cores);
+		if (core == other)
+			d = c;
+		set_cores(m, r, core, other,
+			(struct place){g.c * r->cores + c, g.d * r->cores + d});
+	}
+}
+
 static struct matrix *
 resampled(const struct real *r, const struct layout *l, const struct topo *t,
 	uint64_t seed)
 {
-	unsigned int cores = l->packages * l->l3s * l->cores;
+	unsigned int groups = l->packages * l->l3s;
 	struct matrix *m = matrix_new(&t->online);
 
-	for (unsigned int x = 0; x < cores / l->cores; x++) {
-		for (unsigned int y = 0; y <= x; y++) {
-			struct place g =
-				real_groups(r, x == y, x / l->l3s == y / l->l3s, &seed);
-
-			for (unsigned int i = 0; i < l->cores * l->cores; i++) {
-				unsigned int c = below(&seed, r->cores);
-				unsigned int d = below(&seed, r->cores);
-				unsigned int core = x * l->cores + i / l->cores;
-				unsigned int other = y * l->cores + i % l->cores;
-
-				while (g.c == g.d && c == d && core != other)
-					d = below(&seed, r->cores);
-				if (core == other)
-					d = c;
-				set_cores(m, r, core, other,
-					(struct place){g.c * r->cores + c,
-						g.d * r->cores + d});
-			}
-		}
-	}
+	for (unsigned int x = 0; x < groups; x++)
+		for (unsigned int y = 0; y <= x; y++)
+			resample_groups(m, r, (struct place){x, y},
+				real_groups(r, x == y, x / l->l3s == y / l->l3s, &seed),
+				l->cores, &seed);
 	return m;
 }
 

@@ -1,6 +1,7 @@
 # System tests, in the order in which they run.
 SYSTEM_TESTS += \
 	tests/system/test_config.py \
+	tests/system/test_heatmap.py \
 	tests/system/test_topology.py \
 	tests/system/test_notify.py \
 	tests/system/test_first_path.py \
@@ -20,6 +21,7 @@ SYSTEM_TESTS += \
 # What they use, the demo and the measurements.
 EXTRA_DIST += \
 	tests/system/bench_share.py \
+	tests/system/browser.py \
 	tests/system/daemon.py \
 	tests/system/demo \
 	tests/system/fakeqmp.py \

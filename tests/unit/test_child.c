@@ -152,7 +152,7 @@ nothing_else_is_inherited(void **state)
 	sigset_t before;
 
 	write_program(f, "[ -e /proc/$$/fd/57 ] && echo leaked\n"
-			 "grep -E 'Sig(Blk|Ign)' /proc/$$/status");
+			 "exec grep -E 'Sig(Blk|Ign)' /proc/self/status");
 	assert_int_equal(dup2(STDERR_FILENO, LEAKED_FD), LEAKED_FD);
 	(void)sigemptyset(&term);
 	(void)sigaddset(&term, SIGTERM);
@@ -164,8 +164,9 @@ nothing_else_is_inherited(void **state)
 	(void)close(LEAKED_FD);
 	text = read_all(&c);
 	child_stop(&c);
-	assert_string_equal(
-		text, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+	assert_true(str_has_prefix(text, "SigBlk:\t0000000000000000\nSigIgn:\t"));
+	/* of the C library's own signals nobody else may change anything */
+	assert_int_equal(strtoull(strrchr(text, '\t') + 1, NULL, 16) & 0x7fffffff, 0);
 }
 
 static void

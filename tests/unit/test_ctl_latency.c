@@ -26,6 +26,7 @@
 #include "ctl/shapes.h"
 #include "ctl/varlink.h"
 #include "layouts.h"
+#include "mutate.h"
 
 /* 2 packages of 2 nodes of 2 L3 groups of 2 cores of 2 threads. */
 static const struct layout small_host = {
@@ -266,73 +267,101 @@ with(const char *old, const char *new)
 	return xasprintf("%.*s%s%s", (int)(p - good), good, new, p + strlen(old));
 }
 
+static const struct {
+	const char *old;
+	const char *new;
+	const char *text;
+} broken[] = {
+	{"\"trusted\":true,", "", "trusted"},
+	{"true", "1", "trusted"},
+	{"\"measured\"", "null", "source"},
+	{"\"00ff\"", "\"00f\\u001b\"", "fingerprint"},
+	{"\"00ff\"", "\"0123456789abcdef0\"", "fingerprint"},
+	{"\"00ff\"", "null", "fingerprint"},
+	{":5", ":-5", "time"},
+	{":5", ":\"now\"", "time"},
+	{"\"tiers\":", "\"tears\":", "no tiers"},
+	{"\"rows\":[", "\"rows\":{},\"x\":[", "rows that are no list"},
+	{"\"rows\":[", "\"rows\":[],\"x\":[", "no rows"},
+	{"\"cpu\":1", "\"cpu\":0", "order"},
+	{"\"cpu\":1", "\"cpu\":5", "order"},
+	{"\"cpu\":4", "\"cpu\":2048", "order"},
+	{"\"cpu\":0", "\"cpu\":-1", "order"},
+	{"\"cpu\":1", "\"cpu\":1.0", "order"},
+	{"{\"cpu\":4,\"ns\":[20,21,0]}", "4", "order"},
+	{"[0,10.5,20]", "[0,10.5]", "as long"},
+	{"[0,10.5,20]", "[0,10.5,20,1]", "as long"},
+	{"[0,10.5,20]", "{}", "as long"},
+	{"[0,10.5,20]", "[1,10.5,20]", "to itself"},
+	{"[0,10.5,20]", "[0,10.4,20]", "two latencies"},
+	{"[0,10.5,20]", "[0,10.5,null]", "no latency"},
+	{"[20,21,0]", "[-20,21,0]", "no latency"},
+	{"[20,21,0]", "[1e10,21,0]", "no latency"},
+	{"[20,21,0]", "[\"20\",21,0]", "no latency"},
+	{"\"latency_ns\":10,", "", "without latency"},
+	{"\"latency_ns\":10,", "\"latency_ns\":-10,", "without latency"},
+	{"0.9", "1.1", "or confidence"},
+	{"\"domains\":[{\"cpus\":\"0-1,4\"}]", "\"domains\":[]", "without domains"},
+	{"\"domains\":[{\"cpus\":\"0-1,4\"}]", "\"domains\":7", "without domains"},
+	{"\"0-1\"", "\"\"", "without CPUs"},
+	{"\"0-1\"", "\"0-9999\"", "without CPUs"},
+	{"\"0-1\"", "\"zero\"", "without CPUs"},
+	{"{\"cpus\":\"4\"}", "{\"cpus\":\"1,4\"}", "overlap"},
+	{"{\"cpus\":\"0-1\"},{\"cpus\":\"4\"}", "{\"cpus\":\"4\"},{\"cpus\":\"0-1\"}",
+		"order"},
+	{"{\"cpus\":\"0-1\"},{\"cpus\":\"4\"}", "{\"cpus\":\"0-1\"}", "nest"},
+	{"{\"cpus\":\"4\"}", "{\"cpus\":\"5\"}", "nest"},
+	{"{\"cpus\":\"4\"}", "{\"cpus\":\"4-5\"}", "nest"},
+	{"\"0-1,4\"", "\"0-1\"", "other CPUs"},
+	{"{\"cpus\":\"0-1,4\"}", "{\"cpus\":\"0-1\"},{\"cpus\":\"4\"}",
+		"not the whole host"},
+};
+
 static void
 replies_that_break_a_promise_are_refused(void **state)
 {
-	static const struct {
-		const char *old;
-		const char *new;
-		const char *text;
-	} cases[] = {
-		{"\"trusted\":true,", "", "trusted"},
-		{"true", "1", "trusted"},
-		{"\"measured\"", "null", "source"},
-		{"\"00ff\"", "\"00f\\u001b\"", "fingerprint"},
-		{"\"00ff\"", "\"0123456789abcdef0\"", "fingerprint"},
-		{"\"00ff\"", "null", "fingerprint"},
-		{":5", ":-5", "time"},
-		{":5", ":\"now\"", "time"},
-		{"\"tiers\":", "\"tears\":", "no tiers"},
-		{"\"rows\":[", "\"rows\":{},\"x\":[", "rows that are no list"},
-		{"\"rows\":[", "\"rows\":[],\"x\":[", "no rows"},
-		{"\"cpu\":1", "\"cpu\":0", "order"},
-		{"\"cpu\":1", "\"cpu\":5", "order"},
-		{"\"cpu\":4", "\"cpu\":2048", "order"},
-		{"\"cpu\":0", "\"cpu\":-1", "order"},
-		{"\"cpu\":1", "\"cpu\":1.0", "order"},
-		{"{\"cpu\":4,\"ns\":[20,21,0]}", "4", "order"},
-		{"[0,10.5,20]", "[0,10.5]", "as long"},
-		{"[0,10.5,20]", "[0,10.5,20,1]", "as long"},
-		{"[0,10.5,20]", "{}", "as long"},
-		{"[0,10.5,20]", "[1,10.5,20]", "to itself"},
-		{"[0,10.5,20]", "[0,10.4,20]", "two latencies"},
-		{"[0,10.5,20]", "[0,10.5,null]", "no latency"},
-		{"[20,21,0]", "[-20,21,0]", "no latency"},
-		{"[20,21,0]", "[1e10,21,0]", "no latency"},
-		{"[20,21,0]", "[\"20\",21,0]", "no latency"},
-		{"\"latency_ns\":10,", "", "without latency"},
-		{"\"latency_ns\":10,", "\"latency_ns\":-10,", "without latency"},
-		{"0.9", "1.1", "or confidence"},
-		{"\"domains\":[{\"cpus\":\"0-1,4\"}]", "\"domains\":[]",
-			"without domains"},
-		{"\"domains\":[{\"cpus\":\"0-1,4\"}]", "\"domains\":7",
-			"without domains"},
-		{"\"0-1\"", "\"\"", "without CPUs"},
-		{"\"0-1\"", "\"0-9999\"", "without CPUs"},
-		{"\"0-1\"", "\"zero\"", "without CPUs"},
-		{"{\"cpus\":\"4\"}", "{\"cpus\":\"1,4\"}", "overlap"},
-		{"{\"cpus\":\"0-1\"},{\"cpus\":\"4\"}",
-			"{\"cpus\":\"4\"},{\"cpus\":\"0-1\"}", "order"},
-		{"{\"cpus\":\"0-1\"},{\"cpus\":\"4\"}", "{\"cpus\":\"0-1\"}", "nest"},
-		{"{\"cpus\":\"4\"}", "{\"cpus\":\"5\"}", "nest"},
-		{"{\"cpus\":\"4\"}", "{\"cpus\":\"4-5\"}", "nest"},
-		{"\"0-1,4\"", "\"0-1\"", "other CPUs"},
-		{"{\"cpus\":\"0-1,4\"}", "{\"cpus\":\"0-1\"},{\"cpus\":\"4\"}",
-			"not the whole host"},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		auto_free char *text = with(cases[i].old, cases[i].new);
+	for (size_t i = 0; i < ARRAY_LEN(broken); i++) {
+		auto_free char *text = with(broken[i].old, broken[i].new);
 		struct ctl_latency l = {.measured_us = 42};
 		struct err e = ERR_NONE;
 
 		if (parse_text(text, &l, &e) != -EPROTO ||
-			strstr(e.text, cases[i].text) == NULL)
+			strstr(e.text, broken[i].text) == NULL)
 			fail_msg("case %zu: '%s' in %s", i, e.text, text);
 		assert_int_equal(l.measured_us, 42);
 		assert_null(l.matrix);
 	}
+}
+
+/* What is read can be sent again: every promise holds. */
+static void
+damaged_replies_are_refused_or_whole(void **state)
+{
+	uint64_t seed = 20;
+	unsigned int read = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 20000; i++) {
+		char text[sizeof(good) + 16];
+		size_t len = sizeof(good) - 1;
+		json_t *reply;
+		struct ctl_latency l;
+		struct ctl_latency again;
+
+		memcpy(text, good, len);
+		len = mutate_text(text, len, sizeof(text), &seed);
+		reply = json_loadb(text, len, 0, NULL);
+		if (json_is_object(reply) && ctl_latency_parse(reply, &l, NULL) == 0) {
+			send_and_read(&l, &again);
+			assert_same(&l, &again);
+			ctl_latency_fini(&l);
+			ctl_latency_fini(&again);
+			read++;
+		}
+		json_decref(reply);
+	}
+	assert_in_range(read, 100, 19000); /* both happen */
 }
 
 static void
@@ -383,6 +412,7 @@ main(void)
 		cmocka_unit_test(too_many_tiers_are_joined),
 		cmocka_unit_test(largest_host_fits_the_caps),
 		cmocka_unit_test(replies_that_break_a_promise_are_refused),
+		cmocka_unit_test(damaged_replies_are_refused_or_whole),
 		cmocka_unit_test(too_long_lists_are_refused),
 		cmocka_unit_test(rows_may_be_left_out),
 	};
