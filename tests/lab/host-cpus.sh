@@ -87,3 +87,4 @@ check "vm 101 stays inside its taskset" [ "$(vcpu_masks 101)" = 0-2 ]
 echo "$(($(changes) - known)) changes told of 36"
 check "all CPUs are back" [ "$(cat $sys/online)" = 0-15 ]
 settings
+kept100=$(masks 100) kept103=$(masks 103)
