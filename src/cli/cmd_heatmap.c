@@ -120,12 +120,23 @@ title_of(const struct args *args, const struct ctl_latency *l)
 	return xasprintf("Latencies between the CPUs of %s, %s", host, when);
 }
 
+/* For those who are not on the host: ssh HOST qmpin heatmap -o - > FILE.svg */
+static bool
+is_stdout(const char *path)
+{
+	return str_equal(path, "-");
+}
+
 static enum cmd_exit
 write_svg(const struct heatmap *h, const char *path)
 {
 	auto_free char *svg = heatmap_svg(h);
 	struct err e = ERR_NONE;
 
+	if (is_stdout(path)) {
+		(void)fputs(svg, stdout);
+		return out_finish();
+	}
 	if (outfile_write(path, svg, strlen(svg), &e) == 0)
 		return CMD_OK;
 	out_error(&e);
@@ -172,7 +183,7 @@ cmd_heatmap_run(const struct args *args)
 	struct err e = ERR_NONE;
 	enum cmd_exit r;
 
-	if (args->output != NULL &&
+	if (args->output != NULL && !is_stdout(args->output) &&
 		outfile_kind(args->output, OUTFILE_SVG, &kind, &e) < 0) {
 		out_error(&e);
 		return CMD_USAGE;

@@ -83,8 +83,14 @@ latsource_rank(struct topo *t, const struct matrix *m, const char *source,
 void
 latsource_distrust(struct latsource *s, const char *why)
 {
-	s->latency.trusted = false;
+	auto_free float *ns =
+		lat_measured_matrix(s->topo, lat_classes_default(), s->latency.matrix);
+	struct ranking *tree =
+		ranking_from_topo(s->topo, &(struct lat_view){ns, s->topo->n_pus});
+
+	ctl_latency_set(&s->latency, tree, s->latency.matrix);
 	set_source(&s->latency, "measured", why);
+	ranking_free(tree);
 }
 
 /* ---- files ---- */

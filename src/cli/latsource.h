@@ -39,7 +39,8 @@ MUST_CHECK enum cmd_exit latsource_open(const struct args *args, struct latsourc
 void latsource_rank(struct topo *t, const struct matrix *m, const char *source,
 	struct latsource *out);
 
-/** Measured inside a virtual machine, which moves under its CPUs: not trusted. */
+/** Not to be trusted after all (of latsource_rank): the host's own tree makes the
+ * tiers, the values stay. */
 void latsource_distrust(struct latsource *s, const char *why);
 
 /** Free what @s holds; it is empty afterwards. */

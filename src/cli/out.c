@@ -8,6 +8,7 @@
 #include "cli/out.h"
 
 #include <errno.h>
+#include <float.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,11 +40,12 @@ out_note(const char *fmt, ...)
 	(void)fputc('\n', stderr);
 }
 
-/* ASCII: bytes that some terminals take for control characters stay out. */
+/* ASCII: bytes that some terminals take for control characters stay out. Numbers as
+ * they came: 12.3 is not 12.300000000000001. */
 void
 out_json(const json_t *value, enum args_format format)
 {
-	size_t flags = JSON_ENSURE_ASCII;
+	size_t flags = JSON_ENSURE_ASCII | JSON_REAL_PRECISION(DBL_DIG);
 
 	flags |= format == ARGS_JSON_PRETTY ? JSON_INDENT(2) : JSON_COMPACT;
 	(void)json_dumpf(value, stdout, flags);

@@ -226,7 +226,7 @@ finish(const struct run *run, const struct topo *host, struct latsource *out,
 	str_copy(out->latency.fingerprint, sizeof(out->latency.fingerprint),
 		id.fingerprint);
 	if (id.virtual)
-		latsource_distrust(out, "inside a virtual machine");
+		latsource_distrust(out, "the host is itself a virtual machine");
 	return 0;
 }
 

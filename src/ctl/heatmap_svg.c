@@ -23,8 +23,8 @@
 
 #define WIDTH_MIN 760u
 #define MARGIN 24u
-#define LEFT 76u
-#define TOP 116u
+#define LEFT_MIN 76u
+#define HEAD 82u       /* title, source, facts */
 #define LABEL_GAP 13u  /* between the baselines of two labels */
 #define FLAT_LABEL 30u /* cells that are wide enough for a label that lies */
 
@@ -55,16 +55,34 @@ static const char style[] =
 	"}\n"
 	"</style>\n";
 
+static unsigned int
+digits_of(const struct axis *a)
+{
+	unsigned int highest = 0;
+	unsigned int n = 1;
+
+	for (unsigned int at = 0; at < a->n; at++)
+		highest = a->cpu[at] > highest ? a->cpu[at] : highest;
+	while ((highest /= 10) > 0)
+		n++;
+	return n;
+}
+
 static void
 layout_matrix(struct svg_page *p)
 {
 	unsigned int n = p->axis.n;
+	unsigned int digits = digits_of(&p->axis);
+	unsigned int labels;
 
 	p->cell = n > TINY_CELLS ? 1 : 2;
 	if (n > 0 && SIDE_WANTED / n > p->cell)
 		p->cell = SIDE_WANTED / n < CELL_MAX ? SIDE_WANTED / n : CELL_MAX;
-	p->left = LEFT;
-	p->top = TOP;
+	if (p->cell < LABEL_GAP)
+		p->small = 4 + digits * p->cell * 6 / 10;
+	labels = p->small + digits * CHAR_WIDTH + 10;
+	p->left = MARGIN + labels > LEFT_MIN ? MARGIN + labels : LEFT_MIN;
+	p->top = HEAD + labels;
 	p->side = n * p->cell;
 }
 
@@ -134,9 +152,8 @@ add_label(struct svg_page *p, unsigned int at)
 	unsigned int middle = at * p->cell + p->cell / 2;
 	unsigned int cpu = p->axis.cpu[at];
 	/* Behind the small numbers. */
-	unsigned int away = p->cell < LABEL_GAP ? 3 * p->cell : 0;
-	unsigned int x = p->left - away - 6;
-	unsigned int y = p->top - away - 6;
+	unsigned int x = p->left - p->small - 6;
+	unsigned int y = p->top - p->small - 6;
 
 	strbuf_addf(&p->out, "<text class=\"label side\" x=\"%u\" y=\"%u\">%u</text>",
 		x, p->top + middle + 4, cpu);

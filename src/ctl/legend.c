@@ -56,8 +56,10 @@ legend_tier(const struct ctl_latency *l, const struct axis *a, unsigned int tier
 	struct strbuf b = {0};
 	char ns[32];
 
-	strbuf_addf(&b, "tier %u: %s ns, ", tier + 1,
-		legend_number(l->tiers[tier].latency_ns, ns, sizeof(ns)));
+	strbuf_addf(&b, "tier %u: ", tier + 1);
+	if (l->tiers[tier].latency_ns > 0)
+		strbuf_addf(&b, "%s ns, ",
+			legend_number(l->tiers[tier].latency_ns, ns, sizeof(ns)));
 	if (s.n == 1 && s.alone == 0)
 		strbuf_addf(&b, "all %u CPUs", s.largest);
 	else if (s.smallest == s.largest)
@@ -69,8 +71,10 @@ legend_tier(const struct ctl_latency *l, const struct axis *a, unsigned int tier
 	if (s.alone > 0)
 		strbuf_addf(
 			&b, " and %u single CPU%s", s.alone, s.alone == 1 ? "" : "s");
-	strbuf_addf(&b, ", confidence %.0f %%",
-		fmin(fmax(l->tiers[tier].confidence, 0), 1) * 100);
+	/* Of what was not measured there is nothing to be confident of. */
+	if (l->trusted)
+		strbuf_addf(&b, ", confidence %.0f %%",
+			fmin(fmax(l->tiers[tier].confidence, 0), 1) * 100);
 	return strbuf_take(&b);
 }
 

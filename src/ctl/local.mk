@@ -74,7 +74,8 @@ tests_unit_test_shapes_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_shapes_LDADD = src/libctl.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_ctl_latency
-tests_unit_test_ctl_latency_SOURCES = tests/unit/test_ctl_latency.c tests/unit/layouts.h
+tests_unit_test_ctl_latency_SOURCES = tests/unit/test_ctl_latency.c tests/unit/layouts.h \
+	tests/unit/mutate.h
 tests_unit_test_ctl_latency_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_ctl_latency_LDADD = src/libctl.a $(LINK_PLACE) $(CMOCKA_LIBS)
 

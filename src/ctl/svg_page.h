@@ -17,8 +17,9 @@ struct svg_page {
 	struct axis axis;
 	struct scale scale;
 	struct lanes lanes;
-	unsigned int cell; /* side of a pair */
-	unsigned int left; /* of the matrix */
+	unsigned int cell;  /* side of a pair */
+	unsigned int small; /* length of the small labels; 0: there are none */
+	unsigned int left;  /* of the matrix */
 	unsigned int top;
 	unsigned int side;	 /* of the matrix */
 	unsigned int lanes_left; /* VMs, right of the matrix */

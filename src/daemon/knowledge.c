@@ -241,11 +241,12 @@ says_the_same(const struct matrix *a, const struct matrix *b)
 }
 
 void
-knowledge_take(struct knowledge *k, struct matrix *m, const struct cache *result)
+knowledge_take(
+	struct knowledge *k, struct matrix *m, const struct cache *result, bool afresh)
 {
 	struct cache now = *result;
 
-	if (says_the_same(k->cache.matrix, m)) { /* it is as old as it was */
+	if (!afresh && says_the_same(k->cache.matrix, m)) {
 		matrix_free(m);
 		return;
 	}

@@ -50,9 +50,11 @@ bool knowledge_covers(const struct knowledge *k, const struct hostmodel *h);
  */
 struct matrix *knowledge_with(const struct knowledge *k, const struct cache *result);
 
-/** Know @m (taken over) from now on; @result is where its new values come from. What
- * brings nothing new is not written again. */
-void knowledge_take(struct knowledge *k, struct matrix *m, const struct cache *result);
+/** Know @m (taken over) from now on; @result is where its new values come from. With
+ * @afresh it is new whatever it says; else, when it says the same, it is as old as it
+ * was. */
+void knowledge_take(
+	struct knowledge *k, struct matrix *m, const struct cache *result, bool afresh);
 
 /** What is known of the online CPUs, as a text for qmpin-probe; NULL: nothing. free()
  * it. */

@@ -103,6 +103,7 @@ UNIT_TESTS += \
 	tests/unit/test_engine_budgets \
 	tests/unit/test_engine_restart \
 	tests/unit/test_leftovers \
+	tests/unit/test_proberun \
 	tests/unit/test_probing \
 	tests/unit/test_report \
 	tests/unit/test_threadwatch
@@ -122,10 +123,14 @@ tests_unit_test_leftovers_SOURCES = tests/unit/test_leftovers.c \
 	tests/unit/procs.c tests/unit/procs.h
 tests_unit_test_leftovers_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_leftovers_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
-tests_unit_test_probing_SOURCES = tests/unit/test_probing.c \
+probing_lab = tests/unit/probelab.c tests/unit/probelab.h \
 	tests/unit/hosts.c tests/unit/hosts.h \
 	tests/unit/logcatch.c tests/unit/logcatch.h \
 	tests/unit/procs.c tests/unit/procs.h
+tests_unit_test_proberun_SOURCES = tests/unit/test_proberun.c $(probing_lab)
+tests_unit_test_proberun_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_proberun_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_probing_SOURCES = tests/unit/test_probing.c $(probing_lab)
 tests_unit_test_probing_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_probing_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_threadwatch_SOURCES = tests/unit/test_threadwatch.c $(daemon_stage)

@@ -75,6 +75,15 @@ probelog_failed(struct probelog *l, const struct err *why, unsigned long long ag
 }
 
 void
+probelog_note(struct probelog *l, const char *text)
+{
+	if (str_equal(l->note, text))
+		return;
+	str_copy(l->note, sizeof(l->note), text);
+	log_info("latency: %s", text);
+}
+
+void
 probelog_works(struct probelog *l)
 {
 	l->trouble[0] = '\0';

@@ -15,6 +15,7 @@ struct probelog {
 	bool trusted;	   /* that placement goes by what is measured */
 	const char *why;   /* that it does not, and why; NULL: nothing */
 	char dispute[256]; /* with the firmware */
+	char note[256];	   /* of qmpin-probe */
 	char trouble[512]; /* of qmpin-probe; "": it works */
 };
 
@@ -31,6 +32,9 @@ void probelog_taken(struct probelog *l, const struct hostmodel *h, const char *h
 /** qmpin-probe has failed; it is tried again in @again_ms. */
 void probelog_failed(
 	struct probelog *l, const struct err *why, unsigned long long again_ms);
+/** Something that qmpin-probe wants to be known. */
+void probelog_note(struct probelog *l, const char *text);
+
 void probelog_works(struct probelog *l);
 
 /** What is kept cannot be used. */

@@ -54,6 +54,7 @@ struct probing {
 	struct event *retry;
 
 	struct proberun *run; /* NULL: nothing is measured */
+	bool builds;	      /* on what is known */
 	struct cpuset cpus;   /* what it measures */
 	struct cpuset avoid;  /* as it was told */
 	uint64_t began_us;
@@ -114,7 +115,7 @@ adopt(struct probing *p, struct matrix *m, const struct cache *result,
 	bool other = hostmodel_accept(host_of(p), v);
 	char how[80];
 
-	knowledge_take(&p->known, m, result);
+	knowledge_take(&p->known, m, result, !p->builds);
 	probelog_taken(
 		&p->log, host_of(p), what_was_done(p, how, sizeof(how)), other, final);
 	if (other)
@@ -261,8 +262,9 @@ on_run_progress(void *owner, const struct wire_message *m)
 static void
 on_run_note(void *owner, const char *text)
 {
-	(void)owner;
-	log_info("latency: %s", text);
+	struct probing *p = owner;
+
+	probelog_note(&p->log, text);
 }
 
 static void
@@ -329,6 +331,7 @@ start_run(struct probing *p, double cold_s, struct err *e)
 
 	if (!asked && !p->afresh)
 		known = knowledge_text(&p->known, host_of(p), &known_len);
+	p->builds = known != NULL;
 	cpuset_format(&p->cpus, cpus, CPUSET_TEXT_MAX);
 	p->avoid = busy_cpus(engine);
 	p->began_us = real_us();

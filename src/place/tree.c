@@ -319,22 +319,22 @@ build_new(struct build *b, const struct cpuset *usable)
 
 /* What a VM has and may use of the usable CPUs. */
 struct grip {
+	uint64_t key; /* equal for equal sets */
 	struct cpuset has;
 	struct cpuset limit;
-	uint64_t key; /* equal for equal sets */
 };
 
-static struct grip
-grip_of(const struct tree_held *held, const struct cpuset *usable)
+static uint64_t
+key_of(const struct tree_held *held, const struct cpuset *usable)
 {
-	struct grip g;
+	uint64_t key = 0;
 
-	g.limit = cpuset_and(held->limit, usable);
-	g.has = cpuset_and(held->mask, &g.limit);
-	g.key = 0;
-	for (unsigned int w = 0; w < CPUSET_WORDS; w++)
-		g.key = (g.key ^ g.has.words[w] ^ ~g.limit.words[w]) * KEY_FACTOR;
-	return g;
+	for (unsigned int w = 0; w < CPUSET_WORDS; w++) {
+		uint64_t limit = held->limit->words[w] & usable->words[w];
+
+		key = (key ^ (held->mask->words[w] & limit) ^ ~limit) * KEY_FACTOR;
+	}
+	return key;
 }
 
 /* It is what the VM gets from some node. */
@@ -382,23 +382,29 @@ add_union(struct build *b, const struct grip *g, bool whole)
 		unions_add(&b->unions, &set);
 }
 
-/* What different VMs have; most have what another one has. Returns how many. */
-static unsigned int
-find_grips(const struct tree_held *held, unsigned int n, const struct cpuset *usable,
-	struct grip *out)
+/* What different VMs have; most have what another one has. New array, free() it. */
+static struct grip *
+find_grips(const struct tree_held *held, unsigned int n_held,
+	const struct cpuset *usable, unsigned int *n)
 {
-	unsigned int found = 0;
+	struct grip *out = NULL;
+	size_t cap = 0;
 
-	for (unsigned int i = 0; i < n; i++) {
-		struct grip g = grip_of(&held[i], usable);
+	*n = 0;
+	for (unsigned int i = 0; i < n_held; i++) {
+		struct grip g = {.key = key_of(&held[i], usable)};
 		unsigned int k = 0;
 
-		while (k < found && out[k].key != g.key)
+		while (k < *n && out[k].key != g.key)
 			k++;
-		if (k == found && !cpuset_empty(&g.has))
-			out[found++] = g;
+		if (k < *n)
+			continue;
+		g.limit = cpuset_and(held[i].limit, usable);
+		g.has = cpuset_and(held[i].mask, &g.limit);
+		out = xgrow(out, *n, &cap, sizeof(*out));
+		out[(*n)++] = g;
 	}
-	return found;
+	return out;
 }
 
 struct tree *
@@ -407,12 +413,12 @@ tree_new(const struct topo *topo, const struct ranking *r, const struct lat_view
 {
 	struct build b = {.topo = topo, .ranking = r, .lat = lat};
 	struct tree *t = build_new(&b, usable);
-	auto_free struct grip *grips = xcalloc(n_held, sizeof(*grips));
-	unsigned int n = find_grips(held, n_held, usable, grips);
+	unsigned int n;
+	auto_free struct grip *grips = find_grips(held, n_held, usable, &n);
 	bool missing = false;
 
 	for (unsigned int i = 0; i < n && !missing; i++)
-		missing = !is_node(t, topo, &grips[i]);
+		missing = !cpuset_empty(&grips[i].has) && !is_node(t, topo, &grips[i]);
 	for (unsigned int i = 0; i < n && missing; i++)
 		add_union(&b, &grips[i], true);
 	for (unsigned int i = 0; i < n && missing; i++)

@@ -13,23 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The least slice the kernel grants (since Linux 6.12; older ones ignore it). A thread
- * that asks for a short one preempts those with long ones when it wakes up. */
-#define GRIP_SLICE_NS 100000u
-/* glibc 2.36 has no name for the system call's first version. */
-#define GRIP_ATTR_BYTES 48u
-
-struct grip_attr {
-	uint32_t size;
-	uint32_t policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t runtime_ns;
-	uint64_t deadline_ns;
-	uint64_t period_ns;
-};
-
 int
 grip_allowed(pid_t tid, struct cpuset *out)
 {
@@ -51,14 +34,8 @@ grip_bind(pid_t tid, const struct cpuset *cpus)
 }
 
 void
-grip_be_brief(void)
+grip_wake_promptly(void)
 {
-	struct grip_attr a = {.size = GRIP_ATTR_BYTES,
-		.policy = SCHED_OTHER,
-		.runtime_ns = GRIP_SLICE_NS};
-
-	a.nice = getpriority(PRIO_PROCESS, 0);
-	(void)syscall(SYS_sched_setattr, 0, &a, 0);
 	(void)prctl(PR_SET_TIMERSLACK, 1UL);
 }
 

@@ -17,9 +17,8 @@ MUST_CHECK int grip_allowed(pid_t tid, struct cpuset *out);
  * -EINVAL: none of them is online and allowed. */
 MUST_CHECK int grip_bind(pid_t tid, const struct cpuset *cpus);
 
-/** The calling thread is to run soon after it wakes up, and for a moment only. What the
- * kernel does not know or permit is left out. */
-void grip_be_brief(void);
+/** Sleeps of the calling thread end when they should, not up to 50 us later. */
+void grip_wake_promptly(void);
 
 /**
  * Make the calling thread a real-time one of the lowest priority, or an ordinary one

@@ -14,6 +14,7 @@
 
 /* Of a large block so many pairs, evenly, tell as much as all of them. */
 #define SAMPLE_MAX 1024u
+#define MANY 12u
 /* Half the distance from the fifth to the last but a fifth of a normal distribution,
  * and the median of the distance of two of its values, in standard deviations. */
 #define FIFTHS_PER_SD 0.84f
@@ -21,6 +22,11 @@
 /* A single pair much nearer than the median also tells, but the least of many is low by
  * chance: that distance counts so much. */
 #define LEAST_WORTH 0.33f
+
+/* What a core's pairs say about its other pairs is taken for as much as if so many more
+ * had said nothing; pairs farther off than this say something else. */
+#define EFFECT_DOUBT 2.0f
+#define EFFECT_MAX 0.5f
 
 /* Confidence of values nobody measured, at best. Measured ones have up to 100. */
 #define CONFIDENCE_SIBLINGS 0.9f /* of what the cores' other threads have */
@@ -58,49 +64,63 @@ infer_noise(const struct pairs *p)
 	return apart[n / 2] / PAIR_PER_SD;
 }
 
-/* The values of up to SAMPLE_MAX pairs, sorted; @least, of those visited twice. */
+/* The values of up to SAMPLE_MAX pairs that had so many visits, sorted. */
 static unsigned int
-block_values(
-	const struct block *block, const struct pairs *p, float *values, float *least)
+block_values(const struct block *block, const struct pairs *p, unsigned int visits,
+	float *values)
 {
 	unsigned int step = block->tried / SAMPLE_MAX + 1;
 	unsigned int n = 0;
 	unsigned int at = 0;
 
-	*least = INFINITY;
 	for (uint32_t i = block->first; i != BELIEF_NONE; i = p->items[i].next) {
 		const struct belief *b = &p->items[i];
 
-		if (b->results == 0 || at++ % step != 0 || n == SAMPLE_MAX)
-			continue;
-		values[n++] = belief_ns(b);
-		if (b->results > 1)
-			*least = fminf(*least, belief_ns(b));
+		if (b->results >= visits && at++ % step == 0 && n < SAMPLE_MAX)
+			values[n++] = belief_ns(b);
 	}
 	qsort(values, n, sizeof(*values), by_value);
 	return n;
+}
+
+static float
+quantile(const float *values, unsigned int n, float share)
+{
+	float at = share * (float)(n - 1);
+	unsigned int i = (unsigned int)at;
+
+	if (i + 1 >= n)
+		return values[n - 1];
+	return values[i] + (at - (float)i) * (values[i + 1] - values[i]);
+}
+
+/* Relative, of sorted values; what visits differ by themselves is taken off. */
+static float
+disagreement(const float *values, unsigned int n, float noise)
+{
+	float by_chance = FIFTHS_PER_SD * noise;
+	float middle = quantile(values, n, 0.5f);
+	float apart = (quantile(values, n, 0.8f) - quantile(values, n, 0.2f)) / 2;
+
+	apart = fmaxf(apart, LEAST_WORTH * (middle - values[0])) / middle;
+	if (apart <= by_chance)
+		return 0;
+	return sqrtf(apart * apart - by_chance * by_chance);
 }
 
 void
 infer_judge(struct block *block, const struct pairs *p, float noise)
 {
 	float values[SAMPLE_MAX];
-	float least;
-	unsigned int n = block_values(block, p, values, &least);
-	float fifths;
-	float by_chance = FIFTHS_PER_SD * noise;
+	unsigned int n = block_values(block, p, 1, values);
 
 	block->judged_at = block->visits;
 	block->n_measured = n;
-	block->disagreement = 0;
 	block->ns = n == 0 ? 0 : values[(n - 1) / 2];
-	if (n < 3)
-		return;
-	fifths = (values[n * 4 / 5] - values[n / 5]) / 2 / block->ns;
-	if (least < block->ns)
-		fifths = fmaxf(fifths, LEAST_WORTH * (block->ns - least) / block->ns);
-	if (fifths > by_chance)
-		block->disagreement = sqrtf(fifths * fifths - by_chance * by_chance);
+	/* A single visit may be far too high by chance: many of them still tell. */
+	if (n < MANY)
+		n = block_values(block, p, 2, values);
+	block->disagreement = n < 3 ? 0 : disagreement(values, n, noise);
 }
 
 struct belief *
@@ -141,20 +161,83 @@ class_medians(const struct blocks *blocks)
 	return medians;
 }
 
-static struct matrix_cell
-guess(const struct block *block, const float *classes)
+/* How much nearer or farther than the block's median the pairs of each core are, as a
+ * share of it; new array by core. In a mesh a core in the middle is nearer to all. */
+static float *
+core_effects(
+	const struct blocks *blocks, const struct block *block, const struct pairs *p)
 {
+	float *effects = xcalloc(blocks->n_cores, sizeof(*effects));
+	unsigned int *n = xcalloc(blocks->n_cores, sizeof(*n));
+
+	for (uint32_t i = block->first; i != BELIEF_NONE; i = p->items[i].next) {
+		const struct belief *b = &p->items[i];
+		unsigned int core_a = blocks->rows[b->a].core;
+		unsigned int core_b = blocks->rows[b->b].core;
+		float off = belief_ns(b) / block->ns - 1;
+
+		if (b->results == 0 || fabsf(off) > EFFECT_MAX)
+			continue;
+		effects[core_a] += off;
+		effects[core_b] += off;
+		n[core_a]++;
+		n[core_b]++;
+	}
+	for (unsigned int i = 0; i < blocks->n_cores; i++)
+		effects[i] /= (float)n[i] + EFFECT_DOUBT;
+	free(n);
+	return effects;
+}
+
+/* What is known of blocks besides themselves. */
+struct guesses {
+	float *classes;	 /* medians */
+	float **effects; /* of the cores in each block; NULL where its pairs agree */
+};
+
+static struct guesses
+guesses_new(const struct blocks *blocks, const struct pairs *p)
+{
+	struct guesses g = {.classes = class_medians(blocks)};
+
+	g.effects = xcalloc(blocks->n, sizeof(*g.effects));
+	for (unsigned int i = 0; i < blocks->n; i++)
+		if (blocks->items[i].detail && blocks->items[i].n_measured >= MANY &&
+			!blocks->items[i].siblings)
+			g.effects[i] = core_effects(blocks, &blocks->items[i], p);
+	return g;
+}
+
+static void
+guesses_free(struct guesses *g, const struct blocks *blocks)
+{
+	for (unsigned int i = 0; i < blocks->n; i++)
+		free(g->effects[i]);
+	free(g->effects);
+	free(g->classes);
+}
+
+static struct matrix_cell
+guess(const struct blocks *blocks, const struct guesses *g, unsigned int row_a,
+	unsigned int row_b)
+{
+	const struct block *block = blocks_of(blocks, row_a, row_b);
+	const float *effects = g->effects[block - blocks->items];
 	float worth = DISAGREEMENT_HALF / (DISAGREEMENT_HALF + block->disagreement);
 	float enough = block->n_measured >= 3 ? 1 : (float)block->n_measured / 3;
+	float factor = 1;
 
+	if (effects != NULL)
+		factor += effects[blocks->rows[row_a].core] +
+			  effects[blocks->rows[row_b].core];
 	if (block->ns > 0)
 		return (struct matrix_cell){
-			.ns = block->ns,
+			.ns = block->ns * factor,
 			.confidence_pct = (uint8_t)(CONFIDENCE_BLOCK * worth * enough),
 		};
-	if (classes[block->class] > 0)
+	if (g->classes[block->class] > 0)
 		return (struct matrix_cell){
-			.ns = classes[block->class],
+			.ns = g->classes[block->class],
 			.confidence_pct = (uint8_t)CONFIDENCE_CLASS,
 		};
 	return (struct matrix_cell){0};
@@ -180,7 +263,7 @@ infer_stand_in(const struct blocks *blocks, const struct pairs *p, unsigned int 
 }
 
 static struct matrix_cell
-cell_of(const struct blocks *blocks, const struct pairs *p, const float *classes,
+cell_of(const struct blocks *blocks, const struct pairs *p, const struct guesses *g,
 	unsigned int row_a, unsigned int row_b)
 {
 	const struct belief *b = infer_stand_in(blocks, p, row_a, row_b);
@@ -198,7 +281,7 @@ cell_of(const struct blocks *blocks, const struct pairs *p, const float *classes
 			.confidence_pct = (uint8_t)(CONFIDENCE_SIBLINGS *
 						    (float)belief_confidence_pct(b)),
 		};
-	return guess(blocks_of(blocks, row_a, row_b), classes);
+	return guess(blocks, g, row_a, row_b);
 }
 
 /* The blocks as they are to be judged now; free its items. Those of the caller stay as
@@ -222,7 +305,7 @@ infer_matrix(
 	const struct blocks *blocks, const struct pairs *p, const struct matrix *known)
 {
 	struct blocks now = judged(blocks, p);
-	float *classes = class_medians(&now);
+	struct guesses g = guesses_new(&now, p);
 	struct cpuset cpus = CPUSET_NONE;
 	struct matrix *m;
 
@@ -233,13 +316,13 @@ infer_matrix(
 		for (unsigned int j = 0; j < i; j++) {
 			struct matrix_cell *cell = matrix_at(m, i, j);
 
-			*cell = cell_of(&now, p, classes, i, j);
+			*cell = cell_of(&now, p, &g, i, j);
 			if (known != NULL &&
 				matrix_at(known, i, j)->visits > cell->visits)
 				*cell = *matrix_at(known, i, j);
 		}
 	}
-	free(classes);
+	guesses_free(&g, &now);
 	free(now.items);
 	return m;
 }

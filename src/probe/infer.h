@@ -26,7 +26,9 @@ struct belief *infer_stand_in(const struct blocks *blocks, const struct pairs *p
 
 /**
  * All pairs. One that was not visited has the value of its cores' other threads, else
- * the median of its block, else of its class, with a confidence that falls with each.
+ * the median of its block (and where the block's pairs disagree, nearer or farther as
+ * the other pairs of its cores are), else of its class, with a confidence that falls
+ * with each.
  *
  * @known  results that are taken as they are where they are of more visits; may be NULL
  *

@@ -41,7 +41,8 @@ UNIT_TESTS += \
 	tests/unit/test_blocks \
 	tests/unit/test_pace \
 	tests/unit/test_probe_sim \
-	tests/unit/test_schedule
+	tests/unit/test_schedule \
+	tests/unit/test_schedule_changes
 tests_unit_test_blocks_SOURCES = tests/unit/test_blocks.c tests/unit/layouts.h
 tests_unit_test_blocks_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_blocks_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
@@ -52,19 +53,30 @@ tests_unit_test_probe_sim_SOURCES = tests/unit/test_probe_sim.c $(PROBE_SIM_HOST
 tests_unit_test_probe_sim_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_probe_sim_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
-tests_unit_test_schedule_SOURCES = tests/unit/test_schedule.c tests/unit/layouts.h
+tests_unit_test_schedule_SOURCES = tests/unit/test_schedule.c \
+	tests/unit/schedule_world.h tests/unit/layouts.h
 tests_unit_test_schedule_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_schedule_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+tests_unit_test_schedule_changes_SOURCES = tests/unit/test_schedule_changes.c \
+	tests/unit/schedule_world.h tests/unit/layouts.h
+tests_unit_test_schedule_changes_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_schedule_changes_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 endif
 
 if HAVE_CMOCKA
 UNIT_TESTS += \
 	tests/unit/test_cache \
+	tests/unit/test_cache_damage \
 	tests/unit/test_cachefile \
 	tests/unit/test_latfile
-tests_unit_test_cache_SOURCES = tests/unit/test_cache.c tests/unit/layouts.h
+tests_unit_test_cache_SOURCES = tests/unit/test_cache.c tests/unit/cache_texts.h \
+	tests/unit/layouts.h
 tests_unit_test_cache_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_cache_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+tests_unit_test_cache_damage_SOURCES = tests/unit/test_cache_damage.c \
+	tests/unit/cache_texts.h tests/unit/mutate.h
+tests_unit_test_cache_damage_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_cache_damage_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_cachefile_SOURCES = tests/unit/test_cachefile.c \
 	tests/unit/procs.c tests/unit/procs.h
 tests_unit_test_cachefile_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
@@ -148,3 +160,4 @@ bench-probe-sim: tests/bench/bench_probe_sim
 	@$(AM_TESTS_ENVIRONMENT) tests/bench/bench_probe_sim $(PROBE_SIM)
 
 .PHONY: bench-probe-sim
+EXTRA_DIST += docs/latency.md

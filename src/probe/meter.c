@@ -225,7 +225,7 @@ run_side(void *arg)
 {
 	struct side *s = arg;
 
-	grip_be_brief();
+	grip_wake_promptly();
 	s->tid = gettid();
 	(void)sem_post(&s->m->done);
 	for (;;) {

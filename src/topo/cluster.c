@@ -110,31 +110,39 @@ alike(const struct search *s, unsigned int a, unsigned int b)
 	return both > one;
 }
 
-/* Pairs below the step, the nearest first as far as the bins tell. Returns how many. */
+/* Pairs below the step in the order of their numbers. Returns how many. */
+static size_t
+list_near(const struct search *s, struct pair *out)
+{
+	size_t n = 0;
+
+	for (unsigned int a = 0; a < s->lat->n; a++) {
+		for (unsigned int b = 0; b < a; b++) {
+			if (has(row_of(s, s->near, a), b))
+				out[n++] = (struct pair){a, b};
+		}
+	}
+	return n;
+}
+
+/* The same, the nearest first as far as bins tell. */
 static size_t
 sort_near(struct search *s)
 {
 	auto_free size_t *at = xcalloc(SPREAD_BINS + 1, sizeof(*at));
-	unsigned int n = s->lat->n;
+	auto_free struct pair *list = xcalloc(matrix_pairs(s->lat->n), sizeof(*list));
+	size_t n = list_near(s, list);
 
-	for (int pass = 0; pass < 2; pass++) {
-		for (unsigned int a = 0; a < n; a++) {
-			for (unsigned int b = 0; b < a; b++) {
-				unsigned int bin;
+	for (size_t i = 0; i < n; i++)
+		at[spread_bin(lat_ns(s->lat, list[i].a, list[i].b)) + 1]++;
+	for (unsigned int i = 0; i < SPREAD_BINS; i++)
+		at[i + 1] += at[i];
+	for (size_t i = 0; i < n; i++) {
+		unsigned int bin = spread_bin(lat_ns(s->lat, list[i].a, list[i].b));
 
-				if (!has(row_of(s, s->near, a), b))
-					continue;
-				bin = spread_bin(lat_ns(s->lat, a, b));
-				if (pass == 0)
-					at[bin + 1]++;
-				else
-					s->pairs[at[bin]++] = (struct pair){a, b};
-			}
-		}
-		for (unsigned int i = 0; i < SPREAD_BINS && pass == 0; i++)
-			at[i + 1] += at[i];
+		s->pairs[at[bin]++] = list[i];
 	}
-	return at[SPREAD_BINS - 1];
+	return n;
 }
 
 /* Pairs between single members: how many are near and how many are known. */
@@ -508,7 +516,8 @@ collapse(const struct lat_view *lat, const struct units *u)
 				lat_ns(lat, a, b)};
 		}
 	}
-	qsort(values, n, sizeof(*values), by_value);
+	if (n > 0)
+		qsort(values, n, sizeof(*values), by_value);
 	for (size_t i = 0, end; i < n; i = end) {
 		size_t cell = values[i].cell;
 

@@ -18,11 +18,19 @@ EXTRA_DIST += tests/data/tiers
 
 if HAVE_CMOCKA
 UNIT_TESTS += \
+	tests/unit/test_cluster \
 	tests/unit/test_cpuset \
 	tests/unit/test_lat \
+	tests/unit/test_matrix \
 	tests/unit/test_model \
 	tests/unit/test_ranking \
 	tests/unit/test_ranking_measured
+tests_unit_test_cluster_SOURCES = tests/unit/test_cluster.c tests/unit/layouts.h $(TOPO_MEASURED)
+tests_unit_test_cluster_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit $(CMOCKA_CFLAGS)
+tests_unit_test_cluster_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
+tests_unit_test_matrix_SOURCES = tests/unit/test_matrix.c
+tests_unit_test_matrix_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_matrix_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
 tests_unit_test_cpuset_SOURCES = tests/unit/test_cpuset.c
 tests_unit_test_cpuset_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_cpuset_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)

@@ -20,8 +20,10 @@ from runner import BUILD, SLACK, check, main
 QMPIN = os.path.join(BUILD, "src", "qmpin")
 SVG = "{http://www.w3.org/2000/svg}"
 NEAREST, FARTHEST = (0xfd, 0xe7, 0x25), (0x44, 0x01, 0x54)
-# A page may take this long, beyond what an empty one takes.
+# A page may take this long beyond what an empty one takes, where that takes no longer
+# than EMPTY_S (0.6 to 0.8 on an idle machine); elsewhere in proportion.
 LOAD_S = 1.0
+EMPTY_S = 0.8
 
 
 def group(cpu, n, size):
@@ -207,7 +209,7 @@ def words(desk):
 
 
 def quick(desk):
-    """512 CPUs are shown within a second"""
+    """512 CPUs are shown within a second on an idle machine"""
     path, root = desk.draw(latency(512), [vm(i, "vm%d" % i, "0-7") for i in range(100)])
     empty = os.path.join(desk.dir, "empty.svg")
     with open(empty, "w") as f:
@@ -217,7 +219,8 @@ def quick(desk):
     took = desk.browser.seconds(path, *size) - base
     print("  %d bytes, %.2f s more than an empty page's %.2f s" %
           (os.path.getsize(path), took, base))
-    check(took < LOAD_S * SLACK, "%.2f s", took)
+    limit = LOAD_S * max(1, base / EMPTY_S) * SLACK
+    check(took < limit, "%.2f s, at most %.2f", took, limit)
 
 
 def no_result(desk):

@@ -137,8 +137,7 @@ measured_topo(const struct measured_tree *tree)
 			.package_id = group(core, tree->package, 0),
 		};
 		if (f.cpus[i].node_id >= (int)f.n_nodes)
-			f.nodes[f.n_nodes] =
-				(struct topo_node_facts){.id = f.n_nodes};
+			f.nodes[f.n_nodes] = (struct topo_node_facts){.id = f.n_nodes};
 		if (f.cpus[i].node_id >= (int)f.n_nodes)
 			f.n_nodes++;
 	}

@@ -152,7 +152,7 @@ nothing_else_is_inherited(void **state)
 	sigset_t before;
 
 	write_program(f, "[ -e /proc/$$/fd/57 ] && echo leaked\n"
-			 "grep -E 'Sig(Blk|Ign)' /proc/$$/status");
+			 "exec grep -E 'Sig(Blk|Ign)' /proc/self/status");
 	assert_int_equal(dup2(STDERR_FILENO, LEAKED_FD), LEAKED_FD);
 	(void)sigemptyset(&term);
 	(void)sigaddset(&term, SIGTERM);

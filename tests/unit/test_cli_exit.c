@@ -41,10 +41,12 @@ tear_down(void **state)
 static void
 help_is_complete_and_fits(void **state)
 {
-	static const char *const words[] = {"status", "ps", "version", "help",
-		"release ID...|--all", "--all ", "--run-dir", "--output-format",
-		"json-pretty", "-j", "--no-heading", "-h, --help", "-V, --version",
-		"QMPIN_RUN_DIR", "NO_COLOR", "/run/qmpin"};
+	static const char *const words[] = {"status", "ps", "version", "help", "probe ",
+		"latency ", "heatmap ", "--output FILE", "--local", "--cpus LIST",
+		"--budget", "--exhaustive", "--topology DIR|XML", "--latency FILE",
+		"--affinity", "release ID...|--all", "--all ", "--run-dir",
+		"--output-format", "json-pretty", "-j", "--no-heading", "-h, --help",
+		"-V, --version", "QMPIN_RUN_DIR", "NO_COLOR", "/run/qmpin"};
 	static const struct cli_how cases[] = {
 		{.args = {"help"}},
 		{.args = {"--help"}},

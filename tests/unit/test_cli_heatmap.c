@@ -199,6 +199,15 @@ a_file_is_written_and_nothing_printed(void **state)
 }
 
 static void
+a_dash_is_a_picture_for_a_pipe(void **state)
+{
+	auto_free char *svg =
+		output_of(*state, &(struct cli_how){.args = {"heatmap", "-o", "-"}});
+
+	assert_memory_equal(svg, "<?xml ", 6);
+}
+
+static void
 json_is_what_the_daemon_says(void **state)
 {
 	auto_free char *text =
@@ -258,6 +267,7 @@ main(void)
 		CASE(vms_are_shown_when_asked_for),
 		CASE(names_are_harmless),
 		CASE(a_file_is_written_and_nothing_printed),
+		CASE(a_dash_is_a_picture_for_a_pipe),
 		CASE(json_is_what_the_daemon_says),
 		CASE(other_pictures_are_refused),
 		CASE(a_file_that_cannot_be_written_is_told),

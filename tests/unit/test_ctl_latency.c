@@ -26,6 +26,7 @@
 #include "ctl/shapes.h"
 #include "ctl/varlink.h"
 #include "layouts.h"
+#include "mutate.h"
 
 /* 2 packages of 2 nodes of 2 L3 groups of 2 cores of 2 threads. */
 static const struct layout small_host = {
@@ -333,6 +334,36 @@ replies_that_break_a_promise_are_refused(void **state)
 	}
 }
 
+/* What is read can be sent again: every promise holds. */
+static void
+damaged_replies_are_refused_or_whole(void **state)
+{
+	uint64_t seed = 20;
+	unsigned int read = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 20000; i++) {
+		char text[sizeof(good) + 16];
+		size_t len = sizeof(good) - 1;
+		json_t *reply;
+		struct ctl_latency l;
+		struct ctl_latency again;
+
+		memcpy(text, good, len);
+		len = mutate_text(text, len, sizeof(text), &seed);
+		reply = json_loadb(text, len, 0, NULL);
+		if (json_is_object(reply) && ctl_latency_parse(reply, &l, NULL) == 0) {
+			send_and_read(&l, &again);
+			assert_same(&l, &again);
+			ctl_latency_fini(&l);
+			ctl_latency_fini(&again);
+			read++;
+		}
+		json_decref(reply);
+	}
+	assert_in_range(read, 100, 19000); /* both happen */
+}
+
 static void
 too_long_lists_are_refused(void **state)
 {
@@ -381,6 +412,7 @@ main(void)
 		cmocka_unit_test(too_many_tiers_are_joined),
 		cmocka_unit_test(largest_host_fits_the_caps),
 		cmocka_unit_test(replies_that_break_a_promise_are_refused),
+		cmocka_unit_test(damaged_replies_are_refused_or_whole),
 		cmocka_unit_test(too_long_lists_are_refused),
 		cmocka_unit_test(rows_may_be_left_out),
 	};

@@ -320,7 +320,7 @@ a_few_cpus_are_a_table(void **state)
 		"\n"
 		"8.2 @@@@@#####*****+++++=====-----:::::..... 104 ns, logarithmic\n"
 		"? no result\n"
-		"tier 1: 104 ns, all 4 CPUs, confidence 90 %\n");
+		"tier 1: 104 ns, all 4 CPUs\n");
 	ctl_latency_fini(&l);
 }
 

@@ -137,6 +137,7 @@ any_number_of_cpus_can_be_drawn(void **state)
 		const struct heatmap h = {.latency = &l, .title = "Host"};
 
 		text = heatmap_text(&h, 80, 0);
+		assert_true(strlen(svg) > 0);
 		assert_true(strlen(text) > 0);
 		ctl_latency_fini(&l);
 	}

@@ -158,6 +158,71 @@ the_matrix_is_symmetric_with_a_zero_diagonal(void **state)
 	topo_free(t);
 }
 
+static void
+measured_pairs_are_taken_and_others_scaled_like_them(void **state)
+{
+	const struct layout l = {2, 1, 1, 2, 2, 12, 32}; /* cores 0 1 | 2 3 */
+	struct topo *t = hosts_build(&l);
+	struct matrix *m = matrix_new(&t->online);
+	struct lat_view lat = {NULL, t->n_pus};
+	float *ns;
+
+	(void)state;
+	*matrix_at(m, 0, 4) = (struct matrix_cell){2, 4, 100};	 /* a core: doubled */
+	*matrix_at(m, 0, 2) = (struct matrix_cell){150, 4, 100}; /* remote: half more */
+	*matrix_at(m, 1, 3) =
+		(struct matrix_cell){150, 0, 50}; /* inferred: taken too */
+	ns = lat_measured_matrix(t, &classes, m);
+	lat.ns = ns;
+	assert_float_equal(lat_ns(&lat, 0, 4), 2, 0);
+	assert_float_equal(lat_ns(&lat, 2, 0), 150, 0);
+	assert_float_equal(lat_ns(&lat, 1, 3), 150, 0);
+	assert_float_equal(lat_ns(&lat, 1, 5), 2, 0.05);
+	assert_float_equal(lat_ns(&lat, 7, 0), 150, 3);
+	/* no L3 pair was measured: as the nearest class that was */
+	assert_float_equal(lat_ns(&lat, 0, 1), 6, 0.15);
+	for (unsigned int i = 0; i < lat.n; i++)
+		assert_float_equal(lat_ns(&lat, i, i), 0, 0);
+	free(ns);
+	matrix_free(m);
+	topo_free(t);
+}
+
+static void
+without_results_the_class_model_stands(void **state)
+{
+	const struct layout l = {2, 2, 2, 2, 2, 12, 32};
+	struct topo *t = hosts_build(&l);
+	struct cpuset others = cpuset_of(2000);
+	struct matrix *m = matrix_new(&others);
+	float *model = lat_class_matrix(t, &classes);
+	float *ns = lat_measured_matrix(t, &classes, m);
+
+	(void)state;
+	for (size_t i = 0; i < (size_t)t->n_pus * t->n_pus; i++)
+		assert_float_equal(ns[i], model[i], 0);
+	free(model);
+	free(ns);
+	matrix_free(m);
+	topo_free(t);
+}
+
+static void
+neighbours_go_from_near_to_far_and_by_number(void **state)
+{
+	const float ns[16] = {0, 9, 3, 9, 9, 0, 1, 2, 3, 1, 0, 5, 9, 2, 5, 0};
+	const struct lat_view lat = {ns, 4};
+	const unsigned int of_0[] = {2, 1, 3};
+	const unsigned int of_3[] = {1, 2, 0};
+	unsigned int out[3];
+
+	(void)state;
+	lat_neighbours(&lat, 0, out);
+	assert_memory_equal(out, of_0, sizeof(out));
+	lat_neighbours(&lat, 3, out);
+	assert_memory_equal(out, of_3, sizeof(out));
+}
+
 int
 main(void)
 {
@@ -171,6 +236,9 @@ main(void)
 		cmocka_unit_test(packages_without_nodes_are_remote),
 		cmocka_unit_test(what_is_unknown_keeps_nobody_apart),
 		cmocka_unit_test(the_matrix_is_symmetric_with_a_zero_diagonal),
+		cmocka_unit_test(measured_pairs_are_taken_and_others_scaled_like_them),
+		cmocka_unit_test(without_results_the_class_model_stands),
+		cmocka_unit_test(neighbours_go_from_near_to_far_and_by_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,14 +116,12 @@ a_visit_takes_less_than_a_millisecond_of_each_cpu(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t least = UINT64_MAX;
-	struct meter_visit v;
 
 	need_two_cpus(f);
 	for (unsigned int i = 0; i < 50; i++) {
-		uint64_t most;
+		struct meter_visit v = visit_until_ok(f);
+		uint64_t most = v.cpu_us[0] > v.cpu_us[1] ? v.cpu_us[0] : v.cpu_us[1];
 
-		meter_visit(f->meter, f->a, f->b, &v);
-		most = v.cpu_us[0] > v.cpu_us[1] ? v.cpu_us[0] : v.cpu_us[1];
 		assert_true(v.cpu_us[0] > 0 && v.cpu_us[1] > 0);
 		least = most < least ? most : least;
 	}
@@ -176,7 +174,7 @@ a_cpu_that_goes_away_meanwhile_is_told(void **state)
 
 	need_two_cpus(f);
 	assert_int_equal(pthread_create(&meddler, NULL, widen_masks, f), 0);
-	for (unsigned int i = 0; i < 5000 && v.outcome != METER_GONE; i++)
+	for (unsigned int i = 0; i < 500 && v.outcome != METER_GONE; i++)
 		meter_visit(f->meter, f->a, f->b, &v);
 	atomic_store(&f->ending, true);
 	assert_int_equal(pthread_join(meddler, NULL), 0);
@@ -209,7 +207,7 @@ struct hog {
 	atomic_bool ending;
 };
 
-/* Holds a CPU with a priority above the meter's; never longer than 300 ms. */
+/* Holds a CPU with a priority above the meter's; never longer than 800 ms. */
 static void *
 hold_cpu(void *arg)
 {
@@ -228,7 +226,7 @@ hold_cpu(void *arg)
 	} while (held && !atomic_load(&h->ending) &&
 		 (now.tv_sec - from.tv_sec) * 1000 +
 				 (now.tv_nsec - from.tv_nsec) / 1000000 <
-			 300);
+			 800);
 	return held ? h : NULL;
 }
 
@@ -256,6 +254,7 @@ a_cpu_that_is_taken_by_others_holds_up_nobody(void **state)
 	}
 	assert_int_equal(v.outcome, METER_DISTURBED);
 	assert_true(v.ns == 0);
+	assert_true(v.wall_us < 500000);
 	(void)visit_until_ok(f);
 }
 

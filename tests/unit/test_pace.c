@@ -99,7 +99,7 @@ no_window_has_more_than_the_share_and_what_was_saved(void **state)
 		struct work *w = xcalloc(1, sizeof(*w));
 
 		work_until(p, 1, 120 * SECOND, 1500, 1500, w);
-		assert_true(w->n >= 120 * 1000 * PACE_LATER_SHARE / 1.5);
+		assert_true((double)w->n >= 120 * 1000 * PACE_LATER_SHARE / 1.5);
 		check_windows(w, cold_s[i] > 0 ? PACE_COLD_SHARE : PACE_LATER_SHARE,
 			PACE_SAVED_US);
 		free(w);

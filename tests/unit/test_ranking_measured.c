@@ -30,8 +30,7 @@ struct machine {
 };
 
 static const struct machine machines[] = {
-	{"amd-epyc-7742-2s-256t",
-		{256, 2, .l3 = 4, .node = 64, .package = 64},
+	{"amd-epyc-7742-2s-256t", {256, 2, .l3 = 4, .node = 64, .package = 64},
 		"core confirmed 128/128, l3 confirmed 32/32, node not seen 1/2",
 		"core 128 | l3 32 | node 2 | host 1"},
 	{"amd-ryzen-9-5900hx-16t", {16, 2, true, .l3 = 8, .node = 8, .package = 8},
@@ -116,8 +115,8 @@ golden_path(const char *name)
 {
 	const char *srcdir = getenv("srcdir");
 
-	return xasprintf("%s/tests/data/tiers/%s.txt", srcdir != NULL ? srcdir : ".",
-		name);
+	return xasprintf(
+		"%s/tests/data/tiers/%s.txt", srcdir != NULL ? srcdir : ".", name);
 }
 
 /* The reviewed text, without its comments. */
@@ -142,8 +141,7 @@ read_golden(const char *name)
 static void
 write_golden(const char *name, const char *text)
 {
-	auto_free char *path =
-		xasprintf("%s/%s.txt", getenv("QMPIN_GOLDEN_OUT"), name);
+	auto_free char *path = xasprintf("%s/%s.txt", getenv("QMPIN_GOLDEN_OUT"), name);
 	FILE *file = fopen(path, "w");
 
 	assert_non_null(file);
@@ -276,8 +274,7 @@ wrong_trees_are_denied(void **state)
 		{"amd-epyc-7742-2s-256t", {256, 2, .node = 64, .package = 64},
 			"core confirmed 128/128, node split 1/2",
 			"core 128 | cluster 32 | node 2 | host 1"},
-		{"amd-epyc-7742-2s-256t",
-			{256, 2, .l3 = 4, .node = 16, .package = 64},
+		{"amd-epyc-7742-2s-256t", {256, 2, .l3 = 4, .node = 16, .package = 64},
 			"core confirmed 128/128, l3 confirmed 32/32, "
 			"node not seen 1/8, package not seen 1/2",
 			"core 128 | l3 32 | node 8 | package 2 | host 1"},

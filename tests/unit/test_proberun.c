@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+/* A measurement that goes wrong, and one that somebody waits for. */
+#include "config.h"
+
+#include "daemon/proberun.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "base/xalloc.h"
+#include "probe/child.h"
+#include "probelab.h"
+
+/* ---- a program that fails ---- */
+
+static void
+a_program_that_fails_costs_one_line_and_is_tried_again_later(void **state)
+{
+	static const struct {
+		const char *what;
+		const char *say;
+		bool stay;
+		const char *line;
+	} cases[] = {
+		{"ends", "", false, "it ended with status 3 before it was done"},
+		{"says nonsense", "hello\n", true, "qmpin-probe: "},
+		{"says what we say", "go\n", true, "it speaks out of turn"},
+		{"fails", "failed no memory\n", true, "qmpin-probe: no memory"},
+		{"measures nonsense", "result 5\nhello", true, "its result"},
+	};
+	struct probelab *l = *state;
+	auto_free char *stay = xasprintf("%s/stay", l->dir);
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		auto_free char *warning = NULL;
+
+		(void)unlink(stay);
+		if (cases[i].stay)
+			probelab_write_file(l, "stay", "", 0);
+		probelab_write_file(l, "say", cases[i].say, strlen(cases[i].say));
+		probelab_start_again(l);
+		probelab_until(l, probelab_is_state, "model");
+		if (logcatch_count(&l->log, cases[i].line) != 1 ||
+			logcatch_count(&l->log, "tried again after 1 min") != 1)
+			fail_msg("%s", cases[i].what);
+		warning = probing_warning(l->probing);
+		assert_non_null(strstr(warning, "tried again after 1 min"));
+		assert_int_equal(probelab_n_started(l), i + 1);
+	}
+}
+
+static void
+a_program_that_is_not_there_is_no_disaster(void **state)
+{
+	struct probelab *l = *state;
+
+	assert_int_equal(setenv(CHILD_PROGRAM_ENV, "/nonexistent/probe", 1), 0);
+	probelab_start(l);
+	assert_string_equal(probing_state(l->probing), "model");
+	probelab_check_said_once(l, "tried again after 1 min");
+}
+
+static void
+note_end(void *owner, const struct err *why)
+{
+	struct probelab *l = owner;
+
+	str_copy(l->end, sizeof(l->end), why != NULL ? why->text : "done");
+	l->n_ends++;
+}
+
+static void
+ignore_progress(void *owner, const struct wire_message *m)
+{
+	(void)owner;
+	(void)m;
+}
+
+static void
+ignore_note(void *owner, const char *text)
+{
+	(void)owner;
+	(void)text;
+}
+
+static void
+ignore_result(void *owner, const char *text, size_t len)
+{
+	(void)owner;
+	(void)text;
+	(void)len;
+}
+
+static void
+a_program_that_falls_silent_is_ended(void **state)
+{
+	static const struct proberun_handlers handlers = {
+		ignore_progress, ignore_note, ignore_result, note_end};
+	struct probelab *l = *state;
+	struct proberun_options o = {.base = l->base,
+		.child = {.cpus_pct = 12},
+		.avoid = &l->engine->host.topo->online,
+		.silence_ms = 300};
+	struct proberun *run;
+	struct err e = ERR_NONE;
+
+	probelab_write_file(l, "say", "note hello\n", strlen("note hello\n"));
+	assert_int_equal(proberun_new(&o, &handlers, l, &run, &e), 0);
+	probelab_until(l, probelab_has_ended, "it is ended");
+	assert_string_equal(l->end, "it says nothing any more");
+	assert_int_equal(l->n_ends, 1);
+	proberun_free(run);
+}
+
+/* ---- somebody asks ---- */
+
+static void
+client_progress(
+	void *owner, unsigned int pairs, unsigned int pairs_total, const char *text)
+{
+	struct probelab *l = owner;
+
+	assert_int_equal(pairs, 1);
+	assert_int_equal(pairs_total, 2016);
+	assert_string_equal(text, "x");
+	l->n_progress++;
+}
+
+static void
+client_end(void *owner, const struct err *why, unsigned int pairs,
+	unsigned int pairs_total, const char *text)
+{
+	struct probelab *l = owner;
+
+	(void)pairs;
+	(void)pairs_total;
+	str_copy(l->end, sizeof(l->end), why != NULL ? why->text : text);
+	l->n_ends++;
+}
+
+static bool
+client_wanted(void *owner)
+{
+	return ((const struct probelab *)owner)->wanted;
+}
+
+static const struct probing_client client = {
+	client_progress, client_end, client_wanted};
+
+static void
+who_asks_is_told_until_the_end(void **state)
+{
+	struct probelab *l = *state;
+	struct probing_wish wish = {.cpus = cpuset_below(8), .budget_s = 5};
+	auto_free char *args = NULL;
+	struct err e = ERR_NONE;
+
+	probelab_start(l);
+	probelab_until(l, probelab_is_heard, "go\n");
+	l->wanted = true;
+	probelab_let_say(l, "progress 4 8 1 2016 x\n", probelab_good(l), "done\n");
+	assert_int_equal(probing_ask(l->probing, &wish, &client, l, &e), 0);
+	assert_int_equal(probing_ask(l->probing, &wish, &client, l, &e), 0);
+	wish.exhaustive = true;
+	assert_int_equal(probing_ask(l->probing, &wish, &client, l, &e), -EBUSY);
+	probelab_until(l, probelab_has_ended, "it is told");
+	assert_int_equal(l->n_progress, 1);
+	assert_int_equal(l->n_ends, 1);
+	assert_non_null(strstr(l->end, "measured 2016 of 2016 pairs"));
+	args = probelab_read_file(l, "started");
+	assert_non_null(strstr(args, "--budget=5"));
+	assert_non_null(strstr(args, "--cpus 0-7"));
+	probelab_until(
+		l, probelab_has_started, "3"); /* and it goes on in the background */
+}
+
+static void
+what_nobody_waits_for_is_ended(void **state)
+{
+	struct probelab *l = *state;
+	struct probing_wish wish = {.cpus = CPUSET_NONE};
+	struct err e = ERR_NONE;
+
+	l->engine->config.probe = SETTINGS_PROBE_NO;
+	probelab_start(l);
+	l->wanted = true;
+	assert_int_equal(probing_ask(l->probing, &wish, &client, l, &e), 0);
+	assert_string_equal(probing_state(l->probing), "measuring");
+	probelab_until(l, probelab_is_heard, "go\n");
+	l->wanted = false;
+	probelab_until(l, probelab_has_ended, "it is ended");
+	assert_string_equal(probing_state(l->probing), "model");
+	assert_int_equal(probelab_n_started(l), 1);
+}
+
+static void
+who_waits_at_the_end_is_told(void **state)
+{
+	struct probelab *l = *state;
+	struct probing_wish wish = {.cpus = CPUSET_NONE};
+	struct err e = ERR_NONE;
+
+	probelab_start(l);
+	l->wanted = true;
+	assert_int_equal(probing_ask(l->probing, &wish, &client, l, &e), 0);
+	probelab_stop(l);
+	assert_int_equal(l->n_ends, 1);
+	assert_string_equal(l->end, "qmpind ends");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, probelab_set_up, probelab_tear_down)
+		T(a_program_that_fails_costs_one_line_and_is_tried_again_later),
+		T(a_program_that_is_not_there_is_no_disaster),
+		T(a_program_that_falls_silent_is_ended),
+		T(who_asks_is_told_until_the_end),
+		T(what_nobody_waits_for_is_ended),
+		T(who_waits_at_the_end_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
