@@ -33,8 +33,8 @@
 /* The first result after a second, the others at growing distances. */
 #define RUN_RESULT_US 1000000u
 #define RUN_RESULT_MOST_US 60000000u
-/* Rounds begin no faster: samples of one moment are alike, and on a small host a round is
- * over in a millisecond. */
+/* Rounds begin no faster: samples of one moment are alike, and on a small host a round
+ * is over in a millisecond. */
 #define RUN_ROUND_US 150000u
 /* Of the thread that decides: matrices and texts of many CPUs take time. */
 #define RUN_NICE 10
@@ -52,8 +52,8 @@ struct run {
 	struct pace *pace;
 	struct crew *crew;
 	uint64_t begun_us;
-	unsigned int round; /* that pairs are handed out of */
-	uint64_t round_us;  /* when the next one may begin */
+	unsigned int round;   /* that pairs are handed out of */
+	uint64_t round_us;    /* when the next one may begin */
 	uint64_t progress_us; /* when the next may be said */
 	uint64_t result_us;   /* when the next is due */
 	uint64_t result_gap_us;
