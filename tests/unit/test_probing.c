@@ -250,6 +250,26 @@ a_cpu_that_was_away_meanwhile_is_where_it_was(void **state)
 	probelab_check_said_once(l, "2016 of 2016 pairs are known from earlier: ");
 }
 
+/* Read while a CPU was on its way to be online, a host may look like another one. */
+static void
+a_host_that_was_read_half_way_costs_no_measurement(void **state)
+{
+	struct probelab *l = *state;
+	struct hostmodel host;
+
+	probelab_let_say(l, "", probelab_good(l), "done\n");
+	probelab_start(l);
+	probelab_until(l, probelab_is_saved, "the file is there");
+	probelab_let_say(l, "", NULL, "");
+	host = probelab_make_host(&CPUSET_NONE);
+	host.topo->pus[1].core = host.topo->pus[2].core;
+	probing_equip(l->probing, &host);
+	assert_int_equal(hostmodel_pairs(&host), 2016);
+	engine_replace_host(l->engine, &host);
+	probing_host_changed(l->probing);
+	assert_int_equal(probelab_n_started(l), 1);
+}
+
 /* ---- what is not trusted, and what contradicts the firmware ---- */
 
 static void
@@ -302,6 +322,7 @@ main(void)
 		T(only_new_cpus_make_the_program_start_again),
 		T(cpus_that_come_are_measured_with_what_is_known),
 		T(a_cpu_that_was_away_meanwhile_is_where_it_was),
+		T(a_host_that_was_read_half_way_costs_no_measurement),
 		T(a_virtual_machine_is_measured_but_not_trusted),
 		T(firmware_that_is_wrong_is_told_and_does_not_count),
 	};
