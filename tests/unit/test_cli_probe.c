@@ -378,7 +378,7 @@ mistakes_are_found_before_anything_is_measured(void **state)
 		const char *text;
 	} cases[] = {
 		{{.args = {"probe", "-o", "x.txt"}}, CMD_USAGE,
-			"'x.txt' cannot be written: no name in .csv, .json, .xml"},
+			"cannot write x.txt: the name must end in .csv, .json or .xml"},
 		{{.args = {"probe", "-o", "/nonexistent/x.csv"}}, CMD_FAILED,
 			"cannot write /nonexistent/x.csv: No such file"},
 		{{.args = {"probe", "--cpus", "0-"}}, CMD_USAGE, "no list of CPUs"},
