@@ -210,7 +210,8 @@ def reloaded(host):
 def child_killed(host):
     """a probe that is killed costs one line, and no CPU time"""
     d = host.started(PROBE, env=stand_in(host))
-    (pid, _), = retry(lambda: children(d.pid), "the probe runs")
+    retry(lambda: starts(host), "the probe runs")
+    (pid, _), = children(d.pid)
     check(d.status()["latency"] == "measuring", "status: %s", d.status())
     os.kill(pid, signal.SIGKILL)
     d.wait_line(r"latency: qmpin-probe: it was killed by signal 9; tried again after 1 min")

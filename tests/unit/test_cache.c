@@ -351,6 +351,16 @@ other_groups_are_another_host(void **state)
 	*cpu = was;
 	cpu->l3_key = -1;
 	expect_host(&x->c, &x->f, "a L3");
+	/* to have none is nothing that CPUs share */
+	for (unsigned int i = 0; i < x->f.n_cpus; i++) {
+		if (x->f.cpus[i].l3_key == 0)
+			x->f.cpus[i].l3_key = -1;
+	}
+	expect_host(&x->c, &x->f, "a L3");
+	for (unsigned int i = 0; i < x->f.n_cpus; i++) {
+		if (x->f.cpus[i].l3_key == -1)
+			x->f.cpus[i].l3_key = 0;
+	}
 	*cpu = was;
 	cpu->node_id = 1;
 	expect_host(&x->c, &x->f, "a node");

@@ -222,6 +222,64 @@ what_is_learnt_about_latencies_moves_nobody(void **state)
 	host_fini(&h);
 }
 
+/* The firmware's L3 groups are wrong: cores of odd and of even numbers are near each
+ * other. */
+static struct ranking *
+crosswise(struct host *h)
+{
+	struct matrix *m = matrix_new(&h->topo->online);
+	struct ranking *r;
+
+	for (unsigned int a = 0; a < h->lat.n; a++) {
+		for (unsigned int b = 0; b < a; b++) {
+			const struct topo_pu *x = &h->topo->pus[a];
+			const struct topo_pu *y = &h->topo->pus[b];
+			float ns = h->ns[a * h->lat.n + b];
+
+			if (x->node == y->node && x->core != y->core)
+				ns = (x->core & 1) == (y->core & 1) ? 25 : 95;
+			h->ns[a * h->lat.n + b] = ns;
+			h->ns[b * h->lat.n + a] = ns;
+			*matrix_at(m, a, b) = (struct matrix_cell){ns, 8, 95};
+		}
+	}
+	r = ranking_from_matrix(h->topo, m, &h->lat);
+	matrix_free(m);
+	return r;
+}
+
+static void
+firmware_that_was_wrong_moves_nobody_but_newcomers_know_better(void **state)
+{
+	struct host h = host_full(&host_9354);
+	struct fleet *f = fleet_new(&h);
+	struct cpuset wanted = cpus("24,26,28,30,56,58,60,62");
+	struct plan *p;
+
+	(void)state;
+	for (unsigned int i = 0; i < 7; i++) {
+		char id[8];
+
+		(void)snprintf(id, sizeof(id), "%u", 100 + i);
+		fleet_add(f, id, PLACE_AUTO, 4);
+		fleet_step(f);
+	}
+	ranking_free(h.ranking);
+	h.ranking = crosswise(&h);
+	assert_true(h.ranking->trusted);
+	fleet_add(f, "200", PLACE_AUTO, 4);
+	p = fleet_plan(f);
+	for (unsigned int i = 0; i < 7; i++) {
+		if (p->results[i].verdict != PLAN_KEEP)
+			fail_msg("VM %u: %s", i, p->results[i].why);
+	}
+	if (!cpuset_equal(&p->results[7].domain, &wanted))
+		fail_msg("newcomer: %s", p->results[7].why);
+	plan_free(p);
+	fleet_free(f);
+	host_fini(&h);
+}
+
 static void
 vcpus_with_different_masks_are_placed_anew(void **state)
 {
@@ -421,6 +479,8 @@ main(void)
 		cmocka_unit_test(a_host_with_every_cpu_reserved_leaves_all),
 		cmocka_unit_test(masks_found_are_adopted_when_they_are_right),
 		cmocka_unit_test(what_is_learnt_about_latencies_moves_nobody),
+		cmocka_unit_test(
+			firmware_that_was_wrong_moves_nobody_but_newcomers_know_better),
 		cmocka_unit_test(vcpus_with_different_masks_are_placed_anew),
 		cmocka_unit_test(a_plugged_vcpu_gets_the_mask_of_the_others),
 		cmocka_unit_test(masks_a_vm_was_never_given_are_no_placement),
