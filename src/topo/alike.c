@@ -101,6 +101,19 @@ log_of(const struct search *s, unsigned int a, unsigned int b)
 	return s->logs[(size_t)a * s->lat->n + b];
 }
 
+/* The median of what is left of the pairs of a CPU. @values has room for all. */
+static float
+median_rest(const struct search *s, unsigned int a, float *values)
+{
+	size_t n = 0;
+
+	for (unsigned int b = 0; b < s->lat->n; b++) {
+		if (is_known(s, a, b))
+			values[n++] = log_of(s, a, b) - s->effect[a] - s->effect[b];
+	}
+	return median(values, n);
+}
+
 /* What each CPU adds to all its pairs, by medians: wrong values do not matter. */
 static void
 find_effects(struct search *s)
@@ -110,19 +123,11 @@ find_effects(struct search *s)
 	auto_free float *more = xcalloc(n, sizeof(*more));
 
 	for (unsigned int turn = 0; turn < TURNS; turn++) {
-		for (unsigned int a = 0; a < n; a++) {
-			size_t k = 0;
-
-			for (unsigned int b = 0; b < n; b++) {
-				if (is_known(s, a, b))
-					values[k++] = log_of(s, a, b) - s->effect[a] -
-						      s->effect[b];
-			}
-			/* half of it: the other one of each pair moves too */
-			more[a] = median(values, k) / 2;
-		}
 		for (unsigned int a = 0; a < n; a++)
-			s->effect[a] += more[a];
+			more[a] = median_rest(s, a, values);
+		/* half of it: the other one of each pair moves too */
+		for (unsigned int a = 0; a < n; a++)
+			s->effect[a] += more[a] / 2;
 	}
 }
 
@@ -187,18 +192,35 @@ search_fini(struct search *s)
 }
 
 static void
+cell_add(struct cell *to, const struct cell *c, double times)
+{
+	to->log += times * c->log;
+	to->rest += times * c->rest;
+	to->n += times * c->n;
+}
+
+static void
 measure(const struct search *s, struct split *p)
 {
 	memset(p->pairs, 0, sizeof(p->pairs));
 	for (unsigned int a = 0; a < s->n; a++) {
-		for (unsigned int b = 0; b < a; b++) {
-			const struct cell *c = &s->cells[(size_t)a * s->n + b];
-			struct cell *to = &p->pairs[p->second[a] + p->second[b]];
+		for (unsigned int b = 0; b < a; b++)
+			cell_add(&p->pairs[p->second[a] + p->second[b]],
+				&s->cells[(size_t)a * s->n + b], 1);
+	}
+}
 
-			to->log += c->log;
-			to->rest += c->rest;
-			to->n += c->n;
-		}
+/* A unit of the second kind becomes one of the first. */
+static void
+move_to_first(const struct search *s, struct split *p, unsigned int unit)
+{
+	p->second[unit] = false;
+	for (unsigned int i = 0; i < s->n; i++) {
+		const struct cell *c = &s->cells[(size_t)unit * s->n + i];
+
+		/* those of the unit with itself are none */
+		cell_add(&p->pairs[1 + p->second[i]], c, -1);
+		cell_add(&p->pairs[p->second[i]], c, 1);
 	}
 }
 
@@ -254,9 +276,9 @@ find_split(const struct search *s, struct split *p)
 
 	for (unsigned int i = 0; i < s->n; i++)
 		p->second[i] = true;
+	measure(s, p);
 	for (unsigned int i = 0; i < s->n; i++) {
-		p->second[i] = false;
-		measure(s, p);
+		move_to_first(s, p, i);
 		if (!is_sound(s, p) || (best > 0 && explained(p) <= most))
 			continue;
 		best = i + 1;
