@@ -18,10 +18,11 @@
 
 /* Chips with several kinds of cores have some dozens of CPUs. */
 #define CPUS_MAX 128u
+#define UNITS_MIN 6u
 #define UNIT_SIZE_MAX 8u
 
 /* Of each kind: less is chance, and too little to place a VM by. */
-#define KIND_UNITS_MIN 3u
+#define KIND_UNITS_MIN 2u
 #define KIND_CPUS_MIN 4u
 
 /* What a pair may differ from what its CPUs add (logarithm); more is a wrong value. */
@@ -267,7 +268,7 @@ is_sound(const struct search *s, const struct split *p)
 }
 
 /* Of all runs of units from the first one on, the one that explains most. Returns
- * whether there is any. */
+ * whether it is sound: if not, the next best one would be wrong too. */
 static bool
 find_split(const struct search *s, struct split *p)
 {
@@ -277,9 +278,9 @@ find_split(const struct search *s, struct split *p)
 	for (unsigned int i = 0; i < s->n; i++)
 		p->second[i] = true;
 	measure(s, p);
-	for (unsigned int i = 0; i < s->n; i++) {
+	for (unsigned int i = 0; i + 1 < s->n; i++) {
 		move_to_first(s, p, i);
-		if (!is_sound(s, p) || (best > 0 && explained(p) <= most))
+		if (best > 0 && explained(p) <= most)
 			continue;
 		best = i + 1;
 		most = explained(p);
@@ -287,7 +288,7 @@ find_split(const struct search *s, struct split *p)
 	for (unsigned int i = 0; i < s->n; i++)
 		p->second[i] = i >= best;
 	measure(s, p);
-	return best > 0;
+	return is_sound(s, p);
 }
 
 /* The kinds that the host tells. Returns false where they cut across a unit. */
@@ -359,7 +360,7 @@ is_looked_at(const struct lat_view *lat, const struct partition *units)
 {
 	auto_free unsigned int *size = NULL;
 
-	if (lat->n > CPUS_MAX || units->n_blocks < 2 * KIND_UNITS_MIN)
+	if (lat->n > CPUS_MAX || units->n_blocks < UNITS_MIN)
 		return false;
 	size = xcalloc(units->n, sizeof(*size));
 	partition_sizes(units, size);

@@ -86,6 +86,47 @@ one_slow(unsigned int a, unsigned int b)
 	return a == 0 || b == 0 ? 60 : 30;
 }
 
+/* Each core is a little slower than the one before, whomever it talks to. */
+static float
+slope(unsigned int a, unsigned int b)
+{
+	return 30 * powf(1.03f, (float)(a + b));
+}
+
+/* Two kinds that are plain to see, but for how many there are of them. */
+static float
+plain(unsigned int slow)
+{
+	static const float ns[] = {35, 38, 50};
+
+	return ns[slow];
+}
+
+static float
+slow_from_8(unsigned int a, unsigned int b)
+{
+	return plain((a >= 8 ? 1u : 0u) + (b >= 8 ? 1u : 0u));
+}
+
+static float
+slow_from_24(unsigned int a, unsigned int b)
+{
+	return plain((a >= 24 ? 1u : 0u) + (b >= 24 ? 1u : 0u));
+}
+
+static float
+slow_from_27(unsigned int a, unsigned int b)
+{
+	return plain((a >= 27 ? 1u : 0u) + (b >= 27 ? 1u : 0u));
+}
+
+/* 40, 41 and 42 ns: slower, and hardly so. */
+static float
+slight(unsigned int a, unsigned int b)
+{
+	return 40 + (a >= 16 ? 1.0f : 0.0f) + (b >= 16 ? 1.0f : 0.0f);
+}
+
 static struct matrix *
 make(unsigned int n, latency_fn *ns)
 {
@@ -201,6 +242,7 @@ where_cores_lie_makes_no_kinds(void **state)
 		{"ring", ring, 24},
 		{"line", line, 24},
 		{"grid", grid, 64},
+		{"slope", slope, 24},
 		{"flat", flat, 24},
 		{"near halves", halves, 24},
 		{"one slow CPU", one_slow, 24},
@@ -229,29 +271,49 @@ where_cores_lie_makes_no_kinds(void **state)
 }
 
 static void
-kinds_that_are_told_are_confirmed_or_not(void **state)
+kinds_that_are_told_are_confirmed(void **state)
 {
 	struct matrix *m = make(24, hybrid);
-	struct matrix *even = make(24, flat);
 	struct partition units = hybrid_units();
 	struct partition kinds = blocks(24, 16);
-	struct partition wrong = blocks(24, 12);
-	struct partition across = blocks(24, 15);
 	struct alike a;
 
 	(void)state;
 	assert_true(find(m, &units, &kinds, &a));
 	assert_p_and_e(&a);
-	assert_false(find(even, &units, &kinds, &a));
-	assert_false(find(m, &units, &across, &a)); /* parts siblings */
-	/* told of equal cores: no other groups are looked for either */
-	assert_false(find(even, &units, &wrong, &a));
 	partition_fini(&units);
 	partition_fini(&kinds);
-	partition_fini(&wrong);
-	partition_fini(&across);
 	matrix_free(m);
-	matrix_free(even);
+}
+
+static void
+kinds_that_are_told_and_do_not_show_are_refused(void **state)
+{
+	static const struct {
+		const char *what;
+		latency_fn *ns;
+		unsigned int first; /* CPUs of the first kind */
+	} cases[] = {
+		{"all are equal", flat, 16},
+		{"too little between them", slight, 16},
+		{"they are near each other inside", halves, 12},
+		{"siblings of two kinds", hybrid, 15},
+		{"too few of one kind", hybrid, 22},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct matrix *m = make(24, cases[i].ns);
+		struct partition units = hybrid_units();
+		struct partition kinds = blocks(24, cases[i].first);
+		struct alike a;
+
+		if (find(m, &units, &kinds, &a))
+			fail_msg("%s", cases[i].what);
+		partition_fini(&units);
+		partition_fini(&kinds);
+		matrix_free(m);
+	}
 }
 
 static void
@@ -259,25 +321,34 @@ hosts_that_cannot_have_them_are_left_alone(void **state)
 {
 	static const struct {
 		const char *what;
+		latency_fn *ns;
 		unsigned int n;
 		unsigned int unit;
+		bool found;
 	} cases[] = {
-		{"no CPU", 0, 1},
-		{"one CPU", 1, 1},
-		{"five units", 20, 4},
-		{"units of nine", 72, 9},
-		{"129 CPUs", 129, 1},
+		{"no CPU", slow_from_8, 0, 1, false},
+		{"one CPU", slow_from_8, 1, 1, false},
+		{"five units", slow_from_8, 20, 4, false},
+		{"six units", slow_from_8, 24, 4, true},
+		{"one unit of the first kind", slow_from_8, 64, 8, false},
+		{"two of them", slow_from_8, 64, 4, true},
+		{"units of nine", slow_from_27, 72, 9, false},
+		{"units of eight", slow_from_24, 64, 8, true},
+		{"129 CPUs", slow_from_24, 129, 1, false},
+		{"128 CPUs", slow_from_24, 128, 1, true},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct matrix *m = make(cases[i].n, hybrid);
+		struct matrix *m = make(cases[i].n, cases[i].ns);
 		struct partition units = blocks(cases[i].n, cases[i].unit);
 		struct alike a = {.confidence = 7};
 
-		if (find(m, &units, NULL, &a))
+		if (find(m, &units, NULL, &a) != cases[i].found)
 			fail_msg("%s", cases[i].what);
-		assert_float_equal(a.confidence, 7, 0);
+		if (!cases[i].found)
+			assert_float_equal(a.confidence, 7, 0);
+		partition_fini(&a.blocks);
 		partition_fini(&units);
 		matrix_free(m);
 	}
@@ -383,7 +454,8 @@ main(void)
 		cmocka_unit_test(fast_and_slow_cores_are_two_kinds),
 		cmocka_unit_test(kinds_stay_under_noise_outliers_and_gaps),
 		cmocka_unit_test(where_cores_lie_makes_no_kinds),
-		cmocka_unit_test(kinds_that_are_told_are_confirmed_or_not),
+		cmocka_unit_test(kinds_that_are_told_are_confirmed),
+		cmocka_unit_test(kinds_that_are_told_and_do_not_show_are_refused),
 		cmocka_unit_test(hosts_that_cannot_have_them_are_left_alone),
 		cmocka_unit_test(an_empty_matrix_has_no_kinds),
 		cmocka_unit_test(kinds_are_a_tier_between_core_and_host),
