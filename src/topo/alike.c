@@ -21,8 +21,7 @@
 #define UNITS_MIN 6u
 #define UNIT_SIZE_MAX 8u
 
-/* Of each kind: less is chance, and too little to place a VM by. */
-#define KIND_UNITS_MIN 2u
+/* Of each kind, in two units at least: fewer are too few to place a VM by. */
 #define KIND_CPUS_MIN 4u
 
 /* What a pair may differ from what its CPUs add (logarithm); more is a wrong value. */
@@ -249,22 +248,17 @@ explained(const struct split *p)
 	return sum;
 }
 
-/* Both kinds are large enough and something is known of each class of pairs. */
+/* Both kinds are large enough and something is known of each class of pairs, so that a
+ * single unit is no kind. */
 static bool
 is_sound(const struct search *s, const struct split *p)
 {
-	unsigned int units[2] = {0};
 	unsigned int cpus[2] = {0};
 
-	for (unsigned int i = 0; i < s->n; i++) {
-		units[p->second[i]]++;
+	for (unsigned int i = 0; i < s->n; i++)
 		cpus[p->second[i]] += s->size[i];
-	}
-	for (unsigned int k = 0; k < 2; k++) {
-		if (units[k] < KIND_UNITS_MIN || cpus[k] < KIND_CPUS_MIN)
-			return false;
-	}
-	return p->pairs[0].n > 0 && p->pairs[1].n > 0 && p->pairs[2].n > 0;
+	return cpus[0] >= KIND_CPUS_MIN && cpus[1] >= KIND_CPUS_MIN &&
+	       p->pairs[0].n > 0 && p->pairs[1].n > 0 && p->pairs[2].n > 0;
 }
 
 /* Of all runs of units from the first one on, the one that explains most. Returns
