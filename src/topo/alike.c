@@ -31,8 +31,8 @@
 #define TURNS 4u
 
 /* Root mean square of what rows of the two kinds differ by (logarithm). What is noise
- * and a slope of a few nanoseconds comes to 0.11, two kinds of cores to 0.15 and more.
- */
+ * and a slope of a few nanoseconds comes to 0.11, two kinds of cores to 0.15 and more;
+ * less will do where nothing has to be sought. */
 #define DIFFERENCE_MIN 0.13f
 #define DIFFERENCE_MIN_TOLD 0.08f
 
