@@ -73,28 +73,6 @@ args_option_name(unsigned int options)
 	return "";
 }
 
-const char *
-args_help(void)
-{
-	return "      --run-dir DIR           where the sockets of qmpind are\n"
-	       "                              (default: QMPIN_RUN_DIR or " ARGS_RUN_DIR
-	       ")\n"
-	       "      --output-format FORMAT  text (default), json, json-pretty; csv\n"
-	       "  -j                          same as --output-format json\n"
-	       "      --no-heading            tables without column headings\n"
-	       "      --all                   release: all VMs\n"
-	       "  -o, --output FILE           to .csv, .json or .xml; heatmap: to .svg\n"
-	       "      --local                 probe: by qmpin itself, not by qmpind\n"
-	       "      --cpus LIST             probe: only these, such as 0-7,64-71\n"
-	       "      --budget SECONDS        probe: end after so long\n"
-	       "      --exhaustive            probe: every pair, infer nothing\n"
-	       "      --topology DIR|XML      latency, heatmap: of that host\n"
-	       "      --latency FILE          latency, heatmap: .csv, .json or .xml\n"
-	       "      --affinity              heatmap: which VM is on which CPU\n"
-	       "  -h, --help                  show this text\n"
-	       "  -V, --version               show the version\n";
-}
-
 static int
 set_format(struct args *a, const char *name, struct err *e)
 {
@@ -116,7 +94,8 @@ set_format(struct args *a, const char *name, struct err *e)
 		}
 	}
 	return err_set(e, -EINVAL, NULL, 0,
-		"no output format '%s': text, json, json-pretty or csv", name);
+		"no output format '%s': text, json or json-pretty (latency: csv, too)",
+		name);
 }
 
 /* The name of a file or directory; @what it needs. */

@@ -65,7 +65,4 @@ MUST_CHECK int args_parse(int argc, char **argv, const char *env_run_dir,
 /** How the lowest of these options is written: "--all". Static. */
 const char *args_option_name(unsigned int options);
 
-/** The lines about options of the help text. */
-const char *args_help(void);
-
 #endif

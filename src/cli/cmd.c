@@ -17,21 +17,51 @@
 
 const struct cmd cmd_table[] = {
 	{"status", "", 0, 0, "the daemon: what it manages, repairs, warnings",
+		"Is qmpind well: how many VMs and threads it manages, how often it had to\n"
+		"repair a mask, whether latencies are measured, and its warnings.\n",
 		cmd_status_run},
 	{"ps", "[ID]", 1, 0, "VMs and their CPUs; with ID, the threads of one VM",
+		"The VMs: vCPUs, mode, the CPUs they may use and their NUMA nodes, how their\n"
+		"monitor is shared, masks repaired, why they were placed last. With ID, the\n"
+		"threads of that VM: wanted mask, real mask, last CPU.\n",
 		cmd_ps_run},
 	{"release", "ID...|--all", CMD_MANY, ARGS_ALL,
-		"hold VMs' monitors no longer, undo changes to them", cmd_release_run},
+		"hold VMs' monitors no longer, undo changes to them",
+		"Takes away what qmpind has added to these QEMUs and holds their monitors no\n"
+		"longer. CPU masks stay as they are.\n",
+		cmd_release_run},
 	{"probe", "", 0,
 		ARGS_LOCAL | ARGS_CPUS | ARGS_BUDGET | ARGS_EXHAUSTIVE | ARGS_OUTPUT,
-		"measure the latencies between CPUs", cmd_probe_run},
+		"measure the latencies between CPUs",
+		"Has qmpind measure afresh, now, and shows the tiers that come of it. Where\n"
+		"qmpind does not run, qmpin measures by itself, for this once. Takes little\n"
+		"of each CPU's time; Ctrl-C ends it and shows what is known until then.\n"
+		"With -o all pairs go to FILE, too: its name ends in .csv, .json or .xml.\n",
+		cmd_probe_run},
 	{"latency", "", 0, ARGS_TOPOLOGY | ARGS_LATENCY | ARGS_OUTPUT | ARGS_FORMAT_CSV,
-		"latencies between CPUs, tier by tier", cmd_latency_run},
+		"latencies between CPUs, tier by tier",
+		"What qmpind knows or, without asking it, what files say, in nanoseconds one\n"
+		"way. With -o nothing is shown, and all pairs go to FILE: its name ends in\n"
+		".csv, .json or .xml (hwloc's, for lstopo).\n"
+		"\n"
+		"  tier        groups of CPUs that are equally near each other; its pairs are\n"
+		"              in one of them, but in none of the tier before\n"
+		"  confidence  how clearly the values set a tier apart from the next one\n"
+		"  trusted     VMs are placed by these values; if not, by the host's own tree\n"
+		"  level       of the host's own tree: core, L2, L3, node, package\n",
+		cmd_latency_run},
 	{"heatmap", "", 0, ARGS_TOPOLOGY | ARGS_LATENCY | ARGS_OUTPUT | ARGS_AFFINITY,
-		"a picture of them, here or in an SVG file", cmd_heatmap_run},
-	{"version", "", 0, 0, "the version of qmpin", cmd_version_run},
-	{"help", "", 0, 0, "show this text", cmd_help_run},
-	{NULL, NULL, 0, 0, NULL, NULL},
+		"a picture of these latencies, here or in an SVG file",
+		"A square for each pair of CPUs: what qmpind knows or, without asking it,\n"
+		"what files say. CPUs are in the order of their tiers (see latency --help).\n"
+		"Without -o the picture is shown here. With -o it is an SVG for a browser:\n"
+		"FILE ends in .svg, or is - for standard output.\n",
+		cmd_heatmap_run},
+	{"version", "", 0, 0, "the version of qmpin", "The version of qmpin.\n",
+		cmd_version_run},
+	{"help", "[COMMAND]", 1, 0, "this text; with COMMAND, its options",
+		"All commands, or one command and its options.\n", cmd_help_run},
+	{NULL, NULL, 0, 0, NULL, NULL, NULL},
 };
 
 const struct cmd *

@@ -89,13 +89,19 @@ columns(void)
 	return COLUMNS_DEFAULT;
 }
 
+static bool
+shows_utf8(void)
+{
+	return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
 /* Coloured pictures are made of block characters. */
 static unsigned int
 colours(void)
 {
 	const char *term = getenv("COLORTERM");
 
-	if (!out_colors() || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+	if (!out_colors() || !shows_utf8())
 		return 0;
 	if (str_equal(term, "truecolor") || str_equal(term, "24bit"))
 		return TRUE_COLOURS;
@@ -168,6 +174,7 @@ draw(const struct args *args, const struct ctl_latency *l, const json_t *list)
 		.title = title,
 		.vms = vms,
 		.n_vms = json_array_size(list),
+		.utf8 = shows_utf8(),
 	};
 
 	return args->output != NULL ? write_svg(&h, args->output) : print(args, &h);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* qmpin help: the whole command line on one screen of 80 columns. */
+/*
+ * qmpin help: all commands on one screen of 80 columns, or one command with its
+ * options. Which command takes which option is cmd_table's business.
+ */
 #include "config.h"
 
 #include "cli/cmd_help.h"
@@ -8,24 +11,100 @@
 
 #include "cli/out.h"
 
-enum cmd_exit
-cmd_help_run(const struct args *args)
+struct option_help {
+	unsigned int option; /* of enum args_option */
+	const char *lines;   /* without the last newline */
+};
+
+static const struct option_help own_options[] = {
+	{ARGS_ALL, "      --all            all VMs"},
+	{ARGS_LOCAL,
+		"      --local          without qmpind, even where it runs: it keeps\n"
+		"                       its own values"},
+	{ARGS_CPUS, "      --cpus LIST      only these, such as 0-7,64-71"},
+	{ARGS_BUDGET,
+		"      --budget SECONDS end after so long, by the clock; without it qmpind\n"
+		"                       goes on until all is known, qmpin itself ends\n"
+		"                       after 30 s"},
+	{ARGS_EXHAUSTIVE, "      --exhaustive     measure every pair, infer nothing"},
+	{ARGS_OUTPUT, "  -o, --output FILE    write FILE, see above"},
+	{ARGS_TOPOLOGY,
+		"      --topology DIR|XML\n"
+		"                       of that host: a copy of /sys/devices/system, or\n"
+		"                       lstopo's XML. Without --latency the values are\n"
+		"                       assumed ones, by what CPUs share"},
+	{ARGS_LATENCY,
+		"      --latency FILE   values from a .csv, .json or .xml; without\n"
+		"                       --topology nothing but them is known of the host"},
+	{ARGS_AFFINITY,
+		"      --affinity       which VM is on which CPU; that only qmpind knows"},
+	{ARGS_FORMAT_CSV, "      --output-format csv\n"
+			  "                       all pairs, as in a .csv file"},
+};
+
+static void
+print_all(void)
 {
-	(void)args;
-	printf("Usage: qmpin [OPTION]... COMMAND [ID]...\n"
+	printf("Usage: qmpin [OPTION]... COMMAND [ARGUMENT]...\n"
 	       "\n"
 	       "Show what qmpind does: which CPUs the threads of this host's VMs may use.\n"
 	       "\n"
 	       "Commands:\n");
 	for (const struct cmd *c = cmd_table; c->name != NULL; c++)
 		printf("  %-7s %-11s %s\n", c->name, c->operands, c->summary);
-	printf("\nOptions, before or after the command:\n%s", args_help());
 	printf("\n"
+	       "Options of every command, before or after it; qmpin COMMAND --help shows\n"
+	       "what else it takes:\n"
+	       "      --run-dir DIR           where the sockets of qmpind are\n"
+	       "                              (default: QMPIN_RUN_DIR or " ARGS_RUN_DIR
+	       ")\n"
+	       "      --output-format FORMAT  text (default), json or json-pretty\n"
+	       "  -j                          same as --output-format json\n"
+	       "      --no-heading            tables without column headings\n"
+	       "  -h, --help                  show this text, or that of the command\n"
+	       "  -V, --version               show the version\n"
+	       "\n"
 	       "Environment:\n"
 	       "  QMPIN_RUN_DIR  see --run-dir\n"
 	       "  NO_COLOR       if not empty: no colours\n"
 	       "\n"
 	       "Exit status: 0 ok, 1 failed, 2 usage, 3 qmpind not reachable,\n"
 	       "  4 no permission, 5 partly done.\n");
+}
+
+static void
+print_one(const struct cmd *c)
+{
+	printf("Usage: qmpin %s [OPTION]...%s%s\n\n%s\nOptions:\n", c->name,
+		c->operands[0] != '\0' ? " " : "", c->operands, c->details);
+	for (size_t i = 0; i < ARRAY_LEN(own_options); i++) {
+		if ((c->options & own_options[i].option) != 0)
+			printf("%s\n", own_options[i].lines);
+	}
+	printf("  --run-dir, --output-format, -j, --no-heading: see qmpin help\n");
+}
+
+enum cmd_exit
+cmd_help_show(const char *name)
+{
+	const struct cmd *c = name != NULL ? cmd_find(name) : NULL;
+	struct err e = ERR_NONE;
+
+	if (name != NULL && c == NULL) {
+		(void)err_set(&e, 0, NULL, 0,
+			"no command '%.100s' (qmpin help lists them)", name);
+		out_error(&e);
+		return CMD_USAGE;
+	}
+	if (c != NULL)
+		print_one(c);
+	else
+		print_all();
 	return out_finish();
+}
+
+enum cmd_exit
+cmd_help_run(const struct args *args)
+{
+	return cmd_help_show(args->n_operands > 0 ? args->operands[0] : NULL);
 }

@@ -51,6 +51,16 @@ print_time(uint64_t measured_us)
 		printf("measured    %s\n", text);
 }
 
+/* A single tier is nobody's: files of values alone have no tree behind them. */
+static const char *
+trusted_text(const struct ctl_latency *l)
+{
+	if (l->trusted)
+		return "yes";
+	return l->n_tiers == 1 ? "no, so there is no tier but the whole host"
+			       : "no, the tiers are those of the host's own tree";
+}
+
 void
 latprint_summary(const struct ctl_latency *l)
 {
@@ -60,8 +70,7 @@ latprint_summary(const struct ctl_latency *l)
 
 	printf("source      %s\n", source);
 	print_time(l->measured_us);
-	printf("trusted     %s\n",
-		l->trusted ? "yes" : "no, the tiers are those of the host's own tree");
+	printf("trusted     %s\n", trusted_text(l));
 	printf("CPUs        %s\n", cpuset_format(&cpus, list, CPUSET_TEXT_MAX));
 }
 

@@ -67,6 +67,12 @@ tests_unit_test_cli_exit_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_exit_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_exit_DEPENDENCIES = src/qmpin$(EXEEXT)
 
+UNIT_TESTS += tests/unit/test_cli_help
+tests_unit_test_cli_help_SOURCES = tests/unit/test_cli_help.c $(CLI_RUN)
+tests_unit_test_cli_help_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_help_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_help_DEPENDENCIES = src/qmpin$(EXEEXT)
+
 UNIT_TESTS += tests/unit/test_cli_heatmap
 tests_unit_test_cli_heatmap_SOURCES = tests/unit/test_cli_heatmap.c $(CLI_RUN)
 tests_unit_test_cli_heatmap_CPPFLAGS = $(CLI_TEST_CPPFLAGS)

@@ -19,7 +19,7 @@ dispatch(const struct args *args)
 	struct err e = ERR_NONE;
 
 	if (args->help)
-		return cmd_help_run(args);
+		return cmd_help_show(args->command);
 	if (args->version)
 		return cmd_version_run(args);
 	if (args->command == NULL) {
@@ -34,8 +34,9 @@ dispatch(const struct args *args)
 		(void)err_set(&e, 0, NULL, 0, "too many arguments: qmpin %s %s",
 			cmd->name, cmd->operands);
 	else if ((args->given & ~cmd->options) != 0)
-		(void)err_set(&e, 0, NULL, 0, "qmpin %s has no option '%s'", cmd->name,
-			args_option_name(args->given & ~cmd->options));
+		(void)err_set(&e, 0, NULL, 0,
+			"qmpin %s has no option '%s' (see qmpin %s --help)", cmd->name,
+			args_option_name(args->given & ~cmd->options), cmd->name);
 	if (!err_is_set(&e))
 		return cmd->run(args);
 	out_error(&e);

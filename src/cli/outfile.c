@@ -38,7 +38,7 @@ ends_with(const char *text, const char *end)
 {
 	size_t len = strlen(text);
 
-	return len > strlen(end) && strcasecmp(text + len - strlen(end), end) == 0;
+	return len >= strlen(end) && strcasecmp(text + len - strlen(end), end) == 0;
 }
 
 int
@@ -55,10 +55,14 @@ outfile_kind(
 			strbuf_fini(&possible);
 			return 0;
 		}
-		strbuf_addf(&possible, "%s%s", possible.len > 0 ? ", " : "",
+		kinds &= ~(unsigned int)kinds_known[i].kind;
+		strbuf_addf(&possible, "%s%s",
+			possible.len == 0 ? ""
+			: kinds != 0	  ? ", "
+					  : " or ",
 			kinds_known[i].end);
 	}
-	(void)err_set(e, -EINVAL, NULL, 0, "'%.*s' cannot be written: no name in %s",
+	(void)err_set(e, -EINVAL, NULL, 0, "cannot write %.*s: the name must end in %s",
 		NAME_SHOWN, path, strbuf_text(&possible));
 	strbuf_fini(&possible);
 	return -EINVAL;

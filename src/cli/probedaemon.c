@@ -18,6 +18,7 @@
 
 /* Pairs of CPUSET_CAP CPUs are fewer. */
 #define PAIRS_MAX 10000000
+#define VISITS_MAX UINT32_MAX
 
 struct watch {
 	struct progress bar;
@@ -29,22 +30,29 @@ on_reply_probe(void *arg, const json_t *reply)
 {
 	struct watch *w = arg;
 	uint64_t pairs = 0;
-	uint64_t total = 0;
+	uint64_t pairs_total = 0;
+	uint64_t visits = 0;
+	uint64_t visits_total = 0;
 	const char *what = "";
 	int done = 0;
 
 	/* what is missing or odd is not shown */
 	if (json_get_uint(reply, "pairs", PAIRS_MAX, &pairs) < 0 ||
-		json_get_uint(reply, "pairs_total", PAIRS_MAX, &total) < 0 ||
+		json_get_uint(reply, "pairs_total", PAIRS_MAX, &pairs_total) < 0 ||
 		json_get_string(reply, "text", &what) < 0 ||
 		json_get_bool(reply, "done", &done) < 0)
 		return true;
+	if (json_get_uint(reply, "visits", VISITS_MAX, &visits) < 0 ||
+		json_get_uint(reply, "visits_total", VISITS_MAX, &visits_total) < 0) {
+		visits = pairs;
+		visits_total = pairs_total;
+	}
 	auto_free char *text = xasprintf("%llu of %llu pairs, %s",
-		(unsigned long long)pairs, (unsigned long long)total, what);
+		(unsigned long long)pairs, (unsigned long long)pairs_total, what);
 	if (done != 0)
 		w->done = true;
 	else
-		progress_show(&w->bar, pairs, total, text);
+		progress_show(&w->bar, visits, visits_total, text);
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #ifndef QMPIN_CTL_HEATMAP_H
 #define QMPIN_CTL_HEATMAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/attr.h"
@@ -23,6 +24,7 @@ struct heatmap {
 	const char *title;	      /* hostile text, escaped here */
 	const struct heatmap_vm *vms; /* NULL: none */
 	size_t n_vms;
+	bool utf8; /* heatmap_text: names may be shown in UTF-8, not only in ASCII */
 };
 
 /** A whole SVG document; new string, free() it. */

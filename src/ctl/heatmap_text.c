@@ -16,6 +16,7 @@
 #include "ctl/legend.h"
 #include "ctl/palette.h"
 #include "ctl/scale.h"
+#include "ctl/utf8.h"
 
 #define COLUMNS_MIN 20u
 #define NUMBERS_MAX 16u
@@ -156,6 +157,8 @@ add_paragraph(struct picture *p, const char *text)
 			n--;
 		if (n == 0)
 			n = p->columns;
+		while (n > 1 && ((unsigned char)text[n] & 0xc0) == 0x80)
+			n--; /* in the middle of a character */
 		strbuf_add(&p->out, text, n);
 		end_line(p);
 		text += n;
@@ -169,13 +172,42 @@ add_paragraph(struct picture *p, const char *text)
 	end_line(p);
 }
 
+/* Text from outside that is harmless on this terminal, whole characters and escapes of
+ * it that take no more than that many columns. free() it. */
+static char *
+safe_text(const struct picture *p, const char *text, unsigned int columns)
+{
+	struct strbuf b = {0};
+
+	while (*text != '\0') {
+		char one[8];
+		uint32_t c = 0;
+		size_t len = p->h->utf8 ? utf8_decode(text, &c) : 0;
+		bool as_is = len > 1 && utf8_is_plain(c);
+		unsigned int width;
+
+		if (!as_is)
+			str_escape(text, 1, one, sizeof(one));
+		width = as_is ? utf8_columns(c) : (unsigned int)strlen(one);
+		if (width > columns)
+			break;
+		columns -= width;
+		if (as_is)
+			strbuf_add(&b, text, len);
+		else
+			strbuf_adds(&b, one);
+		text += as_is ? len : 1;
+	}
+	return strbuf_take(&b);
+}
+
 static void
 add_outside_text(struct picture *p, const char *text)
 {
-	char safe[1024];
+	auto_free char *safe = safe_text(p, text, 1000);
 
-	if (text[0] != '\0')
-		add_paragraph(p, str_escape(text, strlen(text), safe, sizeof(safe)));
+	if (safe[0] != '\0')
+		add_paragraph(p, safe);
 }
 
 static struct palette_rgb
@@ -357,8 +389,9 @@ add_vm(struct picture *p, size_t i)
 	add_strip(p, vm);
 	ink_set(&p->ink, NULL, NULL);
 	if (vm->name != NULL && used + 3 < p->columns) {
-		str_escape(vm->name, strlen(vm->name), safe, sizeof(safe));
-		strbuf_addf(&p->out, " %.*s", (int)(p->columns - used), safe);
+		auto_free char *name = safe_text(p, vm->name, p->columns - used);
+
+		strbuf_addf(&p->out, " %s", name);
 	}
 	end_line(p);
 }

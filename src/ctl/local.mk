@@ -27,6 +27,7 @@ src_libctl_a_SOURCES = \
 	src/ctl/svg_vms.c src/ctl/svg_vms.h \
 	src/ctl/text.h \
 	src/ctl/varlink.c src/ctl/varlink.h \
+	src/ctl/utf8.c src/ctl/utf8.h \
 	src/ctl/xml.c src/ctl/xml.h
 nodist_src_libctl_a_SOURCES = src/ctl/text.c
 src_libctl_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)

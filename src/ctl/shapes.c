@@ -40,6 +40,14 @@ set_uint(json_t *obj, const char *key, uint64_t n)
 	json_object_set_new(obj, key, json_integer((json_int_t)n));
 }
 
+/* Without a plan null. */
+static void
+set_planned(json_t *obj, const char *key, uint64_t n, bool planned)
+{
+	json_object_set_new(
+		obj, key, planned ? json_integer((json_int_t)n) : json_null());
+}
+
 /* Negative is null. */
 static void
 set_index(json_t *obj, const char *key, int n)
@@ -146,6 +154,8 @@ ctl_probe_json(const struct ctl_probe *probe)
 	json_object_set_new(obj, "done", json_boolean(probe->done));
 	set_uint(obj, "pairs", probe->pairs);
 	set_uint(obj, "pairs_total", probe->pairs_total);
+	set_planned(obj, "visits", probe->visits, probe->visits_total > 0);
+	set_planned(obj, "visits_total", probe->visits_total, probe->visits_total > 0);
 	set_text(obj, "text", probe->text != NULL ? probe->text : "");
 	return obj;
 }

@@ -66,10 +66,12 @@ struct ctl_status {
 
 /* A reply of Probe. */
 struct ctl_probe {
-	bool done; /* the last one */
-	uint64_t pairs;
-	uint64_t pairs_total;
-	const char *text; /* what is being done, or what came of it */
+	bool done;	      /* the last one */
+	uint64_t pairs;	      /* measured */
+	uint64_t pairs_total; /* that there are: many are never visited, but inferred */
+	uint64_t visits;      /* made; the end may be told from these */
+	uint64_t visits_total; /* as far as can be told now; 0: it cannot */
+	const char *text;      /* what is being done, or what came of it */
 };
 
 /** New references. */

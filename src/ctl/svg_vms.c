@@ -83,15 +83,24 @@ add_line(struct svg_page *p, size_t i, unsigned int place)
 	struct palette_rgb c = palette_vm(i);
 	unsigned int x = p->names_left + place / p->name_rows * COLUMN_WIDTH;
 	unsigned int y = p->top + place % p->name_rows * ROW_HEIGHT;
+	bool drawn = p->lanes.of[i] >= 0;
 	struct strbuf text = {0};
 
 	strbuf_adds(&text, vm->id);
 	if (vm->name != NULL)
 		strbuf_addf(&text, " %s", vm->name);
-	strbuf_addf(&p->out,
-		"<rect fill=\"#%02x%02x%02x\" x=\"%u\" y=\"%u\" width=\"12\" "
-		"height=\"12\"/><text class=\"ink\" x=\"%u\" y=\"%u\">",
-		c.r, c.g, c.b, x, y, x + 18, y + 10);
+	if (drawn)
+		strbuf_addf(&p->out,
+			"<rect fill=\"#%02x%02x%02x\" x=\"%u\" y=\"%u\" "
+			"width=\"12\" height=\"12\"/>",
+			c.r, c.g, c.b, x, y);
+	else
+		strbuf_addf(&p->out,
+			"<rect class=\"line\" x=\"%u.5\" y=\"%u.5\" width=\"11\" "
+			"height=\"11\"/>",
+			x, y);
+	strbuf_addf(&p->out, "<text class=\"%s\" x=\"%u\" y=\"%u\">",
+		drawn ? "ink" : "dim", x + 18, y + 10);
 	xml_add(&p->out, strbuf_text(&text), TEXT_MAX);
 	add_title(p, vm);
 	strbuf_adds(&p->out, "</text>\n");
@@ -102,9 +111,21 @@ static void
 add_rest(struct svg_page *p, size_t n, unsigned int place)
 {
 	strbuf_addf(&p->out,
-		"<text class=\"dim\" x=\"%u\" y=\"%u\">and %zu more</text>\n",
+		"<text class=\"dim\" x=\"%u\" y=\"%u\">and %zu more, not listed</text>\n",
 		p->names_left + place / p->name_rows * COLUMN_WIDTH,
 		p->top + place % p->name_rows * ROW_HEIGHT + 10, n);
+}
+
+/* Under the bands; there is room for it where there are that many. */
+static void
+add_note(struct svg_page *p)
+{
+	if (p->lanes.n_left > 0)
+		strbuf_addf(&p->out,
+			"<text class=\"dim\" x=\"%u\" y=\"%u\">%zu VM%s without a band, "
+			"with an empty square: at most %u fit</text>\n",
+			p->lanes_left, p->legend_top + 4, p->lanes.n_left,
+			p->lanes.n_left == 1 ? "" : "s", LANES_MAX);
 }
 
 void
@@ -126,5 +147,6 @@ svg_vms_add(struct svg_page *p)
 		}
 		add_line(p, i, (unsigned int)i);
 	}
+	add_note(p);
 	strbuf_adds(&p->out, "</g>\n");
 }

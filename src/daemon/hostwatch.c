@@ -28,7 +28,8 @@ struct look {
 
 struct hostwatch {
 	struct look looks[ARRAY_LEN(files)];
-	int fd; /* of kernel events; -1: none */
+	bool again; /* no events, and the last look has found a change */
+	int fd;	    /* of kernel events; -1: none */
 	struct event *readable;
 	struct event *settle; /* runs while events are not told yet, as does latest */
 	struct event *latest;
@@ -52,7 +53,7 @@ read_text(const char *path, char *text, size_t size)
 }
 
 static bool
-look_again(struct look *l)
+look_at_file(struct look *l)
 {
 	char now[sizeof(l->seen)];
 
@@ -62,13 +63,13 @@ look_again(struct look *l)
 	return true;
 }
 
-bool
-hostwatch_changed(struct hostwatch *w)
+static bool
+look(struct hostwatch *w)
 {
 	bool changed = false;
 
 	for (size_t i = 0; i < ARRAY_LEN(w->looks); i++)
-		changed |= look_again(&w->looks[i]);
+		changed |= look_at_file(&w->looks[i]);
 	return changed;
 }
 
@@ -81,6 +82,7 @@ on_storm_end(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	evtimer_del(w->settle);
 	evtimer_del(w->latest);
+	(void)look(w);
 	w->on_event(w->owner);
 }
 
@@ -104,6 +106,21 @@ bool
 hostwatch_is_pending(const struct hostwatch *w)
 {
 	return w->settle != NULL && evtimer_pending(w->settle, NULL) != 0;
+}
+
+bool
+hostwatch_changed(struct hostwatch *w)
+{
+	bool changed = look(w);
+	bool told = changed || w->again;
+
+	if (w->fd >= 0) {
+		if (changed)
+			hostwatch_heard(w);
+		return false;
+	}
+	w->again = changed;
+	return told;
 }
 
 static void
@@ -140,7 +157,7 @@ hostwatch_new(const char *root)
 	w->fd = -1;
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
 		w->looks[i].path = xasprintf("%s%s", root, files[i]);
-	(void)hostwatch_changed(w);
+	(void)look(w);
 	return w;
 }
 

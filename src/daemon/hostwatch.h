@@ -20,7 +20,8 @@
 struct event_base;
 struct hostwatch;
 
-/** CPUs or nodes have come or gone, or events were lost: look. */
+/** CPUs or nodes have come or gone, or events were lost: read the topology, also where
+ * all that went is back. */
 typedef void hostwatch_handler(void *owner);
 
 /** Take a first look at @root ("": this machine). Never NULL. */
@@ -42,8 +43,15 @@ void hostwatch_heard(struct hostwatch *w);
 /** Events were heard that have not been told yet: how things are is not settled. */
 bool hostwatch_is_pending(const struct hostwatch *w);
 
-/** Look again. Returns true when there is another text than at the last look; a file
- * that cannot be read counts as unchanged. */
+/**
+ * Look again. A CPU is listed as online before its caches and its node are known, and
+ * still when they are not any more: a topology read at once would lack them. So where
+ * events are heard a change counts as one of them; else it is told now and, in case
+ * that was too early, at the next look.
+ *
+ * Returns true when the topology should be read. A file that cannot be read counts as
+ * unchanged.
+ */
 bool hostwatch_changed(struct hostwatch *w);
 
 /** NULL is allowed. */

@@ -38,7 +38,7 @@ void knowledge_fini(struct knowledge *k);
 MUST_CHECK int knowledge_load(
 	struct knowledge *k, const struct hostmodel *h, struct err *e);
 
-/** What it says holds for @h: the same host, its groups as they were. */
+/** What it says is about @h: the same host. */
 bool knowledge_fits(const struct knowledge *k, const struct hostmodel *h);
 
 /** Every pair of the host's online CPUs has a value. */

@@ -15,6 +15,7 @@
 #include "base/xalloc.h"
 #include "ctl/latency.h"
 #include "ctl/server.h"
+#include "ctl/shapes.h"
 #include "daemon/engine.h"
 #include "daemon/probing.h"
 
@@ -28,22 +29,26 @@ struct probecall {
 };
 
 static json_t *
-progress_json(bool done, unsigned int pairs, unsigned int pairs_total, const char *text)
+progress_json(bool done, const struct probing_progress *p)
 {
-	return json_pack("{s:b, s:i, s:i, s:s}", "done", (int)done, "pairs", (int)pairs,
-		"pairs_total", (int)pairs_total, "text", text);
+	return ctl_probe_json(&(struct ctl_probe){
+		.done = done,
+		.pairs = p->pairs,
+		.pairs_total = p->pairs_total,
+		.visits = p->visits,
+		.visits_total = p->visits_total,
+		.text = p->text,
+	});
 }
 
 static void
-on_probing_progress(
-	void *owner, unsigned int pairs, unsigned int pairs_total, const char *text)
+on_probing_progress(void *owner, const struct probing_progress *progress)
 {
 	const struct engine *e = owner;
 
 	for (struct probecall *c = e->probecalls; c != NULL; c = c->next) {
 		if (ctl_call_more(c->call) && !ctl_call_gone(c->call))
-			ctl_reply(c->call,
-				progress_json(false, pairs, pairs_total, text), true);
+			ctl_reply(c->call, progress_json(false, progress), true);
 	}
 }
 
@@ -60,11 +65,10 @@ answer(struct ctl_call *call, const struct err *why, json_t *done)
 }
 
 static void
-on_probing_end(void *owner, const struct err *why, unsigned int pairs,
-	unsigned int pairs_total, const char *text)
+on_probing_end(void *owner, const struct err *why, const struct probing_progress *last)
 {
 	struct engine *e = owner;
-	auto_json json_t *done = progress_json(true, pairs, pairs_total, text);
+	auto_json json_t *done = progress_json(true, last);
 
 	while (e->probecalls != NULL) {
 		struct probecall *c = e->probecalls;

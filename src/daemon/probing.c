@@ -58,9 +58,8 @@ struct probing {
 	struct cpuset cpus;   /* what it measures */
 	struct cpuset avoid;  /* as it was told */
 	uint64_t began_us;
-	unsigned int pairs; /* its last word */
-	unsigned int pairs_total;
-	char *result; /* not taken in yet, or not good enough so far */
+	struct probing_progress last; /* its last word, with text for one call only */
+	char *result;		      /* not taken in yet, or not good enough so far */
 	size_t result_len;
 	bool result_new;
 	uint64_t result_due_us;
@@ -189,8 +188,9 @@ end_client(struct probing *p, const struct err *why)
 	const struct probing_client *client = take_ptr(&p->client);
 	char how[80];
 
-	client->on_end(p->owner, why, p->pairs, p->pairs_total,
-		what_was_done(p, how, sizeof(how)));
+	p->last.text = what_was_done(p, how, sizeof(how));
+	client->on_end(p->owner, why, &p->last);
+	p->last.text = "";
 	start_background(p);
 }
 
@@ -250,13 +250,17 @@ on_run_progress(void *owner, const struct wire_message *m)
 	struct probing *p = owner;
 	char text[160];
 
-	p->pairs = m->pairs;
-	p->pairs_total = m->pairs_total;
+	p->last = (struct probing_progress){.text = "",
+		.pairs = m->pairs,
+		.pairs_total = m->pairs_total,
+		.visits = m->visits,
+		.visits_total = m->visits_total};
 	if (p->client == NULL || real_us() - p->told_us < PROGRESS_US)
 		return;
 	p->told_us = real_us();
-	p->client->on_progress(p->owner, m->pairs, m->pairs_total,
-		str_escape(m->text, m->len, text, sizeof(text)));
+	p->last.text = str_escape(m->text, m->len, text, sizeof(text));
+	p->client->on_progress(p->owner, &p->last);
+	p->last.text = "";
 }
 
 static void
@@ -335,7 +339,7 @@ start_run(struct probing *p, double cold_s, struct err *e)
 	cpuset_format(&p->cpus, cpus, CPUSET_TEXT_MAX);
 	p->avoid = busy_cpus(engine);
 	p->began_us = real_us();
-	p->pairs = p->pairs_total = 0;
+	p->last = (struct probing_progress){.text = ""};
 	p->result_due_us = 0;
 	o.known = known;
 	o.known_len = known_len;
@@ -567,7 +571,7 @@ probing_free(struct probing *p)
 	forget_run(p);
 	client = take_ptr(&p->client);
 	if (client != NULL)
-		client->on_end(p->owner, &ends, p->pairs, p->pairs_total, "");
+		client->on_end(p->owner, &ends, &p->last);
 	event_free(p->tick);
 	event_free(p->retry);
 	knowledge_fini(&p->known);

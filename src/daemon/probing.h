@@ -33,13 +33,21 @@ struct probing_wish {
 	bool exhaustive;
 };
 
+/* How far it is, as schedule_progress has it. */
+struct probing_progress {
+	unsigned int pairs;
+	unsigned int pairs_total;
+	unsigned int visits;
+	unsigned int visits_total; /* 0: it has said nothing yet */
+	const char *text;	   /* borrowed for the call */
+};
+
 /* Who asked. */
 struct probing_client {
-	void (*on_progress)(void *owner, unsigned int pairs, unsigned int pairs_total,
-		const char *text);
-	/* The last call. @why NULL: it is done, and @text says what. */
-	void (*on_end)(void *owner, const struct err *why, unsigned int pairs,
-		unsigned int pairs_total, const char *text);
+	void (*on_progress)(void *owner, const struct probing_progress *progress);
+	/* The last call. @why NULL: it is done, and the last text says what. */
+	void (*on_end)(void *owner, const struct err *why,
+		const struct probing_progress *last);
 	/* Looked at now and then: what nobody waits for is ended. */
 	bool (*is_wanted)(void *owner);
 };

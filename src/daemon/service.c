@@ -227,39 +227,36 @@ on_engine_change(void *owner)
 	tell_status(owner, false);
 }
 
-/* @heard: there were events. What has gone and come back shows in no file, but the
- * kernel may have widened masks meanwhile. */
 static void
-look_at_host(struct service *s, bool heard)
+say_change(const struct topo *before, const struct topo *now)
 {
+	if (!cpuset_equal(&before->online, &now->online) ||
+		before->n_nodes != now->n_nodes)
+		log_notice("the host's CPUs have changed: %u are online, on %u nodes",
+			now->n_pus, now->n_nodes);
+}
+
+/* Also when it is as before: the kernel may have widened masks meanwhile. */
+static void
+on_host_event(void *owner)
+{
+	struct service *s = owner;
 	struct hostmodel host;
 	struct err why = ERR_NONE;
 
-	if (!hostwatch_changed(s->hostwatch)) {
-		if (heard)
-			engine_kick_all(s->engine, CAUSE_HOST);
-		return;
-	}
 	if (load_host(s->cmdline, &host, &why) < 0) {
 		log_err(&why); /* the next change, or a reload, tries again */
 		return;
 	}
-	log_notice("the host's CPUs have changed: %u are online, on %u nodes",
-		host.topo->n_pus, host.topo->n_nodes);
+	say_change(s->engine->host.topo, host.topo);
 	probing_equip(s->probing, &host);
 	engine_replace_host(s->engine, &host);
 	probing_host_changed(s->probing);
 }
 
-static void
-on_host_event(void *owner)
-{
-	look_at_host(owner, true);
-}
-
 /* Before each round of the audit, so that a mask the kernel has cut or widened because
- * a CPU went away is not taken for somebody's drift. In a storm of events the topology
- * would be read each time: the round is left out, as the storm's end is a round. */
+ * a CPU went away is not taken for somebody's drift. While CPUs come and go the round
+ * is left out: the end of that is a round. */
 static bool
 on_engine_audit(void *owner)
 {
@@ -267,10 +264,9 @@ on_engine_audit(void *owner)
 
 	if (s->hostwatch == NULL)
 		return true;
-	if (hostwatch_is_pending(s->hostwatch))
-		return false;
-	look_at_host(s, false);
-	return true;
+	if (!hostwatch_is_pending(s->hostwatch) && hostwatch_changed(s->hostwatch))
+		on_host_event(s);
+	return !hostwatch_is_pending(s->hostwatch);
 }
 
 /* To be called before the topology is read: what changes meanwhile is seen later. */

@@ -8,7 +8,6 @@ src_libplace_a_SOURCES = \
 	src/place/pin.c src/place/pin.h \
 	src/place/planner.c src/place/planner.h \
 	src/place/tree.c src/place/tree.h \
-	src/place/unions.c src/place/unions.h \
 	src/place/wait.c src/place/wait.h \
 	src/place/why.c src/place/why.h \
 	src/place/world.c src/place/world.h
@@ -46,11 +45,6 @@ tests_unit_test_planner_properties_SOURCES = tests/unit/test_planner_properties.
 tests_unit_test_planner_properties_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_properties_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
-
-UNIT_TESTS += tests/unit/test_unions
-tests_unit_test_unions_SOURCES = tests/unit/test_unions.c
-tests_unit_test_unions_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_unions_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_wait
 tests_unit_test_wait_SOURCES = tests/unit/test_wait.c

@@ -2,9 +2,8 @@
 /*
  * The domain tree. Parts of a domain are joined two and two, the nearest first, until
  * two are left: a host with twelve L3 groups in a node offers 1, 2, 4, 8 and 12 of
- * them, and any two offers are nested or disjoint. What VMs have stays: parts of a
- * union that one has are joined to each other before anything else, so that a later run
- * finds it even when the host's latencies have been measured in between.
+ * them, and any two offers are nested or disjoint. The joints depend on the host only,
+ * so a later run finds the same ones, unless its latencies are known better by then.
  */
 #include "config.h"
 
@@ -17,12 +16,8 @@
 
 #include "base/str.h"
 #include "base/xalloc.h"
-#include "place/unions.h"
 
 #define TAKEN UINT_MAX /* joined already */
-
-/* Spreads the bits of a key. Source: splitmix64 (Steele 2014). */
-#define KEY_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 
 /* Farther by less than this is no difference: the lower CPU decides, and measuring
  * again changes no joint. */
@@ -35,7 +30,6 @@ struct build {
 	const struct ranking *ranking;
 	const struct lat_view *lat;
 	struct tree *tree;
-	struct unions unions;
 	unsigned int cap;
 	double *sums;
 };
@@ -167,93 +161,64 @@ distance(const struct build *b, unsigned int x, unsigned int y)
 	return pair_sum(b, x, y) / ((double)nodes[x].n_cores * nodes[y].n_cores);
 }
 
-/* Parts of a domain that are to be joined, in order of their lowest CPU. */
-struct parts {
-	unsigned int n;
-	unsigned int *nodes;
-	const struct cpuset *
-		*around; /* of each: the union it has to complete, or NULL */
-	unsigned int n_unions;
-	const struct cpuset **unions;
-};
-
-/* The one among those from @from on that is nearest to @at and belongs to the same
- * union; where several are, the lowest CPU. p->n: there is none. */
+/* The one among items[from..] nearest to @x; where several are, the lowest CPU. @n:
+ * none left. */
 static unsigned int
-nearest(const struct build *b, const struct parts *p, unsigned int at)
+nearest(const struct build *b, unsigned int x, const unsigned int *items,
+	unsigned int from, unsigned int n)
 {
 	double least = DBL_MAX;
 
-	for (unsigned int pass = 0; pass < 2; pass++) {
-		for (unsigned int i = at + 1; i < p->n; i++) {
-			double ns;
-
-			if (p->nodes[i] == TAKEN || p->around[i] != p->around[at])
-				continue;
-			ns = distance(b, p->nodes[at], p->nodes[i]);
-			if (pass == 1 && ns <= least * SAME_RATIO)
-				return i;
-			least = ns < least ? ns : least;
-		}
+	for (unsigned int i = from; i < n; i++) {
+		if (items[i] != TAKEN && distance(b, x, items[i]) < least)
+			least = distance(b, x, items[i]);
 	}
-	return p->n;
+	for (unsigned int i = from; i < n; i++) {
+		if (items[i] != TAKEN && distance(b, x, items[i]) <= least * SAME_RATIO)
+			return i;
+	}
+	return n;
 }
 
-/* Join the parts two and two, each with its nearest, the lowest CPU first. */
-static void
-halve(struct build *b, struct parts *p)
+/* Join @items two and two, each with its nearest, the lowest CPU first. Returns how
+ * many are left. */
+static unsigned int
+halve(struct build *b, unsigned int *items, unsigned int n)
 {
 	unsigned int left = 0;
 
-	for (unsigned int i = 0; i < p->n; i++)
-		p->around[i] = unions_around(
-			p->unions, p->n_unions, &b->tree->nodes[p->nodes[i]].cpus);
-	for (unsigned int i = 0; i < p->n; i++) {
-		unsigned int x = p->nodes[i];
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int x = items[i];
 		unsigned int mate;
 
 		if (x == TAKEN)
 			continue;
-		mate = nearest(b, p, i);
-		if (mate < p->n) {
-			x = join(b, x, p->nodes[mate], TOPO_NONE);
-			p->nodes[mate] = TAKEN;
+		mate = nearest(b, x, items, i + 1, n);
+		if (mate < n) {
+			x = join(b, x, items[mate], TOPO_NONE);
+			items[mate] = TAKEN;
 		}
-		p->nodes[left++] = x; /* left <= i: its place has been read */
+		items[left++] = x; /* left <= i: its place has been read */
 	}
-	p->n = left;
+	return left;
 }
 
-/* The unions among these parts, which no longer change. */
-static void
-find_unions(const struct build *b, struct parts *p)
-{
-	auto_free const struct cpuset **cpus = xcalloc(p->n, sizeof(*cpus));
-
-	for (unsigned int i = 0; i < p->n; i++)
-		cpus[i] = &b->tree->nodes[p->nodes[i]].cpus;
-	p->n_unions = unions_of_parts(&b->unions, cpus, p->n, p->unions);
-}
-
-/* The node of a domain whose parts are these. */
+/* The node of a domain whose parts are @items (in order of their lowest CPU). */
 static int
-join_all(struct build *b, struct parts *p, int tier)
+join_all(struct build *b, unsigned int *items, unsigned int n, int tier)
 {
-	if (p->n == 0)
+	if (n == 0)
 		return -1;
-	if (p->n > 2)
-		find_unions(b, p);
-	/* an innermost union has two parts or more, so each round joins some */
-	while (p->n > 2)
-		halve(b, p);
-	if (p->n == 1)
-		return (int)p->nodes[0]; /* adds nothing to its only part */
-	return (int)join(b, p->nodes[0], p->nodes[1], tier);
+	while (n > 2)
+		n = halve(b, items, n);
+	if (n == 1)
+		return (int)items[0]; /* adds nothing to its only part */
+	return (int)join(b, items[0], items[1], tier);
 }
 
 /* @at: the node of each domain of the tier below, -1: nothing usable there. */
 static void
-build_tier(struct build *b, unsigned int t, int *at, struct parts *p)
+build_tier(struct build *b, unsigned int t, int *at, unsigned int *items)
 {
 	const struct ranking *r = b->ranking;
 	const struct tier *below = &r->tiers[t - 1];
@@ -266,168 +231,42 @@ build_tier(struct build *b, unsigned int t, int *at, struct parts *p)
 			unsigned int part = below->first_domain + i;
 
 			if (r->domains[part].parent == (int)index && at[part] >= 0)
-				p->nodes[n++] = (unsigned int)at[part];
+				items[n++] = (unsigned int)at[part];
 		}
-		p->n = n;
-		at[index] = join_all(b, p, (int)t);
+		at[index] = join_all(b, items, n, (int)t);
 		if (n > 1)
 			b->tree->nodes[at[index]].whole = r->domains[index].cpus;
 	}
 }
 
-static void
-build_tiers(struct build *b, unsigned int first, int *at)
+struct tree *
+tree_new(const struct topo *topo, const struct ranking *r, const struct lat_view *lat,
+	const struct cpuset *usable)
 {
-	unsigned int n = b->tree->n;
-	auto_free unsigned int *nodes = xcalloc(n, sizeof(*nodes));
-	auto_free const struct cpuset **around = xcalloc(n, sizeof(*around));
-	auto_free const struct cpuset **unions = xcalloc(b->unions.n, sizeof(*unions));
-	struct parts p = {.nodes = nodes, .around = around, .unions = unions};
-
-	for (unsigned int t = first + 1; t < b->ranking->n_tiers; t++)
-		build_tier(b, t, at, &p);
-}
-
-static struct tree *
-build_new(struct build *b, const struct cpuset *usable)
-{
-	const struct ranking *r = b->ranking;
 	struct tree *t = xcalloc(1, sizeof(*t));
 	unsigned int first = leaf_tier(r);
 	unsigned int n_leaves = r->tiers[first].n_domains;
+	struct build b = {.topo = topo, .ranking = r, .lat = lat, .tree = t};
 	auto_free int *at = xcalloc(r->n_domains, sizeof(*at));
+	auto_free unsigned int *items = xcalloc(n_leaves, sizeof(*items));
 
-	b->tree = t;
-	b->cap = 2 * n_leaves; /* a binary tree has fewer */
-	b->sums = xcalloc((size_t)b->cap * b->cap, sizeof(*b->sums));
-	t->nodes = xcalloc(b->cap, sizeof(*t->nodes));
-	t->leaf_of_pu = xcalloc(b->topo->n_pus, sizeof(*t->leaf_of_pu));
+	b.cap = 2 * n_leaves; /* a binary tree has fewer */
+	b.sums = xcalloc((size_t)b.cap * b.cap, sizeof(*b.sums));
+	t->nodes = xcalloc(b.cap, sizeof(*t->nodes));
+	t->leaf_of_pu = xcalloc(topo->n_pus, sizeof(*t->leaf_of_pu));
 	t->worst_ns = TREE_WORST_MIN_NS;
-	for (unsigned int i = 0; i < b->topo->n_pus; i++)
+	for (unsigned int i = 0; i < topo->n_pus; i++)
 		t->leaf_of_pu[i] = -1;
 	for (unsigned int d = 0; d < n_leaves; d++) {
 		unsigned int index = r->tiers[first].first_domain + d;
 
-		at[index] = add_leaf(b, &r->domains[index], usable, (int)first);
+		at[index] = add_leaf(&b, &r->domains[index], usable, (int)first);
 	}
-	sum_leaves(b, usable);
-	build_tiers(b, first, at);
-	free(b->sums);
+	sum_leaves(&b, usable);
+	for (unsigned int i = first + 1; i < r->n_tiers; i++)
+		build_tier(&b, i, at, items);
+	free(b.sums);
 	assert(t->n > 0 && t->nodes[tree_root(t)].parent == -1);
-	return t;
-}
-
-/* What a VM has and may use of the usable CPUs. */
-struct grip {
-	uint64_t key; /* equal for equal sets */
-	struct cpuset has;
-	struct cpuset limit;
-};
-
-static uint64_t
-key_of(const struct tree_held *held, const struct cpuset *usable)
-{
-	uint64_t key = 0;
-
-	for (unsigned int w = 0; w < CPUSET_WORDS; w++) {
-		uint64_t limit = held->limit->words[w] & usable->words[w];
-
-		key = (key ^ (held->mask->words[w] & limit) ^ ~limit) * KEY_FACTOR;
-	}
-	return key;
-}
-
-/* It is what the VM gets from some node. */
-static bool
-is_node(const struct tree *t, const struct topo *topo, const struct grip *g)
-{
-	unsigned int n = tree_around(t, topo, &g->has);
-	struct cpuset gets = cpuset_and(&t->nodes[n].cpus, &g->limit);
-
-	return cpuset_equal(&gets, &g->has);
-}
-
-/* The leaves it touches; how many is in @n. */
-static struct cpuset
-touched(const struct tree *t, const struct grip *g, unsigned int *n)
-{
-	struct cpuset out = CPUSET_NONE;
-
-	*n = 0;
-	for (unsigned int i = 0; i < t->n; i++) {
-		if (t->nodes[i].parts[0] >= 0 ||
-			!cpuset_overlap(&t->nodes[i].cpus, &g->has))
-			continue;
-		out = cpuset_or(&out, &t->nodes[i].cpus);
-		++*n;
-	}
-	return out;
-}
-
-/* Unions of what has all of some leaves come first (@whole); the others are such that
- * their VM gets the same, and take in what they would overlap. */
-static void
-add_union(struct build *b, const struct grip *g, bool whole)
-{
-	unsigned int n;
-	struct cpuset set = touched(b->tree, g, &n);
-	struct cpuset gets;
-
-	if (n < 2 || cpuset_equal(&set, &g->has) != whole)
-		return;
-	if (!whole)
-		unions_close(&b->unions, &set);
-	gets = cpuset_and(&set, &g->limit);
-	if (cpuset_count(&g->has) * 2 >= cpuset_count(&gets))
-		unions_add(&b->unions, &set);
-}
-
-/* What different VMs have; most have what another one has. New array, free() it. */
-static struct grip *
-find_grips(const struct tree_held *held, unsigned int n_held,
-	const struct cpuset *usable, unsigned int *n)
-{
-	struct grip *out = NULL;
-	size_t cap = 0;
-
-	*n = 0;
-	for (unsigned int i = 0; i < n_held; i++) {
-		struct grip g = {.key = key_of(&held[i], usable)};
-		unsigned int k = 0;
-
-		while (k < *n && out[k].key != g.key)
-			k++;
-		if (k < *n)
-			continue;
-		g.limit = cpuset_and(held[i].limit, usable);
-		g.has = cpuset_and(held[i].mask, &g.limit);
-		out = xgrow(out, *n, &cap, sizeof(*out));
-		out[(*n)++] = g;
-	}
-	return out;
-}
-
-struct tree *
-tree_new(const struct topo *topo, const struct ranking *r, const struct lat_view *lat,
-	const struct cpuset *usable, const struct tree_held *held, unsigned int n_held)
-{
-	struct build b = {.topo = topo, .ranking = r, .lat = lat};
-	struct tree *t = build_new(&b, usable);
-	unsigned int n;
-	auto_free struct grip *grips = find_grips(held, n_held, usable, &n);
-	bool missing = false;
-
-	for (unsigned int i = 0; i < n && !missing; i++)
-		missing = !cpuset_empty(&grips[i].has) && !is_node(t, topo, &grips[i]);
-	for (unsigned int i = 0; i < n && missing; i++)
-		add_union(&b, &grips[i], true);
-	for (unsigned int i = 0; i < n && missing; i++)
-		add_union(&b, &grips[i], false);
-	if (b.unions.n > 0) {
-		tree_free(t);
-		t = build_new(&b, usable);
-	}
-	unions_fini(&b.unions);
 	return t;
 }
 

@@ -34,23 +34,13 @@ struct tree {
 	double worst_ns;	 /* between any two cores, at least TREE_WORST_MIN_NS */
 };
 
-/* What a VM has and may use. Borrowed. */
-struct tree_held {
-	const struct cpuset *mask;
-	const struct cpuset *limit;
-};
-
 /**
  * Build the tree of the CPUs in @usable (a non-empty subset of topo->online).
- *
- * @held  unions of leaves that VMs have become nodes where the tiers allow it; of two
- *        that overlap the first one
  *
  * Returns a new object, never NULL; free with tree_free.
  */
 struct tree *tree_new(const struct topo *t, const struct ranking *r,
-	const struct lat_view *lat, const struct cpuset *usable,
-	const struct tree_held *held, unsigned int n_held);
+	const struct lat_view *lat, const struct cpuset *usable);
 
 void tree_free(struct tree *t);
 

@@ -12,29 +12,12 @@
 
 #include "base/xalloc.h"
 
-/* The tree in which VMs that were placed find what they have. */
-static struct tree *
-new_tree(const struct plan_input *in, const struct cpuset *usable,
-	const struct world_vm *vms)
-{
-	auto_free struct tree_held *held = xcalloc(in->n_vms, sizeof(*held));
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < in->n_vms; i++) {
-		const struct plan_vm *vm = vms[i].in;
-
-		if (vms[i].role == WORLD_FLOAT && vm->placed && vm->n_current > 0)
-			held[n++] = (struct tree_held){&vm->current[0], &vm->limit};
-	}
-	return tree_new(in->topo, in->ranking, &in->latency, usable, held, n);
-}
-
 struct world *
 world_new(
 	const struct plan_input *in, const struct cpuset *usable, struct world_vm *vms)
 {
 	struct world *w = xcalloc(1, sizeof(*w));
-	struct tree *t = new_tree(in, usable, vms);
+	struct tree *t = tree_new(in->topo, in->ranking, &in->latency, usable);
 
 	w->in = in;
 	w->usable = *usable;

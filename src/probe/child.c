@@ -138,6 +138,9 @@ become(const char *path, const struct command *c, struct pipes *p, pid_t parent)
 	int r;
 
 	reset_signals();
+	/* what a terminal sends to its foreground, Ctrl-C, is for the parent: it says
+	 * when to end, and has the last words */
+	(void)setpgid(0, 0);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* it may have died before that */
 	if (getppid() != parent)

@@ -125,8 +125,8 @@ add_line(struct csv *c, struct piece text, unsigned int number)
 	if (text.p < text.end && *text.p == '#')
 		return 0;
 	if (c->n_lines == LINES_MAX)
-		return err_set(c->e, -EINVAL, c->name, number, "more than %u lines",
-			LINES_MAX);
+		return err_set(c->e, -EINVAL, c->name, number,
+			"no table of latencies: more than %u lines", LINES_MAX);
 	c->lines[c->n_lines++] = (struct line){text, number};
 	return 0;
 }
@@ -156,7 +156,8 @@ split_lines(struct csv *c, struct piece text)
 		c->n_lines--;
 	}
 	if (c->n_lines == 0)
-		return err_set(c->e, -EINVAL, c->name, 0, "there is no table in it");
+		return err_set(c->e, -EINVAL, c->name, 0,
+			"there is no table of latencies in it");
 	return 0;
 }
 
@@ -219,7 +220,7 @@ read_header(struct csv *c)
 		return r;
 	if (n == 0)
 		return err_set(c->e, -EINVAL, c->name, line->number,
-			"neither latencies nor the numbers of CPUs");
+			"no table of latencies: neither these nor numbers of CPUs");
 	if (n != c->n_lines - 1)
 		return err_set(c->e, -EINVAL, c->name, line->number,
 			"%u columns, but %u rows", n, c->n_lines - 1);

@@ -33,6 +33,9 @@
 /* The first result after a second, the others at growing distances. */
 #define RUN_RESULT_US 1000000u
 #define RUN_RESULT_MOST_US 60000000u
+/* Rounds begin no faster: samples of one moment are alike, and on a small host a round
+ * is over in a millisecond. */
+#define RUN_ROUND_US 150000u
 /* Of the thread that decides: matrices and texts of many CPUs take time. */
 #define RUN_NICE 10
 
@@ -49,6 +52,8 @@ struct run {
 	struct pace *pace;
 	struct crew *crew;
 	uint64_t begun_us;
+	unsigned int round;   /* that pairs are handed out of */
+	uint64_t round_us;    /* when the next one may begin */
 	uint64_t progress_us; /* when the next may be said */
 	uint64_t result_us;   /* when the next is due */
 	uint64_t result_gap_us;
@@ -302,6 +307,22 @@ take_reports(struct run *r)
 	}
 }
 
+/* The schedule is in a new round before its time. */
+static bool
+is_early(struct run *r)
+{
+	unsigned int round = schedule_rounds(r->schedule);
+	uint64_t now = now_us();
+
+	if (round == r->round)
+		return false;
+	if (now < r->round_us)
+		return true;
+	r->round = round;
+	r->round_us = now + RUN_ROUND_US;
+	return false;
+}
+
 /* Returns when to look again at the latest; 0: there is nothing left to do. */
 static uint64_t
 hand_out(struct run *r)
@@ -311,6 +332,8 @@ hand_out(struct run *r)
 	uint64_t next;
 
 	while (!crew_is_full(r->crew)) {
+		if (is_early(r))
+			return r->round_us;
 		struct cpuset busy = crew_cpus(r->crew);
 		struct cpuset resting = pace_resting(r->pace, now_us());
 

@@ -327,6 +327,12 @@ schedule_drop_cpu(struct schedule *s, unsigned int cpu)
 	settle(s);
 }
 
+unsigned int
+schedule_rounds(const struct schedule *s)
+{
+	return s->round.number;
+}
+
 bool
 schedule_done(const struct schedule *s)
 {

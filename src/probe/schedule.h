@@ -67,6 +67,10 @@ void schedule_result(
 /** A CPU has gone: no more visits to it. What is out with it has no result. */
 void schedule_drop_cpu(struct schedule *s, unsigned int cpu);
 
+/** Rounds begun: no pair is in one twice. Who lets some time pass when this has grown
+ * gets visits that do not share one moment's disturbance. */
+unsigned int schedule_rounds(const struct schedule *s);
+
 /** Nothing more to do, ever. */
 bool schedule_done(const struct schedule *s);
 

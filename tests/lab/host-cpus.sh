@@ -73,8 +73,11 @@ check_soon "what was widened is put back" 8 same_masks 100 "$kept100"
 check "not as somebody's drift" logged 'vm 100: vCPU .* (host CPUs'
 check "no other CPUs than before" [ "$(changes)" = "$known" ]
 
+# Here a CPU needs longer to come or go than qmpind waits for the next one: it is seen
+# half-way, without caches or with masks that are not kept, and warnings are right.
 step "storms"
 known=$(changes)
+stormy=$(warnings | wc -l)
 echo off >$sys/smt/control
 check_soon "without SMT: told" 8 more_changes "$known"
 check_soon "without SMT: all VMs are where they should be" 8 all_legal
@@ -86,5 +89,6 @@ check_soon "after all of it: all VMs are where they should be" 8 all_legal
 check "vm 101 stays inside its taskset" [ "$(vcpu_masks 101)" = 0-2 ]
 echo "$(($(changes) - known)) changes told of 36"
 check "all CPUs are back" [ "$(cat $sys/online)" = 0-15 ]
+stormy=$(($(warnings | wc -l) - stormy))
 settings
 kept100=$(masks 100) kept103=$(masks 103)

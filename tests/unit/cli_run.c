@@ -92,7 +92,7 @@ serve(struct ctl_world *w, const struct cli_how *how, pid_t pid, const int *fds,
 			err_open = drain(err, &r->err);
 		ctl_world_step(w);
 		if (pid > 0 && how->is_time != NULL && how->is_time(w)) {
-			assert_int_equal(kill(pid, how->signal), 0);
+			assert_int_equal(kill(how->group ? -pid : pid, how->signal), 0);
 			pid = 0;
 		}
 	}
@@ -122,6 +122,8 @@ cli_run(struct ctl_world *w, const struct cli_how *how, struct cli_result *r)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (how->group)
+			(void)setpgid(0, 0);
 		(void)dup2(out[1], STDOUT_FILENO);
 		(void)dup2(err[1] >= 0 ? err[1] : out[1], STDERR_FILENO);
 		cli_exec(w, how);

@@ -23,6 +23,7 @@ struct cli_how {
 	/* Once this is true, it gets the signal; NULL: never. */
 	bool (*is_time)(const struct ctl_world *w);
 	int signal;
+	bool group; /* all of the terminal's foreground gets it, as with Ctrl-C */
 };
 
 struct cli_result {

@@ -226,13 +226,15 @@ static void
 probe(void *owner, struct ctl_call *call, const json_t *params)
 {
 	struct ctl_world *w = owner;
-	struct ctl_probe p = {.pairs_total = w->n_steps,
+	struct ctl_probe p = {.pairs_total = 10 * w->n_steps,
+		.visits_total = w->n_steps,
 		.text = w->hostile ? "\x1b[31mevil" : "first pass"};
 
 	w->n_calls++;
 	free(w->wish);
 	w->wish = json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS);
-	while (p.pairs < w->n_steps) {
+	while (p.visits < w->n_steps) {
+		p.visits++;
 		p.pairs++;
 		ctl_reply(call, ctl_probe_json(&p), true);
 	}

@@ -27,6 +27,8 @@ struct probelab {
 	/* a client of probing_ask */
 	bool wanted;
 	unsigned int n_progress;
+	unsigned int visits; /* of the last one */
+	unsigned int visits_total;
 	unsigned int n_ends;
 	char end[256];
 };

@@ -169,6 +169,19 @@ nothing_else_is_inherited(void **state)
 	assert_int_equal(strtoull(strrchr(text, '\t') + 1, NULL, 16) & 0x7fffffff, 0);
 }
 
+/* Ctrl-C is sent to all of the terminal's foreground group. */
+static void
+it_is_in_a_group_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+	struct child c;
+
+	write_program(f, "read line");
+	assert_int_equal(child_start(&plain, &c, NULL), 0);
+	assert_int_equal(getpgid(c.pid), c.pid);
+	child_stop(&c);
+}
+
 static void
 stopping_ends_it_whatever_it_does(void **state)
 {
@@ -281,6 +294,7 @@ main(void)
 		WITH_DIR(both_pipes_lead_to_the_program),
 		WITH_DIR(a_program_that_cannot_run_is_an_error_with_its_name),
 		WITH_DIR(nothing_else_is_inherited),
+		WITH_DIR(it_is_in_a_group_of_its_own),
 		WITH_DIR(stopping_ends_it_whatever_it_does),
 		WITH_DIR(one_that_has_ended_is_told_and_reaped),
 		WITH_DIR(it_dies_with_its_parent),

@@ -115,7 +115,8 @@ wrong_options_are_told_and_the_output_left_alone(void **state)
 		{{"ps", "--run-dir="}, "--run-dir needs a directory"},
 		{{"--no-heading=1", "ps"}, "option '--no-heading=1' takes no argument"},
 		{{"--output-format", "xml", "ps"},
-			"no output format 'xml': text, json, json-pretty or csv"},
+			"no output format 'xml': text, json or json-pretty "
+			"(latency: csv, too)"},
 		{{"--\x1b[1m"}, "unknown option '--\\x1b[1m'"},
 	};
 

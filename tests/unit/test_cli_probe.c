@@ -117,7 +117,7 @@ terminal_sees_a_bar_that_is_erased(void **state)
 		&r);
 	assert_int_equal(r.status, CMD_OK);
 	assert_non_null(strstr(strbuf_text(&r.out), "\r[#########"));
-	assert_non_null(strstr(strbuf_text(&r.out), "33 %  1 of 3 pairs, ?[31mevil"));
+	assert_non_null(strstr(strbuf_text(&r.out), "33 %  1 of 30 pairs, ?[31mevil"));
 	assert_null(strchr(strbuf_text(&r.out), '\x1b'));
 	last = strrchr(strbuf_text(&r.out), '#');
 	assert_non_null(last);
@@ -369,6 +369,32 @@ cancelled_child_is_gone_and_its_result_is_used(void **state)
 	assert_int_equal(unlink(result), 0);
 }
 
+/* It is in the foreground of qmpin's terminal, but Ctrl-C is not for it. */
+static void
+ctrl_c_leaves_the_child_its_last_words(void **state)
+{
+	struct ctl_world *w = *state;
+	auto_free char *result = write_result(w);
+	auto_free char *body = xasprintf(
+		"read go\necho $$ >%s/new\nmv %s/new %s/waiting\nread eof\ncat %s\n",
+		w->dir, w->dir, w->dir, result);
+	struct cli_result r;
+
+	run_script(w, body,
+		(struct cli_how){.args = {"probe", "--local"},
+			.columns = 80,
+			.is_time = is_waiting,
+			.signal = SIGINT,
+			.group = true},
+		&r);
+	assert_int_equal(r.status, CMD_FAILED);
+	assert_non_null(strstr(strbuf_text(&r.out), "qmpin: cancelled: there may be"));
+	assert_non_null(strstr(strbuf_text(&r.out), "TIER"));
+	assert_false(is_alive(w));
+	cli_result_fini(&r);
+	assert_int_equal(unlink(result), 0);
+}
+
 static void
 mistakes_are_found_before_anything_is_measured(void **state)
 {
@@ -378,7 +404,7 @@ mistakes_are_found_before_anything_is_measured(void **state)
 		const char *text;
 	} cases[] = {
 		{{.args = {"probe", "-o", "x.txt"}}, CMD_USAGE,
-			"'x.txt' cannot be written: no name in .csv, .json, .xml"},
+			"cannot write x.txt: the name must end in .csv, .json or .xml"},
 		{{.args = {"probe", "-o", "/nonexistent/x.csv"}}, CMD_FAILED,
 			"cannot write /nonexistent/x.csv: No such file"},
 		{{.args = {"probe", "--cpus", "0-"}}, CMD_USAGE, "no list of CPUs"},
@@ -467,6 +493,7 @@ main(void)
 		CASE(children_that_fail_are_told_in_one_line),
 		CASE(missing_program_is_named),
 		CASE(cancelled_child_is_gone_and_its_result_is_used),
+		CASE(ctrl_c_leaves_the_child_its_last_words),
 		CASE(mistakes_are_found_before_anything_is_measured),
 		CASE(full_disk_names_the_file_and_the_table_is_there),
 		CASE(this_machine_is_measured),

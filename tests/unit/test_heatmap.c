@@ -265,7 +265,7 @@ text_fits_any_width_and_leaves_no_colours(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 		struct ctl_latency l = heat_host(sizes[i]);
-		const struct heatmap h = {&l, heat_hostile, heat_vms(), 3};
+		const struct heatmap h = {&l, heat_hostile, heat_vms(), 3, false};
 
 		str_copy(l.source, sizeof(l.source), heat_hostile);
 		matrix_at(l.matrix, 5, 2)->ns = 0;
@@ -291,13 +291,73 @@ expect_text(const struct heatmap *h, unsigned int columns, const char *want)
 	assert_string_equal(text, want);
 }
 
+/* Names are shown in the terminal's own characters, bad ones are not. */
+static void
+names_are_in_utf8_where_that_can_be_shown(void **state)
+{
+	static const struct {
+		const char *name;
+		const char *utf8;
+		const char *ascii;
+	} cases[] = {
+		{"B\xc3\xbc"
+		 "cher",
+			" B\xc3\xbc"
+			"cher\n",
+			" B\\xc3\\xbccher\n"},
+		{"\xe6\x97\xa5\xe6\x9c\xac", " \xe6\x97\xa5\xe6\x9c\xac\n",
+			" \\xe6\\x97\\xa5\\xe6\\x9c\\xac\n"},
+		{"a\x1b[1m\\", " a\\x1b[1m\\\\\n", " a\\x1b[1m\\\\\n"},
+		/* a control character, a change of direction, no UTF-8 */
+		{"\xc2\x9b", " \\xc2\\x9b\n", " \\xc2\\x9b\n"},
+		{"\xe2\x80\xae", " \\xe2\\x80\\xae\n", " \\xe2\\x80\\xae\n"},
+		{"\xc3", " \\xc3\n", " \\xc3\n"},
+		{"\xc0\x80", " \\xc0\\x80\n", " \\xc0\\x80\n"},
+	};
+	struct ctl_latency l = heat_plain(4, 104);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct heatmap_vm vm = {"100", cases[i].name, CPUSET_NONE};
+		struct heatmap h = {&l, "Host", &vm, 1, true};
+		auto_free char *text = heatmap_text(&h, 80, 0);
+		auto_free char *plain = NULL;
+
+		h.utf8 = false;
+		plain = heatmap_text(&h, 80, 0);
+		if (strstr(text, cases[i].utf8) == NULL ||
+			strstr(plain, cases[i].ascii) == NULL)
+			fail_msg("case %zu: %s%s", i, text, plain);
+	}
+	ctl_latency_fini(&l);
+}
+
+/* At its end there is room for so many columns, not bytes. */
+static void
+a_long_name_ends_at_the_edge_with_a_whole_character(void **state)
+{
+	static const char bytes[] = "\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5"
+				    "\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5";
+	struct heatmap_vm vm = {"100", bytes, CPUSET_NONE};
+	struct ctl_latency l = heat_plain(4, 104);
+	const struct heatmap h = {&l, "Host", &vm, 1, true};
+	/* 4 of the id, 16 of the CPUs, a blank: 10 are left */
+	auto_free char *text = heatmap_text(&h, 31, 0);
+	const char *name = strstr(text, " \xe6");
+
+	(void)state;
+	assert_non_null(name);
+	assert_int_equal(strcspn(name, "\n"), 1 + 5 * 3);
+	ctl_latency_fini(&l);
+}
+
 static void
 a_few_cpus_are_a_table(void **state)
 {
 	static const char *const all[] = {"0-3"};
 	struct ctl_latency l = heat_plain(4, 104);
 	struct heatmap_vm vm = {"100", "web", cpuset_below(2)};
-	const struct heatmap h = {&l, "Host", &vm, 1};
+	const struct heatmap h = {&l, "Host", &vm, 1, false};
 
 	(void)state;
 	heat_tier(&l, 104, all, 1);
@@ -307,8 +367,7 @@ a_few_cpus_are_a_table(void **state)
 	expect_text(&h, 80,
 		"Host\n"
 		"class model\n"
-		"4 CPUs, not trusted: the tiers are those of the host's own tree, 1 of "
-		"6 pairs\n"
+		"4 CPUs, not trusted: no tier but the whole host, 1 of 6 pairs "
 		"without result\n"
 		"\n"
 		"      0   1   2   3\n"
@@ -328,7 +387,7 @@ static void
 more_are_shades_with_near_domains_dense(void **state)
 {
 	struct ctl_latency l = heat_host(32);
-	const struct heatmap h = {&l, "Host", NULL, 0};
+	const struct heatmap h = {&l, "Host", NULL, 0, false};
 	auto_free char *text = heatmap_text(&h, 80, 0);
 
 	(void)state;
@@ -344,7 +403,7 @@ static void
 too_many_are_averaged(void **state)
 {
 	struct ctl_latency l = heat_host(192);
-	const struct heatmap h = {&l, "Host", NULL, 0};
+	const struct heatmap h = {&l, "Host", NULL, 0, false};
 	auto_free char *wide = heatmap_text(&h, 400, TRUE_COLOURS);
 	auto_free char *narrow = heatmap_text(&h, 60, TRUE_COLOURS);
 
@@ -372,6 +431,8 @@ main(void)
 		cmocka_unit_test(a_flat_host_has_one_colour),
 		cmocka_unit_test(a_wide_range_is_logarithmic),
 		cmocka_unit_test(text_fits_any_width_and_leaves_no_colours),
+		cmocka_unit_test(names_are_in_utf8_where_that_can_be_shown),
+		cmocka_unit_test(a_long_name_ends_at_the_edge_with_a_whole_character),
 		cmocka_unit_test(a_few_cpus_are_a_table),
 		cmocka_unit_test(more_are_shades_with_near_domains_dense),
 		cmocka_unit_test(too_many_are_averaged),

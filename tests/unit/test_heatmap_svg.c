@@ -234,7 +234,36 @@ more_vms_than_fit_are_counted(void **state)
 	for (unsigned int i = 0; i < 500; i++)
 		vms[i] = (struct heatmap_vm){"100", "web", cpuset_below(4)};
 	svg = draw(&l, vms, 500);
-	heat_expect_has(svg, "more</text>");
+	/* Names beside four cells of 64 pixels: three columns of 16. */
+	heat_expect_has(svg, "and 453 more, not listed</text>");
+	heat_expect_has(svg, ">452 VMs without a band, ");
+	ctl_latency_fini(&l);
+}
+
+static void
+a_vm_without_a_band_has_an_empty_square(void **state)
+{
+	static const char empty[] = "<rect class=\"line\" ";
+	struct ctl_latency l = heat_plain(64, 50);
+	struct heatmap_vm vms[49];
+	auto_free char *few = NULL;
+	auto_free char *many = NULL;
+
+	(void)state;
+	for (unsigned int i = 0; i < 49; i++)
+		vms[i] = (struct heatmap_vm){"100", "web", cpuset_below(4)};
+	few = draw(&l, vms, 48);
+	heat_expect_lacks(few, "without a band");
+	heat_expect_lacks(few, empty);
+	many = draw(&l, vms, 49);
+	heat_expect_has(many, ">1 VM without a band, ");
+	assert_int_equal(heat_count(many, empty), 1);
+	/* One that is on none of these CPUs is no matter of room. */
+	vms[0].cpus = CPUSET_NONE;
+	free(few);
+	few = draw(&l, vms, 49);
+	heat_expect_lacks(few, "without a band");
+	assert_int_equal(heat_count(few, empty), 1);
 	ctl_latency_fini(&l);
 }
 
@@ -251,6 +280,7 @@ main(void)
 		cmocka_unit_test(any_bytes_make_a_whole_document),
 		cmocka_unit_test(a_vm_is_shown_at_its_cpus),
 		cmocka_unit_test(more_vms_than_fit_are_counted),
+		cmocka_unit_test(a_vm_without_a_band_has_an_empty_square),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

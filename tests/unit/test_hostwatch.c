@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Changes of the files are told once, and of a storm of events one is made. */
+/* Changes of the files are told, and of a storm of events one is made. */
 #include "config.h"
 
 #include "daemon/hostwatch.h"
@@ -69,21 +69,20 @@ tear_down(void **state)
 }
 
 static void
-each_change_is_told_once(void **state)
+without_events_a_change_is_told_twice(void **state)
 {
 	struct fixture *f = *state;
 
 	assert_false(hostwatch_changed(f->w));
 	trees_write(f->root, CPUS, "0-2\n");
 	assert_true(hostwatch_changed(f->w));
-	assert_false(hostwatch_changed(f->w));
-	trees_write(f->root, CPUS, "0-3\n");
 	assert_true(hostwatch_changed(f->w));
+	assert_false(hostwatch_changed(f->w));
 	trees_write(f->root, NODES, "0,4-5\n");
 	assert_true(hostwatch_changed(f->w));
-	assert_false(hostwatch_changed(f->w));
 	trees_write(f->root, NODES, "0\n");
 	trees_write(f->root, CPUS, "1\n");
+	assert_true(hostwatch_changed(f->w));
 	assert_true(hostwatch_changed(f->w));
 	assert_false(hostwatch_changed(f->w));
 }
@@ -202,6 +201,22 @@ a_storm_is_told_once(void **state)
 }
 
 static void
+a_change_that_is_seen_first_is_told_as_an_event(void **state)
+{
+	struct fixture *f = *state;
+
+	listen_to_kernel(f);
+	trees_write(f->root, CPUS, "0-2\n");
+	assert_false(hostwatch_changed(f->w));
+	assert_true(hostwatch_is_pending(f->w));
+	trees_write(f->root, NODES, "0\n");
+	run(f);
+	assert_int_equal(f->n_told, 1);
+	assert_false(hostwatch_changed(f->w));
+	assert_false(hostwatch_is_pending(f->w));
+}
+
+static void
 a_storm_that_does_not_end_is_told_of_meanwhile(void **state)
 {
 	struct fixture *f = *state;
@@ -272,7 +287,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			each_change_is_told_once, set_up, tear_down),
+			without_events_a_change_is_told_twice, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_file_that_vanishes_or_is_empty_is_no_change, set_up,
 			tear_down),
@@ -283,6 +298,9 @@ main(void)
 			one_event_is_told_when_things_have_settled, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_storm_is_told_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_change_that_is_seen_first_is_told_as_an_event, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_storm_that_does_not_end_is_told_of_meanwhile, set_up,
 			tear_down),

@@ -165,9 +165,10 @@ bad_tables_are_refused_with_their_line(void **state)
 		const char *text;
 		const char *message;
 	} cases[] = {
-		{"", "f: there is no table in it"},
-		{"\r\n \n# x\n", "f: there is no table in it"},
-		{"hello", "f:1: neither latencies nor the numbers of CPUs"},
+		{"", "f: there is no table of latencies in it"},
+		{"\r\n \n# x\n", "f: there is no table of latencies in it"},
+		{"hello",
+			"f:1: no table of latencies: neither these nor numbers of CPUs"},
 		{"hello, world\n1,2", "f:1: \"world\" is not the number of a CPU"},
 		{",,\n5,,\n",
 			"f: 2 rows that do not say their CPU, but 3 CPUs are online"},
@@ -264,7 +265,8 @@ what_is_too_large_or_no_text_is_refused(void **state)
 		strbuf_adds(&b, "0\n");
 	expect_refused(strbuf_text(&b), "f: 2049 CPUs, at most 2048 are known");
 	strbuf_adds(&b, "0\n");
-	expect_refused(strbuf_text(&b), "f:2050: more than 2049 lines");
+	expect_refused(
+		strbuf_text(&b), "f:2050: no table of latencies: more than 2049 lines");
 	strbuf_drop(&b, b.len);
 	strbuf_adds(&b, "cpu");
 	for (unsigned int i = 0; i <= CPUSET_CAP; i++)

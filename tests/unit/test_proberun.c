@@ -126,26 +126,24 @@ a_program_that_falls_silent_is_ended(void **state)
 /* ---- somebody asks ---- */
 
 static void
-client_progress(
-	void *owner, unsigned int pairs, unsigned int pairs_total, const char *text)
+client_progress(void *owner, const struct probing_progress *p)
 {
 	struct probelab *l = owner;
 
-	assert_int_equal(pairs, 1);
-	assert_int_equal(pairs_total, 2016);
-	assert_string_equal(text, "x");
+	assert_int_equal(p->pairs, 1);
+	assert_int_equal(p->pairs_total, 2016);
+	assert_string_equal(p->text, "x");
+	l->visits = p->visits;
+	l->visits_total = p->visits_total;
 	l->n_progress++;
 }
 
 static void
-client_end(void *owner, const struct err *why, unsigned int pairs,
-	unsigned int pairs_total, const char *text)
+client_end(void *owner, const struct err *why, const struct probing_progress *last)
 {
 	struct probelab *l = owner;
 
-	(void)pairs;
-	(void)pairs_total;
-	str_copy(l->end, sizeof(l->end), why != NULL ? why->text : text);
+	str_copy(l->end, sizeof(l->end), why != NULL ? why->text : last->text);
 	l->n_ends++;
 }
 
@@ -176,6 +174,8 @@ who_asks_is_told_until_the_end(void **state)
 	assert_int_equal(probing_ask(l->probing, &wish, &client, l, &e), -EBUSY);
 	probelab_until(l, probelab_has_ended, "it is told");
 	assert_int_equal(l->n_progress, 1);
+	assert_int_equal(l->visits, 4);
+	assert_int_equal(l->visits_total, 8);
 	assert_int_equal(l->n_ends, 1);
 	assert_non_null(strstr(l->end, "measured 2016 of 2016 pairs"));
 	args = probelab_read_file(l, "started");

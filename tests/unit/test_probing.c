@@ -229,6 +229,47 @@ cpus_that_come_are_measured_with_what_is_known(void **state)
 	assert_int_equal(hostmodel_pairs(&l->engine->host), 63 * 62 / 2);
 }
 
+/* Core and caches of CPU 0 have another name while it is away. */
+static void
+a_cpu_that_was_away_meanwhile_is_where_it_was(void **state)
+{
+	struct probelab *l = *state;
+	struct cpuset first = cpuset_of(0);
+	struct hostmodel host;
+
+	probelab_let_say(l, "", probelab_good(l), "done\n");
+	probelab_start(l);
+	probelab_until(l, probelab_is_saved, "the file is there");
+	host = probelab_make_host(&first);
+	probing_equip(l->probing, &host);
+	engine_replace_host(l->engine, &host);
+	probelab_let_say(l, "", probelab_good(l), "note next\n");
+	probing_again(l->probing);
+	probelab_until(l, probelab_is_said, "latency: next");
+	probelab_start_again(l);
+	probelab_check_said_once(l, "2016 of 2016 pairs are known from earlier: ");
+}
+
+/* Read while a CPU was on its way to be online, a host may look like another one. */
+static void
+a_host_that_was_read_half_way_costs_no_measurement(void **state)
+{
+	struct probelab *l = *state;
+	struct hostmodel host;
+
+	probelab_let_say(l, "", probelab_good(l), "done\n");
+	probelab_start(l);
+	probelab_until(l, probelab_is_saved, "the file is there");
+	probelab_let_say(l, "", NULL, "");
+	host = probelab_make_host(&CPUSET_NONE);
+	host.topo->pus[1].core = host.topo->pus[2].core;
+	probing_equip(l->probing, &host);
+	assert_int_equal(hostmodel_pairs(&host), 2016);
+	engine_replace_host(l->engine, &host);
+	probing_host_changed(l->probing);
+	assert_int_equal(probelab_n_started(l), 1);
+}
+
 /* ---- what is not trusted, and what contradicts the firmware ---- */
 
 static void
@@ -280,6 +321,8 @@ main(void)
 		T(what_is_measured_afresh_counts_when_it_is_as_good_or_done),
 		T(only_new_cpus_make_the_program_start_again),
 		T(cpus_that_come_are_measured_with_what_is_known),
+		T(a_cpu_that_was_away_meanwhile_is_where_it_was),
+		T(a_host_that_was_read_half_way_costs_no_measurement),
 		T(a_virtual_machine_is_measured_but_not_trusted),
 		T(firmware_that_is_wrong_is_told_and_does_not_count),
 	};

@@ -211,6 +211,8 @@ probe_has_the_declared_members(void **state)
 		struct ctl_probe p = {.done = i == 1,
 			.pairs = i,
 			.pairs_total = 2096128,
+			.visits = 7,
+			.visits_total = i == 1 ? 0 : 70,
 			.text = texts[i]};
 		json_t *obj = ctl_probe_json(&p);
 
