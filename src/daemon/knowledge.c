@@ -167,6 +167,7 @@ knowledge_with(const struct knowledge *k, const struct cache *result)
 	const struct matrix *from = result->matrix;
 	struct cpuset cpus = matrix_cpus(from);
 	struct cpuset known;
+	auto_free int *rows = NULL;
 	struct matrix *m;
 
 	if (k->cache.matrix == NULL)
@@ -174,15 +175,14 @@ knowledge_with(const struct knowledge *k, const struct cache *result)
 	known = matrix_cpus(k->cache.matrix);
 	cpus = cpuset_or(&cpus, &known);
 	m = matrix_select(k->cache.matrix, &cpus);
+	rows = matrix_rows(m, from->cpus, from->n); /* it has them all */
 	for (unsigned int i = 0; i < from->n; i++) {
-		unsigned int a = (unsigned int)matrix_index(m, from->cpus[i]);
-
 		for (unsigned int j = 0; j < i; j++) {
 			const struct matrix_cell *cell = matrix_at(from, i, j);
-			int b = matrix_index(m, from->cpus[j]);
 
 			if (cell->ns > 0)
-				*matrix_at(m, a, (unsigned int)b) = *cell;
+				*matrix_at(m, (unsigned int)rows[i],
+					(unsigned int)rows[j]) = *cell;
 		}
 	}
 	return m;
