@@ -161,8 +161,14 @@ knowledge_text(const struct knowledge *k, const struct hostmodel *h, size_t *len
 
 /* ---- what is new ---- */
 
+static bool
+wins(const struct matrix_cell *new, const struct matrix_cell *old, bool whole)
+{
+	return new->ns > 0 && (whole || new->visits > 0 || old->visits == 0);
+}
+
 struct matrix *
-knowledge_with(const struct knowledge *k, const struct cache *result)
+knowledge_with(const struct knowledge *k, const struct cache *result, bool whole)
 {
 	const struct matrix *from = result->matrix;
 	struct cpuset cpus = matrix_cpus(from);
@@ -178,11 +184,12 @@ knowledge_with(const struct knowledge *k, const struct cache *result)
 	rows = matrix_rows(m, from->cpus, from->n); /* it has them all */
 	for (unsigned int i = 0; i < from->n; i++) {
 		for (unsigned int j = 0; j < i; j++) {
-			const struct matrix_cell *cell = matrix_at(from, i, j);
+			const struct matrix_cell *new = matrix_at(from, i, j);
+			struct matrix_cell *old = matrix_at(
+				m, (unsigned int)rows[i], (unsigned int)rows[j]);
 
-			if (cell->ns > 0)
-				*matrix_at(m, (unsigned int)rows[i],
-					(unsigned int)rows[j]) = *cell;
+			if (wins(new, old, whole))
+				*old = *new;
 		}
 	}
 	return m;

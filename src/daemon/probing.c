@@ -152,7 +152,7 @@ take_result(struct probing *p, bool final, struct err *e)
 		cache_fini(&c);
 		return -EPROTO;
 	}
-	m = knowledge_with(&p->known, &c);
+	m = knowledge_with(&p->known, &c, final && p->client == NULL);
 	hostmodel_judge(h, m, &v);
 	if (is_wanted(p, &v, final)) {
 		adopt(p, m, &c, &v, final);

@@ -214,6 +214,31 @@ who_asks_is_told_until_the_end(void **state)
 }
 
 static void
+a_short_look_does_not_take_the_place_of_what_was_measured(void **state)
+{
+	struct probelab *l = *state;
+	const struct topo *t = l->engine->host.topo;
+	struct probing_wish wish = {.cpus = CPUSET_NONE, .budget_s = 1};
+	struct matrix *seen = probelab_make_matrix(t, &t->online, 2, false, 0);
+	struct err e = ERR_NONE;
+
+	matrix_at(seen, 0, 1)->visits = 4;
+	l->engine->config.probe = SETTINGS_PROBE_NO;
+	l->wanted = true;
+	probelab_start(l);
+	for (unsigned int i = 0; i < 2; i++) {
+		probelab_let_say(l, "", i == 0 ? probelab_good(l) : seen, "done\n");
+		l->n_ends = 0;
+		assert_int_equal(probing_ask(l->probing, &wish, &client, l, &e), 0);
+		probelab_until(l, probelab_has_ended, "it is told");
+		assert_string_equal(probing_state(l->probing), "measured");
+		assert_int_equal(hostmodel_pairs(&l->engine->host), 2016);
+	}
+	assert_int_equal(l->engine->host.matrix->cells[0].visits, 4);
+	assert_int_equal(l->engine->host.matrix->cells[1].visits, 8);
+}
+
+static void
 what_nobody_waits_for_is_ended(void **state)
 {
 	struct probelab *l = *state;
@@ -280,6 +305,7 @@ main(void)
 		T(a_program_that_falls_silent_is_ended),
 		T(nobody_waits_for_a_program_to_die),
 		T(who_asks_is_told_until_the_end),
+		T(a_short_look_does_not_take_the_place_of_what_was_measured),
 		T(what_nobody_waits_for_is_ended),
 		T(who_asks_again_after_giving_up_gets_a_new_measurement),
 		T(who_waits_at_the_end_is_told),
