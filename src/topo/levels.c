@@ -86,6 +86,31 @@ levels_of_topo(const struct topo *t)
 	return l;
 }
 
+bool
+levels_kinds(const struct topo *t, struct partition *out)
+{
+	struct partition p = partition_singles(t->n_pus);
+	enum topo_kind kind = t->pus[0].kind;
+	unsigned int other = 0;
+	bool known = true;
+
+	for (unsigned int i = 0; i < t->n_pus; i++) {
+		bool same = t->pus[i].kind == kind;
+
+		known &= t->pus[i].kind != TOPO_KIND_UNKNOWN;
+		if (!same && other == 0)
+			other = i;
+		partition_join(&p, i, same ? 0 : other);
+	}
+	partition_settle(&p);
+	if (!known || other == 0) {
+		partition_fini(&p);
+		return false;
+	}
+	*out = p;
+	return true;
+}
+
 struct levels
 levels_nest(const struct levels *l, unsigned int n_pus)
 {

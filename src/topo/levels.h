@@ -6,6 +6,8 @@
 #ifndef QMPIN_TOPO_LEVELS_H
 #define QMPIN_TOPO_LEVELS_H
 
+#include <stdbool.h>
+
 #include "base/attr.h"
 #include "topo/model.h"
 #include "topo/partition.h"
@@ -23,6 +25,10 @@ struct levels {
 /** The levels this host has, smaller groups first. PUs without a group are blocks of
  * their own. levels_fini it. */
 struct levels levels_of_topo(const struct topo *t);
+
+/** Performance and efficiency cores as two blocks; partition_fini it. Returns false,
+ * and leaves @out alone, where the host has one kind or does not tell of each PU. */
+MUST_CHECK bool levels_kinds(const struct topo *t, struct partition *out);
 
 /**
  * From single PUs to the whole host ("host"), each made by joining blocks of the one

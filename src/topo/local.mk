@@ -1,6 +1,7 @@
 noinst_LIBRARIES += src/libtopo.a
 src_libtopo_a_SOURCES = \
 	src/topo/agreement.c src/topo/agreement.h \
+	src/topo/alike.c src/topo/alike.h \
 	src/topo/cluster.c src/topo/cluster.h \
 	src/topo/cpuset.c src/topo/cpuset.h \
 	src/topo/lat.c src/topo/lat.h \
@@ -18,6 +19,7 @@ EXTRA_DIST += tests/data/tiers
 
 if HAVE_CMOCKA
 UNIT_TESTS += \
+	tests/unit/test_alike \
 	tests/unit/test_cluster \
 	tests/unit/test_cpuset \
 	tests/unit/test_lat \
@@ -25,6 +27,9 @@ UNIT_TESTS += \
 	tests/unit/test_model \
 	tests/unit/test_ranking \
 	tests/unit/test_ranking_measured
+tests_unit_test_alike_SOURCES = tests/unit/test_alike.c $(TOPO_MEASURED)
+tests_unit_test_alike_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit $(CMOCKA_CFLAGS)
+tests_unit_test_alike_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
 tests_unit_test_cluster_SOURCES = tests/unit/test_cluster.c tests/unit/layouts.h $(TOPO_MEASURED)
 tests_unit_test_cluster_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit $(CMOCKA_CFLAGS)
 tests_unit_test_cluster_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)

@@ -14,6 +14,7 @@
 
 #include "base/xalloc.h"
 #include "topo/agreement.h"
+#include "topo/alike.h"
 #include "topo/cluster.h"
 #include "topo/levels.h"
 #include "topo/spread.h"
@@ -34,6 +35,9 @@
 
 /* A cluster that the tree does not know is at least as clear as this. */
 #define CLUSTER_MIN 0.25f
+
+/* Tag of the tier of two kinds, beyond those of clusters. */
+#define TAG_ALIKE (CLUSTER_TIERS_MAX + 1)
 
 /* Two latencies are never measured to repeat better than this (logarithm). */
 #define SPREAD_MIN 0.02f
@@ -188,6 +192,7 @@ struct findings {
 	unsigned int n_levels;
 	struct ranking_level levels[RANKING_LEVELS_MAX]; /* of chain.at[1] and on */
 	unsigned int n_new; /* clusters that the tree does not know */
+	float alike;	    /* confidence of a tier of kinds; 0: there is none */
 };
 
 /* Values that were measured; what was inferred from others proves nothing. */
@@ -379,7 +384,9 @@ set_confidence(struct ranking *r, const struct findings *f, const struct levels 
 	for (unsigned int k = 1; k + 1 < chain->n; k++) {
 		if (!is_measured(f, chain->at[k].name))
 			continue;
-		r->tiers[k - 1].confidence = clearness(f, &chain->at[k]);
+		r->tiers[k - 1].confidence = chain->at[k].tag == TAG_ALIKE
+						     ? f->alike
+						     : clearness(f, &chain->at[k]);
 		best = fmaxf(best, r->tiers[k - 1].confidence);
 	}
 	return best;
@@ -419,6 +426,40 @@ make_chain(struct findings *f)
 	}
 }
 
+/* Mean confidence of the known pairs. */
+static float
+mean_confidence(const struct findings *f)
+{
+	size_t n = (size_t)f->measured.n * f->measured.n;
+	float sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += f->confidence[i];
+	return f->all.n > 0 ? sum / (float)f->all.n : 0;
+}
+
+/* Kinds of cores are the last tier below the host. */
+static void
+add_alike(struct findings *f, const struct topo *t, struct levels *chain)
+{
+	struct partition kinds = {0};
+	bool told = levels_kinds(t, &kinds);
+	struct alike a;
+
+	if (f->clusters.known >= DENSE_MIN &&
+		alike_find(&f->measured, &chain->at[chain->n - 2], told ? &kinds : NULL,
+			&a)) {
+		assert(chain->n < LEVELS_MAX);
+		chain->at[chain->n] = chain->at[chain->n - 1];
+		a.blocks.name = "cluster";
+		a.blocks.tag = TAG_ALIKE;
+		chain->at[chain->n++ - 1] = a.blocks;
+		f->alike = a.confidence * mean_confidence(f);
+		f->n_new++;
+	}
+	partition_fini(&kinds);
+}
+
 /* Why nothing can be made of the values; NULL: there is something to go by. */
 static const char *
 reason_against(const struct findings *f)
@@ -450,6 +491,7 @@ make_ranking(struct findings *f, const struct topo *t, const struct lat_view *la
 	struct ranking *r;
 	float best;
 
+	add_alike(f, t, &chain);
 	r = build(t, &chain, lat);
 	best = set_confidence(r, f, &chain);
 	r->n_levels = f->n_levels;

@@ -28,7 +28,8 @@ struct domain {
  * also where that is one L3, node or package. */
 struct tier {
 	/* "core", "l2", "l3", "node", "package", "host": what the firmware calls these
-	 * domains; "cluster": measured, and the firmware does not know them; static */
+	 * domains; "cluster": measured, and the firmware does not know them, near each
+	 * other or (the last tier but one) cores of one kind; static */
 	const char *name;
 	float latency_ns;	   /* median of the pairs that are new at this tier; 0
 				    * on a host of one CPU, which has none */
@@ -86,7 +87,8 @@ struct ranking *ranking_from_topo(const struct topo *t, const struct lat_view *l
 /**
  * Tiers of measured latencies. Levels of the host's own tree that measuring confirms or
  * cannot see stay as they are; clear clusters that the tree does not know are tiers
- * too; a level that is clearly denied is left out. Values that are noisy, few or flat
+ * too, and so are two kinds of cores where nothing else parts the host; a level that is
+ * clearly denied is left out. Values that are noisy, few or flat
  * yield the tiers of ranking_from_topo with trusted false and the reason.
  *
  * @m  covers some or all of @t's CPUs; borrowed for the call

@@ -108,6 +108,14 @@ group(unsigned int core, unsigned int size, unsigned int shift)
 	return size > 0 ? (int64_t)((core + shift) / size) : TOPO_NONE;
 }
 
+static enum topo_kind
+kind_of(const struct measured_tree *tree, unsigned int core, unsigned int n_double)
+{
+	if (!tree->kinds)
+		return TOPO_KIND_UNKNOWN;
+	return core < n_double ? TOPO_KIND_PERFORMANCE : TOPO_KIND_EFFICIENCY;
+}
+
 struct topo *
 measured_topo(const struct measured_tree *tree)
 {
@@ -135,6 +143,7 @@ measured_topo(const struct measured_tree *tree)
 			.l3_key = group(core, tree->l3, tree->shift_l3),
 			.node_id = (int)group(core, tree->node, 0),
 			.package_id = group(core, tree->package, 0),
+			.kind = kind_of(tree, core, n_double),
 		};
 		if (f.cpus[i].node_id >= (int)f.n_nodes)
 			f.nodes[f.n_nodes] = (struct topo_node_facts){.id = f.n_nodes};

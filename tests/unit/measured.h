@@ -36,6 +36,7 @@ struct measured_tree {
 	unsigned int threads; /* of a core */
 	bool adjacent;	      /* siblings are numbered side by side, else far apart */
 	unsigned int singles; /* the last cores have one thread only */
+	bool kinds;	      /* and are said to be efficiency cores */
 	unsigned int l2;
 	unsigned int l3;
 	unsigned int node;

@@ -48,7 +48,7 @@ static const struct machine machines[] = {
 		"node 2 | host 1"},
 	{"intel-core-12900k-hybrid-24t",
 		{24, 2, true, .singles = 8, .l2 = 4, .l3 = 16, .package = 16},
-		"core confirmed 8/8, l2 denied 0/2", "core 16 | host 1"},
+		"core confirmed 8/8, l2 denied 0/2", "core 16 | cluster 2 | host 1"},
 	{"intel-xeon-6242-2s-64t", {64, 2, .l3 = 16, .node = 16, .package = 16},
 		"core confirmed 32/32, l3 confirmed 2/2", "core 32 | l3 2 | host 1"},
 	{"intel-xeon-8375c-128t", {128, 2, .l3 = 32, .node = 32, .package = 32},
