@@ -211,15 +211,9 @@ tell_client(struct probing *p, const struct err *why)
 	const struct probing_client *client = take_ptr(&p->client);
 	char how[80];
 
-<<<<<<< HEAD
 	p->last.text = what_was_done(p, how, sizeof(how));
 	client->on_end(p->owner, why, &p->last);
 	p->last.text = "";
-	start_background(p);
-=======
-	client->on_end(p->owner, why, p->pairs, p->pairs_total,
-		what_was_done(p, how, sizeof(how)));
->>>>>>> review
 }
 
 /* @why NULL: it is done. */
