@@ -23,8 +23,8 @@ struct cmd {
 	const char *operands; /* for the help: "[ID]" */
 	int max_operands;
 	unsigned int options; /* bits of enum args_option that it takes */
-	const char *summary; /* one line for the help of all */
-	const char *details; /* some lines for its own help, the last one ended too */
+	const char *summary;  /* one line for the help of all */
+	const char *details;  /* some lines for its own help, the last one ended too */
 	/* Prints its result; errors are printed where they are found. */
 	enum cmd_exit (*run)(const struct args *args);
 };

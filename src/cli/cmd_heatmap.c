@@ -201,6 +201,8 @@ cmd_heatmap_run(const struct args *args)
 			return r;
 	}
 	list = vms_sorted(found);
+	if (args->affinity && json_array_size(list) == 0)
+		out_note("no VMs");
 	r = latsource_get(args, &l, NULL);
 	if (r != CMD_OK)
 		return r;

@@ -57,7 +57,7 @@ trusted_text(const struct ctl_latency *l)
 {
 	if (l->trusted)
 		return "yes";
-	return l->n_tiers == 1 ? "no, so there is no tier but the whole host"
+	return l->n_tiers == 1 ? "no, and the whole host is one tier"
 			       : "no, the tiers are those of the host's own tree";
 }
 
@@ -68,7 +68,10 @@ latprint_summary(const struct ctl_latency *l)
 	auto_free char *list = xcalloc(CPUSET_TEXT_MAX, 1);
 	auto_free char *source = out_safe(l->source);
 
-	printf("source      %s\n", source);
+	printf("source      %s%s\n", source,
+		strcmp(source, "class model") == 0
+			? ": values are assumed, by what CPUs share"
+			: "");
 	print_time(l->measured_us);
 	printf("trusted     %s\n", trusted_text(l));
 	printf("CPUs        %s\n", cpuset_format(&cpus, list, CPUSET_TEXT_MAX));

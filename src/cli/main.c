@@ -12,6 +12,28 @@
 #include "cli/cmd_version.h"
 #include "cli/out.h"
 
+/* Whose help tells more; NULL: that of all. */
+static const char *
+find_command(char **words)
+{
+	for (; *words != NULL; words++) {
+		if (cmd_find(*words) != NULL)
+			return *words;
+	}
+	return NULL;
+}
+
+static enum cmd_exit
+complain(char **argv, struct err *e)
+{
+	const char *command = find_command(argv + 1);
+
+	(void)err_set(e, 0, NULL, 0, "bad arguments");
+	out_note("%s (see qmpin %s%s--help)", e->text, command != NULL ? command : "",
+		command != NULL ? " " : "");
+	return CMD_USAGE;
+}
+
 static enum cmd_exit
 dispatch(const struct args *args)
 {
@@ -30,6 +52,8 @@ dispatch(const struct args *args)
 	if (cmd == NULL)
 		(void)err_set(&e, 0, NULL, 0,
 			"no command '%.100s' (qmpin help lists them)", args->command);
+	else if (args->n_operands > 0 && cmd->max_operands == 0)
+		(void)err_set(&e, 0, NULL, 0, "qmpin %s takes no arguments", cmd->name);
 	else if (args->n_operands > cmd->max_operands)
 		(void)err_set(&e, 0, NULL, 0, "too many arguments: qmpin %s %s",
 			cmd->name, cmd->operands);
@@ -51,10 +75,7 @@ main(int argc, char **argv)
 
 	/* Characters only: numbers are written the same everywhere. */
 	(void)setlocale(LC_CTYPE, "");
-	if (args_parse(argc, argv, getenv("QMPIN_RUN_DIR"), &args, &e) < 0) {
-		(void)err_set(&e, 0, NULL, 0, "bad arguments");
-		out_note("%s (see qmpin --help)", e.text);
-		return CMD_USAGE;
-	}
+	if (args_parse(argc, argv, getenv("QMPIN_RUN_DIR"), &args, &e) < 0)
+		return (int)complain(argv, &e);
 	return (int)dispatch(&args);
 }

@@ -25,34 +25,43 @@ struct watch {
 	bool done;
 };
 
+/* How far it is: by visits, or by pairs where it does not tell visits. */
+static void
+show(struct watch *w, const json_t *reply, const char *what)
+{
+	uint64_t pairs = 0;
+	uint64_t pairs_total = 0;
+	uint64_t done;
+	uint64_t total;
+
+	/* what is missing or odd is not shown */
+	if (json_get_uint(reply, "pairs", PAIRS_MAX, &pairs) < 0 ||
+		json_get_uint(reply, "pairs_total", PAIRS_MAX, &pairs_total) < 0)
+		return;
+	auto_free char *text = xasprintf("%llu of %llu pairs, %s",
+		(unsigned long long)pairs, (unsigned long long)pairs_total, what);
+	if (json_get_uint(reply, "visits", VISITS_MAX, &done) < 0 ||
+		json_get_uint(reply, "visits_total", VISITS_MAX, &total) < 0) {
+		done = pairs;
+		total = pairs_total;
+	}
+	progress_show(&w->bar, done, total, text);
+}
+
 static bool
 on_reply_probe(void *arg, const json_t *reply)
 {
 	struct watch *w = arg;
-	uint64_t pairs = 0;
-	uint64_t pairs_total = 0;
-	uint64_t visits = 0;
-	uint64_t visits_total = 0;
 	const char *what = "";
 	int done = 0;
 
-	/* what is missing or odd is not shown */
-	if (json_get_uint(reply, "pairs", PAIRS_MAX, &pairs) < 0 ||
-		json_get_uint(reply, "pairs_total", PAIRS_MAX, &pairs_total) < 0 ||
-		json_get_string(reply, "text", &what) < 0 ||
-		json_get_bool(reply, "done", &done) < 0)
+	if (json_get_bool(reply, "done", &done) < 0 ||
+		json_get_string(reply, "text", &what) < 0)
 		return true;
-	if (json_get_uint(reply, "visits", VISITS_MAX, &visits) < 0 ||
-		json_get_uint(reply, "visits_total", VISITS_MAX, &visits_total) < 0) {
-		visits = pairs;
-		visits_total = pairs_total;
-	}
-	auto_free char *text = xasprintf("%llu of %llu pairs, %s",
-		(unsigned long long)pairs, (unsigned long long)pairs_total, what);
 	if (done != 0)
 		w->done = true;
 	else
-		progress_show(&w->bar, visits, visits_total, text);
+		show(w, reply, what);
 	return true;
 }
 

@@ -27,7 +27,7 @@
 #include "probe/wire.h"
 
 /* Of the CPUs, as many may be at work at a time: the default of the daemon too. */
-#define CPUS_PCT 13u
+#define CPUS_PCT 12u
 
 /* Beyond its budget, for the way there and back; and after it was told to stop, for
  * what it has in hand. */

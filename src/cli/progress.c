@@ -21,8 +21,9 @@
 #define BAR_MIN 5u
 /* "[]  100 %  " */
 #define AROUND_BAR 11u
-/* Room for the text before the bar takes all it can. */
-#define TEXT_WANTED 30u
+/* Room for the text, "96 of 2016 pairs, more pairs of each kind", before the bar takes
+ * all it can. */
+#define TEXT_WANTED 40u
 
 #define WIDTH_UNKNOWN 80u
 

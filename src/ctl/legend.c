@@ -87,7 +87,7 @@ legend_facts(const struct ctl_latency *l, const struct scale *s)
 	strbuf_addf(&b, "%u CPU%s, %s", n, n == 1 ? "" : "s",
 		l->trusted ? "trusted"
 		: l->n_tiers == 1
-			? "not trusted: no tier but the whole host"
+			? "not trusted: the whole host is one tier"
 			: "not trusted: the tiers are those of the host's own tree");
 	if (s->n_none > 0)
 		strbuf_addf(&b, ", %zu of %zu pairs without result", s->n_none,

@@ -161,12 +161,19 @@ knowledge_text(const struct knowledge *k, const struct hostmodel *h, size_t *len
 
 /* ---- what is new ---- */
 
+static bool
+wins(const struct matrix_cell *new, const struct matrix_cell *old, bool whole)
+{
+	return new->ns > 0 && (whole || new->visits > 0 || old->visits == 0);
+}
+
 struct matrix *
-knowledge_with(const struct knowledge *k, const struct cache *result)
+knowledge_with(const struct knowledge *k, const struct cache *result, bool whole)
 {
 	const struct matrix *from = result->matrix;
 	struct cpuset cpus = matrix_cpus(from);
 	struct cpuset known;
+	auto_free int *rows = NULL;
 	struct matrix *m;
 
 	if (k->cache.matrix == NULL)
@@ -174,15 +181,15 @@ knowledge_with(const struct knowledge *k, const struct cache *result)
 	known = matrix_cpus(k->cache.matrix);
 	cpus = cpuset_or(&cpus, &known);
 	m = matrix_select(k->cache.matrix, &cpus);
+	rows = matrix_rows(m, from->cpus, from->n); /* it has them all */
 	for (unsigned int i = 0; i < from->n; i++) {
-		unsigned int a = (unsigned int)matrix_index(m, from->cpus[i]);
-
 		for (unsigned int j = 0; j < i; j++) {
-			const struct matrix_cell *cell = matrix_at(from, i, j);
-			int b = matrix_index(m, from->cpus[j]);
+			const struct matrix_cell *new = matrix_at(from, i, j);
+			struct matrix_cell *old = matrix_at(
+				m, (unsigned int)rows[i], (unsigned int)rows[j]);
 
-			if (cell->ns > 0)
-				*matrix_at(m, a, (unsigned int)b) = *cell;
+			if (wins(new, old, whole))
+				*old = *new;
 		}
 	}
 	return m;

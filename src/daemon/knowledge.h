@@ -46,9 +46,14 @@ bool knowledge_covers(const struct knowledge *k, const struct hostmodel *h);
 
 /**
  * The measurement that comes of adding @result: its pairs win where they have a value.
+ *
+ * @whole  inferred values too; else they do not take the place of visited ones, as
+ *         when somebody has a short look
+ *
  * New object, free with matrix_free.
  */
-struct matrix *knowledge_with(const struct knowledge *k, const struct cache *result);
+struct matrix *knowledge_with(
+	const struct knowledge *k, const struct cache *result, bool whole);
 
 /** Know @m (taken over) from now on; @result is where its new values come from. With
  * @afresh it is new whatever it says; else, when it says the same, it is as old as it

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * A running qmpin-probe in the event loop. Its output is read to the end before its
- * exit status is asked for. Invariant: after on_end no handler is called, and a run is
- * never freed below its own callback.
+ * exit status is asked for, and it is never waited for: a thread that is bound to a CPU
+ * that others hold takes as long to die as to run. Invariant: after on_end no handler
+ * is called, and a run is never freed below its own callback.
  */
 #include "config.h"
 
@@ -30,12 +31,13 @@
 #define TURN_CHUNKS 4
 /* One that has closed its output is about to end. */
 #define EXIT_MS 2000u
-/* What may wait for it to read: lists of CPUs are left out beyond. */
+/* What may wait for it to read: lists of CPUs wait for their turn beyond. */
 #define BACKLOG_BYTES 65536u
 
 struct proberun {
 	struct child child;
 	struct wire wire;
+	struct cpuset avoid; /* as it was told */
 	struct evbuffer *out;
 	struct event *readable;
 	struct event *writable;
@@ -44,8 +46,11 @@ struct proberun {
 	unsigned int silence_ms;
 	const struct proberun_handlers *handlers;
 	void *owner;
-	bool busy;   /* inside a callback of libevent */
-	bool doomed; /* freed by its owner meanwhile */
+	bool ending;	/* killed: nothing but its exit is waited for */
+	bool done;	/* it said so */
+	struct err why; /* it ends */
+	bool busy;	/* inside a callback of libevent */
+	bool doomed;	/* freed by its owner meanwhile */
 };
 
 static void
@@ -68,17 +73,12 @@ release(struct proberun *r)
 	free(r);
 }
 
-/* No more events, no more child. */
 static void
-stop(struct proberun *r)
+be_deaf(struct proberun *r)
 {
 	(void)event_del(r->readable);
 	(void)event_del(r->writable);
-	(void)event_del(r->exited);
 	(void)event_del(r->silence);
-	if (r->child.pid > 0)
-		child_stop(&r->child);
-	r->child.pid = -1;
 }
 
 void
@@ -86,7 +86,9 @@ proberun_free(struct proberun *r)
 {
 	if (r == NULL)
 		return;
-	stop(r);
+	be_deaf(r);
+	(void)event_del(r->exited);
+	child_stop(&r->child);
 	if (r->busy)
 		r->doomed = true;
 	else
@@ -107,11 +109,25 @@ leave(struct proberun *r)
 		release(r);
 }
 
+/* @why NULL: it is done. */
 static void
 end(struct proberun *r, const struct err *why)
 {
-	stop(r);
-	r->handlers->on_end(r->owner, why);
+	if (r->ending)
+		return;
+	r->ending = true;
+	r->done = why == NULL;
+	if (why != NULL)
+		r->why = *why;
+	be_deaf(r);
+	child_kill(&r->child);
+	(void)event_add(r->exited, NULL);
+}
+
+void
+proberun_end(struct proberun *r, const struct err *why)
+{
+	end(r, why);
 }
 
 /* ---- what it is told ---- */
@@ -148,6 +164,7 @@ tell_avoid(struct proberun *r, const struct cpuset *cpus)
 {
 	auto_free char *text = xcalloc(CPUSET_TEXT_MAX, 1);
 
+	r->avoid = *cpus;
 	cpuset_format(cpus, text, CPUSET_TEXT_MAX);
 	tell(r, WIRE_AVOID, text, strlen(text));
 }
@@ -155,7 +172,8 @@ tell_avoid(struct proberun *r, const struct cpuset *cpus)
 void
 proberun_avoid(struct proberun *r, const struct cpuset *cpus)
 {
-	if (evbuffer_get_length(r->out) < BACKLOG_BYTES)
+	if (!r->ending && !cpuset_equal(cpus, &r->avoid) &&
+		evbuffer_get_length(r->out) < BACKLOG_BYTES)
 		tell_avoid(r, cpus);
 }
 
@@ -194,7 +212,7 @@ handle(struct proberun *r, const struct wire_message *m)
 static bool
 is_over(const struct proberun *r)
 {
-	return r->doomed || r->child.pid < 0;
+	return r->doomed || r->ending;
 }
 
 /* All whole messages that have arrived. */
@@ -253,26 +271,38 @@ on_child_readable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- its end ---- */
 
+/* It has ended by itself, too early. */
+static void
+explain(struct proberun *r)
+{
+	struct err *e = &r->why;
+	siginfo_t info = {0};
+
+	if (waitid((idtype_t)P_PIDFD, (id_t)r->child.pidfd, &info,
+		    WEXITED | WNOHANG | WNOWAIT) < 0)
+		(void)err_set(e, 0, NULL, 0, "it has ended");
+	else if (info.si_code == CLD_EXITED)
+		(void)err_set(e, 0, NULL, 0,
+			"it ended with status %d before it was done", info.si_status);
+	else
+		(void)err_set(
+			e, 0, NULL, 0, "it was killed by signal %d", info.si_status);
+}
+
 static void
 on_child_exited(evutil_socket_t fd, short what, void *arg)
 {
 	struct proberun *r = arg;
-	struct err why = ERR_NONE;
-	siginfo_t info = {0};
 
+	(void)fd;
 	(void)what;
-	if (waitid((idtype_t)P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
-		(void)err_set(&why, 0, NULL, 0, "it has ended");
-	else if (info.si_code == CLD_EXITED)
-		(void)err_set(&why, 0, NULL, 0,
-			"it ended with status %d before it was "
-			"done",
-			info.si_status);
-	else
-		(void)err_set(
-			&why, 0, NULL, 0, "it was killed by signal %d", info.si_status);
+	if (!r->ending)
+		explain(r);
+	be_deaf(r);
+	child_stop(&r->child);
+	r->ending = true;
 	enter(r);
-	end(r, &why);
+	r->handlers->on_end(r->owner, r->done ? NULL : &r->why);
 	leave(r);
 }
 
@@ -298,9 +328,7 @@ on_child_silence(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	(void)err_set(&why, 0, NULL, 0, "it says nothing any more");
-	enter(r);
 	end(r, &why);
-	leave(r);
 }
 
 /* ---- its beginning ---- */

@@ -45,10 +45,16 @@ MUST_CHECK int proberun_new(const struct proberun_options *o,
 	const struct proberun_handlers *handlers, void *owner, struct proberun **out,
 	struct err *e);
 
-/** CPUs to be left for later, from now on. */
+/** End it, without waiting: on_end is called from the loop, with @why, when it has
+ * gone, and nothing else before. Again: nothing happens. */
+void proberun_end(struct proberun *r, const struct err *why);
+
+/** CPUs to be left for later, from now on; to be called again, and again with the same,
+ * as one that does not read is not told. */
 void proberun_avoid(struct proberun *r, const struct cpuset *cpus);
 
-/** End it if it runs; no handler is called. NULL is allowed. */
+/** End it if it runs, and wait for that, a second at most; after on_end there is
+ * nothing to wait for. No handler is called. NULL is allowed. */
 void proberun_free(struct proberun *r);
 
 #endif

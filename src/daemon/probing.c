@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/xalloc.h"
+#include "daemon/busy.h"
 #include "daemon/engine.h"
 #include "daemon/knowledge.h"
 #include "daemon/probelog.h"
@@ -31,7 +32,8 @@
  * with a thousand CPUs) is no more than a fiftieth. */
 #define RESULT_MS 1000u
 #define RESULT_COST 50u
-/* Back-off after a failure, doubled with each. */
+/* Back-off after a failure, doubled with each; the longest also where something is
+ * missing in the end. */
 #define RETRY_MIN_MS 60000u
 #define RETRY_MAX_MS 3600000u
 /* Two measurements of one host do not deserve exactly the same trust. */
@@ -54,9 +56,9 @@ struct probing {
 	struct event *retry;
 
 	struct proberun *run; /* NULL: nothing is measured */
+	bool superseded;      /* it is being ended; what comes next is started then */
 	bool builds;	      /* on what is known */
 	struct cpuset cpus;   /* what it measures */
-	struct cpuset avoid;  /* as it was told */
 	uint64_t began_us;
 	struct probing_progress last; /* its last word, with text for one call only */
 	char *result;		      /* not taken in yet, or not good enough so far */
@@ -71,6 +73,7 @@ struct probing {
 };
 
 static void start_background(struct probing *p);
+static void go_on(struct probing *p);
 
 static struct hostmodel *
 host_of(const struct probing *p)
@@ -148,7 +151,7 @@ take_result(struct probing *p, bool final, struct err *e)
 		cache_fini(&c);
 		return -EPROTO;
 	}
-	m = knowledge_with(&p->known, &c);
+	m = knowledge_with(&p->known, &c, final && p->client == NULL);
 	hostmodel_judge(h, m, &v);
 	if (is_wanted(p, &v, final)) {
 		adopt(p, m, &c, &v, final);
@@ -170,20 +173,40 @@ forget_run(struct probing *p)
 	proberun_free(take_ptr(&p->run));
 	drop_result(p);
 	(void)evtimer_del(p->tick);
+	p->superseded = false;
+}
+
+/* Something else is to be measured: go_on is called when the child has gone. */
+static void
+supersede(struct probing *p)
+{
+	const struct err why = {.text = "something else is to be measured"};
+
+	p->superseded = true;
+	drop_result(p);
+	(void)evtimer_del(p->tick);
+	proberun_end(p->run, &why);
+}
+
+static void
+try_later(struct probing *p, uint64_t ms)
+{
+	struct timeval tv = {(time_t)(ms / 1000), 0};
+
+	(void)evtimer_add(p->retry, &tv);
 }
 
 static void
 fail(struct probing *p, const struct err *why)
 {
 	uint64_t ms = backoff_ms(++p->failures, RETRY_MIN_MS, RETRY_MAX_MS, 0);
-	struct timeval tv = {(time_t)(ms / 1000), 0};
 
 	probelog_failed(&p->log, why, ms);
-	(void)evtimer_add(p->retry, &tv);
+	try_later(p, ms);
 }
 
 static void
-end_client(struct probing *p, const struct err *why)
+tell_client(struct probing *p, const struct err *why)
 {
 	const struct probing_client *client = take_ptr(&p->client);
 	char how[80];
@@ -191,7 +214,6 @@ end_client(struct probing *p, const struct err *why)
 	p->last.text = what_was_done(p, how, sizeof(how));
 	client->on_end(p->owner, why, &p->last);
 	p->last.text = "";
-	start_background(p);
 }
 
 /* @why NULL: it is done. */
@@ -206,7 +228,8 @@ end_run(struct probing *p, const struct err *why)
 		why = &wrong;
 	forget_run(p);
 	if (p->client != NULL) {
-		end_client(p, why);
+		tell_client(p, why);
+		start_background(p);
 		return;
 	}
 	if (why != NULL) {
@@ -216,6 +239,9 @@ end_run(struct probing *p, const struct err *why)
 	p->failures = 0;
 	p->afresh = false;
 	probelog_works(&p->log);
+	/* a CPU that blinked, was held by others all the time, or is not allowed */
+	if (!knowledge_covers(&p->known, host_of(p)))
+		try_later(p, RETRY_MAX_MS);
 	if (host_of(p)->matrix != NULL)
 		probelog_taken(&p->log, host_of(p), what_was_done(p, how, sizeof(how)),
 			false, true);
@@ -234,7 +260,7 @@ look_at_result(struct probing *p)
 		return;
 	if (take_result(p, false, &why) < 0) {
 		drop_result(p);
-		end_run(p, &why);
+		proberun_end(p->run, &why);
 		return;
 	}
 	pause_us = RESULT_COST * (real_us() - began_us);
@@ -286,7 +312,14 @@ on_run_result(void *owner, const char *text, size_t len)
 static void
 on_run_end(void *owner, const struct err *why)
 {
-	end_run(owner, why);
+	struct probing *p = owner;
+
+	if (!p->superseded) {
+		end_run(p, why);
+		return;
+	}
+	forget_run(p);
+	go_on(p);
 }
 
 static const struct proberun_handlers handlers = {
@@ -298,46 +331,23 @@ static const struct proberun_handlers handlers = {
 
 /* ---- the child's beginning ---- */
 
-/* CPUs that vCPUs are busy on: the one they have, or had last. */
-static struct cpuset
-busy_cpus(const struct engine *e)
-{
-	struct cpuset busy = CPUSET_NONE;
-
-	for (size_t i = 0; i < e->n_vms; i++) {
-		const struct vm *vm = e->vms[i];
-
-		for (size_t k = 0; k < vm->n_tasks; k++) {
-			const struct vm_task *t = &vm->tasks[k];
-
-			if (t->thread.class != THREAD_VCPU)
-				continue;
-			if (t->wanted && cpuset_count(&t->want) == 1)
-				busy = cpuset_or(&busy, &t->want);
-			else if (t->last_cpu >= 0 && t->last_cpu < (int)CPUSET_CAP)
-				cpuset_add(&busy, (unsigned int)t->last_cpu);
-		}
-	}
-	return cpuset_and(&busy, &e->host.topo->online);
-}
-
 static int
 start_run(struct probing *p, double cold_s, struct err *e)
 {
 	const struct engine *engine = p->engine;
+	struct cpuset busy = busy_cpus(engine);
 	bool asked = p->client != NULL;
 	size_t known_len = 0;
 	auto_free char *known = NULL;
 	auto_free char *cpus = xcalloc(CPUSET_TEXT_MAX, 1);
 	const struct timeval tick = {.tv_usec = TICK_MS * 1000};
-	struct proberun_options o = {.base = engine->base, .avoid = &p->avoid};
+	struct proberun_options o = {.base = engine->base, .avoid = &busy};
 	int r;
 
 	if (!asked && !p->afresh)
 		known = knowledge_text(&p->known, host_of(p), &known_len);
 	p->builds = known != NULL;
 	cpuset_format(&p->cpus, cpus, CPUSET_TEXT_MAX);
-	p->avoid = busy_cpus(engine);
 	p->began_us = real_us();
 	p->last = (struct probing_progress){.text = ""};
 	p->result_due_us = 0;
@@ -380,6 +390,26 @@ start_background(struct probing *p)
 		fail(p, &why);
 }
 
+/* What somebody wishes. */
+static int
+start_asked(struct probing *p, struct err *e)
+{
+	const struct probing_wish *wish = &p->wish;
+
+	p->cpus = cpuset_empty(&wish->cpus) ? host_of(p)->topo->online : wish->cpus;
+	return start_run(p, wish->budget_s > 0 ? wish->budget_s : ASKED_COLD_S, e);
+}
+
+static void
+go_on(struct probing *p)
+{
+	struct err why = ERR_NONE;
+
+	if (p->client != NULL && start_asked(p, &why) < 0)
+		tell_client(p, &why);
+	start_background(p);
+}
+
 static void
 on_retry_timeout(evutil_socket_t fd, short what, void *arg)
 {
@@ -389,31 +419,21 @@ on_retry_timeout(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-look_at_avoid(struct probing *p)
-{
-	struct cpuset busy = busy_cpus(p->engine);
-
-	if (cpuset_equal(&busy, &p->avoid))
-		return;
-	p->avoid = busy;
-	proberun_avoid(p->run, &busy);
-}
-
-static void
 on_run_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct probing *p = arg;
+	struct cpuset busy = busy_cpus(p->engine);
 	const struct err cancelled = {.text = "nobody waits for it any more"};
 
 	(void)fd;
 	(void)what;
 	if (p->client != NULL && !p->client->is_wanted(p->owner)) {
 		log_info("latency: a probe was given up: %s", cancelled.text);
-		drop_result(p);
-		end_run(p, &cancelled);
+		supersede(p);
+		tell_client(p, &cancelled);
 		return;
 	}
-	look_at_avoid(p);
+	proberun_avoid(p->run, &busy);
 	look_at_result(p);
 	knowledge_save(&p->known, false);
 }
@@ -478,17 +498,21 @@ probing_host_changed(struct probing *p)
 {
 	const struct cpuset *online = &host_of(p)->topo->online;
 
+	if (p->failures == 0)
+		(void)evtimer_del(p->retry);
 	if (p->run != NULL && p->client == NULL && !cpuset_within(online, &p->cpus))
-		forget_run(p);
-	if (!knowledge_covers(&p->known, host_of(p)))
+		supersede(p);
+	else if (!knowledge_covers(&p->known, host_of(p)))
 		start_background(p);
+	/* one that has gone is measured no more, also when it comes back */
+	p->cpus = cpuset_and(&p->cpus, online);
 }
 
 void
 probing_again(struct probing *p)
 {
 	if (p->run != NULL && p->client == NULL)
-		forget_run(p);
+		supersede(p);
 	p->afresh = true;
 	p->failures = 0;
 	probelog_works(&p->log);
@@ -507,7 +531,6 @@ int
 probing_ask(struct probing *p, const struct probing_wish *wish,
 	const struct probing_client *client, void *owner, struct err *e)
 {
-	double cold_s = wish->budget_s > 0 ? wish->budget_s : ASKED_COLD_S;
 	int r;
 
 	if (p->foreign)
@@ -517,12 +540,14 @@ probing_ask(struct probing *p, const struct probing_wish *wish,
 		return err_set(e, -ENODEV, NULL, 0, "there is nothing to measure");
 	if (p->client != NULL)
 		return same_wish(&p->wish, wish) ? 0 : -EBUSY;
-	forget_run(p);
 	p->wish = *wish;
 	p->client = client;
 	p->owner = owner;
-	p->cpus = cpuset_empty(&wish->cpus) ? host_of(p)->topo->online : wish->cpus;
-	r = start_run(p, cold_s, e);
+	if (p->run != NULL) {
+		supersede(p);
+		return 0;
+	}
+	r = start_asked(p, e);
 	if (r < 0) {
 		p->client = NULL;
 		start_background(p);
@@ -537,7 +562,7 @@ probing_state(const struct probing *p)
 
 	if (h->ranking->trusted)
 		return "measured";
-	if (p->run != NULL)
+	if (p->run != NULL && !p->superseded)
 		return "measuring";
 	return h->matrix != NULL ? "untrusted" : "model";
 }

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,6 +24,8 @@
 #include "base/xalloc.h"
 
 #define CHILD_WORDS_MAX 12
+/* To die takes a thread some CPU time, on the CPU it is bound to. */
+#define STOP_MS 1000
 
 /* The ends of three pipes; -1: none. */
 struct pipes {
@@ -240,14 +243,27 @@ child_start(const struct child_options *o, struct child *out, struct err *e)
 }
 
 void
-child_stop(struct child *c)
+child_kill(struct child *c)
 {
 	if (c->pid <= 0)
 		return;
-	(void)close(c->in);
 	(void)kill(c->pid, SIGKILL);
-	reap(c->pid);
-	(void)close(c->out);
+	if (c->in >= 0)
+		(void)close(take_fd(&c->in));
+	if (c->out >= 0)
+		(void)close(take_fd(&c->out));
+}
+
+void
+child_stop(struct child *c)
+{
+	struct pollfd p = {.fd = c->pidfd, .events = POLLIN};
+
+	if (c->pid <= 0)
+		return;
+	child_kill(c);
+	if (poll(&p, 1, STOP_MS) != 0)
+		reap(c->pid);
 	(void)close(c->pidfd);
 	*c = (struct child){.pidfd = -1, .in = -1, .out = -1};
 }

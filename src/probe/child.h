@@ -39,7 +39,12 @@ struct child_options {
 MUST_CHECK int child_start(
 	const struct child_options *o, struct child *out, struct err *e);
 
-/** Kill it if it still runs, reap it, close what is open. Again: nothing happens. */
+/** Kill it and close the pipes, without waiting: its threads may be bound to CPUs that
+ * others do not give back soon. Its pidfd tells when child_stop will not wait. */
+void child_kill(struct child *c);
+
+/** Kill it if it still runs, reap it, close what is open. One that cannot even die for
+ * a second is left to init. Again: nothing happens. */
 void child_stop(struct child *c);
 
 #endif

@@ -135,13 +135,21 @@ struct factors {
 	float factor[N_SHARING];
 };
 
-/* The result for two PUs, 0: none. */
-static float
-result_of(const struct topo *t, const struct matrix *m, unsigned int a, unsigned int b)
+/* The row of each PU; -1: none. New array. */
+static int *
+rows_of_pus(const struct topo *t, const struct matrix *m)
 {
-	int x = matrix_index(m, t->pus[a].cpu);
-	int y = matrix_index(m, t->pus[b].cpu);
+	int *rows = xcalloc(t->n_pus, sizeof(*rows));
 
+	for (unsigned int i = 0; i < t->n_pus; i++)
+		rows[i] = matrix_index(m, t->pus[i].cpu);
+	return rows;
+}
+
+/* The result for two rows, 0: none. */
+static float
+result_of(const struct matrix *m, int x, int y)
+{
 	if (x < 0 || y < 0)
 		return 0;
 	return matrix_at(m, (unsigned int)x, (unsigned int)y)->ns;
@@ -170,13 +178,14 @@ lat_measured_matrix(
 	const struct topo *t, const struct lat_classes *c, const struct matrix *m)
 {
 	auto_free struct factors *f = xcalloc(1, sizeof(*f));
+	auto_free int *rows = rows_of_pus(t, m);
 	float *ns = lat_class_matrix(t, c);
 	size_t n = t->n_pus;
 
 	for (unsigned int a = 0; a < n; a++) {
 		for (unsigned int b = 0; b < a; b++) {
 			enum sharing s = sharing_of(&t->pus[a], &t->pus[b]);
-			float got = result_of(t, m, a, b);
+			float got = result_of(m, rows[a], rows[b]);
 
 			if (got > 0)
 				spread_add(&f->ratios[s],
@@ -187,7 +196,7 @@ lat_measured_matrix(
 	for (unsigned int a = 0; a < n; a++) {
 		for (unsigned int b = 0; b < a; b++) {
 			enum sharing s = sharing_of(&t->pus[a], &t->pus[b]);
-			float got = result_of(t, m, a, b);
+			float got = result_of(m, rows[a], rows[b]);
 
 			if (!(got > 0))
 				got = ns[a * n + b] * f->factor[s];

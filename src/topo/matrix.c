@@ -25,16 +25,13 @@ struct matrix *
 matrix_select(const struct matrix *m, const struct cpuset *cpus)
 {
 	struct matrix *out = matrix_new(cpus);
+	auto_free int *rows = matrix_rows(m, out->cpus, out->n);
 
 	for (unsigned int i = 0; i < out->n; i++) {
-		int a = matrix_index(m, out->cpus[i]);
-
-		for (unsigned int j = 0; a >= 0 && j < i; j++) {
-			int b = matrix_index(m, out->cpus[j]);
-
-			if (b >= 0)
-				*matrix_at(out, i, j) =
-					*matrix_at(m, (unsigned int)a, (unsigned int)b);
+		for (unsigned int j = 0; rows[i] >= 0 && j < i; j++) {
+			if (rows[j] >= 0)
+				*matrix_at(out, i, j) = *matrix_at(m,
+					(unsigned int)rows[i], (unsigned int)rows[j]);
 		}
 	}
 	return out;
@@ -67,6 +64,16 @@ matrix_index(const struct matrix *m, unsigned int cpu)
 			high = mid;
 	}
 	return -1;
+}
+
+int *
+matrix_rows(const struct matrix *m, const unsigned int *cpus, unsigned int n)
+{
+	int *rows = xcalloc(n, sizeof(*rows));
+
+	for (unsigned int i = 0; i < n; i++)
+		rows[i] = matrix_index(m, cpus[i]);
+	return rows;
 }
 
 struct cpuset

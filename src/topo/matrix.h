@@ -39,6 +39,9 @@ void matrix_free(struct matrix *m);
 /** Row of a CPU, or -1. */
 int matrix_index(const struct matrix *m, unsigned int cpu);
 
+/** Rows of @n CPUs, -1 for those it does not have; new array, free() it. */
+int *matrix_rows(const struct matrix *m, const unsigned int *cpus, unsigned int n);
+
 struct cpuset matrix_cpus(const struct matrix *m);
 
 /** Pairs of @n CPUs. */

@@ -201,20 +201,19 @@ read_matrix(struct findings *f, const struct topo *t, const struct matrix *m)
 {
 	size_t n = t->n_pus;
 	auto_free bool *known = xcalloc(n, sizeof(*known));
+	auto_free int *rows = xcalloc(n, sizeof(*rows));
 
 	f->ns = xcalloc(n * n, sizeof(*f->ns));
 	f->confidence = xcalloc(n * n, sizeof(*f->confidence));
 	f->measured = (struct lat_view){f->ns, t->n_pus};
 	for (unsigned int a = 0; a < n; a++) {
-		int row = matrix_index(m, t->pus[a].cpu);
-
-		for (unsigned int b = 0; b < a && row >= 0; b++) {
-			int column = matrix_index(m, t->pus[b].cpu);
+		rows[a] = matrix_index(m, t->pus[a].cpu);
+		for (unsigned int b = 0; b < a && rows[a] >= 0; b++) {
 			const struct matrix_cell *c;
 
-			if (column < 0)
+			if (rows[b] < 0)
 				continue;
-			c = matrix_at(m, (unsigned int)row, (unsigned int)column);
+			c = matrix_at(m, (unsigned int)rows[a], (unsigned int)rows[b]);
 			if (c->visits == 0 || !(c->ns > 0))
 				continue;
 			f->ns[a * n + b] = f->ns[b * n + a] = c->ns;
@@ -241,7 +240,13 @@ check_levels(struct findings *f)
 static void
 find_clusters(struct findings *f)
 {
-	for (unsigned int k = 0; k + 1 < f->chain.n; k++) {
+	float pairs = (float)matrix_pairs(f->measured.n);
+	bool dense = (float)f->all.n >= DENSE_MIN * pairs && f->all.n > 0;
+
+	/* either takes long, and tells nothing in the other case */
+	if (!dense)
+		check_levels(f);
+	for (unsigned int k = dense ? 0 : 1; k + 1 < f->chain.n; k++) {
 		if (k > 0 && f->levels[k - 1].verdict == RANKING_DENIED)
 			continue;
 		f->clusters = cluster_find_between(&f->measured, &f->chain.at[k]);
@@ -509,7 +514,6 @@ ranking_from_matrix(
 	read_matrix(f, t, m);
 	f->own = levels_of_topo(t);
 	f->chain = levels_nest(&f->own, t->n_pus);
-	check_levels(f);
 	find_clusters(f);
 	check_levels(f); /* now that clusters tell what is split or cut across */
 	r = make_ranking(f, t, lat);

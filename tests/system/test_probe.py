@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The real qmpin-probe on real CPUs: what it says, what stops it, what it costs others."""
+import contextlib
 import fcntl
 import os
 import select
@@ -32,7 +33,8 @@ class Probe:
         self.buffer, self.said, self.open = b"", [], True
 
     def say(self, text):
-        self.process.stdin.write(text.encode())
+        with contextlib.suppress(BrokenPipeError):  # it has ended, and has said why
+            self.process.stdin.write(text.encode())
 
     def _take(self):
         line, newline, rest = self.buffer.partition(b"\n")

@@ -254,6 +254,20 @@ without_a_daemon_vms_cannot_be_shown(void **state)
 		CMD_NO_DAEMON, "qmpin: ");
 }
 
+static void
+a_host_without_vms_is_told(void **state)
+{
+	struct ctl_world *w = *state;
+	struct cli_result r;
+
+	w->n_vms = 0;
+	cli_run(w, &(struct cli_how){.args = {"heatmap", "--affinity"}}, &r);
+	assert_int_equal(r.status, CMD_OK);
+	assert_string_equal(strbuf_text(&r.err), "qmpin: no VMs\n");
+	expect_has(strbuf_text(&r.out), "tier 1", true);
+	cli_result_fini(&r);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -266,6 +280,7 @@ main(void)
 		CASE(a_narrow_terminal_gets_blocks),
 		CASE(vms_are_shown_when_asked_for),
 		CASE(names_are_harmless),
+		CASE(a_host_without_vms_is_told),
 		CASE(a_file_is_written_and_nothing_printed),
 		CASE(a_dash_is_a_picture_for_a_pipe),
 		CASE(json_is_what_the_daemon_says),

@@ -167,7 +167,7 @@ topology_alone_is_the_class_model_without_a_daemon(void **state)
 	cli_expect_text(*state,
 		&(struct cli_how){.args = {"latency", "--topology", xml,
 					  "--run-dir=/nonexistent"}},
-		"source      class model\n"
+		"source      class model: values are assumed, by what CPUs share\n"
 		"trusted     no, the tiers are those of the host's own tree\n"
 		"CPUs        0-31\n"
 		"\n"
@@ -383,7 +383,7 @@ failures_are_one_line_that_names_the_file(void **state)
 		int status;
 		const char *text;
 	} cases[] = {
-		{{.args = {"latency", "1"}}, CMD_USAGE, "too many arguments"},
+		{{.args = {"latency", "1"}}, CMD_USAGE, "takes no arguments"},
 		{{.args = {"latency", "--local"}}, CMD_USAGE,
 			"latency has no option '--local'"},
 		{{.args = {"latency", "--affinity"}}, CMD_USAGE, "'--affinity'"},

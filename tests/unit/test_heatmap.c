@@ -367,7 +367,7 @@ a_few_cpus_are_a_table(void **state)
 	expect_text(&h, 80,
 		"Host\n"
 		"class model\n"
-		"4 CPUs, not trusted: no tier but the whole host, 1 of 6 pairs "
+		"4 CPUs, not trusted: the whole host is one tier, 1 of 6 pairs "
 		"without result\n"
 		"\n"
 		"      0   1   2   3\n"

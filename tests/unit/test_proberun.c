@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -123,6 +124,33 @@ a_program_that_falls_silent_is_ended(void **state)
 	proberun_free(run);
 }
 
+static void
+nobody_waits_for_a_program_to_die(void **state)
+{
+	static const struct proberun_handlers handlers = {
+		ignore_progress, ignore_note, ignore_result, note_end};
+	const struct err why = {.text = "enough"};
+	const struct err again = {.text = "more than enough"};
+	struct probelab *l = *state;
+	struct proberun_options o = {.base = l->base,
+		.child = {.cpus_pct = 12},
+		.avoid = &l->engine->host.topo->online};
+	struct proberun *run;
+	struct err e = ERR_NONE;
+
+	assert_int_equal(proberun_new(&o, &handlers, l, &run, &e), 0);
+	probelab_until(l, probelab_is_heard, "go\n");
+	proberun_end(run, &why);
+	proberun_end(run, &again);
+	proberun_avoid(run, &CPUSET_NONE);
+	assert_int_equal(l->n_ends, 0);
+	probelab_until(l, probelab_has_ended, "it is ended");
+	assert_int_equal(l->n_ends, 1);
+	assert_string_equal(l->end, "enough");
+	proberun_free(run);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
+}
+
 /* ---- somebody asks ---- */
 
 static void
@@ -186,6 +214,31 @@ who_asks_is_told_until_the_end(void **state)
 }
 
 static void
+a_short_look_does_not_take_the_place_of_what_was_measured(void **state)
+{
+	struct probelab *l = *state;
+	const struct topo *t = l->engine->host.topo;
+	struct probing_wish wish = {.cpus = CPUSET_NONE, .budget_s = 1};
+	struct matrix *seen = probelab_make_matrix(t, &t->online, 2, false, 0);
+	struct err e = ERR_NONE;
+
+	matrix_at(seen, 0, 1)->visits = 4;
+	l->engine->config.probe = SETTINGS_PROBE_NO;
+	l->wanted = true;
+	probelab_start(l);
+	for (unsigned int i = 0; i < 2; i++) {
+		probelab_let_say(l, "", i == 0 ? probelab_good(l) : seen, "done\n");
+		l->n_ends = 0;
+		assert_int_equal(probing_ask(l->probing, &wish, &client, l, &e), 0);
+		probelab_until(l, probelab_has_ended, "it is told");
+		assert_string_equal(probing_state(l->probing), "measured");
+		assert_int_equal(hostmodel_pairs(&l->engine->host), 2016);
+	}
+	assert_int_equal(l->engine->host.matrix->cells[0].visits, 4);
+	assert_int_equal(l->engine->host.matrix->cells[1].visits, 8);
+}
+
+static void
 what_nobody_waits_for_is_ended(void **state)
 {
 	struct probelab *l = *state;
@@ -202,6 +255,29 @@ what_nobody_waits_for_is_ended(void **state)
 	probelab_until(l, probelab_has_ended, "it is ended");
 	assert_string_equal(probing_state(l->probing), "model");
 	assert_int_equal(probelab_n_started(l), 1);
+}
+
+static void
+who_asks_again_after_giving_up_gets_a_new_measurement(void **state)
+{
+	struct probelab *l = *state;
+	struct probing_wish wish = {.cpus = CPUSET_NONE};
+	struct err e = ERR_NONE;
+
+	l->engine->config.probe = SETTINGS_PROBE_NO;
+	probelab_start(l);
+	l->wanted = true;
+	assert_int_equal(probing_ask(l->probing, &wish, &client, l, &e), 0);
+	probelab_until(l, probelab_is_heard, "go\n");
+	l->wanted = false;
+	probelab_until(l, probelab_has_ended, "the first one is ended");
+	l->wanted = true;
+	probelab_let_say(l, "", probelab_good(l), "done\n");
+	assert_int_equal(probing_ask(l->probing, &wish, &client, l, &e), 0);
+	l->n_ends = 0;
+	probelab_until(l, probelab_has_ended, "the second one is ended");
+	assert_non_null(strstr(l->end, "measured 2016 of 2016 pairs"));
+	assert_int_equal(probelab_n_started(l), 2);
 }
 
 static void
@@ -227,8 +303,11 @@ main(void)
 		T(a_program_that_fails_costs_one_line_and_is_tried_again_later),
 		T(a_program_that_is_not_there_is_no_disaster),
 		T(a_program_that_falls_silent_is_ended),
+		T(nobody_waits_for_a_program_to_die),
 		T(who_asks_is_told_until_the_end),
+		T(a_short_look_does_not_take_the_place_of_what_was_measured),
 		T(what_nobody_waits_for_is_ended),
+		T(who_asks_again_after_giving_up_gets_a_new_measurement),
 		T(who_waits_at_the_end_is_told),
 	};
 

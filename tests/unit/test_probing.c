@@ -270,6 +270,54 @@ a_host_that_was_read_half_way_costs_no_measurement(void **state)
 	assert_int_equal(probelab_n_started(l), 1);
 }
 
+static void
+change_host(struct probelab *l, const struct cpuset *offline)
+{
+	struct hostmodel host = probelab_make_host(offline);
+
+	probing_equip(l->probing, &host);
+	engine_replace_host(l->engine, &host);
+	probing_host_changed(l->probing);
+}
+
+static void
+a_cpu_that_goes_and_comes_back_does_not_end_the_measuring(void **state)
+{
+	struct probelab *l = *state;
+	struct cpuset one = cpuset_of(5);
+
+	/* all has some value, and the program goes on */
+	probelab_let_say(l, "", probelab_good(l), "");
+	probelab_start(l);
+	probelab_until(l, probelab_is_state, "measured");
+	change_host(l, &one);
+	assert_int_equal(probelab_n_started(l), 1);
+	/* the program has given it up: another one has to go on */
+	change_host(l, &CPUSET_NONE);
+	probelab_until(l, probelab_has_started, "2");
+	probelab_until(l, probelab_is_heard, "known ");
+	assert_string_equal(probing_state(l->probing), "measured");
+}
+
+static void
+what_is_asked_for_afresh_is_not_forgotten_when_cpus_come(void **state)
+{
+	struct probelab *l = *state;
+	struct cpuset one = cpuset_of(5);
+
+	probelab_let_say(l, "", probelab_good(l), "done\n");
+	probelab_start(l);
+	probelab_until(l, probelab_is_saved, "the file is there");
+	probelab_let_say(l, "", NULL, "");
+	change_host(l, &one);
+	probing_again(l->probing);
+	probelab_until(l, probelab_has_started, "2");
+	change_host(l, &CPUSET_NONE);
+	probelab_until(l, probelab_has_started, "3");
+	probelab_until(l, probelab_is_heard, "go\n");
+	assert_false(probelab_is_heard(l, "known "));
+}
+
 /* ---- what is not trusted, and what contradicts the firmware ---- */
 
 static void
@@ -323,6 +371,8 @@ main(void)
 		T(cpus_that_come_are_measured_with_what_is_known),
 		T(a_cpu_that_was_away_meanwhile_is_where_it_was),
 		T(a_host_that_was_read_half_way_costs_no_measurement),
+		T(a_cpu_that_goes_and_comes_back_does_not_end_the_measuring),
+		T(what_is_asked_for_afresh_is_not_forgotten_when_cpus_come),
 		T(a_virtual_machine_is_measured_but_not_trusted),
 		T(firmware_that_is_wrong_is_told_and_does_not_count),
 	};
