@@ -30,9 +30,10 @@ static const struct option_help own_options[] = {
 	{ARGS_OUTPUT, "  -o, --output FILE    write FILE, see above"},
 	{ARGS_TOPOLOGY,
 		"      --topology DIR|XML\n"
-		"                       of that host: a copy of /sys/devices/system, or\n"
-		"                       lstopo's XML. Without --latency the values are\n"
-		"                       assumed ones, by what CPUs share"},
+		"                       of that host: a directory with a copy of\n"
+		"                       sys/devices/system in it, or lstopo's XML. Without\n"
+		"                       --latency the values are assumed ones, by what CPUs\n"
+		"                       share"},
 	{ARGS_LATENCY,
 		"      --latency FILE   values from a .csv, .json or .xml; without\n"
 		"                       --topology nothing but them is known of the host"},

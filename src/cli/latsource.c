@@ -147,6 +147,22 @@ parse(const char *text, const char *path, const struct topo *t, struct matrix **
 	return r;
 }
 
+/* Less than all are fine: they are not measured yet. More may be a mistake. */
+static void
+tell_left_out(const struct matrix *m, const struct topo *t, const char *path)
+{
+	struct cpuset cpus = matrix_cpus(m);
+	struct cpuset others = cpuset_minus(&cpus, &t->online);
+	struct err note = ERR_NONE;
+
+	if (cpuset_empty(&others))
+		return;
+	(void)err_set(&note, 0, path, 0,
+		"%u of its %u CPUs are left out: this topology has them not",
+		cpuset_count(&others), cpuset_count(&cpus));
+	out_error(&note);
+}
+
 /* Where the host is not known, its CPUs have to do, and tell nothing afterwards. */
 static int
 set_measured(struct latsource *s, const char *text, const char *path, struct err *e)
@@ -157,6 +173,7 @@ set_measured(struct latsource *s, const char *text, const char *path, struct err
 	if (r < 0)
 		return r;
 	if (s->topo != NULL) {
+		tell_left_out(m, s->topo, path);
 		s->ranking = rank(s->topo, m);
 		fill(&s->latency, s->ranking, m, path);
 	} else {

@@ -29,8 +29,11 @@ add_title(struct svg_page *p, const struct heatmap_vm *vm)
 		strbuf_adds(&p->out, " ");
 		xml_add(&p->out, vm->name, 100);
 	}
-	strbuf_addf(&p->out, ": CPUs %s</title>",
-		cpuset_format(&vm->cpus, cpus, sizeof(cpus)));
+	if (cpuset_empty(&vm->cpus))
+		strbuf_adds(&p->out, ": on no CPU</title>");
+	else
+		strbuf_addf(&p->out, ": CPUs %s</title>",
+			cpuset_format(&vm->cpus, cpus, sizeof(cpus)));
 }
 
 static void

@@ -244,6 +244,21 @@ qmp_facts_iothreads(struct qmp_facts *facts, const json_t *ret, struct err *e)
 	return 0;
 }
 
+/* UTF-8, cut between two characters. */
+static void
+copy_utf8(char *out, size_t size, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len >= size) {
+		len = size - 1;
+		while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+			len--;
+	}
+	memcpy(out, text, len);
+	out[len] = '\0';
+}
+
 int
 qmp_facts_name(struct qmp_facts *facts, const json_t *ret, struct err *e)
 {
@@ -255,7 +270,7 @@ qmp_facts_name(struct qmp_facts *facts, const json_t *ret, struct err *e)
 	r = json_get_string(ret, "name", &name);
 	if (r < 0 && r != -ENOENT)
 		return bad(e, r, "query-name", -1, "name");
-	str_escape(name, strlen(name), facts->name, sizeof(facts->name));
+	copy_utf8(facts->name, sizeof(facts->name), name);
 	return 0;
 }
 

@@ -38,7 +38,8 @@ struct qmp_iothread {
 struct qmp_facts {
 	bool running;
 	char status[24];	 /* "running", "paused", "inmigrate", ... */
-	char name[QMP_NAME_MAX]; /* query-name; "" when it has none; escaped */
+	char name[QMP_NAME_MAX]; /* query-name; "" when it has none; UTF-8, any
+				  * characters: whoever shows it makes it harmless */
 	unsigned int n_vcpus;
 	struct qmp_vcpu *vcpus; /* ascending index */
 	unsigned int vcpus_max; /* query-hotpluggable-cpus: plugged and possible;

@@ -199,6 +199,30 @@ file_and_topology_tell_what_measuring_confirms(void **state)
 	cli_result_fini(&r);
 }
 
+static void
+cpus_that_the_topology_has_not_are_counted(void **state)
+{
+	struct ctl_world *w = *state;
+	auto_free char *xml = data_file("two-packages.xml");
+	auto_free char *csv = xasprintf("%s/more.csv", w->dir);
+	FILE *f = fopen(csv, "w");
+	struct cli_result r;
+
+	assert_non_null(f);
+	assert_true(fprintf(f, "cpu,0,1,99\n0\n1,8\n99,50,50\n") > 0);
+	assert_int_equal(fclose(f), 0);
+	cli_run(w,
+		&(struct cli_how){
+			.args = {"latency", "--topology", xml, "--latency", csv}},
+		&r);
+	assert_int_equal(r.status, CMD_OK);
+	assert_non_null(strstr(strbuf_text(&r.err),
+		"more.csv: 1 of its 3 CPUs are left out: this topology has them not\n"));
+	assert_non_null(strstr(strbuf_text(&r.out), "CPUs        0-31\n"));
+	assert_int_equal(unlink(csv), 0);
+	cli_result_fini(&r);
+}
+
 /* Two clusters of four CPUs that no firmware knows. */
 static void
 distrusted_values_leave_the_tiers_to_the_tree(void **state)
@@ -474,6 +498,7 @@ main(void)
 		CASE(thousand_cpus_come_through),
 		CASE(topology_alone_is_the_class_model_without_a_daemon),
 		CASE(file_and_topology_tell_what_measuring_confirms),
+		CASE(cpus_that_the_topology_has_not_are_counted),
 		CASE(distrusted_values_leave_the_tiers_to_the_tree),
 		CASE(file_alone_makes_tiers_that_have_no_name),
 		CASE(file_that_was_written_can_be_read_again),

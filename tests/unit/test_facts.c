@@ -158,11 +158,34 @@ strings_are_escaped_and_cut(void **state)
 
 	(void)state;
 	assert_int_equal(
-		decode(qmp_facts_name, &f, "{\"name\": \"a\\n\\u001b[0m\"}", NULL), 0);
-	assert_string_equal(f.name, "a\\x0a\\x1b[0m");
+		decode(qmp_facts_status, &f,
+			"{\"running\": true, \"status\": \"a\\n\\u001b[0m\"}", NULL),
+		0);
+	assert_string_equal(f.status, "a\\x0a\\x1b[0m");
 	snprintf(text, sizeof(text), "{\"running\": true, \"status\": \"%0500d\"}", 0);
 	assert_int_equal(decode(qmp_facts_status, &f, text, NULL), 0);
 	assert_int_equal(strlen(f.status), sizeof(f.status) - 1);
+	qmp_facts_fini(&f);
+}
+
+static void
+names_are_as_they_are_and_cut_between_characters(void **state)
+{
+	struct qmp_facts f = {0};
+	char text[200];
+
+	(void)state;
+	assert_int_equal(
+		decode(qmp_facts_name, &f, "{\"name\": \"B\xc3\xbc\\u001b\"}", NULL),
+		0);
+	assert_string_equal(f.name, "B\xc3\xbc\x1b");
+	/* 62 bytes, and three more that do not fit */
+	snprintf(text, sizeof(text), "{\"name\": \"%062d\xe6\x97\xa5\"}", 0);
+	assert_int_equal(decode(qmp_facts_name, &f, text, NULL), 0);
+	assert_int_equal(strlen(f.name), 62);
+	snprintf(text, sizeof(text), "{\"name\": \"%061d\xe6\x97\xa5\"}", 0);
+	assert_int_equal(decode(qmp_facts_name, &f, text, NULL), 0);
+	assert_string_equal(f.name + 61, "\xe6\x97\xa5");
 	qmp_facts_fini(&f);
 }
 
@@ -316,6 +339,7 @@ main(void)
 		cmocka_unit_test(vcpus_may_share_a_thread),
 		cmocka_unit_test(empty_lists_and_no_name_are_facts_too),
 		cmocka_unit_test(strings_are_escaped_and_cut),
+		cmocka_unit_test(names_are_as_they_are_and_cut_between_characters),
 		cmocka_unit_test(a_failure_says_why_and_leaves_the_facts_alone),
 		cmocka_unit_test(counts_are_capped),
 		cmocka_unit_test(fini_leaves_zeroes),

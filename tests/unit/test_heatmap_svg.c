@@ -264,6 +264,7 @@ a_vm_without_a_band_has_an_empty_square(void **state)
 	few = draw(&l, vms, 49);
 	heat_expect_lacks(few, "without a band");
 	assert_int_equal(heat_count(few, empty), 1);
+	heat_expect_has(few, "<title>VM 100 web: on no CPU</title>");
 	ctl_latency_fini(&l);
 }
 
