@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -51,11 +52,12 @@ static void
 fill_command(struct command *c, const struct child_options *o)
 {
 	size_t n = 0;
+	/* the least that is written as more than nothing, which would be no end */
+	double budget_s = o->budget_s > 0 ? fmax(o->budget_s, 0.001) : 0;
 
 	*c = (struct command){0};
 	(void)snprintf(c->numbers[0], sizeof(c->numbers[0]), "--cold=%.3f", o->cold_s);
-	(void)snprintf(
-		c->numbers[1], sizeof(c->numbers[1]), "--budget=%.3f", o->budget_s);
+	(void)snprintf(c->numbers[1], sizeof(c->numbers[1]), "--budget=%.3f", budget_s);
 	(void)snprintf(
 		c->numbers[2], sizeof(c->numbers[2]), "--cpus-pct=%u", o->cpus_pct);
 	c->words[n++] = "qmpin-probe";

@@ -113,6 +113,21 @@ options_reach_the_program(void **state)
 }
 
 static void
+a_budget_however_small_is_one(void **state)
+{
+	const struct child_options o = {.budget_s = 1e-9, .cpus_pct = 1};
+	struct fixture *f = *state;
+	auto_free char *text = NULL;
+	struct child c;
+
+	write_program(f, "for word in \"$@\"; do echo \"$word\"; done");
+	assert_int_equal(child_start(&o, &c, NULL), 0);
+	text = read_all(&c);
+	child_stop(&c);
+	assert_non_null(strstr(text, "--budget=0.001\n"));
+}
+
+static void
 both_pipes_lead_to_the_program(void **state)
 {
 	struct fixture *f = *state;
@@ -291,6 +306,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_DIR(options_reach_the_program),
+		WITH_DIR(a_budget_however_small_is_one),
 		WITH_DIR(both_pipes_lead_to_the_program),
 		WITH_DIR(a_program_that_cannot_run_is_an_error_with_its_name),
 		WITH_DIR(nothing_else_is_inherited),

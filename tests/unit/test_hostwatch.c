@@ -24,7 +24,7 @@
 #define NODES TREES_SYSTEM "node/online"
 /* Events of a storm come so quickly that it does not settle between them. */
 #define STORM_TICK_MS 5
-#define PATIENCE_S 10
+#define PATIENCE_S 60
 
 struct fixture {
 	char *root;
@@ -189,6 +189,15 @@ one_event_is_told_when_things_have_settled(void **state)
 	assert_true(f->told_us - f->last_us > (HOSTWATCH_SETTLE_MS - 20) * 1000);
 }
 
+/* How often a storm may be told of before its end: on a busy machine it takes longer
+ * than its ticks. */
+static unsigned int
+most_told(const struct fixture *f)
+{
+	return (unsigned int)((f->last_us - f->first_us) /
+			      (HOSTWATCH_LATEST_MS * 1000u));
+}
+
 static void
 a_storm_is_told_once(void **state)
 {
@@ -196,7 +205,7 @@ a_storm_is_told_once(void **state)
 
 	run_storm(f, 60);
 	assert_int_equal(f->n_heard, 60);
-	assert_int_equal(f->n_told, 1);
+	assert_in_range(f->n_told, 1, 1 + most_told(f));
 	assert_true(f->told_us > f->last_us);
 }
 
@@ -223,7 +232,7 @@ a_storm_that_does_not_end_is_told_of_meanwhile(void **state)
 
 	run_storm(f, 2 * HOSTWATCH_LATEST_MS / STORM_TICK_MS);
 	/* each second, and the end of it */
-	assert_in_range(f->n_told, 2, 4);
+	assert_in_range(f->n_told, 2, 2 + most_told(f));
 	assert_true(f->told_us > f->last_us);
 }
 

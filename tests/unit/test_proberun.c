@@ -38,6 +38,9 @@ a_program_that_fails_costs_one_line_and_is_tried_again_later(void **state)
 		{"says nonsense", "hello\n", true, "qmpin-probe: "},
 		{"says what we say", "go\n", true, "it speaks out of turn"},
 		{"fails", "failed no memory\n", true, "qmpin-probe: no memory"},
+		{"fails with a curse", "failed \033[31m\xff\n", true,
+			"qmpin-probe: \\x1b[31m\\xff"},
+		{"curses", "\033[31m\xff\n", true, "'\\x1b[31m\\xff'"},
 		{"measures nonsense", "result 5\nhello", true, "its result"},
 	};
 	struct probelab *l = *state;
