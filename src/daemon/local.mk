@@ -17,6 +17,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/pass.c src/daemon/pass.h \
 	src/daemon/planning.c src/daemon/planning.h \
 	src/daemon/probecalls.c src/daemon/probecalls.h \
+	src/daemon/intake.c src/daemon/intake.h \
 	src/daemon/probelog.c src/daemon/probelog.h \
 	src/daemon/proberun.c src/daemon/proberun.h \
 	src/daemon/probing.c src/daemon/probing.h \

@@ -21,6 +21,7 @@
 #include "base/xalloc.h"
 #include "daemon/busy.h"
 #include "daemon/engine.h"
+#include "daemon/intake.h"
 #include "daemon/knowledge.h"
 #include "daemon/probelog.h"
 #include "daemon/proberun.h"
@@ -28,10 +29,6 @@
 
 /* While a child runs: results, lists of busy CPUs and who waits are looked at. */
 #define TICK_MS 500u
-/* Results are taken in at most so often, and so seldom that the time it takes (0.1 s
- * with a thousand CPUs) is no more than a fiftieth. */
-#define RESULT_MS 1000u
-#define RESULT_COST 50u
 /* Back-off after a failure, doubled with each; the longest also where something is
  * missing in the end. */
 #define RETRY_MIN_MS 60000u
@@ -61,10 +58,7 @@ struct probing {
 	struct cpuset cpus;   /* what it measures */
 	uint64_t began_us;
 	struct probing_progress last; /* its last word, with text for one call only */
-	char *result;		      /* not taken in yet, or not good enough so far */
-	size_t result_len;
-	bool result_new;
-	uint64_t result_due_us;
+	struct intake result;	      /* not taken in yet, or not good enough so far */
 
 	const struct probing_client *client; /* it runs for somebody; NULL: for us */
 	void *owner;
@@ -101,14 +95,6 @@ what_was_done(const struct probing *p, char *buf, size_t size)
 
 /* ---- results ---- */
 
-static void
-drop_result(struct probing *p)
-{
-	free(p->result);
-	p->result = NULL;
-	p->result_new = false;
-}
-
 /* Another measurement is in force. */
 static void
 adopt(struct probing *p, struct matrix *m, const struct cache *result,
@@ -144,8 +130,8 @@ take_result(struct probing *p, bool final, struct err *e)
 	struct cache c = {0};
 	struct matrix *m;
 
-	p->result_new = false;
-	if (cache_parse(p->result, p->result_len, "its result", &c, e) < 0)
+	p->result.is_new = false;
+	if (cache_parse(p->result.text, p->result.len, "its result", &c, e) < 0)
 		return -EPROTO;
 	if (cache_check(&c, h->id.fingerprint, h->topo, "its result", e) < 0) {
 		cache_fini(&c);
@@ -156,7 +142,7 @@ take_result(struct probing *p, bool final, struct err *e)
 	if (is_wanted(p, &v, final)) {
 		adopt(p, m, &c, &v, final);
 		p->afresh = p->afresh && p->client != NULL;
-		drop_result(p);
+		intake_drop(&p->result);
 	} else {
 		hostmodel_verdict_fini(&v);
 		matrix_free(m);
@@ -171,7 +157,7 @@ static void
 forget_run(struct probing *p)
 {
 	proberun_free(take_ptr(&p->run));
-	drop_result(p);
+	intake_drop(&p->result);
 	(void)evtimer_del(p->tick);
 	p->superseded = false;
 }
@@ -183,7 +169,7 @@ supersede(struct probing *p)
 	const struct err why = {.text = "something else is to be measured"};
 
 	p->superseded = true;
-	drop_result(p);
+	intake_drop(&p->result);
 	(void)evtimer_del(p->tick);
 	proberun_end(p->run, &why);
 }
@@ -223,7 +209,7 @@ end_run(struct probing *p, const struct err *why)
 	struct err wrong = ERR_NONE;
 	char how[80];
 
-	if (p->result != NULL && (p->result_new || why == NULL) &&
+	if (p->result.text != NULL && (p->result.is_new || why == NULL) &&
 		take_result(p, why == NULL, &wrong) < 0)
 		why = &wrong;
 	forget_run(p);
@@ -254,18 +240,15 @@ look_at_result(struct probing *p)
 {
 	struct err why = ERR_NONE;
 	uint64_t began_us = real_us();
-	uint64_t pause_us;
 
-	if (!p->result_new || began_us < p->result_due_us)
+	if (!intake_is_due(&p->result, began_us))
 		return;
 	if (take_result(p, false, &why) < 0) {
-		drop_result(p);
+		intake_drop(&p->result);
 		proberun_end(p->run, &why);
 		return;
 	}
-	pause_us = RESULT_COST * (real_us() - began_us);
-	p->result_due_us =
-		real_us() + (pause_us > RESULT_MS * 1000 ? pause_us : RESULT_MS * 1000);
+	intake_rest(&p->result, began_us, real_us());
 }
 
 /* ---- the child's words ---- */
@@ -302,10 +285,7 @@ on_run_result(void *owner, const char *text, size_t len)
 {
 	struct probing *p = owner;
 
-	drop_result(p);
-	p->result = xmemdupz(text, len);
-	p->result_len = len;
-	p->result_new = true;
+	intake_put(&p->result, text, len);
 	look_at_result(p);
 }
 
@@ -350,7 +330,7 @@ start_run(struct probing *p, double cold_s, struct err *e)
 	cpuset_format(&p->cpus, cpus, CPUSET_TEXT_MAX);
 	p->began_us = real_us();
 	p->last = (struct probing_progress){.text = ""};
-	p->result_due_us = 0;
+	p->result.due_us = 0;
 	o.known = known;
 	o.known_len = known_len;
 	o.child = (struct child_options){

@@ -9,9 +9,9 @@ tests_share_rival_LDADD = $(LINK_BASE) -lpthread
 
 share_env = $(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/qemus/qemu-version all
 
-# What sharing costs the others, in full: some 15 minutes.
+# What sharing costs the others, in full: some 15 minutes. BENCH_SHARE=--short: one.
 bench-share: all tests/share/rival
-	$(share_env) $(PYTHON3) $(top_srcdir)/tests/system/bench_share.py
+	$(share_env) $(PYTHON3) $(top_srcdir)/tests/system/bench_share.py $(BENCH_SHARE)
 
 # The random troubles, 1000 kills instead of 33: an hour.
 SOAK = 30

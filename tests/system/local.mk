@@ -16,8 +16,7 @@ SYSTEM_TESTS += \
 	tests/system/test_hostile.py \
 	tests/system/test_share_ways.py \
 	tests/system/test_share_trouble.py \
-	tests/system/test_share_traces.py \
-	tests/system/test_share_bench.py
+	tests/system/test_share_traces.py
 # What they use, the demo and the measurements.
 EXTRA_DIST += \
 	tests/system/bench_share.py \
