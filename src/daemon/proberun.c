@@ -278,6 +278,8 @@ explain(struct proberun *r)
 	struct err *e = &r->why;
 	siginfo_t info = {0};
 
+	if (child_failure(&r->child, e) < 0)
+		return;
 	if (waitid((idtype_t)P_PIDFD, (id_t)r->child.pidfd, &info,
 		    WEXITED | WNOHANG | WNOWAIT) < 0)
 		(void)err_set(e, 0, NULL, 0, "it has ended");
@@ -366,7 +368,7 @@ proberun_new(const struct proberun_options *o, const struct proberun_handlers *h
 	void *owner, struct proberun **out, struct err *e)
 {
 	struct proberun *r = make(o);
-	int ret = child_start(&o->child, &r->child, e);
+	int ret = child_launch(&o->child, &r->child, e);
 
 	if (ret < 0) {
 		wire_fini(&r->wire);

@@ -209,11 +209,9 @@ start(const char *path, const struct command *c, struct pipes *p, struct child *
 
 	if (pid < 0)
 		return pid;
-	(void)close(take_fd(&p->failure[1]));
-	r = read_failure(p->failure[0]);
-	pidfd = r == 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0) {
-		r = r == 0 ? -errno : r;
+		r = -errno;
 		(void)kill(pid, SIGKILL);
 		reap(pid);
 		return r;
@@ -221,27 +219,54 @@ start(const char *path, const struct command *c, struct pipes *p, struct child *
 	*out = (struct child){.pid = pid,
 		.pidfd = pidfd,
 		.in = take_fd(&p->in[1]),
-		.out = take_fd(&p->out[0])};
+		.out = take_fd(&p->out[0]),
+		.failure = take_fd(&p->failure[0])};
 	return 0;
 }
 
-int
-child_start(const struct child_options *o, struct child *out, struct err *e)
+static int
+fail(int r, struct err *e)
 {
-	const char *path = program();
+	return err_set(e, r, program(), 0, "cannot start the probe: %s", strerror(-r));
+}
+
+int
+child_launch(const struct child_options *o, struct child *out, struct err *e)
+{
 	struct command c;
 	struct pipes p;
 	int r = open_pipes(&p);
 
 	if (r == 0) {
 		fill_command(&c, o);
-		r = start(path, &c, &p, out);
+		r = start(program(), &c, &p, out);
 		close_pipes(&p);
 	}
+	return r < 0 ? fail(r, e) : 0;
+}
+
+int
+child_failure(const struct child *c, struct err *e)
+{
+	int r = read_failure(c->failure);
+
+	return r < 0 ? fail(r, e) : 0;
+}
+
+int
+child_start(const struct child_options *o, struct child *out, struct err *e)
+{
+	struct child c;
+	int r = child_launch(o, &c, e);
+
 	if (r < 0)
-		return err_set(
-			e, r, path, 0, "cannot start the probe: %s", strerror(-r));
-	return 0;
+		return r;
+	r = child_failure(&c, e);
+	if (r < 0)
+		child_stop(&c);
+	else
+		*out = c;
+	return r;
 }
 
 void
@@ -267,5 +292,6 @@ child_stop(struct child *c)
 	if (poll(&p, 1, STOP_MS) != 0)
 		reap(c->pid);
 	(void)close(c->pidfd);
-	*c = (struct child){.pidfd = -1, .in = -1, .out = -1};
+	(void)close(c->failure);
+	*c = (struct child){.pidfd = -1, .in = -1, .out = -1, .failure = -1};
 }

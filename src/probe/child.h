@@ -19,6 +19,7 @@ struct child {
 	int pidfd;
 	int in;	 /* write end of its stdin, non-blocking; closing it ends the child */
 	int out; /* read end of its stdout; non-blocking */
+	int failure; /* read end: why it could not become the program */
 };
 
 struct child_options {
@@ -33,9 +34,20 @@ struct child_options {
  * Start it. Its stderr is ours; it dies with the thread that called this
  * (PR_SET_PDEATHSIG), and ends when that process does.
  *
- * Returns 0 or a negative errno with @e (no such program: -ENOENT); @out is written
- * only on success. Writing to it may raise SIGPIPE.
+ * Does not wait for the program to be there, which takes as long as it takes to get a
+ * CPU: where it cannot be run, the child ends, and child_failure tells why.
+ *
+ * Returns 0 or a negative errno with @e; @out is written only on success. Writing to it
+ * may raise SIGPIPE.
  */
+MUST_CHECK int child_launch(
+	const struct child_options *o, struct child *out, struct err *e);
+
+/** Wait until it is the program, or has ended before. Returns 0, also where nothing is
+ * known, or a negative errno with @e (no such program: -ENOENT). */
+MUST_CHECK int child_failure(const struct child *c, struct err *e);
+
+/** Both. */
 MUST_CHECK int child_start(
 	const struct child_options *o, struct child *out, struct err *e);
 

@@ -71,7 +71,9 @@ a_program_that_is_not_there_is_no_disaster(void **state)
 
 	assert_int_equal(setenv(CHILD_PROGRAM_ENV, "/nonexistent/probe", 1), 0);
 	probelab_start(l);
-	assert_string_equal(probing_state(l->probing), "model");
+	probelab_until(l, probelab_is_state, "model");
+	probelab_check_said_once(
+		l, "/nonexistent/probe: cannot start the probe: No such file");
 	probelab_check_said_once(l, "tried again after 1 min");
 }
 
