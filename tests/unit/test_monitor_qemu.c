@@ -133,6 +133,7 @@ static void
 a_stopped_qemu_stalls_and_comes_back(void **state)
 {
 	struct fixture *f = *state;
+	int status;
 
 	monitor_free(f->w.monitor);
 	f->w.options.session_ms = 200;
@@ -141,9 +142,13 @@ a_stopped_qemu_stalls_and_comes_back(void **state)
 	watch_start(&f->w);
 	watch_until(&f->w, "watching ", SOON_MS);
 	kill(f->qemu.pid, SIGSTOP);
+	/* none of its threads answers any more */
+	assert_int_equal(waitpid(f->qemu.pid, &status, WUNTRACED), f->qemu.pid);
+	assert_true(WIFSTOPPED(status));
 	monitor_observe(f->w.monitor);
 	assert_true(watch_until(&f->w, "stalled ", SOON_MS) >= 150);
-	assert_non_null(strstr(f->w.why.text, "(query-status awaited)"));
+	if (strstr(f->w.why.text, "(query-status awaited)") == NULL)
+		fail_msg("stalled: %s", f->w.why.text);
 	watch_for(&f->w, 300);
 	monitor_observe(f->w.monitor);
 	watch_for(&f->w, 300);
