@@ -29,9 +29,9 @@
 
 #define METER_BURSTS 4u
 /* From one burst to the next; where a burst takes longer, there is no sleep between. */
-#define METER_PERIOD_NS 80000u
+#define METER_PERIOD_NS 50000u
 /* From the agreement to the first burst: both have to fall asleep before. */
-#define METER_LEAD_NS 60000u
+#define METER_LEAD_NS 40000u
 /* Who comes later than that to a burst has missed it. */
 #define METER_PATIENCE_NS 40000u
 /* A rally begins no further batch after so long, and is given up after so long. */

@@ -294,8 +294,10 @@ take_reports(struct run *r)
 		const struct meter_visit *v = &report.visit;
 		uint64_t now = now_us();
 
-		pace_spend(r->pace, report.cpu_a, v->cpu_us[0], now);
-		pace_spend(r->pace, report.cpu_b, v->cpu_us[1], now);
+		pace_spend(
+			r->pace, report.cpu_a, v->cpu_us[0] + METER_SWITCHING_US, now);
+		pace_spend(
+			r->pace, report.cpu_b, v->cpu_us[1] + METER_SWITCHING_US, now);
 		schedule_result(r->schedule, report.cpu_a, report.cpu_b,
 			v->outcome == METER_OK ? v->ns : 0);
 		if (v->outcome == METER_GONE)

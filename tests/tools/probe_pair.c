@@ -42,8 +42,18 @@ take_report(struct crew *c, struct pace *p, struct tally *t)
 	t->good += r.visit.outcome == METER_OK ? 1 : 0;
 	t->cpu_us[0] += r.visit.cpu_us[0];
 	t->cpu_us[1] += r.visit.cpu_us[1];
-	pace_spend(p, r.cpu_a, r.visit.cpu_us[0], now_us());
-	pace_spend(p, r.cpu_b, r.visit.cpu_us[1], now_us());
+	pace_spend(p, r.cpu_a, r.visit.cpu_us[0] + METER_SWITCHING_US, now_us());
+	pace_spend(p, r.cpu_b, r.visit.cpu_us[1] + METER_SWITCHING_US, now_us());
+}
+
+/* Until a CPU may work again. Looking more often would itself take from them. */
+static int
+rest_ms(struct pace *p)
+{
+	uint64_t now = now_us();
+	uint64_t next = pace_next_us(p, now);
+
+	return next == UINT64_MAX ? 100 : 1 + (int)((next - now) / 1000u);
 }
 
 static void
@@ -60,7 +70,7 @@ visit_until(struct crew *c, struct pace *p, const unsigned int cpus[2], uint64_t
 			!cpuset_has(&resting, cpus[1]) &&
 			!crew_start(c, cpus[0], cpus[1]))
 			return;
-		(void)poll(&fd, 1, 1);
+		(void)poll(&fd, 1, rest_ms(p));
 		take_report(c, p, t);
 	}
 }
