@@ -17,6 +17,7 @@
 #include "base/xalloc.h"
 #include "place/adopt.h"
 #include "place/emulator.h"
+#include "place/explain.h"
 #include "place/float.h"
 #include "place/pin.h"
 #include "place/why.h"
@@ -28,11 +29,17 @@ plan_policy_default(void)
 	/* inside the public bound (mean 0.01, 95th percentile 0.05): a plan fits its
 	 * own draws better than the load to come, which shows two to three times as
 	 * many bad ones. 0.016: four of 256 */
-	return (struct plan_policy){
-		.reserved = CPUSET_NONE,
+	struct plan_policy p = {
+		.dedicated_max_pct = 75,
 		.wait_mean_max = 0.006,
 		.wait_tail_max = 0.016,
+		.rebalance_gain_pct = 10,
+		.rebalance_dwell_s = 300,
 	};
+
+	for (unsigned int t = 0; t < N_TERMS; t++)
+		p.weights[t] = 1;
+	return p;
 }
 
 static int
@@ -402,8 +409,10 @@ plan_free(struct plan *p)
 {
 	if (p == NULL)
 		return;
-	for (unsigned int i = 0; i < p->n; i++)
+	for (unsigned int i = 0; i < p->n; i++) {
 		free(p->results[i].vcpus);
+		free(p->results[i].explain);
+	}
 	free(p->results);
 	free(p);
 }

@@ -25,30 +25,76 @@
 #define PLAN_VMS_MAX 16384u
 #define PLAN_WHY_MAX 256u
 
+/* "Never" for times. */
+#define PLAN_NEVER_S (-1e18)
+
+/* A NUMA node of the guest. Borrowed pointers. */
+struct plan_guest_node {
+	/* Kernel ids of the host nodes its memory is bound to; its vCPUs stay there.
+	 * Empty: not bound. Nodes without CPUs count for memory only. */
+	struct cpuset host_nodes;
+	/* Share of its memory on each node (topo->nodes order, sums to 1), NULL: as the
+	 * VM's. */
+	const double *memory_share;
+};
+
 /* One VM as the planner sees it. All pointers borrowed for the call. */
 struct plan_vm {
 	const char *id; /* unique; its order breaks ties */
 	enum place_mode mode;
 	enum place_smt smt;
 	enum place_emulator emulator;
+	/* PLACE_OFF by the administrator's configuration: not touched at all. By the VM
+	 * itself (false): only kept off other VMs' dedicated cores. */
+	bool off_by_admin;
 	unsigned int n_vcpus;	       /* plugged now, 1..PLAN_VCPUS_MAX */
 	unsigned int threads_per_core; /* of the guest; 0 or 1: none */
-	struct cpuset limit; /* outer limit: recorded mask, affinity, cpuset */
-	double demand_vcpus; /* expected busy vCPUs, 0: n_vcpus */
+	/* NUMA nodes of the guest; 0 or 1: none, or one. */
+	unsigned int n_guest_nodes;
+	const struct plan_guest_node *guest_nodes; /* NULL with 0 */
+	/* Guest node of the k-th plugged vCPU (below n_guest_nodes), NULL: all in 0. */
+	const uint16_t *guest_node_of;
+	/* The place of the k-th plugged vCPU in the guest: vCPUs with the same number
+	 * are threads of one guest core, NULL: threads_per_core vCPUs each in turn. */
+	const uint32_t *guest_core_of;
+	struct cpuset limit; /* outer limit: the mask recorded at first touch */
+	const struct cpuset *affinity; /* affinity: of its configuration, NULL: none */
+	const struct cpuset *cgroup;   /* cpuset of its cgroup, NULL: none */
+	double demand_vcpus;	       /* "weight": expected busy vCPUs, 0: n_vcpus */
+	double cpulimit;	       /* CPU quota in CPUs, 0: none */
+	double memory_gib;	       /* size of its memory, 0: unknown */
 	/* Share of its memory on each node (topo->nodes order, sums to 1), NULL:
-	 * unknown. */
+	 * unknown, or not touched yet. */
 	const double *memory_share;
+	struct cpuset pci_nodes; /* kernel ids: nodes of passed-through devices */
 	/* Masks its vCPUs have now: n_current of them, 0..n_vcpus (the last ones are
 	 * newly plugged). */
 	unsigned int n_current;
 	const struct cpuset *current;
-	bool placed; /* current came from a plan (this run's or an earlier
-		      * one's); false: never placed, current is where it
-		      * may run */
+	bool placed;	  /* current came from a plan (this run's or an earlier
+			   * one's); false: never placed, current is where it
+			   * may run */
+	double changed_s; /* when its place last changed, PLAN_NEVER_S; only for
+			   * rebalance's dwell */
+};
+
+/* What the objective adds up, in the order of importance; see objective.h. */
+enum term {
+	TERM_WAITING,	    /* demand that cannot run though CPUs idle */
+	TERM_MEMORY,	    /* accesses to memory of another node */
+	TERM_COMMUNICATION, /* mean latency between two vCPUs of the VM */
+	TERM_SMT,	    /* cores shared with another vCPU */
+	TERM_PCI,	    /* distance to passed-through devices */
+	TERM_FRAGMENTATION, /* load of the domain and around it: keep large holes */
+	TERM_MOVING,	    /* of threads, caches and memory */
+	N_TERMS
 };
 
 struct plan_policy {
 	struct cpuset reserved; /* housekeeping CPUs, never used */
+	/* Of the isolated CPUs: those that pin and dedicated VMs may have. */
+	struct cpuset isolated_usable;
+	unsigned int dedicated_max_pct; /* of a node's cores, for exclusive use */
 	/* Expected waiting that a placement may cause when only some VMs are busy
 	 * (burst model, wait.h), beyond what the VMs' limits force. Both are shares,
 	 * 0..1: the mean over the draws of the share of the busy VMs' demand that
@@ -56,16 +102,38 @@ struct plan_policy {
 	 * is above 5 % (0.016). */
 	double wait_mean_max;
 	double wait_tail_max;
+	double weights[N_TERMS]; /* factors, 1: as documented in objective.h */
+	/* Rebalance: running VMs may be moved or narrowed for a gain. */
+	bool rebalance;
+	double rebalance_gain_pct; /* of the objective of what would be moved */
+	double rebalance_dwell_s;  /* a VM rests so long after a change of its place */
+	/* What may be moved in this plan; the caller's account, see allowance.h. */
+	unsigned int rebalance_vms;
+	unsigned int rebalance_vcpus;
+	double now_s; /* any clock, the same as changed_s */
 };
 
-/** The documented defaults. */
+/** The documented defaults; rebalance is off. */
 struct plan_policy plan_policy_default(void);
+
+/* Reasons beside the texts: in what plan_input.explain says. */
+enum plan_explain_of {
+	PLAN_EXPLAIN_NONE,
+	PLAN_EXPLAIN_NEW, /* of VMs with the verdict PLAN_PLACE */
+	PLAN_EXPLAIN_ALL,
+};
 
 struct plan_input {
 	const struct topo *topo;
 	const struct ranking *ranking;
 	struct lat_view latency; /* of topo's PUs */
 	const struct plan_policy *policy;
+	/* CPU use by others (no VM of this list) of each PU, 0..1, NULL: none. */
+	const double *background;
+	/* Free memory of each node (topo->nodes order), negative: unknown; NULL: all
+	 * unknown. Memory of VMs that run is not in it. */
+	const double *node_free_gib;
+	enum plan_explain_of explain;
 	unsigned int n_vms;
 	const struct plan_vm *vms;
 };
@@ -76,9 +144,12 @@ enum plan_verdict {
 	PLAN_PLACE, /* new masks */
 };
 
+struct explain; /* explain.h */
+
 struct plan_result {
 	enum plan_verdict verdict;
 	bool apply;		/* false for observe: report only */
+	bool rebalanced;	/* moved or narrowed for a gain, not for need */
 	unsigned int n_vcpus;	/* as in the input; 0 with PLAN_LEAVE */
 	struct cpuset *vcpus;	/* mask of the k-th plugged vCPU; owned by the plan */
 	struct cpuset emulator; /* also for workers, vhost and iothreads */
@@ -87,6 +158,7 @@ struct plan_result {
 				 * neighbours; the mask may be a part of it (limit) */
 	/* For people: "L3 group 2 of node 0: 8 CPUs for 4 vCPUs, load 0 -> 4". */
 	char why[PLAN_WHY_MAX];
+	struct explain *explain; /* owned by the plan; NULL: not asked for */
 };
 
 struct plan {
@@ -101,8 +173,8 @@ struct plan {
  *
  * Returns 0 or -EINVAL (input that contradicts itself: no PU, latencies of another
  * host, two VMs with one id, over PLAN_VMS_MAX VMs; @e says what). What is wrong with
- * one VM (no vCPU, empty limit, too many vCPUs) makes that VM's result PLAN_LEAVE with
- * the reason and nothing else.
+ * one VM (no vCPU, empty limit, too many vCPUs, rules that contradict each other) makes
+ * that VM's result PLAN_LEAVE with the reason and nothing else.
  */
 MUST_CHECK int planner_run(
 	const struct plan_input *in, struct plan **out, struct err *e);

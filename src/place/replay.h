@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+/*
+ * An imagined host through a series of events: VMs start, plug vCPUs and stop, CPUs go
+ * and come, time passes. After each event one plan, which is what the VMs have from
+ * then on. Pure; the events come from scenario files or generators.
+ */
+#ifndef QMPIN_PLACE_REPLAY_H
+#define QMPIN_PLACE_REPLAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "place/allowance.h"
+#include "place/planner.h"
+
+enum replay_kind {
+	REPLAY_HOST,
+	REPLAY_START,
+	REPLAY_HOTPLUG,
+	REPLAY_STOP,
+	REPLAY_CPU_OFFLINE,
+	REPLAY_CPU_ONLINE,
+	REPLAY_N_KINDS
+};
+
+/* A number of a node or CPU with a value. */
+struct replay_amount {
+	unsigned int id; /* kernel id */
+	double value;
+};
+
+#define REPLAY_ID_MAX 65u
+
+/* What starts. Arrays owned by the event (replay_event_fini). */
+struct replay_start {
+	unsigned int n_vcpus;
+	unsigned int max_vcpus;
+	unsigned int threads_per_core;
+	bool numa; /* "numa" of the VM's configuration */
+	double memory_gib;
+	bool has_affinity;
+	struct cpuset affinity;
+	/* Of each guest node: its vCPUs (of max_vcpus) and its host nodes (kernel ids).
+	 */
+	unsigned int n_guest_nodes;
+	struct cpuset *guest_vcpus; /* NULL with 0 */
+	struct cpuset *host_nodes;  /* NULL: none is bound */
+	bool has_mode;
+	enum place_mode mode;
+	bool has_smt;
+	enum place_smt smt;
+	bool has_emulator;
+	enum place_emulator emulator;
+	struct cpuset pci_nodes; /* kernel ids */
+	double weight;		 /* 0: all vCPUs */
+	double cpulimit;	 /* 0: none */
+	unsigned int n_resident;
+	struct replay_amount *resident; /* GiB that are on nodes already */
+};
+
+/* One event. */
+struct replay_event {
+	enum replay_kind kind;
+	double t_s;		/* NAN: a minute after the one before */
+	char id[REPLAY_ID_MAX]; /* of a VM */
+	unsigned int n_vcpus;	/* hotplug */
+	unsigned int cpu;	/* offline, online */
+	struct replay_start start;
+	unsigned int n_free; /* host: GiB free of nodes */
+	struct replay_amount *free;
+	unsigned int n_background; /* host: 0..1 of CPUs */
+	struct replay_amount *background;
+};
+
+void replay_event_fini(struct replay_event *e);
+
+/* What stays the same over all events. */
+struct replay_settings {
+	struct plan_policy
+		policy; /* rebalance, weights ...; times and credit are ours */
+	double rebalance_vms_per_min;
+	double rebalance_vcpus_per_min;
+	enum place_mode mode; /* of VMs that do not say */
+	enum place_smt smt;
+	enum place_emulator emulator;
+	enum plan_explain_of explain;
+};
+
+struct replay_settings replay_settings_default(void);
+
+struct replay;
+
+/* Makes the host of the CPUs that are online: called at first and whenever a CPU goes
+ * or comes. All three outputs are new objects that replay frees (topo_free,
+ * ranking_free, free). Returns 0 or a negative errno with @e. */
+typedef int replay_host_fn(void *owner, const struct cpuset *offline,
+	struct topo **topo, struct ranking **ranking, float **ns, struct err *e);
+
+/**
+ * @host   see above, with @owner
+ * @out    new object, free with replay_free
+ *
+ * Returns 0 or the error of @host.
+ */
+MUST_CHECK int replay_new(const struct replay_settings *s, replay_host_fn *host,
+	void *owner, struct replay **out, struct err *e);
+void replay_free(struct replay *r);
+
+/**
+ * One event and the plan after it.
+ *
+ * Returns 0; -ENOENT (a VM that does not run), -EEXIST (one that does), -EINVAL (a CPU
+ * that is not there, or is already so; the last one; time that goes back; numbers
+ * beyond their caps) with @e, and nothing has changed. What is wrong with a VM that
+ * starts (no vCPU, rules that contradict each other) is no error: it runs anywhere it
+ * may, its result says why.
+ */
+MUST_CHECK int replay_step(
+	struct replay *r, const struct replay_event *event, struct err *e);
+
+/* What there is after a step; borrowed until the next one. VMs are in order of id
+ * (numbers by value). */
+const struct plan_input *replay_input(const struct replay *r);
+const struct plan *replay_plan(const struct replay *r);
+/** Time of the last event. */
+double replay_now_s(const struct replay *r);
+
+/** What a VM has now: mask of the k-th vCPU, and its emulator's. A VM that could not be
+ * placed: all it may use. */
+struct cpuset replay_mask(const struct replay *r, unsigned int vm, unsigned int vcpu);
+struct cpuset replay_emulator(const struct replay *r, unsigned int vm);
+
+/** vCPUs that were moved in the last step without need: neither new, nor cut, nor
+ * widened. */
+unsigned int replay_moved(const struct replay *r);
+
+#endif
