@@ -4,6 +4,7 @@ src_libplace_a_SOURCES = \
 	src/place/allowance.c src/place/allowance.h \
 	src/place/candidates.c src/place/candidates.h \
 	src/place/emulator.c src/place/emulator.h \
+	src/place/entry.c src/place/entry.h \
 	src/place/explain.c src/place/explain.h \
 	src/place/float.c src/place/float.h \
 	src/place/mode.c src/place/mode.h \
