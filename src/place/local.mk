@@ -35,6 +35,12 @@ tests_unit_test_mode_SOURCES = tests/unit/test_mode.c
 tests_unit_test_mode_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_mode_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_moves
+tests_unit_test_moves_SOURCES = tests/unit/test_moves.c $(PLACE_FLEET)
+tests_unit_test_moves_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_moves_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_planner
 tests_unit_test_planner_SOURCES = tests/unit/test_planner.c $(PLACE_FLEET)
 tests_unit_test_planner_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The account of rebalance: what is saved, kept and taken; and what counts as moved. */
+/* The account of rebalance: what is saved, kept and taken. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -10,7 +10,6 @@
 #include <math.h>
 
 #include "place/allowance.h"
-#include "place/moves.h"
 
 static struct cpuset
 cpus(const char *text)
@@ -250,61 +249,6 @@ never_more_than_the_rates_in_the_long_run(void **state)
 	assert_true(vms > 0.9 * now_s / 60 * 0.3 || vcpus > 0.9 * now_s / 60 * 1.7);
 }
 
-static void
-a_vcpu_is_moved_when_it_loses_what_it_could_keep(void **state)
-{
-	static const struct {
-		const char *name;
-		const char *old;
-		const char *may;
-		const char *new;
-		unsigned int moved;
-		unsigned int forced;
-	} cases[] = {
-		{"elsewhere", "0-7", "0-63", "8-15", 1, 0},
-		{"narrower", "0-7", "0-63", "0-3", 1, 0},
-		{"overlapping", "0-7", "0-63", "4-11", 1, 0},
-		{"the same", "0-7", "0-63", "0-7", 0, 0},
-		{"wider", "0-7", "0-63", "0-15", 0, 0},
-		{"cut", "0-7", "1-63", "1-7", 0, 0},
-		{"cut and wider", "0-7", "1-63", "1-15", 0, 0},
-		{"cut and elsewhere", "0-7", "1-63", "8-15", 1, 0},
-		{"all lost", "0-7", "8-63", "8-15", 0, 1},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct cpuset may = cpus(cases[i].may);
-		struct moves moves;
-		struct moving m;
-
-		set_up(&m, 1);
-		m.old[0] = cpus(cases[i].old);
-		m.new[0] = cpus(cases[i].new);
-		moves = moves_of(&m.vm, &m.result, &may);
-		if (moves.moved != cases[i].moved || moves.forced != cases[i].forced)
-			fail_msg("%s: %u moved, %u forced", cases[i].name, moves.moved,
-				moves.forced);
-	}
-}
-
-static void
-vcpus_that_come_or_go_are_not_moved(void **state)
-{
-	struct cpuset all = cpuset_below(64);
-	struct moving m;
-
-	(void)state;
-	set_up(&m, 4);
-	m.vm.n_current = 3;
-	assert_int_equal(moves_of(&m.vm, &m.result, &all).moved, 3);
-	m.vm.n_current = 4;
-	m.result.n_vcpus = 1;
-	assert_int_equal(moves_of(&m.vm, &m.result, &all).moved, 1);
-	m.vm.placed = false;
-	assert_int_equal(moves_of(&m.vm, &m.result, &all).moved, 0);
-}
-
 int
 main(void)
 {
@@ -320,8 +264,6 @@ main(void)
 		cmocka_unit_test(a_large_vm_can_be_saved_for),
 		cmocka_unit_test(what_was_too_much_is_paid_back),
 		cmocka_unit_test(never_more_than_the_rates_in_the_long_run),
-		cmocka_unit_test(a_vcpu_is_moved_when_it_loses_what_it_could_keep),
-		cmocka_unit_test(vcpus_that_come_or_go_are_not_moved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

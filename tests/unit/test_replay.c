@@ -26,6 +26,7 @@ struct ground {
 	const struct host_spec *spec;
 	bool broken;	   /* the next host cannot be made */
 	bool no_memory[8]; /* of the node */
+	struct topo *topo; /* the last one, the replay's */
 	unsigned int made;
 };
 
@@ -45,6 +46,7 @@ make_host(void *owner, const struct cpuset *offline, struct topo **topo,
 			h.topo->nodes[i].mem_kib = 0;
 	}
 	g->made++;
+	g->topo = h.topo;
 	*topo = h.topo;
 	*ranking = h.ranking;
 	*ns = h.ns;
@@ -873,6 +875,43 @@ a_host_that_fails_changes_nothing(void **state)
 }
 
 static void
+an_event_that_cannot_be_planned_is_taken_back(void **state)
+{
+	struct replay_amount load[] = {{3, 0.5}};
+	const struct replay_event events[] = {
+		start_of("99", 4),
+		start_of("101", 4),
+		plug_of("100", 6),
+		event_of(REPLAY_STOP, "100"),
+		host_event(NULL, 0, load, 1),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(events); i++) {
+		struct ground g = {.spec = &host_9354};
+		struct replay *r = replay_on(&g, NULL);
+		struct replay_event first = start_of("100", 4);
+		unsigned int n_pus = g.topo->n_pus;
+		struct err e = ERR_NONE;
+		auto_free char *before = NULL;
+		auto_free char *after = NULL;
+
+		first.start.max_vcpus = 8;
+		step(r, first);
+		before = picture(r);
+		g.topo->n_pus = 0; /* the planner refuses such a host */
+		assert_int_equal(replay_step(r, &events[i], &e), -EINVAL);
+		assert_non_null(strstr(e.text, "no online CPU"));
+		g.topo->n_pus = n_pus;
+		after = picture(r);
+		assert_string_equal(before, after);
+		step(r, events[i]);
+		assert_true(replay_now_s(r) == 60);
+		replay_free(r);
+	}
+}
+
+static void
 rebalance_gets_the_credit_of_the_time_that_passed(void **state)
 {
 	struct replay_settings s = replay_settings_default();
@@ -969,6 +1008,7 @@ main(void)
 		cmocka_unit_test(a_refused_event_changes_nothing),
 		cmocka_unit_test(the_last_cpu_stays),
 		cmocka_unit_test(a_host_that_fails_changes_nothing),
+		cmocka_unit_test(an_event_that_cannot_be_planned_is_taken_back),
 		cmocka_unit_test(rebalance_gets_the_credit_of_the_time_that_passed),
 		cmocka_unit_test(a_thousand_vms_come_and_go),
 		cmocka_unit_test(an_event_frees_what_it_owns),
