@@ -13,6 +13,7 @@ src_libplace_a_SOURCES = \
 	src/place/pin.c src/place/pin.h \
 	src/place/planner.c src/place/planner.h \
 	src/place/replay.c src/place/replay.h \
+	src/place/replay_event.c src/place/replay_event.h \
 	src/place/scene.c src/place/scene.h \
 	src/place/score.c src/place/score.h \
 	src/place/touch.c src/place/touch.h \
@@ -23,6 +24,8 @@ src_libplace_a_SOURCES = \
 
 # Hosts and VMs for tests of the planner.
 PLACE_FLEET = tests/unit/fleet.c tests/unit/fleet.h tests/unit/hosts.c tests/unit/hosts.h
+# Replays on such hosts.
+PLACE_GROUND = tests/unit/ground.c tests/unit/ground.h tests/unit/hosts.c tests/unit/hosts.h
 
 if HAVE_CMOCKA
 UNIT_TESTS += tests/unit/test_allowance
@@ -67,10 +70,22 @@ tests_unit_test_planner_properties_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tes
 tests_unit_test_planner_properties_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_replay
-tests_unit_test_replay_SOURCES = tests/unit/test_replay.c $(PLACE_FLEET)
+tests_unit_test_replay_SOURCES = tests/unit/test_replay.c $(PLACE_GROUND)
 tests_unit_test_replay_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_replay_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_replay_errors
+tests_unit_test_replay_errors_SOURCES = tests/unit/test_replay_errors.c $(PLACE_GROUND)
+tests_unit_test_replay_errors_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_replay_errors_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_replay_memory
+tests_unit_test_replay_memory_SOURCES = tests/unit/test_replay_memory.c $(PLACE_GROUND)
+tests_unit_test_replay_memory_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_replay_memory_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_wait
 tests_unit_test_wait_SOURCES = tests/unit/test_wait.c

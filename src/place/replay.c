@@ -54,17 +54,6 @@ struct undo {
 	unsigned int n_vcpus;
 };
 
-void
-replay_event_fini(struct replay_event *e)
-{
-	free(e->start.guest_vcpus);
-	free(e->start.host_nodes);
-	free(e->start.resident);
-	free(e->free);
-	free(e->background);
-	*e = (struct replay_event){0};
-}
-
 struct replay_settings
 replay_settings_default(void)
 {
