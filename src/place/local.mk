@@ -7,7 +7,7 @@ src_libplace_a_SOURCES = \
 	src/place/entry.c src/place/entry.h \
 	src/place/explain.c src/place/explain.h \
 	src/place/float.c src/place/float.h \
-	src/place/guest.c src/place/guest.h \
+	src/place/tenant.c src/place/tenant.h \
 	src/place/mode.c src/place/mode.h \
 	src/place/moves.c src/place/moves.h \
 	src/place/objective.c src/place/objective.h \

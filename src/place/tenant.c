@@ -2,7 +2,7 @@
 /* A VM from its start event. */
 #include "config.h"
 
-#include "place/guest.h"
+#include "place/tenant.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ compare_values(const char *a, const char *b)
 }
 
 int
-guest_compare_ids(const char *a, const char *b)
+tenant_compare_ids(const char *a, const char *b)
 {
 	int r = 0;
 
@@ -118,7 +118,7 @@ check_guest_nodes(const struct replay_start *s, unsigned int max, char *bad)
 }
 
 static void
-check(struct guest *g, const struct replay_start *s, const struct topo *topo)
+check(struct tenant *g, const struct replay_start *s, const struct topo *topo)
 {
 	if (s->n_vcpus > g->max_vcpus)
 		(void)snprintf(g->bad, sizeof(g->bad),
@@ -130,7 +130,7 @@ check(struct guest *g, const struct replay_start *s, const struct topo *topo)
 
 /* vCPUs that no guest node names are in the first, as QEMU has it. */
 static void
-set_guest_nodes(struct guest *g, const struct replay_start *s)
+set_guest_nodes(struct tenant *g, const struct replay_start *s)
 {
 	unsigned int n = g->max_vcpus < PLAN_VCPUS_MAX ? g->max_vcpus : PLAN_VCPUS_MAX;
 
@@ -152,7 +152,7 @@ set_guest_nodes(struct guest *g, const struct replay_start *s)
 /* taskset narrows a VM to its affinity before we see it; one that names no CPU of this
  * host is refused by it. */
 static void
-set_limit(struct guest *g, const struct replay_start *s, const struct scene *scene)
+set_limit(struct tenant *g, const struct replay_start *s, const struct scene *scene)
 {
 	g->vm.limit = scene->all;
 	if (!s->has_affinity)
@@ -164,7 +164,7 @@ set_limit(struct guest *g, const struct replay_start *s, const struct scene *sce
 }
 
 static unsigned int
-rows_of(const struct guest *g)
+rows_of(const struct tenant *g)
 {
 	return g->vm.n_guest_nodes > 0 ? g->vm.n_guest_nodes : 1;
 }
@@ -174,7 +174,7 @@ rows_of(const struct guest *g)
  * The guest nodes of a VM are taken as equal in size.
  */
 static void
-settle(struct guest *g, const struct topo *topo)
+settle(struct tenant *g, const struct topo *topo)
 {
 	unsigned int n = topo->n_nodes;
 	unsigned int rows = rows_of(g);
@@ -200,7 +200,7 @@ settle(struct guest *g, const struct topo *topo)
 }
 
 static void
-make_rows(struct guest *g, const struct topo *topo)
+make_rows(struct tenant *g, const struct topo *topo)
 {
 	g->share = xcalloc(((size_t)rows_of(g) + 1) * topo->n_nodes, sizeof(*g->share));
 	g->memory_gib = xcalloc(topo->n_nodes, sizeof(*g->memory_gib));
@@ -209,7 +209,7 @@ make_rows(struct guest *g, const struct topo *topo)
 /* Memory that is on nodes already: it was there when the host's free memory was read,
  * so it takes nothing now, but is given back. */
 static void
-set_resident(struct guest *g, const struct replay_start *s, const struct topo *topo)
+set_resident(struct tenant *g, const struct replay_start *s, const struct topo *topo)
 {
 	double sum = 0;
 
@@ -230,12 +230,12 @@ set_resident(struct guest *g, const struct replay_start *s, const struct topo *t
 	settle(g, topo);
 }
 
-struct guest *
-guest_new(const struct replay_event *event, const struct replay_settings *defaults,
+struct tenant *
+tenant_new(const struct replay_event *event, const struct replay_settings *defaults,
 	const struct scene *scene)
 {
 	const struct replay_start *s = &event->start;
-	struct guest *g = xcalloc(1, sizeof(*g));
+	struct tenant *g = xcalloc(1, sizeof(*g));
 
 	str_copy(g->id, sizeof(g->id), event->id);
 	g->max_vcpus = s->max_vcpus > 0 ? s->max_vcpus : s->n_vcpus;
@@ -264,7 +264,7 @@ guest_new(const struct replay_event *event, const struct replay_settings *defaul
 }
 
 void
-guest_free(struct guest *g)
+tenant_free(struct tenant *g)
 {
 	if (g == NULL)
 		return;
@@ -276,7 +276,7 @@ guest_free(struct guest *g)
 }
 
 struct cpuset
-guest_anywhere(const struct guest *g, const struct topo *topo)
+tenant_anywhere(const struct tenant *g, const struct topo *topo)
 {
 	struct cpuset cpus = cpuset_and(&g->vm.limit, &topo->online);
 
@@ -285,11 +285,11 @@ guest_anywhere(const struct guest *g, const struct topo *topo)
 }
 
 void
-guest_touch(struct guest *g, struct scene *scene, const struct cpuset *masks,
+tenant_touch(struct tenant *g, struct scene *scene, const struct cpuset *masks,
 	unsigned int n_masks)
 {
 	const struct topo *topo = scene->topo;
-	struct cpuset anywhere = guest_anywhere(g, topo);
+	struct cpuset anywhere = tenant_anywhere(g, topo);
 	unsigned int n =
 		g->vm.n_vcpus < PLAN_VCPUS_MAX ? g->vm.n_vcpus : PLAN_VCPUS_MAX;
 

@@ -3,13 +3,13 @@
  * One VM of a replay: what its start event said, checked and in the planner's terms,
  * and where its memory has come to lie. Pure.
  */
-#ifndef QMPIN_PLACE_GUEST_H
-#define QMPIN_PLACE_GUEST_H
+#ifndef QMPIN_PLACE_TENANT_H
+#define QMPIN_PLACE_TENANT_H
 
 #include "place/replay.h"
 #include "place/scene.h"
 
-struct guest {
+struct tenant {
 	char id[REPLAY_ID_MAX];
 	/* All but its masks; pointers are into this object. */
 	struct plan_vm vm;
@@ -25,19 +25,19 @@ struct guest {
 };
 
 /** Order of ids: numbers by their value, then all others as strcmp. */
-int guest_compare_ids(const char *a, const char *b);
+int tenant_compare_ids(const char *a, const char *b);
 
-/** A VM that starts; never fails, see bad. Free with guest_free. */
-struct guest *guest_new(const struct replay_event *event,
+/** A VM that starts; never fails, see bad. Free with tenant_free. */
+struct tenant *tenant_new(const struct replay_event *event,
 	const struct replay_settings *defaults, const struct scene *scene);
-void guest_free(struct guest *g);
+void tenant_free(struct tenant *g);
 
 /** Where it may run when it has no place. */
-struct cpuset guest_anywhere(const struct guest *g, const struct topo *topo);
+struct cpuset tenant_anywhere(const struct tenant *g, const struct topo *topo);
 
 /** Its first run: memory that is nowhere yet comes to lie where the vCPUs are
  * (@masks[k], for the ones beyond @n_masks anywhere), and is taken from the scene. */
-void guest_touch(struct guest *g, struct scene *scene, const struct cpuset *masks,
+void tenant_touch(struct tenant *g, struct scene *scene, const struct cpuset *masks,
 	unsigned int n_masks);
 
 #endif
