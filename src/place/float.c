@@ -14,17 +14,6 @@
 #include "base/xalloc.h"
 #include "place/candidates.h"
 
-/*
- * What a unit of waiting penalty is worth when a domain is chosen, in worst latencies
- * of the host x vCPUs: more, and newcomers go wide at once; less, and repair has to
- * widen them (and others) afterwards.
- */
-#define COST_WAIT 2.0
-
-/* Widening a VM that was placed earlier is worth this much more than one that is new:
- * with equal gain the newcomer makes the way. */
-#define COST_OTHERS 1.5
-
 /* VMs tried in each step of a repair, and wider domains tried for each. */
 #define TRIED_VMS 24u
 #define TRIED_DOMAINS 3u
@@ -37,6 +26,7 @@ float_place(struct world *w, struct world_group *g)
 	unsigned int n = candidates_list(w, g, list);
 	struct wait_cost least = world_try(w, g, top); /* widest waits least */
 	double least_penalty = world_wait_penalty(w, &least);
+	double weight = w->in->policy->weights[TERM_WAITING] * w->tree->worst_ns;
 	double best = DBL_MAX;
 	unsigned int node = top;
 
@@ -44,9 +34,8 @@ float_place(struct world *w, struct world_group *g)
 		struct wait_cost wait = world_try(w, g, list[i].node);
 		double lost = wait.all_cpus - least.all_cpus;
 		double penalty = world_wait_penalty(w, &wait) - least_penalty;
-		double cost =
-			list[i].cost +
-			w->tree->worst_ns * (COST_LOST * lost + COST_WAIT * penalty);
+		double cost = list[i].cost +
+			      weight * (COST_LOST * lost + COST_WAIT * penalty);
 
 		if (cost < best) {
 			best = cost;

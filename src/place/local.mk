@@ -12,6 +12,7 @@ src_libplace_a_SOURCES = \
 	src/place/pin.c src/place/pin.h \
 	src/place/planner.c src/place/planner.h \
 	src/place/replay.c src/place/replay.h \
+	src/place/residency.c src/place/residency.h \
 	src/place/score.c src/place/score.h \
 	src/place/tree.c src/place/tree.h \
 	src/place/wait.c src/place/wait.h \
