@@ -245,19 +245,18 @@ write_result(const struct world *w, const struct world_vm *vm,
 static void
 observe(struct world *w, const struct world_vm *vm)
 {
-	auto_free struct world_group *trial = xcalloc(vm->n_groups, sizeof(*trial));
+	struct world_group *groups = &w->groups[vm->first_group];
 	bool laid = !cpuset_empty(&vm->fixed.cpus);
 
 	if (laid)
 		world_fix(w, &vm->fixed, -1);
 	for (unsigned int g = 0; g < vm->n_groups; g++) {
-		trial[g] = w->groups[vm->first_group + g];
-		trial[g].cause = WORLD_NEW;
-		float_place(w, &trial[g]);
+		groups[g].cause = WORLD_NEW;
+		float_place(w, &groups[g]);
 	}
-	write_result(w, vm, trial);
+	write_result(w, vm, groups);
 	for (unsigned int g = 0; g < vm->n_groups; g++)
-		world_put(w, &trial[g], -1);
+		world_put(w, &groups[g], -1);
 	if (laid)
 		world_fix(w, &vm->fixed, 1);
 }
