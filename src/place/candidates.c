@@ -111,29 +111,16 @@ memory(const struct world *w, const struct world_group *g, unsigned int node)
 	return OWN_MEMORY_SHARE * own + (1 - OWN_MEMORY_SHARE) * others;
 }
 
-/* vCPUs that share their core when @load runs on the node: cores fill up first, then
- * every vCPU more makes another one share. */
-static double
-sharing(const struct tree_node *node, double load)
-{
-	double threads = (double)node->n_cpus / node->n_cores;
-	double shared;
-
-	if (load <= node->n_cores || threads <= 1)
-		return 0;
-	shared = (load - node->n_cores) * threads / (threads - 1);
-	return shared < load ? shared : load;
-}
-
 /* What a vCPU has less than a core for itself, with what @load there is. */
 static double
 core_cost(const struct world *w, const struct world_group *g, unsigned int node,
 	double load)
 {
+	const struct tree_node *tn = &w->tree->nodes[node];
 	const float *small = w->classes[g->cls].small;
 	/* of its own vCPUs: what it does to others is less where they share already,
 	 * and would draw it to the fullest domain */
-	double shared = COST_SMT * sharing(&w->tree->nodes[node], load) / load;
+	double shared = COST_SMT * objective_sharing(tn->n_cpus, tn->n_cores, load);
 
 	if (g->in->smt == PLACE_SMT_AVOID)
 		shared *= COST_SMT_AVOID;
