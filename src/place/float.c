@@ -13,49 +13,56 @@
 
 #include "base/xalloc.h"
 #include "place/candidates.h"
-
-/*
- * What a unit of waiting penalty is worth when a domain is chosen, in worst latencies
- * of the host x vCPUs: more, and newcomers go wide at once; less, and repair has to
- * widen them (and others) afterwards.
- */
-#define COST_WAIT 2.0
-
-/* Widening a VM that was placed earlier is worth this much more than one that is new:
- * with equal gain the newcomer makes the way. */
-#define COST_OTHERS 1.5
+#include "place/guest.h"
 
 /* VMs tried in each step of a repair, and wider domains tried for each. */
 #define TRIED_VMS 24u
 #define TRIED_DOMAINS 3u
 
-void
-float_place(struct world *w, struct world_group *g)
+double
+float_wait_cost(const struct world *w, const struct wait_cost *wait)
+{
+	double weight = w->in->policy->weights[TERM_WAITING] * w->tree->worst_ns;
+
+	return weight *
+	       (COST_LOST * wait->all_cpus + COST_WAIT * world_wait_penalty(w, wait));
+}
+
+unsigned int
+float_best(struct world *w, const struct world_group *g)
 {
 	unsigned int top = w->classes[g->cls].top;
 	auto_free struct candidate *list = xcalloc(w->tree->n, sizeof(*list));
 	unsigned int n = candidates_list(w, g, list);
 	struct wait_cost least = world_try(w, g, top); /* widest waits least */
-	double least_penalty = world_wait_penalty(w, &least);
+	double waits = float_wait_cost(w, &least);
 	double best = DBL_MAX;
 	unsigned int node = top;
 
 	for (unsigned int i = 0; i < n && list[i].cost < best; i++) {
 		struct wait_cost wait = world_try(w, g, list[i].node);
-		double lost = wait.all_cpus - least.all_cpus;
-		double penalty = world_wait_penalty(w, &wait) - least_penalty;
-		double cost =
-			list[i].cost +
-			w->tree->worst_ns * (COST_LOST * lost + COST_WAIT * penalty);
+		double cost = list[i].cost + float_wait_cost(w, &wait) - waits;
 
 		if (cost < best) {
 			best = cost;
 			node = list[i].node;
 		}
 	}
-	g->load_before = world_load(w, node);
-	world_put(w, g, (int)node);
+	return node;
+}
+
+void
+float_place(struct world *w, struct world_group *g)
+{
+	struct world_vm *vm = &w->vms[g->vm];
+
+	if (vm->n_groups > 1) {
+		guest_place(w, vm);
+		return;
+	}
+	world_put(w, g, (int)float_best(w, g));
 	g->first = g->node;
+	g->load_before = world_load_of_others(w, g, (unsigned int)g->node);
 }
 
 void

@@ -8,6 +8,8 @@ src_libplace_a_SOURCES = \
 	src/place/explain.c src/place/explain.h \
 	src/place/float.c src/place/float.h \
 	src/place/tenant.c src/place/tenant.h \
+	src/place/footprint.c src/place/footprint.h \
+	src/place/guest.c src/place/guest.h \
 	src/place/mode.c src/place/mode.h \
 	src/place/moves.c src/place/moves.h \
 	src/place/objective.c src/place/objective.h \
@@ -17,6 +19,7 @@ src_libplace_a_SOURCES = \
 	src/place/replay.c src/place/replay.h \
 	src/place/replay_event.c src/place/replay_event.h \
 	src/place/scene.c src/place/scene.h \
+	src/place/residency.c src/place/residency.h \
 	src/place/score.c src/place/score.h \
 	src/place/touch.c src/place/touch.h \
 	src/place/tree.c src/place/tree.h \
