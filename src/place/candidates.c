@@ -66,18 +66,24 @@ crowding(const struct world *w, unsigned int node)
 	return sum;
 }
 
+double
+candidates_crowded_ns(
+	const struct world *w, unsigned int node, double load, double crowding)
+{
+	/* of its own vCPUs: what it does to others is less where they share already,
+	 * and would draw it to the fullest domain */
+	double smt = sharing(&w->tree->nodes[node], load) / load;
+
+	return w->tree->worst_ns * (COST_SMT * smt + COST_SPREAD * crowding);
+}
+
 static double
 cost(const struct world *w, const struct world_group *g, unsigned int node)
 {
-	const struct tree_node *tn = &w->tree->nodes[node];
 	double load = world_load(w, node) + g->demand;
-	/* of its own vCPUs: what it does to others is less where they share already,
-	 * and would draw it to the fullest domain */
-	double smt = g->demand * sharing(tn, load) / load;
-	double spread = g->demand * crowding(w, node);
 
 	return candidates_distance_cost(w, g, node) +
-	       w->tree->worst_ns * (COST_SMT * smt + COST_SPREAD * spread);
+	       g->demand * candidates_crowded_ns(w, node, load, crowding(w, node));
 }
 
 /* Another node within it gives the VM the same CPUs. */
@@ -89,6 +95,16 @@ repeats_a_part(const struct world *w, const struct world_group *g, unsigned int 
 
 	return parts[0] >= 0 &&
 	       (count[parts[0]] == count[node] || count[parts[1]] == count[node]);
+}
+
+bool
+candidates_has(const struct world *w, const struct world_group *g, unsigned int node)
+{
+	const struct world_class *c = &w->classes[g->cls];
+
+	return c->count[node] > 0 &&
+	       (c->count[node] >= g->n_vcpus || node == c->top) &&
+	       !repeats_a_part(w, g, node);
 }
 
 /* A cost difference that is rounding, not preference. */
@@ -112,16 +128,13 @@ unsigned int
 candidates_list(
 	const struct world *w, const struct world_group *g, struct candidate *out)
 {
-	const struct world_class *c = &w->classes[g->cls];
 	unsigned int n = 0;
 
 	for (unsigned int node = 0; node < w->tree->n; node++) {
 		struct candidate new = {.node = node};
 		unsigned int at;
 
-		if (c->count[node] == 0 ||
-			(c->count[node] < g->n_vcpus && node != c->top) ||
-			repeats_a_part(w, g, node))
+		if (!candidates_has(w, g, node))
 			continue;
 		new.cost = cost(w, g, node);
 		for (at = n; at > 0 && comes_first(w, &new, &out[at - 1]); at--)

@@ -19,6 +19,13 @@
 #define COST_SMT 0.4
 #define COST_SPREAD 0.2
 
+/*
+ * What a unit of waiting penalty is worth when a domain is chosen, in worst latencies
+ * of the host x vCPUs: more, and newcomers go wide at once; less, and repair has to
+ * widen them (and others) afterwards.
+ */
+#define COST_WAIT 2.0
+
 struct candidate {
 	unsigned int node;
 	double cost;
@@ -27,6 +34,11 @@ struct candidate {
 /** Of being spread over @node, whoever else is there: latency and remote memory. */
 double candidates_distance_cost(
 	const struct world *w, const struct world_group *g, unsigned int node);
+
+/** What each vCPU on @node pays for the @load that runs there, and for the load per core
+ * there and around it (@crowding). */
+double candidates_crowded_ns(
+	const struct world *w, unsigned int node, double load, double crowding);
 
 /**
  * All nodes with a CPU for each vCPU (or the VM's whole limit when none has), the
@@ -37,6 +49,10 @@ double candidates_distance_cost(
  */
 unsigned int candidates_list(
 	const struct world *w, const struct world_group *g, struct candidate *out);
+
+/** It is in that list. */
+bool candidates_has(
+	const struct world *w, const struct world_group *g, unsigned int node);
 
 /** Share of the VM's memory accesses that stay local on @node, 0..1. */
 double candidates_local_share(

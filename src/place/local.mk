@@ -11,8 +11,11 @@ src_libplace_a_SOURCES = \
 	src/place/objective.c src/place/objective.h \
 	src/place/pin.c src/place/pin.h \
 	src/place/planner.c src/place/planner.h \
+	src/place/repair.c src/place/repair.h \
 	src/place/replay.c src/place/replay.h \
 	src/place/score.c src/place/score.h \
+	src/place/search.c src/place/search.h \
+	src/place/total.c src/place/total.h \
 	src/place/tree.c src/place/tree.h \
 	src/place/wait.c src/place/wait.h \
 	src/place/why.c src/place/why.h \

@@ -21,6 +21,7 @@
 #include "place/explain.h"
 #include "place/float.h"
 #include "place/pin.h"
+#include "place/search.h"
 #include "place/why.h"
 #include "place/world.h"
 
@@ -155,6 +156,19 @@ place(struct world *w, struct world_group *g)
 	float_place(w, g);
 }
 
+/* Keep the float groups of a list. */
+static unsigned int
+floats_of(struct world_group **list, unsigned int n)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (list[i]->role == WORLD_FLOAT)
+			list[kept++] = list[i];
+	}
+	return kept;
+}
+
 static void
 place_all(struct world *w)
 {
@@ -168,7 +182,7 @@ place_all(struct world *w)
 		place(w, todo[i]);
 	/* a world in which nothing happened is left alone, whatever it looks like */
 	if (changed)
-		float_repair(w);
+		search_settle(w, todo, floats_of(todo, n));
 }
 
 static bool

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The whole placement as one number: what all float groups pay together, in nanoseconds
+ * x vCPUs, with what each does to the others, and what waiting is worth. A move is a
+ * gain when this sum falls; that it falls each time is why every search ends. Pure.
+ */
+#ifndef QMPIN_PLACE_TOTAL_H
+#define QMPIN_PLACE_TOTAL_H
+
+#include "place/world.h"
+
+/* A world in which every float group that counts has entered and the waiting model is
+ * settled. While one lives, groups change their node through it only. */
+struct total {
+	struct world *w;
+	double *at; /* of each node: demand of those who feel what is loaded there */
+	double *own;	 /* as the world's, for trials */
+	double *below;
+	double *outer;	 /* of each node: its part of the load around it */
+	double *crowding; /* of each node: see candidates.c */
+	double crowded_ns;
+	struct wait_cost wait;
+	double penalty;
+	unsigned int tries; /* of the waiting model, so far */
+};
+
+/* A float group that is somewhere, and where it might be instead. */
+struct total_move {
+	struct world_group *g;
+	unsigned int node;
+};
+
+void total_init(struct total *t, struct world *w);
+void total_fini(struct total *t);
+
+/** Groups have changed their nodes by other ways: add up anew. */
+void total_read(struct total *t);
+
+/** Put a group on @node for good. */
+void total_put(struct total *t, struct world_group *g, unsigned int node);
+
+/** The sum without waiting. */
+double total_cost(const struct total *t);
+
+/** What waiting is worth, in the same unit. */
+double total_waiting(const struct total *t, const struct wait_cost *c);
+
+/** By how much the sum without waiting falls with all of @moves. */
+double total_gain(const struct total *t, const struct total_move *moves,
+	unsigned int n);
+
+/** Cost and waiting. */
+double total_sum(const struct total *t);
+
+/** Waiting after one move. */
+struct wait_cost total_try(struct total *t, const struct total_move *move);
+
+#endif
