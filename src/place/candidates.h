@@ -26,6 +26,9 @@
  */
 #define COST_WAIT 2.0
 
+/* Moving a vCPU: its cache is cold for some 10 ms, its memory is the remote term's. */
+#define COST_MOVING 0.02
+
 struct candidate {
 	unsigned int node;
 	double cost;

@@ -11,6 +11,7 @@ src_libplace_a_SOURCES = \
 	src/place/objective.c src/place/objective.h \
 	src/place/pin.c src/place/pin.h \
 	src/place/planner.c src/place/planner.h \
+	src/place/rebalance.c src/place/rebalance.h \
 	src/place/repair.c src/place/repair.h \
 	src/place/replay.c src/place/replay.h \
 	src/place/score.c src/place/score.h \

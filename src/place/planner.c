@@ -21,6 +21,7 @@
 #include "place/explain.h"
 #include "place/float.h"
 #include "place/pin.h"
+#include "place/rebalance.h"
 #include "place/search.h"
 #include "place/why.h"
 #include "place/world.h"
@@ -183,6 +184,8 @@ place_all(struct world *w)
 	/* a world in which nothing happened is left alone, whatever it looks like */
 	if (changed)
 		search_settle(w, todo, floats_of(todo, n));
+	if (w->in->policy->rebalance)
+		rebalance_run(w);
 }
 
 static bool
@@ -240,8 +243,10 @@ write_result(const struct world *w, const struct world_vm *vm,
 
 	out->n_vcpus = vm->in->n_vcpus;
 	out->vcpus = xcalloc(out->n_vcpus, sizeof(*out->vcpus));
-	for (unsigned int g = 0; g < vm->n_groups; g++)
+	for (unsigned int g = 0; g < vm->n_groups; g++) {
 		write_masks(w, &groups[g], out, &domain, &all);
+		out->rebalanced |= groups[g].cause == WORLD_REBALANCED;
+	}
 	node = vm->n_groups == 1 ? node_of(w, groups)
 				 : tree_around(w->tree, w->in->topo, &all);
 	out->domain = all;
