@@ -21,6 +21,7 @@ float_place(struct world *w, struct world_group *g)
 	unsigned int n = candidates_list(w, g, list);
 	struct wait_cost least = world_try(w, g, top); /* widest waits least */
 	double least_penalty = world_wait_penalty(w, &least);
+	double weight = w->in->policy->weights[TERM_WAITING] * w->tree->worst_ns;
 	double best = DBL_MAX;
 	unsigned int node = top;
 
@@ -28,9 +29,8 @@ float_place(struct world *w, struct world_group *g)
 		struct wait_cost wait = world_try(w, g, list[i].node);
 		double lost = wait.all_cpus - least.all_cpus;
 		double penalty = world_wait_penalty(w, &wait) - least_penalty;
-		double cost =
-			list[i].cost +
-			w->tree->worst_ns * (COST_LOST * lost + COST_WAIT * penalty);
+		double cost = list[i].cost +
+			      weight * (COST_LOST * lost + COST_WAIT * penalty);
 
 		if (cost < best) {
 			best = cost;

@@ -14,6 +14,7 @@ src_libplace_a_SOURCES = \
 	src/place/rebalance.c src/place/rebalance.h \
 	src/place/repair.c src/place/repair.h \
 	src/place/replay.c src/place/replay.h \
+	src/place/residency.c src/place/residency.h \
 	src/place/score.c src/place/score.h \
 	src/place/search.c src/place/search.h \
 	src/place/total.c src/place/total.h \

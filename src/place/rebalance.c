@@ -100,7 +100,7 @@ list_offers(struct rebalance *r, struct world_group *g)
 			cpuset_within(&r->w->tree->nodes[g->node].cpus,
 				&r->w->tree->nodes[node].cpus))
 			continue;
-		o.gain = total_gain(&r->t, &o.move, 1);
+		o.gain = total_gain(&r->t, &o.move);
 		o.each = (o.gain - price(r, g)) / g->n_vcpus;
 		if (o.gain >= least && o.each > 0)
 			keep_offer(r, &o);

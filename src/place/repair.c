@@ -12,10 +12,6 @@
 #include "base/xalloc.h"
 #include "place/candidates.h"
 
-/* Widening a VM that was placed earlier is worth this much more than one that is new:
- * with equal gain the newcomer makes the way. */
-#define COST_OTHERS 1.5
-
 /* VMs tried in each step of a repair, and wider domains tried for each. */
 #define TRIED_VMS 24u
 #define TRIED_DOMAINS 3u

@@ -23,9 +23,6 @@
 #define PASSES 4u
 #define TRIES 20000u
 
-/* A gain below is rounding. */
-#define SAME_NS 1e-6
-
 struct search {
 	struct total t;
 	struct world *w;
@@ -72,8 +69,8 @@ list_offers(struct search *s, struct world_group *g, double least)
 
 		if ((int)node == g->node || !candidates_has(s->w, g, node))
 			continue;
-		gain = total_gain(&s->t, &move, 1);
-		if (gain > least + SAME_NS)
+		gain = total_gain(&s->t, &move);
+		if (gain > least + COST_SAME_NS)
 			s->offers[n++] = (struct offer){node, gain};
 	}
 	return n;
@@ -103,7 +100,7 @@ re_place(struct search *s, struct world_group *g)
 {
 	double waiting = total_waiting(&s->t, &s->t.wait);
 	unsigned int n = list_offers(s, g, -waiting);
-	double best = SAME_NS;
+	double best = COST_SAME_NS;
 	int to = -1;
 
 	while (n > 0) {
@@ -220,7 +217,7 @@ try_newcomer(struct search *s, struct world_group *g)
 		g->first = g->node;
 		repair(s);
 		sum = total_sum(&s->t);
-		if (sum < least - SAME_NS) {
+		if (sum < least - COST_SAME_NS) {
 			least = sum;
 			save(s->w, s->best);
 		}

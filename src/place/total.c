@@ -40,7 +40,7 @@ shift(const struct total *t, const struct world_group *g, unsigned int node, int
 	const struct world_class *c = &t->w->classes[g->cls];
 	double demand = sign * g->demand;
 
-	t->at[node] += demand;
+	add_group(&t->at[node], g, sign);
 	for (int n = (int)node; n >= 0; n = nodes[n].parent)
 		t->below[n] += demand;
 	if (c->count[node] == nodes[node].n_cpus)
@@ -49,47 +49,65 @@ shift(const struct total *t, const struct world_group *g, unsigned int node, int
 		shift_parts(t, c, node, demand);
 }
 
-/* What all pay for the load that is there. */
+/* What all pay for the load that is there. Nobody's own load crowds itself. */
 static double
 crowded(const struct total *t)
 {
 	const struct tree_node *nodes = t->w->tree->nodes;
+	struct total_node *at = t->at;
 	double sum = 0;
 
 	for (unsigned int n = t->w->tree->n; n-- > 0;) {
 		int up = nodes[n].parent;
-		double load;
+		double load = t->below[n];
 
-		t->outer[n] = up < 0 ? 0
-				     : (t->outer[up] + t->own[up]) * nodes[n].n_cpus /
+		at[n].outer = up < 0 ? 0
+				     : (at[up].outer + t->own[up]) * nodes[n].n_cpus /
 					       nodes[up].n_cpus;
-		load = t->below[n] + t->outer[n];
-		t->crowding[n] = load / nodes[n].n_cores;
+		load += at[n].outer;
+		at[n].crowding = load / nodes[n].n_cores;
 		if (up >= 0)
-			t->crowding[n] = (t->crowding[n] + t->crowding[up]) / 2;
-		if (t->at[n] > 0)
-			sum += t->at[n] * candidates_crowded_ns(t->w, n, load,
-						  t->crowding[n]);
+			at[n].crowding = (at[n].crowding + at[up].crowding) / 2;
+		if (at[n].groups == 0)
+			continue;
+		sum += at[n].sharing * candidates_sharing_ns(t->w, n, load);
+		sum += candidates_crowding_ns(t->w,
+			at[n].demand * at[n].crowding - at[n].squares * at[n].own);
 	}
 	return sum;
 }
 
-/* Those who feel the load of a node: float groups on it, pinned vCPUs below it. */
+static void
+add_group(struct total_node *at, const struct world_group *g, int sign)
+{
+	at->groups += sign;
+	at->demand += sign * g->demand;
+	at->squares += sign * g->demand * g->demand;
+	at->sharing += sign * candidates_sharing_demand(g);
+	if (at->groups == 0) { /* no rest of rounding */
+		at->demand = 0;
+		at->squares = 0;
+		at->sharing = 0;
+	}
+}
+
 static void
 count_groups(struct total *t)
 {
 	const struct world *w = t->w;
 
+	for (unsigned int n = w->tree->n; n-- > 0;) {
+		int up = w->tree->nodes[n].parent;
+		double own = 1.0 / w->tree->nodes[n].n_cores;
+
+		t->at[n] = (struct total_node){
+			.own = up < 0 ? own : (own + t->at[up].own) / 2};
+	}
 	for (unsigned int i = 0; i < w->n_groups; i++) {
 		const struct world_group *g = &w->groups[i];
 
 		if (g->role == WORLD_FLOAT && g->node >= 0)
-			t->at[g->node] += g->demand;
-		for (unsigned int v = 0; g->pins != NULL && v < g->n_vcpus; v++) {
-			if (g->pins[v] >= 0)
-				t->at[w->tree->leaf_of_pu[g->pins[v]]] +=
-					g->demand / g->n_vcpus;
-		}
+			add_group(&t->at[g->node], g, 1);
 	}
 }
 
@@ -114,15 +132,12 @@ total_init(struct total *t, struct world *w)
 	t->at = xcalloc(n, sizeof(*t->at));
 	t->own = xcalloc(n, sizeof(*t->own));
 	t->below = xcalloc(n, sizeof(*t->below));
-	t->outer = xcalloc(n, sizeof(*t->outer));
-	t->crowding = xcalloc(n, sizeof(*t->crowding));
 	total_read(t);
 }
 
 void
 total_read(struct total *t)
 {
-	memset(t->at, 0, t->w->tree->n * sizeof(*t->at));
 	count_groups(t);
 	refresh(t);
 }
@@ -133,15 +148,13 @@ total_fini(struct total *t)
 	free(t->at);
 	free(t->own);
 	free(t->below);
-	free(t->outer);
-	free(t->crowding);
 }
 
 void
 total_put(struct total *t, struct world_group *g, unsigned int node)
 {
-	t->at[g->node] -= g->demand;
-	t->at[node] += g->demand;
+	add_group(&t->at[g->node], g, -1);
+	add_group(&t->at[node], g, 1);
 	world_put(t->w, g, (int)node);
 	refresh(t);
 }
@@ -170,30 +183,52 @@ total_sum(const struct total *t)
 double
 total_waiting(const struct total *t, const struct wait_cost *c)
 {
-	return t->w->tree->worst_ns *
+	return t->w->in->policy->weights[TERM_WAITING] * t->w->tree->worst_ns *
 	       (COST_LOST * c->all_cpus + COST_WAIT * world_wait_penalty(t->w, c));
 }
 
+/* What the VM's groups pay for distances. */
+static double
+distances(const struct world *w, const struct world_vm *vm)
+{
+	double sum = 0;
+
+	for (unsigned int i = 0; i < vm->n_groups; i++) {
+		const struct world_group *g = &w->groups[vm->first_group + i];
+
+		if (g->node >= 0)
+			sum += candidates_distance_cost(w, g, (unsigned int)g->node);
+	}
+	return sum;
+}
+
+/* The group's node becomes @node, for distances only. */
+static double
+distance_gain(const struct world *w, const struct total_move *move)
+{
+	const struct world_vm *vm = &w->vms[move->g->vm];
+	int now = move->g->node;
+	double gain = distances(w, vm);
+
+	move->g->node = (int)move->node;
+	gain -= distances(w, vm);
+	move->g->node = now;
+	return gain;
+}
+
 double
-total_gain(const struct total *t, const struct total_move *moves, unsigned int n)
+total_gain(const struct total *t, const struct total_move *move)
 {
 	const struct world *w = t->w;
+	struct world_group *g = move->g;
 	size_t size = w->tree->n * sizeof(*t->own);
-	double gain = t->crowded_ns;
+	double gain = t->crowded_ns + distance_gain(w, move);
 
-	for (unsigned int i = 0; i < n; i++) {
-		const struct world_group *g = moves[i].g;
-
-		shift(t, g, (unsigned int)g->node, -1);
-		shift(t, g, moves[i].node, 1);
-		gain += candidates_distance_cost(w, g, (unsigned int)g->node) -
-			candidates_distance_cost(w, g, moves[i].node);
-	}
+	shift(t, g, (unsigned int)g->node, -1);
+	shift(t, g, move->node, 1);
 	gain -= crowded(t);
-	for (unsigned int i = 0; i < n; i++) {
-		t->at[moves[i].g->node] += moves[i].g->demand;
-		t->at[moves[i].node] -= moves[i].g->demand;
-	}
+	add_group(&t->at[move->node], g, -1);
+	add_group(&t->at[g->node], g, 1);
 	memcpy(t->own, w->own, size);
 	memcpy(t->below, w->below, size);
 	return gain;

@@ -9,15 +9,24 @@
 
 #include "place/world.h"
 
+/* Groups on a node, as far as they pay for each other's load. */
+struct total_node {
+	int groups;
+	double demand;
+	double squares; /* of their demands: nobody crowds himself */
+	double sharing; /* demand, as candidates_sharing_demand */
+	double own;	/* load per core that a CPU of demand here is to itself */
+	double outer;	/* its part of the load around it */
+	double crowding; /* load per core here and around */
+};
+
 /* A world in which every float group that counts has entered and the waiting model is
  * settled. While one lives, groups change their node through it only. */
 struct total {
 	struct world *w;
-	double *at; /* of each node: demand of those who feel what is loaded there */
-	double *own;	 /* as the world's, for trials */
+	struct total_node *at; /* of each node of the tree */
+	double *own;	       /* as the world's, for trials */
 	double *below;
-	double *outer;	 /* of each node: its part of the load around it */
-	double *crowding; /* of each node: see candidates.c */
 	double crowded_ns;
 	struct wait_cost wait;
 	double penalty;
@@ -45,9 +54,8 @@ double total_cost(const struct total *t);
 /** What waiting is worth, in the same unit. */
 double total_waiting(const struct total *t, const struct wait_cost *c);
 
-/** By how much the sum without waiting falls with all of @moves. */
-double total_gain(const struct total *t, const struct total_move *moves,
-	unsigned int n);
+/** By how much the sum without waiting falls with a move. */
+double total_gain(const struct total *t, const struct total_move *move);
 
 /** Cost and waiting. */
 double total_sum(const struct total *t);

@@ -11,6 +11,67 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
+#include "place/objective.h"
+#include "place/residency.h"
+
+/* A guest with more memory is a mistake, and must not become an infinite sum. */
+#define MEMORY_GIB_MAX 1e6
+
+static void
+set_free_memory(struct world *w)
+{
+	unsigned int n = w->in->topo->n_nodes;
+
+	w->remote = residency_costs(w->in->topo);
+	w->touched = xcalloc(n, sizeof(*w->touched));
+	if (w->in->node_free_gib == NULL)
+		return;
+	w->free_gib = xcalloc(n, sizeof(*w->free_gib));
+	for (unsigned int i = 0; i < n; i++)
+		w->free_gib[i] = w->in->node_free_gib[i];
+}
+
+/* Memory of a guest node that is bound: on all of its host nodes alike, as nobody says
+ * more. */
+static void
+bind_memory(const struct world *w, struct world_group *g)
+{
+	const struct topo *topo = w->in->topo;
+	const struct plan_guest_node *node;
+	unsigned int n = 0;
+
+	if (g->guest_node >= g->in->n_guest_nodes)
+		return;
+	node = &g->in->guest_nodes[g->guest_node];
+	if (node->memory_share != NULL || cpuset_empty(&node->host_nodes))
+		return;
+	g->bound_share = xcalloc(topo->n_nodes, sizeof(*g->bound_share));
+	g->memory_share = g->bound_share;
+	cpuset_foreach (id, &node->host_nodes)
+		n += topo_node_index(topo, id) != TOPO_NONE;
+	cpuset_foreach (id, &node->host_nodes) {
+		int i = topo_node_index(topo, id);
+
+		if (i != TOPO_NONE)
+			g->bound_share[i] = 1.0 / n;
+	}
+}
+
+static void
+set_memory(const struct world *w, struct world_group *g)
+{
+	const struct plan_vm *vm = g->in;
+	double gib = vm->memory_gib * g->n_vcpus / vm->n_vcpus;
+	bool unknown = g->memory_share == NULL;
+
+	bind_memory(w, g);
+	if (w->free_gib == NULL || vm->placed || !(unknown || g->bound_share != NULL))
+		return;
+	if (!(gib > 0)) /* not a number neither */
+		return;
+	g->new_gib = gib < MEMORY_GIB_MAX ? gib : MEMORY_GIB_MAX;
+	g->taken_gib = xcalloc(w->in->topo->n_nodes, sizeof(*g->taken_gib));
+}
 
 struct world *
 world_new(const struct plan_input *in, const struct cpuset *usable,
@@ -33,6 +94,9 @@ world_new(const struct plan_input *in, const struct cpuset *usable,
 	w->fixed = xcalloc(in->topo->n_pus, sizeof(*w->fixed));
 	w->taken = xcalloc(in->topo->n_pus, sizeof(*w->taken));
 	(void)world_class_of(w, usable);
+	set_free_memory(w);
+	for (unsigned int i = 0; i < n_groups; i++)
+		set_memory(w, &groups[i]);
 	return w;
 }
 
@@ -44,10 +108,14 @@ world_free(struct world *w)
 	for (unsigned int i = 0; i < w->n_classes; i++) {
 		free(w->classes[i].count);
 		free(w->classes[i].share);
+		free(w->classes[i].small);
 		free(w->classes[i].slot);
 	}
-	for (unsigned int i = 0; i < w->n_groups; i++)
+	for (unsigned int i = 0; i < w->n_groups; i++) {
 		free(w->groups[i].pins);
+		free(w->groups[i].bound_share);
+		free(w->groups[i].taken_gib);
+	}
 	for (unsigned int i = 0; i < w->n_vms; i++)
 		free(w->vms[i].vcpus);
 	free(w->classes);
@@ -58,6 +126,9 @@ world_free(struct world *w)
 	free(w->cut);
 	free(w->fixed);
 	free(w->taken);
+	free(w->remote);
+	free(w->free_gib);
+	free(w->touched);
 	wait_free(w->wait);
 	tree_free(w->tree);
 	free(w);
@@ -76,6 +147,8 @@ count_class(const struct world *w, struct world_class *c)
 		unsigned int leaf = (unsigned int)t->leaf_of_pu[pu];
 
 		c->count[leaf]++;
+		if (c->small != NULL && t->nodes[leaf].n_small > 0)
+			c->small[leaf] += 1;
 		if (topo->pus[pu].node != TOPO_NONE)
 			c->share[leaf * n_nodes + (unsigned int)topo->pus[pu].node] +=
 				1;
@@ -86,12 +159,16 @@ count_class(const struct world *w, struct world_class *c)
 		if (t->nodes[n].parent < 0)
 			continue;
 		c->count[up] += c->count[n];
+		if (c->small != NULL)
+			c->small[up] += c->small[n];
 		for (unsigned int i = 0; i < n_nodes; i++)
 			c->share[up * n_nodes + i] += c->share[n * n_nodes + i];
 	}
 	for (unsigned int n = 0; n < t->n; n++) {
 		for (unsigned int i = 0; i < n_nodes && c->count[n] > 0; i++)
 			c->share[n * n_nodes + i] /= (float)c->count[n];
+		if (c->small != NULL && c->count[n] > 0)
+			c->small[n] /= (float)c->count[n];
 	}
 }
 
@@ -117,6 +194,8 @@ world_class_of(struct world *w, const struct cpuset *allowed)
 			xcalloc((size_t)t->n * w->in->topo->n_nodes, sizeof(*c->share)),
 		.slot = xcalloc(t->n, sizeof(*c->slot)),
 	};
+	if (t->nodes[tree_root(t)].n_small > 0)
+		c->small = xcalloc(t->n, sizeof(*c->small));
 	for (unsigned int n = 0; n < t->n; n++)
 		c->slot[n] = -1;
 	if (w->n_classes == 0)
@@ -205,6 +284,35 @@ world_load(const struct world *w, unsigned int node)
 	return load;
 }
 
+/* Demand that @g puts on the CPUs of @node. */
+static double
+own_load(const struct world *w, const struct world_group *g, unsigned int node)
+{
+	const struct world_class *c = &w->classes[g->cls];
+	const struct cpuset *cpus = &w->tree->nodes[node].cpus;
+	unsigned int n = 0;
+
+	if (g->pins == NULL && g->node < 0)
+		return 0;
+	if (g->pins == NULL && tree_within(w->tree, (unsigned int)g->node, node))
+		return g->demand;
+	if (g->pins == NULL && tree_within(w->tree, node, (unsigned int)g->node))
+		return g->demand * c->count[node] / c->count[g->node];
+	if (g->pins == NULL)
+		return 0;
+	for (unsigned int v = 0; v < g->n_vcpus; v++)
+		n += g->pins[v] >= 0 &&
+		     cpuset_has(cpus, w->in->topo->pus[g->pins[v]].cpu);
+	return g->demand * n / g->n_vcpus;
+}
+
+double
+world_load_of_others(
+	const struct world *w, const struct world_group *g, unsigned int node)
+{
+	return world_load(w, node) - own_load(w, g, node);
+}
+
 double
 world_float_load(const struct world *w, unsigned int pu)
 {
@@ -226,9 +334,10 @@ add_below(struct world *w, int node, double demand)
 void
 world_enter(struct world *w, struct world_group *g)
 {
-	unsigned int home = slot_of(w, g->cls, w->classes[g->cls].top);
-
-	wait_enter(w->wait, home, &g->need);
+	if (g->entered)
+		return;
+	g->entered = true;
+	wait_enter(w->wait, slot_of(w, g->cls, w->classes[g->cls].top), &g->need);
 }
 
 /* Load of a VM that may use only some CPUs of its node: on those, on no other. */
@@ -265,8 +374,56 @@ add_load(struct world *w, const struct world_group *g, unsigned int node, double
 }
 
 void
+world_memory(const struct world *w, const struct world_group *g, unsigned int node,
+	double *out)
+{
+	unsigned int n = w->in->topo->n_nodes;
+	struct residency_want want = {
+		.share = w->classes[g->cls].share + (size_t)node * n,
+		.gib = g->new_gib,
+		.free_gib = w->free_gib,
+		.own_gib = g->taken_gib,
+	};
+
+	if (g->memory_share == NULL) {
+		residency_touch(w->in->topo, w->remote, &want, out);
+		return;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		out[i] = g->memory_share[i];
+}
+
+/* Who comes next finds less memory free, or more again (@node -1). */
+static void
+take_memory(struct world *w, struct world_group *g, int node)
+{
+	unsigned int n = w->in->topo->n_nodes;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (w->free_gib[i] >= 0)
+			w->free_gib[i] += g->taken_gib[i];
+		g->taken_gib[i] = 0;
+	}
+	if (node < 0)
+		return;
+	world_memory(w, g, (unsigned int)node, w->touched);
+	for (unsigned int i = 0; i < n; i++) {
+		double takes = w->touched[i] * g->new_gib;
+
+		if (w->free_gib[i] < 0)
+			continue;
+		if (takes > w->free_gib[i])
+			takes = w->free_gib[i];
+		g->taken_gib[i] = takes;
+		w->free_gib[i] -= takes;
+	}
+}
+
+void
 world_put(struct world *w, struct world_group *g, int node)
 {
+	if (g->taken_gib != NULL)
+		take_memory(w, g, node);
 	if (g->node >= 0) {
 		unsigned int from = (unsigned int)g->node;
 
@@ -356,12 +513,19 @@ world_fix(struct world *w, const struct world_load_on *load, int sign)
 }
 
 void
-world_enter_fixed(struct world *w, const struct world_load_on *load)
+world_enter_within(
+	struct world *w, const struct cpuset *limit, const struct world_load_on *load)
 {
-	unsigned int cls = world_class_of(w, &load->cpus);
+	unsigned int cls = world_class_of(w, limit);
 
 	wait_enter(w->wait, slot_of(w, cls, w->classes[cls].top), &load->need);
 	world_fix(w, load, 1);
+}
+
+void
+world_enter_fixed(struct world *w, const struct world_load_on *load)
+{
+	world_enter_within(w, &load->cpus, load);
 }
 
 bool
@@ -386,7 +550,6 @@ world_wait_penalty(const struct world *w, const struct wait_cost *c)
 
 	if (world_waits_ok(w, c))
 		return 0;
-	/* the last term shows progress while a draw is still a bad one */
-	return 4 * above(c->mean, p->wait_mean_max) +
-	       4 * above(c->tail, p->wait_tail_max) + 40 * c->over;
+	return PENALTY_MEAN * above(c->mean, p->wait_mean_max) +
+	       PENALTY_TAIL * above(c->tail, p->wait_tail_max) + PENALTY_OVER * c->over;
 }
