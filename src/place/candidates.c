@@ -194,8 +194,7 @@ candidates_terms(const struct world *w, const struct world_group *g, unsigned in
 	distance_terms(w, g, node, out);
 	out->ns[TERM_SMT] += candidates_sharing_ns(w, node, load) *
 			     candidates_sharing_demand(g) / g->demand;
-	out->ns[TERM_FRAGMENTATION] =
-		candidates_crowding_ns(w, crowding(w, g, node));
+	out->ns[TERM_FRAGMENTATION] = candidates_crowding_ns(w, crowding(w, g, node));
 }
 
 double
@@ -233,8 +232,7 @@ candidates_has(const struct world *w, const struct world_group *g, unsigned int 
 {
 	const struct world_class *c = &w->classes[g->cls];
 
-	return c->count[node] > 0 &&
-	       (c->count[node] >= g->n_vcpus || node == c->top) &&
+	return c->count[node] > 0 && (c->count[node] >= g->n_vcpus || node == c->top) &&
 	       !repeats_a_part(w, g, node);
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Offers are moves of one group to another node, ranked by what the total would fall
- * for each vCPU moved if nobody had to wait for it. From the top: the first that makes
- * nobody wait is taken; where one does, what is left of its gain after widening others
- * counts. That a better offer further down is missed by stopping early cannot be:
- * waiting only ever costs.
+ * Offers are moves of one group to another node, ranked by what the total falls for
+ * each vCPU moved. They are listed once and tried from the top, each as things are
+ * then: what an earlier move has spoilt or made better the next plan finds. Exchanges
+ * of two groups, and moves that need others widened first, were tried as well and found
+ * next to nothing that single moves do not.
  */
 #include "config.h"
 
@@ -14,17 +14,20 @@
 
 #include "base/xalloc.h"
 #include "place/candidates.h"
-#include "place/repair.h"
 #include "place/total.h"
 
-/* Offers kept in each round, and how many of them are tried with a repair. */
-#define OFFERS 64u
-#define REPAIRS 12u
+/* Offers tried, the best ones: each costs a microsecond or two. */
+#define TRIED_OFFERS 4096u
+
+/* What a move may use up of the waiting that the policy allows: newcomers need the
+ * rest. And the more is tried, the better a plan fits its draws, and the less that says
+ * of the load to come. */
+#define WAIT_PART 0.75
 
 struct offer {
-	struct total_move move;
-	double gain; /* of the total */
-	double each; /* for each vCPU, less the price of moving it */
+	struct world_group *g;
+	unsigned int node;
+	double each; /* gain for each vCPU, less the price of moving it */
 };
 
 struct rebalance {
@@ -32,11 +35,10 @@ struct rebalance {
 	struct world *w;
 	unsigned int vms; /* left of the allowance */
 	unsigned int vcpus;
-	int *before; /* of each group: its node before a trial */
-	int *best;
 	bool *moved; /* of each VM: in this run */
 	unsigned int n;
-	struct offer offers[OFFERS];
+	size_t cap;
+	struct offer *offers;
 };
 
 /* It has been where it is for long enough, and nothing happens to it in this run. */
@@ -56,157 +58,125 @@ affordable(const struct rebalance *r, const struct world_group *g)
 	return g->n_vcpus <= r->vcpus && (r->vms > 0 || r->moved[g->vm]);
 }
 
-/* What a group pays now, and what of that a move must gain. */
+/* What must be gained: a part of what the group pays now. */
 static double
-threshold(const struct rebalance *r, const struct world_group *g)
+least_gain(const struct rebalance *r, const struct world_group *g)
 {
-	double load = world_load(r->w, (unsigned int)g->node);
-	double now = candidates_distance_cost(r->w, g, (unsigned int)g->node) +
-		     g->demand * candidates_crowded_ns(r->w, (unsigned int)g->node,
-					 load, r->t.crowding[g->node]);
-
-	return now * r->w->in->policy->rebalance_gain_pct / 100;
+	return candidates_cost(r->w, g, (unsigned int)g->node) *
+	       r->w->in->policy->rebalance_gain_pct / 100;
 }
 
+/* A gain of the total for each vCPU, less the price of moving it. */
 static double
-price(const struct rebalance *r, const struct world_group *g)
+for_each(const struct rebalance *r, const struct world_group *g, double gain)
 {
-	return g->demand * COST_MOVING * r->w->tree->worst_ns;
+	return gain / g->n_vcpus - r->w->in->policy->weights[TERM_MOVING] *
+					   COST_MOVING * r->w->tree->worst_ns;
 }
 
-static void
-keep_offer(struct rebalance *r, const struct offer *o)
-{
-	unsigned int at = r->n < OFFERS ? r->n++ : OFFERS;
-
-	for (; at > 0 && o->each > r->offers[at - 1].each; at--) {
-		if (at < OFFERS)
-			r->offers[at] = r->offers[at - 1];
-	}
-	if (at < OFFERS)
-		r->offers[at] = *o;
-}
-
-/* Offers for a group. A superset is no move: what needs one is widened. */
 static void
 list_offers(struct rebalance *r, struct world_group *g)
 {
-	double least = threshold(r, g);
+	const struct world *w = r->w;
+	unsigned int at = (unsigned int)g->node;
+	double now = candidates_cost(w, g, at);
+	double least = least_gain(r, g);
 
-	for (unsigned int node = 0; node < r->w->tree->n; node++) {
-		struct offer o = {.move = {g, node}};
+	for (unsigned int node = 0; node < w->tree->n; node++) {
+		double gain;
 
-		if ((int)node == g->node || !candidates_has(r->w, g, node) ||
-			cpuset_within(&r->w->tree->nodes[g->node].cpus,
-				&r->w->tree->nodes[node].cpus))
+		/* a superset is no move: who needs one is widened */
+		if (!candidates_has(w, g, node) || tree_within(w->tree, at, node))
 			continue;
-		o.gain = total_gain(&r->t, &o.move);
-		o.each = (o.gain - price(r, g)) / g->n_vcpus;
-		if (o.gain >= least && o.each > 0)
-			keep_offer(r, &o);
-	}
-}
-
-static void
-save(const struct world *w, int *nodes)
-{
-	for (unsigned int i = 0; i < w->n_groups; i++)
-		nodes[i] = w->groups[i].node;
-}
-
-static void
-restore(struct world *w, const int *nodes)
-{
-	for (unsigned int i = 0; i < w->n_groups; i++) {
-		struct world_group *g = &w->groups[i];
-
-		if (g->role == WORLD_FLOAT && g->node != nodes[i])
-			world_put(w, g, nodes[i]);
-	}
-}
-
-/* What the move gains when all that it makes wait are widened, in r->best. Negative:
- * they wait nevertheless. */
-static double
-gain_repaired(struct rebalance *r, const struct offer *o, double before, double penalty)
-{
-	struct world_group *g = o->move.g;
-	double gain = -1;
-
-	save(r->w, r->before);
-	world_put(r->w, g, (int)o->move.node);
-	repair_waiting(r->w);
-	repair_undo(r->w);
-	total_read(&r->t);
-	if (r->t.penalty <= penalty + 1e-9 && g->node == (int)o->move.node)
-		gain = before - total_sum(&r->t);
-	save(r->w, r->best);
-	restore(r->w, r->before);
-	total_read(&r->t);
-	return gain;
-}
-
-/* Make the best move. Returns false when none is worth it. */
-static bool
-move_one(struct rebalance *r)
-{
-	double before = total_sum(&r->t);
-	double waiting = total_waiting(&r->t, &r->t.wait);
-	double penalty = r->t.penalty;
-	auto_free int *best = xcalloc(r->w->n_groups, sizeof(*best));
-	const struct offer *taken = NULL;
-	double value = 0;
-	unsigned int repairs = 0;
-
-	for (unsigned int i = 0; i < r->n && r->offers[i].each > value; i++) {
-		struct offer *o = &r->offers[i];
-		struct wait_cost wait = total_try(&r->t, &o->move);
-		double gain = o->gain + waiting - total_waiting(&r->t, &wait);
-		bool plain = world_wait_penalty(r->w, &wait) <= penalty + 1e-9;
-		double each;
-
-		if (!plain) {
-			if (repairs == REPAIRS)
-				continue;
-			repairs++;
-			gain = gain_repaired(r, o, before, penalty);
-		} 
-		each = (gain - price(r, o->move.g)) / o->move.g->n_vcpus;
-		if (each <= value || gain < threshold(r, o->move.g))
+		/* even if it was alone there */
+		if (now - candidates_distance_cost(w, g, node) <= least)
 			continue;
-		value = each;
-		taken = o;
-		if (plain) {
-			save(r->w, best);
-			best[o->move.g - r->w->groups] = (int)o->move.node;
-		} else {
-			for (unsigned int k = 0; k < r->w->n_groups; k++)
-				best[k] = r->best[k];
-		}
+		gain = total_gain(&r->t, g, node);
+		if (gain <= least || for_each(r, g, gain) <= 0)
+			continue;
+		r->offers = xgrow(r->offers, r->n, &r->cap, sizeof(*r->offers));
+		r->offers[r->n++] = (struct offer){g, node, for_each(r, g, gain)};
 	}
-	if (taken == NULL)
-		return false;
-	taken->move.g->cause = WORLD_REBALANCED;
-	taken->move.g->gain_ns = value;
-	if (!r->moved[taken->move.g->vm])
-		r->vms--;
-	r->moved[taken->move.g->vm] = true;
-	r->vcpus -= taken->move.g->n_vcpus;
-	restore(r->w, best);
-	total_read(&r->t);
-	return true;
+}
+
+static int
+by_gain(const void *a, const void *b)
+{
+	const struct offer *x = a;
+	const struct offer *y = b;
+
+	if (x->each < y->each - COST_SAME_NS || x->each > y->each + COST_SAME_NS)
+		return x->each > y->each ? -1 : 1;
+	if (x->g != y->g)
+		return x->g < y->g ? -1 : 1;
+	return x->node < y->node ? -1 : x->node > y->node;
 }
 
 static void
 find_offers(struct rebalance *r)
 {
-	r->n = 0;
 	for (unsigned int i = 0; i < r->w->n_groups; i++) {
 		struct world_group *g = &r->w->groups[i];
 
 		if (rested(r, g) && affordable(r, g))
 			list_offers(r, g);
 	}
+	if (r->n > 0)
+		qsort(r->offers, r->n, sizeof(*r->offers), by_gain);
+}
+
+/* Nobody waits more, or all wait so little that there is room for newcomers. */
+static bool
+waits_ok(const struct rebalance *r, const struct wait_cost *c)
+{
+	const struct plan_policy *p = r->w->in->policy;
+	const struct wait_cost *now = &r->t.wait;
+
+	if (c->mean <= WAIT_PART * p->wait_mean_max &&
+		c->tail <= WAIT_PART * p->wait_tail_max)
+		return true;
+	return c->mean <= now->mean && c->tail <= now->tail && c->over <= now->over;
+}
+
+/* The term that falls most when the group goes to @node. */
+static enum term
+main_term(const struct world *w, const struct world_group *g, unsigned int node)
+{
+	struct terms now;
+	struct terms then;
+	unsigned int best = 0;
+
+	candidates_terms(w, g, (unsigned int)g->node, &now);
+	candidates_terms(w, g, node, &then);
+	for (unsigned int t = 1; t < N_TERMS; t++) {
+		if (now.ns[t] - then.ns[t] > now.ns[best] - then.ns[best])
+			best = t;
+	}
+	return (enum term)best;
+}
+
+static void
+try_offer(struct rebalance *r, const struct offer *o)
+{
+	struct world_group *g = o->g;
+	struct wait_cost wait;
+	double gain;
+
+	if (g->cause != WORLD_KEPT || !affordable(r, g))
+		return;
+	gain = total_gain(&r->t, g, o->node);
+	wait = world_try(r->w, g, o->node);
+	gain += total_waiting(&r->t, &r->t.wait) - total_waiting(&r->t, &wait);
+	if (!waits_ok(r, &wait) || gain <= least_gain(r, g) ||
+		for_each(r, g, gain) <= 0)
+		return;
+	g->gain_ns = for_each(r, g, gain);
+	g->gain_term = main_term(r->w, g, o->node);
+	g->cause = WORLD_REBALANCED;
+	total_put(&r->t, g, o->node);
+	r->vms -= !r->moved[g->vm];
+	r->moved[g->vm] = true;
+	r->vcpus -= g->n_vcpus;
 }
 
 void
@@ -216,15 +186,14 @@ rebalance_run(struct world *w)
 		.vms = w->in->policy->rebalance_vms,
 		.vcpus = w->in->policy->rebalance_vcpus};
 
-	total_init(&r.t, w);
-	r.before = xcalloc(w->n_groups, sizeof(*r.before));
-	r.best = xcalloc(w->n_groups, sizeof(*r.best));
+	if (r.vms == 0 || r.vcpus == 0)
+		return;
 	r.moved = xcalloc(w->n_vms, sizeof(*r.moved));
-	do {
-		find_offers(&r);
-	} while (move_one(&r));
-	free(r.before);
-	free(r.best);
-	free(r.moved);
+	total_init(&r.t, w);
+	find_offers(&r);
+	for (unsigned int i = 0; i < r.n && i < TRIED_OFFERS; i++)
+		try_offer(&r, &r.offers[i]);
 	total_fini(&r.t);
+	free(r.offers);
+	free(r.moved);
 }

@@ -181,9 +181,9 @@ repair_undo(struct world *w)
 		if (g->role != WORLD_FLOAT || g->node < 0 || g->first == g->node)
 			continue;
 		list[n].g = g;
-		list[n++].price = candidates_distance_cost(w, g, node) -
-				  candidates_distance_cost(
-					  w, g, (unsigned int)g->first);
+		list[n++].price =
+			candidates_distance_cost(w, g, node) -
+			candidates_distance_cost(w, g, (unsigned int)g->first);
 	}
 	qsort(list, n, sizeof(*list), by_price);
 	for (unsigned int i = 0; i < n; i++) {

@@ -28,7 +28,8 @@ struct search {
 	struct world *w;
 	struct world_group **new;
 	unsigned int n;
-	int *before; /* of each group: the node at the start */
+	unsigned int tries; /* of the waiting model, while re-placing */
+	int *before;	    /* of each group: the node at the start */
 	int *best;
 	struct offer *offers;
 };
@@ -64,12 +65,11 @@ list_offers(struct search *s, struct world_group *g, double least)
 	unsigned int n = 0;
 
 	for (unsigned int node = 0; node < s->w->tree->n; node++) {
-		struct total_move move = {g, node};
 		double gain;
 
 		if ((int)node == g->node || !candidates_has(s->w, g, node))
 			continue;
-		gain = total_gain(&s->t, &move);
+		gain = total_gain(&s->t, g, node);
 		if (gain > least + COST_SAME_NS)
 			s->offers[n++] = (struct offer){node, gain};
 	}
@@ -105,13 +105,13 @@ re_place(struct search *s, struct world_group *g)
 
 	while (n > 0) {
 		struct offer offer = take_best(s, &n);
-		struct total_move move = {g, offer.node};
 		struct wait_cost wait;
 		double gain;
 
 		if (offer.gain + waiting <= best)
 			break;
-		wait = total_try(&s->t, &move);
+		wait = world_try(s->w, g, offer.node);
+		s->tries++;
 		gain = offer.gain + waiting - total_waiting(&s->t, &wait);
 		if (gain > best &&
 			world_wait_penalty(s->w, &wait) <= s->t.penalty + 1e-9) {
@@ -132,7 +132,7 @@ re_place_all(struct search *s)
 	total_read(&s->t);
 	for (unsigned int pass = 0; pass < PASSES && better; pass++) {
 		better = false;
-		for (unsigned int i = 0; i < s->n && s->t.tries < TRIES; i++) {
+		for (unsigned int i = 0; i < s->n && s->tries < TRIES; i++) {
 			if (re_place(s, s->new[i]))
 				better = true;
 		}
@@ -158,8 +158,8 @@ choose(struct search *s, const struct world_group *g, const struct wait_cost *wa
 	unsigned int node = (unsigned int)g->node;
 
 	for (unsigned int i = 0; i < n; i++) {
-		double value = s->offers[i].gain -
-			       weight * total_waiting(&s->t, &waits[i]);
+		double value =
+			s->offers[i].gain - weight * total_waiting(&s->t, &waits[i]);
 
 		if (value > best) {
 			best = value;
@@ -179,11 +179,8 @@ shortlist(struct search *s, struct world_group *g, unsigned int *out)
 	auto_free struct wait_cost *waits = xcalloc(n + 1, sizeof(*waits));
 	unsigned int listed = 0;
 
-	for (unsigned int i = 0; i < n; i++) {
-		struct total_move move = {g, s->offers[i].node};
-
-		waits[i] = total_try(&s->t, &move);
-	}
+	for (unsigned int i = 0; i < n; i++)
+		waits[i] = world_try(s->w, g, s->offers[i].node);
 	s->offers[n] = (struct offer){(unsigned int)g->node, 0};
 	waits[n++] = s->t.wait;
 	for (unsigned int i = 0; i < WEIGHTS; i++) {

@@ -15,6 +15,20 @@
 #include "base/xalloc.h"
 #include "place/candidates.h"
 
+static void
+add_group(struct total_node *at, const struct world_group *g, int sign)
+{
+	at->groups += sign;
+	at->demand += sign * g->demand;
+	at->squares += sign * g->demand * g->demand;
+	at->sharing += sign * candidates_sharing_demand(g);
+	if (at->groups == 0) { /* no rest of rounding */
+		at->demand = 0;
+		at->squares = 0;
+		at->sharing = 0;
+	}
+}
+
 /* A group that may use a part of @node only loads those parts of it. */
 static void
 shift_parts(const struct total *t, const struct world_class *c, unsigned int node,
@@ -75,20 +89,6 @@ crowded(const struct total *t)
 			at[n].demand * at[n].crowding - at[n].squares * at[n].own);
 	}
 	return sum;
-}
-
-static void
-add_group(struct total_node *at, const struct world_group *g, int sign)
-{
-	at->groups += sign;
-	at->demand += sign * g->demand;
-	at->squares += sign * g->demand * g->demand;
-	at->sharing += sign * candidates_sharing_demand(g);
-	if (at->groups == 0) { /* no rest of rounding */
-		at->demand = 0;
-		at->squares = 0;
-		at->sharing = 0;
-	}
 }
 
 static void
@@ -202,41 +202,33 @@ distances(const struct world *w, const struct world_vm *vm)
 	return sum;
 }
 
-/* The group's node becomes @node, for distances only. */
+/* What the VM pays less for distances with the group on @node. */
 static double
-distance_gain(const struct world *w, const struct total_move *move)
+distance_gain(const struct world *w, struct world_group *g, unsigned int node)
 {
-	const struct world_vm *vm = &w->vms[move->g->vm];
-	int now = move->g->node;
+	const struct world_vm *vm = &w->vms[g->vm];
+	int now = g->node;
 	double gain = distances(w, vm);
 
-	move->g->node = (int)move->node;
+	g->node = (int)node;
 	gain -= distances(w, vm);
-	move->g->node = now;
+	g->node = now;
 	return gain;
 }
 
 double
-total_gain(const struct total *t, const struct total_move *move)
+total_gain(const struct total *t, struct world_group *g, unsigned int node)
 {
 	const struct world *w = t->w;
-	struct world_group *g = move->g;
 	size_t size = w->tree->n * sizeof(*t->own);
-	double gain = t->crowded_ns + distance_gain(w, move);
+	double gain = t->crowded_ns + distance_gain(w, g, node);
 
 	shift(t, g, (unsigned int)g->node, -1);
-	shift(t, g, move->node, 1);
+	shift(t, g, node, 1);
 	gain -= crowded(t);
-	add_group(&t->at[move->node], g, -1);
+	add_group(&t->at[node], g, -1);
 	add_group(&t->at[g->node], g, 1);
 	memcpy(t->own, w->own, size);
 	memcpy(t->below, w->below, size);
 	return gain;
-}
-
-struct wait_cost
-total_try(struct total *t, const struct total_move *move)
-{
-	t->tries++;
-	return world_try(t->w, move->g, move->node);
 }

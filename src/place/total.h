@@ -13,10 +13,10 @@
 struct total_node {
 	int groups;
 	double demand;
-	double squares; /* of their demands: nobody crowds himself */
-	double sharing; /* demand, as candidates_sharing_demand */
-	double own;	/* load per core that a CPU of demand here is to itself */
-	double outer;	/* its part of the load around it */
+	double squares;	 /* of their demands: nobody crowds himself */
+	double sharing;	 /* demand, as candidates_sharing_demand */
+	double own;	 /* load per core that a CPU of demand here is to itself */
+	double outer;	 /* its part of the load around it */
 	double crowding; /* load per core here and around */
 };
 
@@ -30,13 +30,6 @@ struct total {
 	double crowded_ns;
 	struct wait_cost wait;
 	double penalty;
-	unsigned int tries; /* of the waiting model, so far */
-};
-
-/* A float group that is somewhere, and where it might be instead. */
-struct total_move {
-	struct world_group *g;
-	unsigned int node;
 };
 
 void total_init(struct total *t, struct world *w);
@@ -54,13 +47,10 @@ double total_cost(const struct total *t);
 /** What waiting is worth, in the same unit. */
 double total_waiting(const struct total *t, const struct wait_cost *c);
 
-/** By how much the sum without waiting falls with a move. */
-double total_gain(const struct total *t, const struct total_move *move);
-
 /** Cost and waiting. */
 double total_sum(const struct total *t);
 
-/** Waiting after one move. */
-struct wait_cost total_try(struct total *t, const struct total_move *move);
+/** By how much the cost would fall with a group, which is somewhere, on @node. */
+double total_gain(const struct total *t, struct world_group *g, unsigned int node);
 
 #endif

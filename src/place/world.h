@@ -72,7 +72,10 @@ struct world_group {
 	bool entered;	     /* counts in the waiting model */
 	double demand;	     /* CPUs wanted when busy */
 	double load_before;  /* on its domain, when it came */
-	double gain_ns;	     /* rebalanced: gained for each vCPU, less the price */
+	/* Rebalanced: gained for each vCPU, less the price of moving it, and what gained
+	 * most. */
+	double gain_ns;
+	enum term gain_term;
 	double heat;	     /* float: demand that cannot run where it is (repair) */
 	struct wait_need need;
 };
