@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "place/footprint.h"
 #include "place/residency.h"
 
 static const float *
@@ -24,7 +25,7 @@ candidates_local_share(
 
 	if (n == 0)
 		return 1;
-	world_memory(w, g, node, w->touched);
+	footprint_shares(w, g, node, w->touched);
 	for (unsigned int i = 0; i < n; i++)
 		local += w->touched[i] * (double)share[i];
 	return local;
@@ -55,7 +56,7 @@ communication(const struct world *w, const struct world_group *g, unsigned int n
 	double sum = inside * (g->n_vcpus - 1.0);
 
 	/* alone it still talks to its emulator and iothreads, which are here too */
-	if (vm->n_groups == 1)
+	if (g->n_vcpus == vm->in->n_vcpus)
 		return inside;
 	for (unsigned int i = 0; i < vm->n_groups; i++) {
 		const struct world_group *other = &w->groups[vm->first_group + i];
@@ -76,7 +77,7 @@ static double
 access_cost(const struct world *w, const float *from, const struct world_group *g,
 	unsigned int at)
 {
-	world_memory(w, g, at, w->touched);
+	footprint_shares(w, g, at, w->touched);
 	return residency_mean(w->remote, w->in->topo->n_nodes, from, w->touched);
 }
 
@@ -92,7 +93,7 @@ memory(const struct world *w, const struct world_group *g, unsigned int node)
 	if (w->in->topo->n_nodes == 0)
 		return 0;
 	own = access_cost(w, from, g, node);
-	if (vm->n_groups == 1)
+	if (g->n_vcpus == vm->in->n_vcpus)
 		return own;
 	for (unsigned int i = 0; i < vm->n_groups; i++) {
 		const struct world_group *other = &w->groups[vm->first_group + i];
@@ -110,24 +111,11 @@ memory(const struct world *w, const struct world_group *g, unsigned int node)
 	return OWN_MEMORY_SHARE * own + (1 - OWN_MEMORY_SHARE) * others;
 }
 
-/* vCPUs that share their core when @load runs on the node: cores fill up first, then
- * every vCPU more makes another one share. */
-static double
-sharing(const struct tree_node *node, double load)
-{
-	double threads = (double)node->n_cpus / node->n_cores;
-	double shared;
-
-	if (load <= node->n_cores || threads <= 1)
-		return 0;
-	shared = (load - node->n_cores) * threads / (threads - 1);
-	return shared < load ? shared : load;
-}
-
 double
 candidates_sharing_ns(const struct world *w, unsigned int node, double load)
 {
-	double shared = sharing(&w->tree->nodes[node], load) / load;
+	const struct tree_node *tn = &w->tree->nodes[node];
+	double shared = objective_sharing(tn->n_cpus, tn->n_cores, load);
 
 	return w->in->policy->weights[TERM_SMT] * w->tree->worst_ns * COST_SMT * shared;
 }

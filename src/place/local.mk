@@ -7,6 +7,8 @@ src_libplace_a_SOURCES = \
 	src/place/entry.c src/place/entry.h \
 	src/place/explain.c src/place/explain.h \
 	src/place/float.c src/place/float.h \
+	src/place/footprint.c src/place/footprint.h \
+	src/place/guest.c src/place/guest.h \
 	src/place/mode.c src/place/mode.h \
 	src/place/objective.c src/place/objective.h \
 	src/place/pin.c src/place/pin.h \

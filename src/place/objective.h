@@ -90,6 +90,10 @@ struct terms {
 
 double terms_sum(const struct terms *t);
 
+/** Share of the vCPUs that share their core when @load vCPUs run on @n_cpus CPUs of
+ * @n_cores cores: cores fill up first, then every vCPU more makes another one share. */
+double objective_sharing(unsigned int n_cpus, unsigned int n_cores, double load);
+
 /** "waiting", "memory", ...: as in [weights], explain and metrics. Static. */
 const char *term_name(enum term t);
 

@@ -13,6 +13,7 @@
 
 #include "base/xalloc.h"
 #include "place/candidates.h"
+#include "place/float.h"
 #include "place/repair.h"
 #include "place/total.h"
 
@@ -98,7 +99,7 @@ take_best(struct search *s, unsigned int *n)
 static bool
 re_place(struct search *s, struct world_group *g)
 {
-	double waiting = total_waiting(&s->t, &s->t.wait);
+	double waiting = float_wait_cost(s->w, &s->t.wait);
 	unsigned int n = list_offers(s, g, -waiting);
 	double best = COST_SAME_NS;
 	int to = -1;
@@ -112,7 +113,7 @@ re_place(struct search *s, struct world_group *g)
 			break;
 		wait = world_try(s->w, g, offer.node);
 		s->tries++;
-		gain = offer.gain + waiting - total_waiting(&s->t, &wait);
+		gain = offer.gain + waiting - float_wait_cost(s->w, &wait);
 		if (gain > best &&
 			world_wait_penalty(s->w, &wait) <= s->t.penalty + 1e-9) {
 			best = gain;
@@ -159,7 +160,7 @@ choose(struct search *s, const struct world_group *g, const struct wait_cost *wa
 
 	for (unsigned int i = 0; i < n; i++) {
 		double value =
-			s->offers[i].gain - weight * total_waiting(&s->t, &waits[i]);
+			s->offers[i].gain - weight * float_wait_cost(s->w, &waits[i]);
 
 		if (value > best) {
 			best = value;

@@ -14,6 +14,7 @@
 
 #include "base/xalloc.h"
 #include "place/candidates.h"
+#include "place/float.h"
 
 static void
 add_group(struct total_node *at, const struct world_group *g, int sign)
@@ -177,14 +178,7 @@ total_cost(const struct total *t)
 double
 total_sum(const struct total *t)
 {
-	return total_cost(t) + total_waiting(t, &t->wait);
-}
-
-double
-total_waiting(const struct total *t, const struct wait_cost *c)
-{
-	return t->w->in->policy->weights[TERM_WAITING] * t->w->tree->worst_ns *
-	       (COST_LOST * c->all_cpus + COST_WAIT * world_wait_penalty(t->w, c));
+	return total_cost(t) + float_wait_cost(t->w, &t->wait);
 }
 
 /* What the VM's groups pay for distances. */

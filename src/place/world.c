@@ -11,94 +11,8 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
+#include "place/footprint.h"
 #include "place/objective.h"
-#include "place/residency.h"
-
-/* A guest with more memory is a mistake, and must not become an infinite sum. */
-#define MEMORY_GIB_MAX 1e6
-
-static void
-set_free_memory(struct world *w)
-{
-	unsigned int n = w->in->topo->n_nodes;
-
-	w->remote = residency_costs(w->in->topo);
-	w->touched = xcalloc(n, sizeof(*w->touched));
-	if (w->in->node_free_gib == NULL)
-		return;
-	w->free_gib = xcalloc(n, sizeof(*w->free_gib));
-	for (unsigned int i = 0; i < n; i++)
-		w->free_gib[i] = w->in->node_free_gib[i];
-}
-
-/* Memory of a guest node that is bound: on all of its host nodes alike, as nobody says
- * more. */
-static void
-bind_memory(const struct world *w, struct world_group *g)
-{
-	const struct topo *topo = w->in->topo;
-	const struct plan_guest_node *node;
-	unsigned int n = 0;
-
-	if (g->guest_node >= g->in->n_guest_nodes)
-		return;
-	node = &g->in->guest_nodes[g->guest_node];
-	if (node->memory_share != NULL || cpuset_empty(&node->host_nodes))
-		return;
-	g->bound_share = xcalloc(topo->n_nodes, sizeof(*g->bound_share));
-	g->memory_share = g->bound_share;
-	cpuset_foreach (id, &node->host_nodes)
-		n += topo_node_index(topo, id) != TOPO_NONE;
-	cpuset_foreach (id, &node->host_nodes) {
-		int i = topo_node_index(topo, id);
-
-		if (i != TOPO_NONE)
-			g->bound_share[i] = 1.0 / n;
-	}
-}
-
-static void
-set_memory(const struct world *w, struct world_group *g)
-{
-	const struct plan_vm *vm = g->in;
-	double gib = vm->memory_gib * g->n_vcpus / vm->n_vcpus;
-	bool unknown = g->memory_share == NULL;
-
-	bind_memory(w, g);
-	if (w->free_gib == NULL || vm->placed || !(unknown || g->bound_share != NULL))
-		return;
-	if (!(gib > 0)) /* not a number neither */
-		return;
-	g->new_gib = gib < MEMORY_GIB_MAX ? gib : MEMORY_GIB_MAX;
-	g->taken_gib = xcalloc(w->in->topo->n_nodes, sizeof(*g->taken_gib));
-}
-
-struct world *
-world_new(const struct plan_input *in, const struct cpuset *usable,
-	struct world_vm *vms, struct world_group *groups, unsigned int n_groups)
-{
-	struct world *w = xcalloc(1, sizeof(*w));
-	struct tree *t = tree_new(in->topo, in->ranking, &in->latency, usable);
-
-	w->in = in;
-	w->usable = *usable;
-	w->tree = t;
-	w->wait = wait_new(t->nodes[tree_root(t)].n_cpus);
-	w->n_vms = in->n_vms;
-	w->vms = vms;
-	w->n_groups = n_groups;
-	w->groups = groups;
-	w->own = xcalloc(t->n, sizeof(*w->own));
-	w->below = xcalloc(t->n, sizeof(*w->below));
-	w->cut = xcalloc(in->topo->n_pus, sizeof(*w->cut));
-	w->fixed = xcalloc(in->topo->n_pus, sizeof(*w->fixed));
-	w->taken = xcalloc(in->topo->n_pus, sizeof(*w->taken));
-	(void)world_class_of(w, usable);
-	set_free_memory(w);
-	for (unsigned int i = 0; i < n_groups; i++)
-		set_memory(w, &groups[i]);
-	return w;
-}
 
 void
 world_free(struct world *w)
@@ -340,6 +254,70 @@ world_enter(struct world *w, struct world_group *g)
 	wait_enter(w->wait, slot_of(w, g->cls, w->classes[g->cls].top), &g->need);
 }
 
+/* Steps of a 256th: sums of them are exact. */
+static double
+background_of(const struct plan_input *in, unsigned int pu)
+{
+	double load = in->background[pu];
+
+	if (!(load > 0)) /* not a number neither */
+		return 0;
+	return load < 1 ? (double)(int)(load * 256 + 0.5) / 256 : 1;
+}
+
+/* CPU use by others: it stays where it is. */
+static void
+lay_background(struct world *w)
+{
+	const struct tree *t = w->tree;
+	auto_free double *sums = xcalloc(t->n, sizeof(*sums));
+
+	for (unsigned int i = 0; i < w->in->topo->n_pus; i++) {
+		int leaf = t->leaf_of_pu[i];
+
+		if (leaf < 0)
+			continue;
+		w->fixed[i] = background_of(w->in, i);
+		sums[leaf] += w->fixed[i];
+	}
+	for (unsigned int n = 0; n < t->n; n++) {
+		int32_t units = (int32_t)(sums[n] * WAIT_UNIT + 0.5);
+
+		add_below(w, (int)n, sums[n]);
+		if (units > 0)
+			wait_enter_always(w->wait, slot_of(w, 0, n), units);
+	}
+}
+
+struct world *
+world_new(const struct plan_input *in, const struct cpuset *usable,
+	struct world_vm *vms, struct world_group *groups, unsigned int n_groups)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+	struct tree *t = tree_new(in->topo, in->ranking, &in->latency, usable);
+
+	w->in = in;
+	w->usable = *usable;
+	w->tree = t;
+	w->wait = wait_new(t->nodes[tree_root(t)].n_cpus);
+	w->n_vms = in->n_vms;
+	w->vms = vms;
+	w->n_groups = n_groups;
+	w->groups = groups;
+	w->own = xcalloc(t->n, sizeof(*w->own));
+	w->below = xcalloc(t->n, sizeof(*w->below));
+	w->cut = xcalloc(in->topo->n_pus, sizeof(*w->cut));
+	w->fixed = xcalloc(in->topo->n_pus, sizeof(*w->fixed));
+	w->taken = xcalloc(in->topo->n_pus, sizeof(*w->taken));
+	(void)world_class_of(w, usable);
+	if (in->background != NULL)
+		lay_background(w);
+	footprint_set_up(w);
+	for (unsigned int i = 0; i < n_groups; i++)
+		footprint_of(w, &groups[i]);
+	return w;
+}
+
 /* Load of a VM that may use only some CPUs of its node: on those, on no other. */
 static void
 add_cut(struct world *w, const struct world_group *g, unsigned int node, double demand)
@@ -374,56 +352,9 @@ add_load(struct world *w, const struct world_group *g, unsigned int node, double
 }
 
 void
-world_memory(const struct world *w, const struct world_group *g, unsigned int node,
-	double *out)
-{
-	unsigned int n = w->in->topo->n_nodes;
-	struct residency_want want = {
-		.share = w->classes[g->cls].share + (size_t)node * n,
-		.gib = g->new_gib,
-		.free_gib = w->free_gib,
-		.own_gib = g->taken_gib,
-	};
-
-	if (g->memory_share == NULL) {
-		residency_touch(w->in->topo, w->remote, &want, out);
-		return;
-	}
-	for (unsigned int i = 0; i < n; i++)
-		out[i] = g->memory_share[i];
-}
-
-/* Who comes next finds less memory free, or more again (@node -1). */
-static void
-take_memory(struct world *w, struct world_group *g, int node)
-{
-	unsigned int n = w->in->topo->n_nodes;
-
-	for (unsigned int i = 0; i < n; i++) {
-		if (w->free_gib[i] >= 0)
-			w->free_gib[i] += g->taken_gib[i];
-		g->taken_gib[i] = 0;
-	}
-	if (node < 0)
-		return;
-	world_memory(w, g, (unsigned int)node, w->touched);
-	for (unsigned int i = 0; i < n; i++) {
-		double takes = w->touched[i] * g->new_gib;
-
-		if (w->free_gib[i] < 0)
-			continue;
-		if (takes > w->free_gib[i])
-			takes = w->free_gib[i];
-		g->taken_gib[i] = takes;
-		w->free_gib[i] -= takes;
-	}
-}
-
-void
 world_put(struct world *w, struct world_group *g, int node)
 {
-	if (g->taken_gib != NULL)
-		take_memory(w, g, node);
+	footprint_put(w, g, node);
 	if (g->node >= 0) {
 		unsigned int from = (unsigned int)g->node;
 

@@ -176,11 +176,6 @@ void world_enter_within(
 /** Put a float group on @node (-1: nowhere). */
 void world_put(struct world *w, struct world_group *g, int node);
 
-/** Shares of the group's memory on each node if it were on @node, into @out: where it
- * is, or where it would be touched. */
-void world_memory(const struct world *w, const struct world_group *g, unsigned int node,
-	double *out);
-
 /** Waiting if a float group that has entered were on @node. */
 struct wait_cost world_try(
 	struct world *w, const struct world_group *g, unsigned int node);
