@@ -95,6 +95,14 @@ take_best(struct search *s, unsigned int *n)
 	return offer;
 }
 
+/* What comes later starts from here. */
+static void
+settled(const struct search *s, struct world_group *g)
+{
+	g->first = g->node;
+	g->load_before = world_load_of_others(s->w, g, (unsigned int)g->node);
+}
+
 /* Put a newcomer where the total is least with all others as they are. */
 static bool
 re_place(struct search *s, struct world_group *g)
@@ -120,9 +128,11 @@ re_place(struct search *s, struct world_group *g)
 			to = (int)offer.node;
 		}
 	}
-	if (to >= 0)
-		total_put(&s->t, g, (unsigned int)to);
-	return to >= 0;
+	if (to < 0)
+		return false;
+	total_put(&s->t, g, (unsigned int)to);
+	settled(s, g);
+	return true;
 }
 
 static void
@@ -138,8 +148,6 @@ re_place_all(struct search *s)
 				better = true;
 		}
 	}
-	for (unsigned int i = 0; i < s->n; i++)
-		s->new[i]->first = s->new[i]->node;
 }
 
 static void
@@ -202,6 +210,7 @@ try_newcomer(struct search *s, struct world_group *g)
 {
 	unsigned int nodes[WEIGHTS];
 	double least = DBL_MAX;
+	int first = g->first;
 	unsigned int n;
 
 	total_read(&s->t);
@@ -212,16 +221,18 @@ try_newcomer(struct search *s, struct world_group *g)
 
 		restore(s->w, s->before);
 		world_put(s->w, g, (int)nodes[i]);
-		g->first = g->node;
+		settled(s, g);
 		repair(s);
 		sum = total_sum(&s->t);
 		if (sum < least - COST_SAME_NS) {
 			least = sum;
+			first = g->first;
 			save(s->w, s->best);
 		}
 	}
 	restore(s->w, s->best);
-	g->first = g->node;
+	g->first = first;
+	g->load_before = world_load_of_others(s->w, g, (unsigned int)first);
 }
 
 void
