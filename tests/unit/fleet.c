@@ -91,6 +91,8 @@ fleet_plan(const struct fleet *f)
 		.ranking = f->host->ranking,
 		.latency = f->host->lat,
 		.policy = &f->policy,
+		.node_free_gib = f->node_free_gib,
+		.background = f->background,
 		.n_vms = f->n,
 		.vms = vms};
 	struct plan *p = NULL;

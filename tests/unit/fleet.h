@@ -24,6 +24,8 @@ struct fleet_vm {
 struct fleet {
 	const struct host *host;
 	struct plan_policy policy;
+	const double *node_free_gib; /* as of plan_input */
+	const double *background;
 	unsigned int n;
 	struct fleet_vm vms[FLEET_MAX];
 };
