@@ -4,11 +4,16 @@
 
 #include "host.h"
 
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/xalloc.h"
+#include "host/load.h"
 #include "hosts.h"
+#include "measured.h"
+#include "trees.h"
 
 static const struct host_spec ampere_80 = {
 	"ampere-altra-2s-80", 2, 1, HOST_NO_L3, 80, 1, 0};
@@ -55,13 +60,90 @@ add_specs(struct bench_hosts *all)
 	}
 }
 
+/* Matrices of real machines with what their firmware tells. */
+static void
+add_matrices(struct bench_hosts *all)
+{
+	static const struct {
+		const char *name;
+		struct measured_tree tree;
+	} machines[] = {
+		{"amd-epyc-7742-2s-256t", {256, 2, .l3 = 4, .node = 64, .package = 64}},
+		{"amd-ryzen-9-5900hx-16t",
+			{16, 2, true, .l3 = 8, .node = 8, .package = 8}},
+		{"amd-ryzen-9-7950x-32t",
+			{32, 2, true, .l3 = 8, .node = 16, .package = 16}},
+		{"amd-threadripper-1950x-32t",
+			{32, 2, .l3 = 4, .node = 8, .package = 16}},
+		{"aws-graviton3-64t", {64, 1, .l3 = 64, .node = 64, .package = 64}},
+		{"hisilicon-kunpeng-920-2s-64c",
+			{64, 1, .l3 = 32, .node = 32, .package = 32}},
+		{"ibm-power7-2s-8c", {16, 1, .node = 8, .package = 8}},
+		{"intel-core-12900k-hybrid-24t",
+			{24, 2, true, .singles = 8, .l2 = 4, .l3 = 16, .package = 16}},
+		{"intel-xeon-6242-2s-64t", {64, 2, .l3 = 16, .node = 16, .package = 16}},
+		{"intel-xeon-8375c-128t",
+			{128, 2, .l3 = 32, .node = 32, .package = 32}},
+		{"intel-xeon-phi-7210-64c", {64, 1, .singles = 64, .l2 = 2, .node = 64}},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(machines); i++) {
+		char name[64];
+
+		(void)snprintf(name, sizeof(name), "measured/%s", machines[i].name);
+		add(all, name, measured_topo(&machines[i].tree),
+			measured_load(machines[i].name));
+	}
+}
+
+static void
+add_tree(struct bench_hosts *all, const char *dir)
+{
+	const char *base = strrchr(dir, '/');
+	auto_free char *name = xasprintf("tree%s", base);
+	struct topo *t = NULL;
+	struct err e = ERR_NONE;
+
+	if (host_load(dir, &t, &e) < 0) {
+		(void)fprintf(stderr, "%s: %s\n", name, e.text);
+		return;
+	}
+	/* on a few CPUs there is nothing to be placed */
+	if (t->n_pus < 8)
+		topo_free(t);
+	else
+		add(all, name, t, NULL);
+}
+
+/* Unpacks the trees of real machines for as long as they are read. */
+static void
+add_trees(struct bench_hosts *all)
+{
+	char *dir = trees_new();
+	auto_free char *command = xasprintf("for f in '%s'/topologies/*.tar.xz; do "
+					    "tar -xJf \"$f\" -C %s || exit 1; done",
+		getenv("QMPIN_SHARED"), dir);
+	auto_free char *pattern = xasprintf("%s/*", dir);
+	glob_t found;
+
+	if (system(command) == 0 && glob(pattern, 0, NULL, &found) == 0) {
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			add_tree(all, found.gl_pathv[i]);
+		globfree(&found);
+	}
+	trees_remove(dir);
+}
+
 struct bench_hosts
 bench_hosts_load(bool real)
 {
 	struct bench_hosts all = {0};
 
-	(void)real;
 	add_specs(&all);
+	if (real && measured_available()) {
+		add_matrices(&all);
+		add_trees(&all);
+	}
 	return all;
 }
 

@@ -9,10 +9,10 @@
 #define QMPIN_BENCH_JUDGE_H
 
 #include "site.h"
+#include "waits.h"
 
-/* For each of the probabilities 0.1, 0.2, 0.3, 0.5 that a VM is busy. */
 #define JUDGE_DRAWS_EACH 16u
-#define JUDGE_DRAWS (4u * JUDGE_DRAWS_EACH)
+#define JUDGE_DRAWS (WAITS_N_CHANCES * JUDGE_DRAWS_EACH)
 
 enum measure {
 	MEASURE_J,
@@ -34,18 +34,15 @@ struct verdict {
 	float wait[JUDGE_DRAWS]; /* ascending */
 };
 
-/**
- * Judge a site. VMs whose memory is nowhere yet touch it now.
- *
- * @seed  of the draws; the same VMs are busy whatever their masks
- */
+/** Judge a site (not empty). VMs whose memory is nowhere yet touch it now. @seed: as of
+ * waits_draw. */
 struct verdict judge_site(struct site *s, uint64_t seed);
+
+/** All but waiting. */
+struct verdict judge_busy(struct site *s);
 
 /** VMs whose memory is nowhere yet touch it, and no more. */
 void judge_touch(struct site *s);
-
-/** The value below which 95 % of @n ascending ones are. */
-double judge_p95(const float *ascending, size_t n);
 
 const char *judge_measure_name(enum measure m);
 

@@ -20,6 +20,9 @@
 #define CPU_NEED 6.0
 #define CPU_EXCESS 1.0
 
+/* Memory of a node that does not tell: enough. */
+#define UNKNOWN_GIB 1e6
+
 struct supply {
 	double idle; /* cores' worth, siblings in part: for the score */
 	double cpus;
@@ -57,7 +60,8 @@ supply_of(const struct site *s, unsigned int node, const struct site_vm *newcome
 	const struct topo_node *n = &s->topo->nodes[node];
 	struct cpuset cpus = cpuset_and(&n->cpus, &s->online);
 	unsigned int cores = topo_count_cores(s->topo, &cpus);
-	struct supply out = {.gib = (double)n->mem_kib / 0x1p20};
+	struct supply out = {
+		.gib = n->mem_known ? (double)n->mem_kib / 0x1p20 : UNKNOWN_GIB};
 	double busy = load_on(s, &cpus, newcomer);
 	double worth;
 

@@ -15,5 +15,6 @@ extern const struct policy policy_kubelet;
 extern const struct policy policy_planner;
 extern const struct policy policy_float;
 extern const struct policy policy_rebalance;
+extern const struct policy policy_anneal; /* the reference */
 
 #endif

@@ -234,6 +234,8 @@ run_scenario(const struct policy *p, const struct bench_host *h,
 			r.moved_gib = 0;
 			continue;
 		}
+		if (r.site.n == 0)
+			continue;
 		v = judge_site(&r.site, i);
 		add_verdict(score, &v);
 	}
@@ -268,7 +270,7 @@ score_p95(const struct score *s)
 
 	memcpy(all, s->waits, s->n_waits * sizeof(*all));
 	qsort(all, s->n_waits, sizeof(*all), ascending);
-	return judge_p95(all, s->n_waits);
+	return waits_p95(all, s->n_waits);
 }
 
 bool
