@@ -14,8 +14,8 @@
 #include "policies.h"
 
 /* Inside the condition, as it is judged by other draws. */
-#define WAIT_GOAL 0.007
-#define WAIT95_GOAL 0.04
+#define WAIT_GOAL 0.006
+#define WAIT95_GOAL 0.03
 #define PENALTY 4.0
 /* Fewer draws for each chance that a VM is busy fit the draws instead of the load. */
 #define DRAWS_EACH 48u

@@ -52,8 +52,8 @@ latency_within(const struct filled *f, double *within, const struct part *p)
 
 /* Mean over the pairs of vCPUs of the VM whose parts are @first to @last - 1. */
 static double
-latency_of(const struct filled *f, double *within, unsigned int first,
-	unsigned int last)
+latency_of(
+	const struct filled *f, double *within, unsigned int first, unsigned int last)
 {
 	const struct parts *all = &f->parts;
 	double sum = 0;
@@ -112,8 +112,7 @@ distance_judge(const struct filled *f)
 	for (unsigned int k = 0; k < f->parts.n_groups; k++)
 		within[k] = -1;
 	for (unsigned int first = 0; first < f->parts.n; first = last) {
-		const struct site_vm *vm =
-			&f->site->vms[f->parts.parts[first].vm];
+		const struct site_vm *vm = &f->site->vms[f->parts.parts[first].vm];
 
 		last = filled_end_of_vm(f, first);
 		d.lat_ns += vm->n_vcpus / f->vcpus * latency_of(f, within, first, last);

@@ -41,9 +41,8 @@ touch_vm(struct filled *f, unsigned int first, unsigned int last)
 		double vcpus = 0;
 
 		for (unsigned int i = first; i < last; i++)
-			vcpus += f->parts.parts[i].guest_node == k
-					 ? f->parts.parts[i].n
-					 : 0;
+			vcpus += f->parts.parts[i].guest_node == k ? f->parts.parts[i].n
+								   : 0;
 		for (unsigned int i = first; i < last; i++) {
 			const struct part *p = &f->parts.parts[i];
 			double share = p->guest_node == k ? p->n / vcpus : 0;
@@ -88,8 +87,8 @@ filled_new(struct site *s)
 
 	f.vcpus = site_vcpus(s);
 	f.load = xcalloc(s->topo->n_pus, sizeof(*f.load));
-	f.nodes = xcalloc(
-		(size_t)f.parts.n_groups * s->topo->n_nodes, sizeof(*f.nodes));
+	f.nodes =
+		xcalloc((size_t)f.parts.n_groups * s->topo->n_nodes, sizeof(*f.nodes));
 	f.lost = parts_fill(&f.parts, s->topo->n_pus, NULL, true, f.load);
 	spread_over_nodes(&f);
 	touch_all(&f);

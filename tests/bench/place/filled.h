@@ -9,8 +9,8 @@ struct filled {
 	struct site *site;
 	struct parts parts;
 	double vcpus;
-	double lost;  /* demand above one CPU's worth on the PUs */
-	double *load; /* of each PU */
+	double lost;   /* demand above one CPU's worth on the PUs */
+	double *load;  /* of each PU */
 	double *nodes; /* of each group: its share on each node */
 };
 

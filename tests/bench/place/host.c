@@ -81,10 +81,12 @@ add_matrices(struct bench_hosts *all)
 		{"ibm-power7-2s-8c", {16, 1, .node = 8, .package = 8}},
 		{"intel-core-12900k-hybrid-24t",
 			{24, 2, true, .singles = 8, .l2 = 4, .l3 = 16, .package = 16}},
-		{"intel-xeon-6242-2s-64t", {64, 2, .l3 = 16, .node = 16, .package = 16}},
+		{"intel-xeon-6242-2s-64t",
+			{64, 2, .l3 = 16, .node = 16, .package = 16}},
 		{"intel-xeon-8375c-128t",
 			{128, 2, .l3 = 32, .node = 32, .package = 32}},
-		{"intel-xeon-phi-7210-64c", {64, 1, .singles = 64, .l2 = 2, .node = 64}},
+		{"intel-xeon-phi-7210-64c",
+			{64, 1, .singles = 64, .l2 = 2, .node = 64}},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(machines); i++) {
@@ -184,9 +186,8 @@ facts_of(const struct topo *t, const struct cpuset *offline)
 			.l2_key = pu->l2,
 			.l3_key = pu->l3,
 			.package_id = pu->package,
-			.node_id = pu->node == TOPO_NONE
-					   ? TOPO_NONE
-					   : (int)t->nodes[pu->node].id,
+			.node_id = pu->node == TOPO_NONE ? TOPO_NONE
+							 : (int)t->nodes[pu->node].id,
 			.kind = pu->kind,
 		};
 	}

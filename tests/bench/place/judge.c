@@ -22,7 +22,7 @@ const char *
 judge_measure_name(enum measure m)
 {
 	static const char *const names[N_MEASURES] = {"J", "wait", "wait95", "lat",
-		"remote", "lost", "smt", "smt_x", "split", "imb", "emu"};
+		"remote", "lost", "smt", "smt_x", "split", "imb", "emu", "width"};
 
 	return names[m];
 }
@@ -109,14 +109,14 @@ judge_load(struct work *w, struct verdict *v)
 	for (unsigned int i = 0; i < s->topo->n_pus; i++)
 		w->core[s->topo->pus[i].core] += w->filled.load[i];
 	for (unsigned int c = 0; c < s->topo->n_cores; c++) {
-		struct cpuset threads =
-			cpuset_and(&s->topo->cores[c].cpus, &s->online);
+		struct cpuset threads = cpuset_and(&s->topo->cores[c].cpus, &s->online);
 
 		most = w->core[c] > most ? w->core[c] : most;
 		if (cpuset_count(&threads) < 2)
 			w->core[c] = 0; /* none to share it with */
 	}
-	v->of[MEASURE_IMB] = most / (w->filled.vcpus > cores ? w->filled.vcpus / cores : 1);
+	v->of[MEASURE_IMB] =
+		most / (w->filled.vcpus > cores ? w->filled.vcpus / cores : 1);
 }
 
 /* ---- nodes and emulators ---- */
@@ -154,6 +154,12 @@ judge_vms(const struct work *w, struct verdict *v)
 {
 	const struct site *s = w->filled.site;
 
+	for (unsigned int i = 0; i < w->filled.parts.n; i++) {
+		const struct part *p = &w->filled.parts.parts[i];
+
+		v->of[MEASURE_WIDTH] +=
+			p->n / w->filled.vcpus * p->width / cpuset_count(&s->online);
+	}
 	for (unsigned int i = 0; i < s->n; i++) {
 		const struct site_vm *vm = &s->vms[i];
 		struct cpuset all = CPUSET_NONE;

@@ -26,6 +26,7 @@ enum measure {
 	MEASURE_SPLIT,	/* share of VMs on more nodes than their size needs */
 	MEASURE_IMB,	/* largest load of a core / max(1, vCPUs / cores) */
 	MEASURE_EMU,	/* share of the emulators' CPUs that carry vCPUs too */
+	MEASURE_WIDTH,	/* share of the online CPUs that a vCPU may use */
 	N_MEASURES
 };
 

@@ -29,7 +29,7 @@ begin(struct run *r, enum place_mode mode, double credit)
 	s.policy.wait_tail_max *= r->tune->width;
 	if (r->tune->term >= 0)
 		s.policy.weights[r->tune->term] *= r->tune->weight;
-	if (replay_new(&s, bench_host_make, (void *)r->host, &replay, &e) < 0) {
+	if (replay_new(&s, bench_host_make, r->host, &replay, &e) < 0) {
 		(void)fprintf(stderr, "planner: %s\n", e.text);
 		abort();
 	}

@@ -46,7 +46,7 @@ void parts_fini(struct parts *p);
  *
  * Returns what is above one CPU's worth on the PUs: it cannot run.
  */
-double parts_fill(const struct parts *p, unsigned int n_pus, const bool *busy, bool keep,
-	double *load);
+double parts_fill(const struct parts *p, unsigned int n_pus, const bool *busy,
+	bool keep, double *load);
 
 #endif

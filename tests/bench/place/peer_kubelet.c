@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Exclusive CPUs as kubelet's static policy gives them, packed: the largest whole groups
- * that fit, then single CPUs, always where least is free. A VM shares its CPUs among
- * its threads; one for which there are not enough stays where it is.
+ * Exclusive CPUs as kubelet's static policy gives them, packed: the largest whole
+ * groups that fit, then single CPUs, always where least is free. A VM shares its CPUs
+ * among its threads; one for which there are not enough stays where it is.
  */
 #include "config.h"
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The "pinning" property proposed for Proxmox: virtual nodes on host nodes, each vCPU on
- * its whole host node ("numa") or on a free CPU of it ("one-to-one"). It looks at one VM
- * at a time, when it starts, and refuses what it cannot express: that VM stays unpinned.
+ * The "pinning" property proposed for Proxmox: virtual nodes on host nodes, each vCPU
+ * on its whole host node ("numa") or on a free CPU of it ("one-to-one"). It looks at
+ * one VM at a time, when it starts, and refuses what it cannot express: that VM stays
+ * unpinned.
  */
 #include "config.h"
 
@@ -17,24 +18,35 @@
 struct rfc {
 	struct run *run;
 	struct site_vm *vm;
-	unsigned int n;	      /* nodes of the host */
-	unsigned int *order;  /* their indices in string order of their ids */
-	struct cpuset *cpus;  /* free CPUs of each, within its affinity */
-	struct cpuset used;   /* nodes that a virtual node has */
-	int *host_of; /* host node of each virtual one */
+	unsigned int n;	     /* nodes of the host */
+	unsigned int *order; /* their indices in string order of their ids */
+	struct cpuset *cpus; /* free CPUs of each, within its affinity */
+	struct cpuset used;  /* nodes that a virtual node has */
+	int *host_of;	     /* host node of each virtual one */
 	unsigned int n_virtual;
 };
 
-static int
-by_string(const void *a, const void *b, void *topo)
+static bool
+string_before(const struct topo *t, unsigned int a, unsigned int b)
 {
-	const struct topo *t = topo;
 	char x[16];
 	char y[16];
 
-	(void)snprintf(x, sizeof(x), "%u", t->nodes[*(const unsigned int *)a].id);
-	(void)snprintf(y, sizeof(y), "%u", t->nodes[*(const unsigned int *)b].id);
-	return strcmp(x, y);
+	(void)snprintf(x, sizeof(x), "%u", t->nodes[a].id);
+	(void)snprintf(y, sizeof(y), "%u", t->nodes[b].id);
+	return strcmp(x, y) < 0;
+}
+
+static void
+sort_nodes(struct rfc *m, const struct topo *t)
+{
+	for (unsigned int k = 0; k < m->n; k++) {
+		unsigned int at = k;
+
+		for (; at > 0 && string_before(t, k, m->order[at - 1]); at--)
+			m->order[at] = m->order[at - 1];
+		m->order[at] = k;
+	}
 }
 
 static struct rfc
@@ -46,11 +58,9 @@ rfc_new(struct run *r, struct site_vm *vm)
 
 	m.order = xcalloc(m.n, sizeof(*m.order));
 	m.cpus = xcalloc(m.n, sizeof(*m.cpus));
-	for (unsigned int k = 0; k < m.n; k++) {
-		m.order[k] = k;
+	for (unsigned int k = 0; k < m.n; k++)
 		m.cpus[k] = cpuset_and(&t->nodes[k].cpus, &limit);
-	}
-	qsort_r(m.order, m.n, sizeof(*m.order), by_string, (void *)t);
+	sort_nodes(&m, t);
 	m.n_virtual = vm->start->numa ? vm->n_nodes : 0;
 	m.host_of = xcalloc(m.n_virtual, sizeof(*m.host_of));
 	for (unsigned int k = 0; k < m.n_virtual; k++)
@@ -114,8 +124,7 @@ take_others(struct rfc *m)
 			m->host_of[k] = (int)node;
 			cpuset_add(&m->used, node);
 		}
-		if (m->host_of[k] == TOPO_NONE ||
-			cpuset_empty(&m->cpus[m->host_of[k]]))
+		if (m->host_of[k] == TOPO_NONE || cpuset_empty(&m->cpus[m->host_of[k]]))
 			return false;
 	}
 	return true;

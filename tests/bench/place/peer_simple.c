@@ -72,7 +72,7 @@ const struct policy policy_random = {
 /* ---- nearest neighbours, round robin ---- */
 
 struct nearest {
-	unsigned int last; /* index of a PU */
+	unsigned int last;     /* index of a PU */
 	unsigned short *ranks; /* of each PU the others, near to far */
 };
 

@@ -12,9 +12,9 @@ extern const struct policy policy_rfc_numa; /* Proxmox RFC "pinning" */
 extern const struct policy policy_rfc_one;
 extern const struct policy policy_numad;
 extern const struct policy policy_kubelet;
-extern const struct policy policy_planner;
-extern const struct policy policy_float;
-extern const struct policy policy_rebalance;
-extern const struct policy policy_anneal; /* the reference */
+extern const struct policy policy_planner;   /* rebalance as tuned: off */
+extern const struct policy policy_float;     /* the same in mode float */
+extern const struct policy policy_rebalance; /* as by default */
+extern const struct policy policy_anneal;    /* the reference */
 
 #endif

@@ -17,7 +17,7 @@
 struct tune
 tune_default(void)
 {
-	return (struct tune){.width = 1, .term = -1, .weight = 1, .rounds = 400};
+	return (struct tune){.width = 1, .term = -1, .weight = 1, .rounds = 150};
 }
 
 /* Milliseconds of CPU time: the machine may be shared. */
@@ -193,8 +193,8 @@ add_verdict(struct score *s, const struct verdict *v)
 	for (unsigned int m = 0; m < N_MEASURES; m++)
 		s->sums[m] += v->of[m];
 	for (unsigned int i = 0; i < JUDGE_DRAWS; i++) {
-		s->waits = xgrow(
-			s->waits, s->n_waits, &s->cap_waits, sizeof(*s->waits));
+		s->waits =
+			xgrow(s->waits, s->n_waits, &s->cap_waits, sizeof(*s->waits));
 		s->waits[s->n_waits++] = v->wait[i];
 	}
 }
@@ -216,7 +216,7 @@ run_event(const struct policy *p, struct run *r, const struct replay_event *e,
 }
 
 void
-run_scenario(const struct policy *p, const struct bench_host *h,
+run_scenario(const struct policy *p, struct bench_host *h,
 	const struct tune *tune, const struct scenario *sc, struct score *score)
 {
 	struct run r = {.host = h, .tune = tune, .rnd = rnd_new(sc->n)};
@@ -225,7 +225,7 @@ run_scenario(const struct policy *p, const struct bench_host *h,
 	if (p->begin != NULL)
 		r.memo = p->begin(&r);
 	for (unsigned int i = 0; i < sc->n; i++) {
-		bool judged = i >= sc->n_fill;
+		bool judged = tune->from_empty || i >= sc->n_fill;
 		struct verdict v;
 
 		run_event(p, &r, &sc->events[i], judged, score);

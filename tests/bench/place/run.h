@@ -13,9 +13,10 @@
 
 /* What is being tried with the planner; peers do not look. */
 struct tune {
-	double credit; /* vCPUs that rebalance may move for each event; 0: off */
-	double width;  /* factor of the waiting that a placement may cause */
-	int term;      /* one whose weight is multiplied, or -1 */
+	bool from_empty; /* steps that only fill the host are judged too */
+	double credit;	 /* vCPUs that rebalance may move for each event; 0: off */
+	double width;	 /* factor of the waiting that a placement may cause */
+	int term;	 /* one whose weight is multiplied, or -1 */
 	double weight;
 	unsigned int rounds; /* of the search */
 };
@@ -23,18 +24,18 @@ struct tune {
 struct tune tune_default(void);
 
 struct run {
-	const struct bench_host *host;
+	struct bench_host *host;
 	const struct tune *tune;
 	struct site site;
-	struct rnd rnd; /* the policy's own choices */
-	void *memo;	/* the policy's own */
+	struct rnd rnd;	      /* the policy's own choices */
+	void *memo;	      /* the policy's own */
 	unsigned int refused; /* VMs that it could not place */
 	double moved_gib;
 };
 
 struct policy {
 	const char *name;
-	const char *what; /* in a few words */
+	const char *what;	       /* in a few words */
 	void *(*begin)(struct run *r); /* NULL: no memo */
 	/* @vm  who started or got vCPUs; NULL: nobody */
 	void (*on_event)(
@@ -56,7 +57,7 @@ struct score {
 };
 
 /** Add a scenario to @score (zero-initialised; score_fini it). */
-void run_scenario(const struct policy *p, const struct bench_host *h,
+void run_scenario(const struct policy *p, struct bench_host *h,
 	const struct tune *tune, const struct scenario *sc, struct score *score);
 
 /** Mean over the steps. */

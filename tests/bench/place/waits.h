@@ -11,7 +11,10 @@
 #include "site.h"
 
 /* A VM is busy with each of these chances in percent. */
-#define WAITS_CHANCES {10, 20, 30, 50}
+#define WAITS_CHANCES          \
+	{                      \
+		10, 20, 30, 50 \
+	}
 #define WAITS_N_CHANCES 4u
 
 /**
