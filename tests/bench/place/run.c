@@ -216,8 +216,8 @@ run_event(const struct policy *p, struct run *r, const struct replay_event *e,
 }
 
 void
-run_scenario(const struct policy *p, struct bench_host *h,
-	const struct tune *tune, const struct scenario *sc, struct score *score)
+run_scenario(const struct policy *p, struct bench_host *h, const struct tune *tune,
+	const struct scenario *sc, struct score *score)
 {
 	struct run r = {.host = h, .tune = tune, .rnd = rnd_new(sc->n)};
 

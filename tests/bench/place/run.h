@@ -57,8 +57,8 @@ struct score {
 };
 
 /** Add a scenario to @score (zero-initialised; score_fini it). */
-void run_scenario(const struct policy *p, struct bench_host *h,
-	const struct tune *tune, const struct scenario *sc, struct score *score);
+void run_scenario(const struct policy *p, struct bench_host *h, const struct tune *tune,
+	const struct scenario *sc, struct score *score);
 
 /** Mean over the steps. */
 double score_mean(const struct score *s, enum measure m);
