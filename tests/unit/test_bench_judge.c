@@ -73,6 +73,7 @@ latency_counts_by_vcpus_and_spreads_over_masks(void **state)
 	add(f, "3", 2, LISTS("2-3,6-7"));
 	/* CPU 2 is full: the VM is on 3, 6 and 7 (25, 9 and 25 apart) */
 	near(judged(f, MEASURE_LAT), (9 * 2 + (25 + 9 + 25) / 3.0 * 2) / 5);
+	near(judged(f, MEASURE_LOST), 0);
 }
 
 static void
@@ -166,6 +167,20 @@ vms_that_share_a_domain_meet_by_chance(void **state)
 	add(f, "2", 2, LISTS("0-1,4-5"));
 	near(judged(f, MEASURE_SMT), 1);
 	/* of the three others two are of the other VM */
+	near(judged(f, MEASURE_SMT_X), 2 / 3.0);
+}
+
+static void
+second_threads_are_used_when_no_core_is_idle(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, "1", 1, LISTS("0-1,4-5"));
+	add(f, "2", 1, LISTS("0-1,4-5"));
+	near(judged(f, MEASURE_SMT), 0);
+	add(f, "3", 1, LISTS("0-1,4-5"));
+	/* two of three are on one core */
+	near(judged(f, MEASURE_SMT), 2 / 3.0);
 	near(judged(f, MEASURE_SMT_X), 2 / 3.0);
 }
 
@@ -284,6 +299,7 @@ main(void)
 		FIXTURE_TEST(what_the_host_lacks_is_not_lost),
 		FIXTURE_TEST(sharing_a_core_tells_own_from_others),
 		FIXTURE_TEST(vms_that_share_a_domain_meet_by_chance),
+		FIXTURE_TEST(second_threads_are_used_when_no_core_is_idle),
 		FIXTURE_TEST(split_is_more_nodes_than_needed),
 		FIXTURE_TEST(emulators_are_disturbed_by_vcpus),
 		FIXTURE_TEST(j_is_the_sum),
