@@ -35,6 +35,8 @@ src_libplace_a_SOURCES = \
 PLACE_FLEET = tests/unit/fleet.c tests/unit/fleet.h tests/unit/hosts.c tests/unit/hosts.h
 # Replays on such hosts.
 PLACE_GROUND = tests/unit/ground.c tests/unit/ground.h tests/unit/hosts.c tests/unit/hosts.h
+PLACE_FLEET = tests/unit/fleet.c tests/unit/fleet.h tests/unit/hosts.c tests/unit/hosts.h \
+	tests/unit/pour.c tests/unit/pour.h
 
 if HAVE_CMOCKA
 UNIT_TESTS += tests/unit/test_allowance
@@ -145,14 +147,3 @@ tests_unit_test_wait_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_wait_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 endif
 EXTRA_DIST += tests/data/place
-
-# A benchmark, built by "make check" so that it keeps compiling, run by hand.
-check_PROGRAMS += tests/bench/bench_place
-tests_bench_bench_place_SOURCES = tests/bench/bench_place.c $(PLACE_FLEET)
-tests_bench_bench_place_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
-tests_bench_bench_place_LDADD = $(LINK_PLACE)
-
-bench-place: tests/bench/bench_place
-	tests/bench/bench_place
-
-.PHONY: bench-place

@@ -10,7 +10,7 @@
 #include "hosts.h"
 #include "place/planner.h"
 
-#define FLEET_MAX 1200u
+#define FLEET_MAX 4100u
 
 struct fleet_vm {
 	char id[16];
