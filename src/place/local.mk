@@ -32,11 +32,10 @@ src_libplace_a_SOURCES = \
 	src/place/world.c src/place/world.h
 
 # Hosts and VMs for tests of the planner.
-PLACE_FLEET = tests/unit/fleet.c tests/unit/fleet.h tests/unit/hosts.c tests/unit/hosts.h
-# Replays on such hosts.
-PLACE_GROUND = tests/unit/ground.c tests/unit/ground.h tests/unit/hosts.c tests/unit/hosts.h
 PLACE_FLEET = tests/unit/fleet.c tests/unit/fleet.h tests/unit/hosts.c tests/unit/hosts.h \
 	tests/unit/pour.c tests/unit/pour.h
+# Replays on such hosts.
+PLACE_GROUND = tests/unit/ground.c tests/unit/ground.h tests/unit/hosts.c tests/unit/hosts.h
 
 if HAVE_CMOCKA
 UNIT_TESTS += tests/unit/test_allowance
