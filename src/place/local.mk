@@ -4,12 +4,14 @@ src_libplace_a_SOURCES = \
 	src/place/allowance.c src/place/allowance.h \
 	src/place/candidates.c src/place/candidates.h \
 	src/place/emulator.c src/place/emulator.h \
+	src/place/entry.c src/place/entry.h \
 	src/place/explain.c src/place/explain.h \
 	src/place/float.c src/place/float.h \
 	src/place/mode.c src/place/mode.h \
 	src/place/objective.c src/place/objective.h \
 	src/place/pin.c src/place/pin.h \
 	src/place/planner.c src/place/planner.h \
+	src/place/policy.h \
 	src/place/replay.c src/place/replay.h \
 	src/place/score.c src/place/score.h \
 	src/place/tree.c src/place/tree.h \
