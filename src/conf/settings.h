@@ -13,7 +13,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "place/mode.h"
-#include "place/planner.h"
+#include "place/policy.h"
 #include "qmp/share.h"
 #include "topo/cpuset.h"
 

@@ -9,6 +9,9 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/cmdline.c src/daemon/cmdline.h \
 	src/daemon/control.c src/daemon/control.h \
 	src/daemon/engine.c src/daemon/engine.h \
+	src/daemon/explaining.c src/daemon/explaining.h \
+	src/daemon/guest.c src/daemon/guest.h \
+	src/daemon/history.c src/daemon/history.h \
 	src/daemon/hostmodel.c src/daemon/hostmodel.h \
 	src/daemon/hostwatch.c src/daemon/hostwatch.h \
 	src/daemon/knowledge.c src/daemon/knowledge.h \
@@ -20,8 +23,10 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/probelog.c src/daemon/probelog.h \
 	src/daemon/proberun.c src/daemon/proberun.h \
 	src/daemon/probing.c src/daemon/probing.h \
+	src/daemon/rebalance.c src/daemon/rebalance.h \
 	src/daemon/release.c src/daemon/release.h \
 	src/daemon/report.c src/daemon/report.h \
+	src/daemon/seating.c src/daemon/seating.h \
 	src/daemon/service.c src/daemon/service.h \
 	src/daemon/sharing.c src/daemon/sharing.h \
 	src/daemon/survey.c src/daemon/survey.h \

@@ -46,30 +46,54 @@ survey_fresh(struct engine *e)
 	}
 }
 
-bool
-pass_run(struct engine *e)
+/* Who gets cores of its own comes when the others have left them. */
+static bool
+comes_late(const struct engine *e, const struct vm *vm)
 {
-	struct err why = ERR_NONE;
-	char text[512];
-	bool any = false;
+	return settings_mode(&e->config, vm->id, NULL) == PLACE_DEDICATED;
+}
 
-	for (size_t i = 0; i < e->n_vms; i++)
-		any = any || e->vms[i]->fresh;
-	if (!any)
-		return false;
-	survey_fresh(e);
-	if (planning_run(e, &why) < 0) {
-		log_error("no plan: %s", err_format(&why, text, sizeof(text)));
-		return true;
-	}
+static void
+apply_fresh(struct engine *e, bool late)
+{
 	for (size_t i = 0; i < e->n_vms; i++) {
 		struct vm *vm = e->vms[i];
 
-		if (!vm->fresh)
+		if (!vm->fresh || comes_late(e, vm) != late)
 			continue;
 		apply_vm(e, vm);
 		vm->fresh = false;
 		vm->active = 0;
 	}
+}
+
+static bool
+any_fresh(const struct engine *e)
+{
+	for (size_t i = 0; i < e->n_vms; i++) {
+		if (e->vms[i]->fresh)
+			return true;
+	}
+	return false;
+}
+
+bool
+pass_run(struct engine *e)
+{
+	struct err why = ERR_NONE;
+	char text[512];
+	/* An event is answered without moving others. */
+	bool rebalance = e->rebalance_due && !any_fresh(e);
+
+	if (!any_fresh(e) && !rebalance)
+		return false;
+	e->rebalance_due = e->rebalance_due && !rebalance;
+	survey_fresh(e);
+	if (planning_run(e, rebalance, &why) < 0) {
+		log_error("no plan: %s", err_format(&why, text, sizeof(text)));
+		return true;
+	}
+	apply_fresh(e, false);
+	apply_fresh(e, true);
 	return true;
 }
