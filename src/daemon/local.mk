@@ -47,7 +47,10 @@ if HAVE_CMOCKA
 UNIT_TESTS += \
 	tests/unit/test_cause \
 	tests/unit/test_cmdline \
+	tests/unit/test_guest \
+	tests/unit/test_history \
 	tests/unit/test_hostwatch \
+	tests/unit/test_seating \
 	tests/unit/test_vm
 
 tests_unit_test_hostwatch_SOURCES = tests/unit/test_hostwatch.c tests/unit/repeat.h \
@@ -58,6 +61,19 @@ tests_unit_test_hostwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_cause_SOURCES = tests/unit/test_cause.c
 tests_unit_test_cause_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_cause_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_guest_SOURCES = tests/unit/test_guest.c
+tests_unit_test_guest_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_guest_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_history_SOURCES = tests/unit/test_history.c
+tests_unit_test_history_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_history_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_seating_SOURCES = tests/unit/test_seating.c tests/unit/layouts.h
+tests_unit_test_seating_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_seating_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_cmdline_SOURCES = tests/unit/test_cmdline.c
 tests_unit_test_cmdline_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
