@@ -12,7 +12,7 @@
 #include "daemon/adopt.h"
 #include "daemon/audit.h"
 #include "daemon/pass.h"
-#include "daemon/rebalance.h"
+#include "daemon/rebalancing.h"
 #include "daemon/release.h"
 #include "daemon/survey.h"
 #include "daemon/threadwatch.h"
@@ -254,7 +254,7 @@ engine_new(
 	audit_start(e);
 	threadwatch_start(e);
 	adopt_start(e);
-	rebalance_start(e);
+	rebalancing_start(e);
 	return e;
 }
 

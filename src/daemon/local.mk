@@ -23,7 +23,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/probelog.c src/daemon/probelog.h \
 	src/daemon/proberun.c src/daemon/proberun.h \
 	src/daemon/probing.c src/daemon/probing.h \
-	src/daemon/rebalance.c src/daemon/rebalance.h \
+	src/daemon/rebalancing.c src/daemon/rebalancing.h \
 	src/daemon/release.c src/daemon/release.h \
 	src/daemon/report.c src/daemon/report.h \
 	src/daemon/seating.c src/daemon/seating.h \
@@ -105,6 +105,7 @@ UNIT_TESTS += \
 	tests/unit/test_leftovers \
 	tests/unit/test_proberun \
 	tests/unit/test_probing \
+	tests/unit/test_rebalancing \
 	tests/unit/test_report \
 	tests/unit/test_threadwatch
 tests_unit_test_control_SOURCES = tests/unit/test_control.c $(daemon_stage) $(CTL_WORLD)
@@ -133,6 +134,9 @@ tests_unit_test_proberun_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_probing_SOURCES = tests/unit/test_probing.c $(probing_lab)
 tests_unit_test_probing_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_probing_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_rebalancing_SOURCES = tests/unit/test_rebalancing.c $(daemon_stage)
+tests_unit_test_rebalancing_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_rebalancing_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_threadwatch_SOURCES = tests/unit/test_threadwatch.c $(daemon_stage)
 tests_unit_test_threadwatch_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_threadwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

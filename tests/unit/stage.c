@@ -130,7 +130,7 @@ stage_of(void **state)
 	return s;
 }
 
-/* The two CPUs as a host: two cores that share nothing. */
+/* The two CPUs as a host: two cores that share nothing, or each with an L3. */
 static struct hostmodel
 make_host(const struct stage *s)
 {
@@ -144,7 +144,7 @@ make_host(const struct stage *s)
 		cpus[facts.n_cpus++] = (struct topo_cpu_facts){.cpu = cpu,
 			.core_key = cpu,
 			.l2_key = TOPO_NONE,
-			.l3_key = TOPO_NONE,
+			.l3_key = s->apart ? (int)cpu : TOPO_NONE,
 			.package_id = 0,
 			.node_id = TOPO_NONE};
 	}
@@ -182,6 +182,7 @@ stage_start(struct stage *s)
 	s->engine = engine_new(&options, &config, &host);
 	event_del(s->engine->audit);
 	event_del(s->engine->adoption);
+	event_del(s->engine->rebalance);
 	s->engine->look_ms = 0;
 	s->engine->commons.guard = s->guard = guard_new(s->base, on_guard_change, s);
 	s->watch = watch_new(s->engine, s->vm_dir);
@@ -326,6 +327,12 @@ void
 stage_adoption(struct stage *s)
 {
 	fire(s, s->engine->adoption);
+}
+
+void
+stage_rebalance(struct stage *s)
+{
+	fire(s, s->engine->rebalance);
 }
 
 void

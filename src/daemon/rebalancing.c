@@ -2,7 +2,7 @@
 /* When running VMs may be moved for a gain. */
 #include "config.h"
 
-#include "daemon/rebalance.h"
+#include "daemon/rebalancing.h"
 
 #include <event2/event.h>
 
@@ -41,7 +41,7 @@ on_rebalance_tick(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-rebalance_start(struct engine *e)
+rebalancing_start(struct engine *e)
 {
 	struct timeval tick = {TICK_S, 0};
 
@@ -51,7 +51,7 @@ rebalance_start(struct engine *e)
 }
 
 void
-rebalance_spend(struct engine *e)
+rebalancing_spend(struct engine *e)
 {
 	e->allowance = allowance_new();
 }
