@@ -10,7 +10,6 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/control.c src/daemon/control.h \
 	src/daemon/engine.c src/daemon/engine.h \
 	src/daemon/explaining.c src/daemon/explaining.h \
-	src/daemon/guest.c src/daemon/guest.h \
 	src/daemon/history.c src/daemon/history.h \
 	src/daemon/hostmodel.c src/daemon/hostmodel.h \
 	src/daemon/hostwatch.c src/daemon/hostwatch.h \
@@ -29,6 +28,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/seating.c src/daemon/seating.h \
 	src/daemon/service.c src/daemon/service.h \
 	src/daemon/sharing.c src/daemon/sharing.h \
+	src/daemon/smp.c src/daemon/smp.h \
 	src/daemon/survey.c src/daemon/survey.h \
 	src/daemon/threadwatch.c src/daemon/threadwatch.h \
 	src/daemon/vm.c src/daemon/vm.h \
@@ -47,10 +47,10 @@ if HAVE_CMOCKA
 UNIT_TESTS += \
 	tests/unit/test_cause \
 	tests/unit/test_cmdline \
-	tests/unit/test_guest \
 	tests/unit/test_history \
 	tests/unit/test_hostwatch \
 	tests/unit/test_seating \
+	tests/unit/test_smp \
 	tests/unit/test_vm
 
 tests_unit_test_hostwatch_SOURCES = tests/unit/test_hostwatch.c tests/unit/repeat.h \
@@ -62,9 +62,9 @@ tests_unit_test_cause_SOURCES = tests/unit/test_cause.c
 tests_unit_test_cause_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_cause_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
-tests_unit_test_guest_SOURCES = tests/unit/test_guest.c
-tests_unit_test_guest_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
-tests_unit_test_guest_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_smp_SOURCES = tests/unit/test_smp.c
+tests_unit_test_smp_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_smp_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_history_SOURCES = tests/unit/test_history.c
 tests_unit_test_history_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)

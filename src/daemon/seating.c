@@ -9,7 +9,7 @@
 #include "base/xalloc.h"
 #include "daemon/adopt.h"
 #include "daemon/engine.h"
-#include "daemon/guest.h"
+#include "daemon/smp.h"
 
 #define KIB_PER_GIB (1024.0 * 1024.0)
 
@@ -57,14 +57,14 @@ static void
 describe_guest(struct seat *seat, struct plan_vm *out)
 {
 	const struct qmp_facts *facts = &seat->vm->facts;
-	struct guest guest;
+	struct smp guest;
 
-	guest_init(&guest, facts);
+	smp_init(&guest, facts);
 	seat->guest_node_of = xcalloc(seat->n, sizeof(*seat->guest_node_of));
 	seat->guest_core_of = xcalloc(seat->n, sizeof(*seat->guest_core_of));
 	seat->guest_nodes = xcalloc(guest.n_nodes, sizeof(*seat->guest_nodes));
 	for (unsigned int k = 0; k < seat->n; k++) {
-		int at = guest_find(facts, (unsigned int)seat->vcpus[k]->thread.index);
+		int at = smp_find(facts, (unsigned int)seat->vcpus[k]->thread.index);
 
 		seat->guest_node_of[k] = at >= 0 ? guest.node_of[at] : 0;
 		seat->guest_core_of[k] =
@@ -75,7 +75,7 @@ describe_guest(struct seat *seat, struct plan_vm *out)
 	out->guest_nodes = guest.n_nodes > 0 ? seat->guest_nodes : NULL;
 	out->guest_node_of = guest.n_nodes > 0 ? seat->guest_node_of : NULL;
 	out->guest_core_of = seat->guest_core_of;
-	guest_fini(&guest);
+	smp_fini(&guest);
 }
 
 /* Its mode; off is the administrator's word unless the VM itself says it, and what is

@@ -2,7 +2,7 @@
 /* Nodes and cores of guests, from what QEMU says of their vCPUs. */
 #include "config.h"
 
-#include "daemon/guest.h"
+#include "daemon/smp.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,9 +74,9 @@ nodes_and_cores_are_the_guest_s(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		const struct case_of *c = &cases[i];
 		struct qmp_facts facts = facts_of(c);
-		struct guest g;
+		struct smp g;
 
-		guest_init(&g, &facts);
+		smp_init(&g, &facts);
 		if (g.n_nodes != c->n_nodes ||
 			g.threads_per_core != c->threads_per_core)
 			fail_msg("%s: %u nodes, %u threads", c->name, g.n_nodes,
@@ -86,7 +86,7 @@ nodes_and_cores_are_the_guest_s(void **state)
 				fail_msg("%s: vCPU %u: node %u, core %u", c->name, v,
 					g.node_of[v], g.core_of[v]);
 		}
-		guest_fini(&g);
+		smp_fini(&g);
 	}
 }
 
@@ -96,13 +96,13 @@ vcpus_are_found_by_their_index(void **state)
 	struct qmp_facts facts = facts_of(&cases[5]);
 
 	(void)state;
-	assert_int_equal(guest_find(&facts, 0), 0);
-	assert_int_equal(guest_find(&facts, 3), 1);
-	assert_int_equal(guest_find(&facts, 5), 3);
-	assert_int_equal(guest_find(&facts, 1), -1);
-	assert_int_equal(guest_find(&facts, 4096), -1);
+	assert_int_equal(smp_find(&facts, 0), 0);
+	assert_int_equal(smp_find(&facts, 3), 1);
+	assert_int_equal(smp_find(&facts, 5), 3);
+	assert_int_equal(smp_find(&facts, 1), -1);
+	assert_int_equal(smp_find(&facts, 4096), -1);
 	facts.n_vcpus = 0;
-	assert_int_equal(guest_find(&facts, 0), -1);
+	assert_int_equal(smp_find(&facts, 0), -1);
 }
 
 int

@@ -2,7 +2,7 @@
 /* Nodes and cores of a guest, from the properties of its vCPUs. */
 #include "config.h"
 
-#include "daemon/guest.h"
+#include "daemon/smp.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 
 /* QEMU numbers nodes from 0 on. A vCPU without one, where others have one, is in 0. */
 static void
-number_nodes(struct guest *g, const struct qmp_facts *facts)
+number_nodes(struct smp *g, const struct qmp_facts *facts)
 {
 	int most = -1;
 
@@ -46,7 +46,7 @@ is_same_core(const struct qmp_vcpu *before, const struct qmp_vcpu *v)
 }
 
 static void
-number_cores(struct guest *g, const struct qmp_facts *facts)
+number_cores(struct smp *g, const struct qmp_facts *facts)
 {
 	unsigned int threads = 0;
 	uint32_t core = 0;
@@ -67,9 +67,9 @@ number_cores(struct guest *g, const struct qmp_facts *facts)
 }
 
 void
-guest_init(struct guest *g, const struct qmp_facts *facts)
+smp_init(struct smp *g, const struct qmp_facts *facts)
 {
-	*g = (struct guest){.n_nodes = 0};
+	*g = (struct smp){.n_nodes = 0};
 	g->node_of = xcalloc(facts->n_vcpus, sizeof(*g->node_of));
 	g->core_of = xcalloc(facts->n_vcpus, sizeof(*g->core_of));
 	number_nodes(g, facts);
@@ -77,11 +77,11 @@ guest_init(struct guest *g, const struct qmp_facts *facts)
 }
 
 void
-guest_fini(struct guest *g)
+smp_fini(struct smp *g)
 {
 	free(g->node_of);
 	free(g->core_of);
-	*g = (struct guest){0};
+	*g = (struct smp){0};
 }
 
 static int
@@ -94,7 +94,7 @@ compare_index(const void *key, const void *item)
 }
 
 int
-guest_find(const struct qmp_facts *facts, unsigned int index)
+smp_find(const struct qmp_facts *facts, unsigned int index)
 {
 	const struct qmp_vcpu *v = bsearch(&index, facts->vcpus, facts->n_vcpus,
 		sizeof(*facts->vcpus), compare_index);
