@@ -49,6 +49,7 @@ UNIT_TESTS += \
 	tests/unit/test_cmdline \
 	tests/unit/test_history \
 	tests/unit/test_hostwatch \
+	tests/unit/test_planning \
 	tests/unit/test_seating \
 	tests/unit/test_smp \
 	tests/unit/test_vm
@@ -70,7 +71,13 @@ tests_unit_test_history_SOURCES = tests/unit/test_history.c
 tests_unit_test_history_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_history_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
-tests_unit_test_seating_SOURCES = tests/unit/test_seating.c tests/unit/layouts.h
+vm_table = tests/unit/vmtable.c tests/unit/vmtable.h tests/unit/layouts.h
+tests_unit_test_planning_SOURCES = tests/unit/test_planning.c $(vm_table)
+tests_unit_test_planning_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_planning_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_seating_SOURCES = tests/unit/test_seating.c $(vm_table)
 tests_unit_test_seating_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_seating_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
@@ -103,6 +110,7 @@ UNIT_TESTS += \
 	tests/unit/test_engine_budgets \
 	tests/unit/test_engine_restart \
 	tests/unit/test_leftovers \
+	tests/unit/test_pass \
 	tests/unit/test_proberun \
 	tests/unit/test_probing \
 	tests/unit/test_rebalancing \
@@ -134,6 +142,9 @@ tests_unit_test_proberun_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_probing_SOURCES = tests/unit/test_probing.c $(probing_lab)
 tests_unit_test_probing_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_probing_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_pass_SOURCES = tests/unit/test_pass.c $(daemon_stage)
+tests_unit_test_pass_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_pass_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_rebalancing_SOURCES = tests/unit/test_rebalancing.c $(daemon_stage)
 tests_unit_test_rebalancing_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_rebalancing_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

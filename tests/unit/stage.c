@@ -130,7 +130,7 @@ stage_of(void **state)
 	return s;
 }
 
-/* The two CPUs as a host: two cores that share nothing, or each with an L3. */
+/* The two CPUs as a host: two cores that share nothing. */
 static struct hostmodel
 make_host(const struct stage *s)
 {
@@ -144,7 +144,7 @@ make_host(const struct stage *s)
 		cpus[facts.n_cpus++] = (struct topo_cpu_facts){.cpu = cpu,
 			.core_key = cpu,
 			.l2_key = TOPO_NONE,
-			.l3_key = s->apart ? (int)cpu : TOPO_NONE,
+			.l3_key = TOPO_NONE,
 			.package_id = 0,
 			.node_id = TOPO_NONE};
 	}

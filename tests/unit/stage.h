@@ -37,7 +37,6 @@ struct stage {
 	struct event_base *base;
 	struct settings config; /* of the next start */
 	bool dry_run;
-	bool apart; /* each CPU is an L3 group of its own */
 	char *folder;
 	char *vm_dir;
 	char *run_dir;

@@ -8,111 +8,20 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
 #include "base/attr.h"
-#include "base/xalloc.h"
 #include "daemon/engine.h"
-#include "layouts.h"
+#include "vmtable.h"
 
 #define NOW_S 1000u
-#define N_VMS 3u
-
-struct table {
-	struct clock clock;
-	struct engine engine;
-	struct vm *vms[N_VMS];
-};
-
-static uint64_t
-now_us(const struct clock *c)
-{
-	(void)c;
-	return NOW_S * UINT64_C(1000000);
-}
-
-/* A VM of four vCPUs, two a core, on two guest nodes; vCPU @gap is missing. */
-static struct vm *
-make_vm(const char *id, unsigned int gap)
-{
-	struct vm *vm = vm_new(id, -1, "/x.qmp", "/x.pid");
-	unsigned int n = 0;
-
-	vm->facts.vcpus = xcalloc(4, sizeof(struct qmp_vcpu));
-	for (unsigned int i = 0; i < 4; i++) {
-		struct vm_task task = {.have = cpuset_below(8),
-			.thread = {.tid = (pid_t)(100 - i),
-				.class = THREAD_VCPU,
-				.index = (int)i}};
-
-		if (i == gap)
-			continue;
-		vm_task_add(vm, &task);
-		vm->facts.vcpus[n++] = (struct qmp_vcpu){.index = i,
-			.tid = (pid_t)(100 - i),
-			.node = (int)i / 2,
-			.core = (int)i / 2,
-			.thread = (int)i % 2};
-	}
-	vm->facts.n_vcpus = n;
-	vm->facts.running = true;
-	vm->has_facts = vm->surveyed = true;
-	vm->record.limit = cpuset_below(8);
-	return vm;
-}
-
-static int
-set_up(void **state)
-{
-	static const struct layout layout = {
-		.packages = 1, .nodes = 2, .cores = 2, .threads = 2};
-	static const char *const ids[N_VMS] = {"100", "101", "102"};
-	struct table *t = xcalloc(1, sizeof(*t));
-
-	t->clock = (struct clock){now_us, now_us};
-	t->engine.clock = &t->clock;
-	t->engine.host.topo = hosts_build(&layout);
-	settings_init(&t->engine.config);
-	t->engine.n_vms = N_VMS;
-	t->engine.vms = t->vms;
-	for (unsigned int i = 0; i < N_VMS; i++)
-		t->vms[i] = make_vm(ids[i], 4);
-	*state = t;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	struct table *t = *state;
-
-	for (unsigned int i = 0; i < N_VMS; i++)
-		vm_free(t->vms[i]);
-	settings_fini(&t->engine.config);
-	topo_free(t->engine.host.topo);
-	free(t);
-	return 0;
-}
-
-static void
-configure(struct table *t, const char *text)
-{
-	struct err e = ERR_NONE;
-
-	settings_fini(&t->engine.config);
-	settings_init(&t->engine.config);
-	if (settings_parse(&t->engine.config, text, strlen(text), "t",
-		    SETTINGS_ORIGIN_CONFIG, &e) < 0)
-		fail_msg("%s", e.text);
-}
+#define N_VMS VMTABLE_VMS
 
 static void
 only_vms_that_were_looked_at_have_a_seat(void **state)
 {
-	struct table *t = *state;
+	struct vmtable *t = *state;
 	struct seating s;
 
 	t->vms[1]->surveyed = false;
@@ -127,11 +36,12 @@ only_vms_that_were_looked_at_have_a_seat(void **state)
 static void
 the_policy_is_that_of_the_settings_without_rebalance(void **state)
 {
-	struct table *t = *state;
+	struct vmtable *t = *state;
 	struct seating s;
 
-	configure(t, "[qmpin]\nrebalance = yes\ndedicated_max_pct = 20\n"
-		     "reserved_cpus = 7\nisolated_cpus = 5\n[weights]\nsmt = 2\n");
+	vmtable_configure(t,
+		"[qmpin]\nrebalance = yes\ndedicated_max_pct = 20\n"
+		"reserved_cpus = 7\nisolated_cpus = 5\n[weights]\nsmt = 2\n");
 	seating_init(&s, &t->engine);
 	assert_false(s.in.policy->rebalance);
 	assert_int_equal(s.in.policy->dedicated_max_pct, 20);
@@ -146,12 +56,13 @@ the_policy_is_that_of_the_settings_without_rebalance(void **state)
 static void
 modes_and_policies_are_those_of_each_vm(void **state)
 {
-	struct table *t = *state;
+	struct vmtable *t = *state;
 	struct seating s;
 
-	configure(t, "[qmpin]\nmode = core\nsmt = avoid\n"
-		     "[vm 101]\nmode = dedicated\nsmt = isolate\nemulator = follow\n"
-		     "[vm 102]\nmode = off\n");
+	vmtable_configure(t,
+		"[qmpin]\nmode = core\nsmt = avoid\n"
+		"[vm 101]\nmode = dedicated\nsmt = isolate\nemulator = follow\n"
+		"[vm 102]\nmode = off\n");
 	t->vms[1]->record.limit = cpuset_below(3);
 	seating_init(&s, &t->engine);
 	assert_int_equal(s.in.vms[0].mode, PLACE_CORE);
@@ -181,9 +92,9 @@ off_is_the_administrators_word_unless_the_vm_says_so(void **state)
 		{SETTINGS_ORIGIN_DESCRIPTION, false},
 		{SETTINGS_ORIGIN_RUNTIME, true},
 	};
-	struct table *t = *state;
+	struct vmtable *t = *state;
 
-	configure(t, "[qmpin]\nmode = off\n");
+	vmtable_configure(t, "[qmpin]\nmode = off\n");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct seating s;
 
@@ -198,7 +109,7 @@ off_is_the_administrators_word_unless_the_vm_says_so(void **state)
 static void
 what_is_not_ours_to_touch_is_off(void **state)
 {
-	struct table *t = *state;
+	struct vmtable *t = *state;
 	struct seating s;
 
 	t->engine.config.mode_origin = SETTINGS_ORIGIN_TAG;
@@ -218,7 +129,7 @@ static void
 the_guest_s_nodes_and_cores_go_with_its_vcpus(void **state)
 {
 	static const int order[] = {0, 2, 3, 1};
-	struct table *t = *state;
+	struct vmtable *t = *state;
 	struct vm *vm = t->vms[0];
 	const struct plan_vm *p;
 	struct seating s;
@@ -248,7 +159,7 @@ the_guest_s_nodes_and_cores_go_with_its_vcpus(void **state)
 static void
 a_guest_that_says_nothing_has_no_nodes(void **state)
 {
-	struct table *t = *state;
+	struct vmtable *t = *state;
 	struct seating s;
 
 	for (unsigned int i = 0; i < t->vms[0]->facts.n_vcpus; i++)
@@ -270,7 +181,7 @@ a_guest_that_says_nothing_has_no_nodes(void **state)
 static void
 a_vm_rests_after_a_change_and_while_it_is_not_ours_alone(void **state)
 {
-	struct table *t = *state;
+	struct vmtable *t = *state;
 	struct vm *vm = t->vms[0];
 	struct seating s;
 	double dwell;
@@ -297,7 +208,7 @@ a_vm_rests_after_a_change_and_while_it_is_not_ours_alone(void **state)
 static void
 free_memory_is_told_where_it_is_known(void **state)
 {
-	struct table *t = *state;
+	struct vmtable *t = *state;
 	struct topo_node *nodes = t->engine.host.topo->nodes;
 	struct seating s;
 
@@ -310,7 +221,8 @@ free_memory_is_told_where_it_is_known(void **state)
 	seating_fini(&s);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) \
+	cmocka_unit_test_setup_teardown(name, vmtable_setup, vmtable_teardown)
 
 int
 main(void)
