@@ -51,10 +51,13 @@ check_vcpus(const struct vmtable *t, unsigned int vm, const char *want)
 		fail_msg("vm %s: %s, not %s", t->vms[vm]->id, text, want);
 }
 
-/* 100 and 101 on the first node, the second one is empty, 102 is not there. */
+/* 100 and 101 on the first node, the second one is empty, 102 is not there. The guests
+ * have no nodes, so that each moves as a whole. */
 static void
 crowd(struct vmtable *t)
 {
+	for (unsigned int i = 0; i < 2 * VMTABLE_VCPUS; i++)
+		t->vms[i / VMTABLE_VCPUS]->facts.vcpus[i % VMTABLE_VCPUS].node = -1;
 	place(t, 0, "0-3");
 	place(t, 1, "0-3");
 	t->vms[2]->surveyed = false;
