@@ -109,6 +109,7 @@ UNIT_TESTS += \
 	tests/unit/test_engine \
 	tests/unit/test_engine_budgets \
 	tests/unit/test_engine_restart \
+	tests/unit/test_explaining \
 	tests/unit/test_leftovers \
 	tests/unit/test_pass \
 	tests/unit/test_proberun \
@@ -128,6 +129,9 @@ tests_unit_test_engine_budgets_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_restart_SOURCES = tests/unit/test_engine_restart.c $(daemon_stage)
 tests_unit_test_engine_restart_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_restart_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_explaining_SOURCES = tests/unit/test_explaining.c $(daemon_stage) $(CTL_WORLD)
+tests_unit_test_explaining_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_explaining_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_leftovers_SOURCES = tests/unit/test_leftovers.c \
 	tests/unit/procs.c tests/unit/procs.h
 tests_unit_test_leftovers_CPPFLAGS = $(daemon_test_cppflags)
