@@ -111,20 +111,26 @@ memory(const struct world *w, const struct world_group *g, unsigned int node)
 	return OWN_MEMORY_SHARE * own + (1 - OWN_MEMORY_SHARE) * others;
 }
 
-/* What a vCPU has less than a core for itself, with what @load there is. */
-static double
-core_cost(const struct world *w, const struct world_group *g, unsigned int node,
-	double load)
+double
+candidates_sharing_ns(const struct world *w, unsigned int node, double load)
 {
 	const struct tree_node *tn = &w->tree->nodes[node];
-	const float *small = w->classes[g->cls].small;
-	/* of its own vCPUs: what it does to others is less where they share already,
-	 * and would draw it to the fullest domain */
-	double shared = COST_SMT * objective_sharing(tn->n_cpus, tn->n_cores, load);
+	double shared = objective_sharing(tn->n_cpus, tn->n_cores, load);
 
-	if (g->in->smt == PLACE_SMT_AVOID)
-		shared *= COST_SMT_AVOID;
-	return shared + (small != NULL ? COST_SMALL_CORE * (double)small[node] : 0);
+	return w->in->policy->weights[TERM_SMT] * w->tree->worst_ns * COST_SMT * shared;
+}
+
+double
+candidates_sharing_demand(const struct world_group *g)
+{
+	return g->in->smt == PLACE_SMT_AVOID ? g->demand * COST_SMT_AVOID : g->demand;
+}
+
+double
+candidates_crowding_ns(const struct world *w, double load_per_core)
+{
+	return w->in->policy->weights[TERM_FRAGMENTATION] * w->tree->worst_ns *
+	       COST_SPREAD * load_per_core;
 }
 
 /* Load per core on the node and, with half the weight each time, around it. */
@@ -150,6 +156,7 @@ distance_terms(const struct world *w, const struct world_group *g, unsigned int 
 	struct terms *out)
 {
 	const double *weights = w->in->policy->weights;
+	const float *small = w->classes[g->cls].small;
 	double worst = w->tree->worst_ns;
 
 	*out = (struct terms){{0}};
@@ -161,20 +168,21 @@ distance_terms(const struct world *w, const struct world_group *g, unsigned int 
 		out->ns[TERM_PCI] = weights[TERM_PCI] * COST_PCI * worst *
 				    residency_nearest(w->in->topo, w->remote,
 					    cpu_shares(w, g, node), &g->in->pci_nodes);
+	if (small != NULL)
+		out->ns[TERM_SMT] = weights[TERM_SMT] * worst * COST_SMALL_CORE *
+				    (double)small[node];
 }
 
 void
 candidates_terms(const struct world *w, const struct world_group *g, unsigned int node,
 	struct terms *out)
 {
-	const double *weights = w->in->policy->weights;
-	double worst = w->tree->worst_ns;
 	double load = world_load_of_others(w, g, node) + g->demand;
 
 	distance_terms(w, g, node, out);
-	out->ns[TERM_SMT] = weights[TERM_SMT] * worst * core_cost(w, g, node, load);
-	out->ns[TERM_FRAGMENTATION] = weights[TERM_FRAGMENTATION] * worst *
-				      COST_SPREAD * crowding(w, g, node);
+	out->ns[TERM_SMT] += candidates_sharing_ns(w, node, load) *
+			     candidates_sharing_demand(g) / g->demand;
+	out->ns[TERM_FRAGMENTATION] = candidates_crowding_ns(w, crowding(w, g, node));
 }
 
 double
@@ -207,6 +215,15 @@ repeats_a_part(const struct world *w, const struct world_group *g, unsigned int 
 	       (count[parts[0]] == count[node] || count[parts[1]] == count[node]);
 }
 
+bool
+candidates_has(const struct world *w, const struct world_group *g, unsigned int node)
+{
+	const struct world_class *c = &w->classes[g->cls];
+
+	return c->count[node] > 0 && (c->count[node] >= g->n_vcpus || node == c->top) &&
+	       !repeats_a_part(w, g, node);
+}
+
 /* The leaf that comes first has the lower CPU; a joint comes after its parts. */
 static bool
 comes_first(const struct world *w, const struct candidate *a, const struct candidate *b)
@@ -225,16 +242,13 @@ unsigned int
 candidates_list(
 	const struct world *w, const struct world_group *g, struct candidate *out)
 {
-	const struct world_class *c = &w->classes[g->cls];
 	unsigned int n = 0;
 
 	for (unsigned int node = 0; node < w->tree->n; node++) {
 		struct candidate new = {.node = node};
 		unsigned int at;
 
-		if (c->count[node] == 0 ||
-			(c->count[node] < g->n_vcpus && node != c->top) ||
-			repeats_a_part(w, g, node))
+		if (!candidates_has(w, g, node))
 			continue;
 		new.cost = candidates_cost(w, g, node);
 		for (at = n; at > 0 && comes_first(w, &new, &out[at - 1]); at--)

@@ -27,7 +27,17 @@ void candidates_terms(const struct world *w, const struct world_group *g,
 double candidates_cost(
 	const struct world *w, const struct world_group *g, unsigned int node);
 
-/** Of it the part that does not depend on other VMs: memory, communication, PCI. */
+/*
+ * The parts that depend on other VMs, for each vCPU: what it pays for sharing its core
+ * where @load runs on @node (its own included), and for the load per core there and
+ * around it. Sharing counts for more than the group's demand where it avoids it.
+ */
+double candidates_sharing_ns(const struct world *w, unsigned int node, double load);
+double candidates_sharing_demand(const struct world_group *g);
+double candidates_crowding_ns(const struct world *w, double load_per_core);
+
+/** Of it the part that does not depend on other VMs: memory, communication, PCI, small
+ * cores. */
 double candidates_distance_cost(
 	const struct world *w, const struct world_group *g, unsigned int node);
 
@@ -40,6 +50,10 @@ double candidates_distance_cost(
  */
 unsigned int candidates_list(
 	const struct world *w, const struct world_group *g, struct candidate *out);
+
+/** It is in that list. */
+bool candidates_has(
+	const struct world *w, const struct world_group *g, unsigned int node);
 
 /** Share of the group's own memory that is local on @node, 0..1. */
 double candidates_local_share(

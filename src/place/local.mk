@@ -16,12 +16,16 @@ src_libplace_a_SOURCES = \
 	src/place/pin.c src/place/pin.h \
 	src/place/planner.c src/place/planner.h \
 	src/place/policy.h \
+	src/place/rebalance.c src/place/rebalance.h \
+	src/place/repair.c src/place/repair.h \
 	src/place/replay.c src/place/replay.h \
 	src/place/replay_event.c src/place/replay_event.h \
 	src/place/scene.c src/place/scene.h \
 	src/place/residency.c src/place/residency.h \
 	src/place/score.c src/place/score.h \
 	src/place/touch.c src/place/touch.h \
+	src/place/search.c src/place/search.h \
+	src/place/total.c src/place/total.h \
 	src/place/tree.c src/place/tree.h \
 	src/place/wait.c src/place/wait.h \
 	src/place/why.c src/place/why.h \

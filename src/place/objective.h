@@ -75,6 +75,11 @@
  * are needed before it is worth a remote access. */
 #define COST_SPREAD 0.2
 
+/* MOVING, for a vCPU that rebalance moves: its caches are cold for some 10 ms, and what
+ * it gains may last for some minutes only. What becomes of its memory is in the terms
+ * already. */
+#define COST_MOVING 0.02
+
 /* Costs whose difference is rounding, not preference; ns x vCPUs. */
 #define COST_SAME_NS 1e-6
 

@@ -20,6 +20,8 @@
 #include "place/explain.h"
 #include "place/float.h"
 #include "place/pin.h"
+#include "place/rebalance.h"
+#include "place/search.h"
 #include "place/why.h"
 #include "place/world.h"
 
@@ -139,6 +141,19 @@ place(struct world *w, struct world_group *g)
 	float_place(w, g);
 }
 
+/* Keep the float groups of a list. */
+static unsigned int
+floats_of(struct world_group **list, unsigned int n)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (list[i]->role == WORLD_FLOAT)
+			list[kept++] = list[i];
+	}
+	return kept;
+}
+
 static void
 place_all(struct world *w)
 {
@@ -152,7 +167,9 @@ place_all(struct world *w)
 		place(w, todo[i]);
 	/* a world in which nothing happened is left alone, whatever it looks like */
 	if (changed)
-		float_repair(w);
+		search_settle(w, todo, floats_of(todo, n));
+	if (w->in->policy->rebalance)
+		rebalance_run(w);
 }
 
 static bool
@@ -210,8 +227,10 @@ write_result(const struct world *w, const struct world_vm *vm,
 
 	out->n_vcpus = vm->in->n_vcpus;
 	out->vcpus = xcalloc(out->n_vcpus, sizeof(*out->vcpus));
-	for (unsigned int g = 0; g < vm->n_groups; g++)
+	for (unsigned int g = 0; g < vm->n_groups; g++) {
 		write_masks(w, &groups[g], out, &domain, &all);
+		out->rebalanced |= groups[g].cause == WORLD_REBALANCED;
+	}
 	node = vm->n_groups == 1 ? node_of(w, groups)
 				 : tree_around(w->tree, w->in->topo, &all);
 	out->domain = all;

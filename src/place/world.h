@@ -27,6 +27,7 @@ enum world_cause {
 	WORLD_CUT,     /* had it, CPUs of it went away */
 	WORLD_GROWN,   /* had part of it, CPUs came back */
 	WORLD_PLUGGED, /* had it, with fewer vCPUs */
+	WORLD_REBALANCED, /* moved or narrowed for a gain */
 };
 
 /* A set of CPUs that VMs may use, and how it cuts the tree's nodes. VMs with the same
@@ -71,6 +72,10 @@ struct world_group {
 	bool entered;	     /* counts in the waiting model */
 	double demand;	     /* CPUs wanted when busy */
 	double load_before;  /* on its domain, when it came */
+	/* Rebalanced: gained for each vCPU, less the price of moving it, and what gained
+	 * most. */
+	double gain_ns;
+	enum term gain_term;
 	double heat;	     /* float: demand that cannot run where it is (repair) */
 	struct wait_need need;
 };
