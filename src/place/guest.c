@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Guests with NUMA nodes. First each group for itself, one after the other, and then
+ * each once more with the others fixed; then all in one domain. What costs less stays.
+ */
+#include "config.h"
+
+#include "place/guest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "place/candidates.h"
+#include "place/float.h"
+
+/* Each group is placed again with the others fixed, at most so often. */
+#define ROUNDS 2u
+
+/* The groups that are to be placed: @n of them in the order of guest nodes. */
+struct party {
+	struct world *w;
+	const struct world_vm *vm;
+	unsigned int n;
+	struct world_group **groups;
+};
+
+/* What they cost where they are, with all that waits. */
+static double
+cost_of(const struct party *p)
+{
+	struct wait_cost wait = wait_measure(p->w->wait);
+	double cost = float_wait_cost(p->w, &wait);
+
+	for (unsigned int i = 0; i < p->n; i++)
+		cost += candidates_cost(
+			p->w, p->groups[i], (unsigned int)p->groups[i]->node);
+	return cost;
+}
+
+static void
+place_apart(const struct party *p)
+{
+	bool moved = true;
+
+	for (unsigned int i = 0; i < p->n; i++) {
+		struct world_group *g = p->groups[i];
+
+		g->cause = WORLD_NEW;
+		if (g->role != WORLD_OBSERVE)
+			world_enter(p->w, g);
+		world_put(p->w, g, (int)float_best(p->w, g));
+	}
+	for (unsigned int round = 0; moved && round < ROUNDS; round++) {
+		moved = false;
+		for (unsigned int i = 0; i < p->n; i++) {
+			struct world_group *g = p->groups[i];
+			int was = g->node;
+
+			world_put(p->w, g, -1);
+			world_put(p->w, g, (int)float_best(p->w, g));
+			moved |= g->node != was;
+		}
+	}
+}
+
+/* All groups in one, and @share for where its memory is. */
+static struct world_group
+merge(const struct party *p, double *share)
+{
+	struct world_group all = *p->groups[0];
+	unsigned int n_nodes = p->w->in->topo->n_nodes;
+	unsigned int known = 0;
+
+	all.memory_share = NULL;
+	all.bound_share = NULL;
+	all.taken_gib = NULL;
+	all.node = -1;
+	for (unsigned int i = 0; i < p->n; i++) {
+		const struct world_group *g = p->groups[i];
+
+		for (unsigned int k = 0; i > 0 && k < WAIT_LANES; k++)
+			all.need.lanes[k] += g->need.lanes[k];
+		all.n_vcpus += i > 0 ? g->n_vcpus : 0;
+		all.demand += i > 0 ? g->demand : 0;
+		all.new_gib += i > 0 ? g->new_gib : 0;
+		known += g->memory_share != NULL ? g->n_vcpus : 0;
+	}
+	for (unsigned int i = 0; i < p->n && known > 0; i++) {
+		const struct world_group *g = p->groups[i];
+
+		for (unsigned int k = 0; k < n_nodes && g->memory_share != NULL; k++)
+			share[k] += g->memory_share[k] * g->n_vcpus / known;
+		all.memory_share = share;
+	}
+	return all;
+}
+
+/* All VMs' groups can have the same CPUs, and none has a place to stay at. */
+static bool
+can_be_one(const struct party *p)
+{
+	for (unsigned int i = 1; i < p->n; i++) {
+		if (p->groups[i]->cls != p->groups[0]->cls)
+			return false;
+	}
+	return p->n == p->vm->n_groups;
+}
+
+static void
+put_all(const struct party *p, const int *nodes)
+{
+	for (unsigned int i = 0; i < p->n; i++)
+		world_put(p->w, p->groups[i], nodes[i]);
+}
+
+static void
+place_in_one_if_cheaper(const struct party *p)
+{
+	auto_free double *share = xcalloc(p->w->in->topo->n_nodes, sizeof(*share));
+	auto_free int *apart = xcalloc(p->n, sizeof(*apart));
+	auto_free int *one = xcalloc(p->n, sizeof(*one));
+	struct world_group all = merge(p, share);
+	double cost = cost_of(p);
+	int node;
+
+	for (unsigned int i = 0; i < p->n; i++) {
+		apart[i] = p->groups[i]->node;
+		one[i] = -1;
+	}
+	put_all(p, one);
+	node = (int)float_best(p->w, &all);
+	for (unsigned int i = 0; i < p->n; i++)
+		one[i] = node;
+	put_all(p, one);
+	if (cost_of(p) > cost + COST_SAME_NS)
+		put_all(p, apart);
+}
+
+void
+guest_place(struct world *w, struct world_vm *vm)
+{
+	auto_free struct world_group **groups =
+		xcalloc(vm->n_groups, sizeof(struct world_group *));
+	struct party p = {.w = w, .vm = vm, .groups = groups};
+
+	for (unsigned int i = 0; i < vm->n_groups; i++) {
+		struct world_group *g = &w->groups[vm->first_group + i];
+
+		if (g->node < 0)
+			groups[p.n++] = g;
+	}
+	if (p.n == 0)
+		return;
+	place_apart(&p);
+	if (p.n > 1 && can_be_one(&p))
+		place_in_one_if_cheaper(&p);
+	for (unsigned int i = 0; i < p.n; i++) {
+		groups[i]->first = groups[i]->node;
+		groups[i]->load_before = world_load_of_others(
+			w, groups[i], (unsigned int)groups[i]->node);
+	}
+}
