@@ -8,6 +8,7 @@
 
 #include "daemon/adopt.h"
 #include "daemon/engine.h"
+#include "daemon/seating.h"
 
 #define TICK_S 60
 
@@ -45,13 +46,17 @@ rebalancing_start(struct engine *e)
 {
 	struct timeval tick = {TICK_S, 0};
 
-	e->allowance = allowance_new();
 	e->rebalance = event_new(e->base, -1, EV_PERSIST, on_rebalance_tick, e);
 	event_add(e->rebalance, &tick);
+	rebalancing_spend(e);
 }
 
 void
 rebalancing_spend(struct engine *e)
 {
+	struct plan_policy unused;
+
 	e->allowance = allowance_new();
+	/* saving begins now */
+	allowance_give(&e->allowance, seating_now_s(e), 0, 0, &unused);
 }
