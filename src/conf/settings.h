@@ -112,12 +112,9 @@ MUST_CHECK int settings_parse(struct settings *c, const char *text, size_t len,
 	const char *name, enum settings_origin origin, struct err *e);
 
 /**
- * Set one key of [qmpin], or "weights.NAME" of [weights], as a file would.
+ * Set one key of [qmpin], or "weights.NAME" of [weights], as a file called @name would.
  *
- * @name  for messages: where the value comes from
- *
- * Returns 0 or -EINVAL with @e: an unknown key, one that has no effect in this version,
- * a bad value.
+ * Returns 0 or -EINVAL with @e; a key that is unknown or has no effect is refused.
  */
 MUST_CHECK int settings_set(struct settings *c, const char *key, const char *value,
 	const char *name, struct err *e);
@@ -126,8 +123,7 @@ MUST_CHECK int settings_set(struct settings *c, const char *key, const char *val
  * Read the configuration: @file alone, or (NULL) /etc/qmpin/qmpin.conf and then
  * /etc/qmpin/conf.d/<name>.conf in byte order of their names (hidden files are left
  * out), each prefixed with @root (NULL or ""). Missing default files are no error, a
- * missing
- * @file is. What is not a regular file is refused; a FIFO does not block.
+ * missing @file is. What is not a regular file is refused; a FIFO does not block.
  *
  * @out  written only on success; settings_fini it
  *
