@@ -95,8 +95,11 @@ weights_are_the_planner_s_terms(void **state UNUSED)
 			xasprintf("[weights]\n%s = 3\n", term_name((enum term)t));
 		struct settings c = settings_of(text);
 
-		for (unsigned int i = 0; i < N_TERMS; i++)
-			assert_float_equal(c.weights[i], i == t ? 3 : 1, 0);
+		for (unsigned int i = 0; i < N_TERMS; i++) {
+			double want = i == t ? 3 : 1;
+
+			assert_float_equal(c.weights[i], want, 0);
+		}
 		assert_int_equal(c.n_warnings, 0);
 		settings_fini(&c);
 	}
