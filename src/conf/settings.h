@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The daemon's settings: files are read in the order of precedence and a bad one
- * changes nothing. The keys, their defaults and ranges are in option_table.c, the
- * syntax is inifile.h's.
+ * The settings of qmpind and of plans made without it: files are read in the order of
+ * precedence and a bad one changes nothing. The keys, their defaults and ranges are in
+ * option_table.c, the syntax is inifile.h's.
  */
-#ifndef QMPIN_DAEMON_SETTINGS_H
-#define QMPIN_DAEMON_SETTINGS_H
+#ifndef QMPIN_CONF_SETTINGS_H
+#define QMPIN_CONF_SETTINGS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,16 +13,19 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "place/mode.h"
+#include "place/policy.h"
 #include "qmp/share.h"
 #include "topo/cpuset.h"
-#include "vm/identity.h"
 
 enum settings_adopt { SETTINGS_ADOPT_GRADUAL, SETTINGS_ADOPT_NOW };
 enum settings_select { SETTINGS_SELECT_ALL, SETTINGS_SELECT_TAGGED };
+enum settings_rebalance { SETTINGS_REBALANCE_YES, SETTINGS_REBALANCE_NO };
 enum settings_probe { SETTINGS_PROBE_YES, SETTINGS_PROBE_NO };
 
-/* Group names of shadow-utils have at most 32 characters. */
+/* Names of groups have at most 32 characters (shadow-utils), ids of VMs 64
+ * (vm/identity.h). */
 #define SETTINGS_GROUP_MAX 33u
+#define SETTINGS_ID_MAX 65u
 
 /* Where a value came from, from weakest to strongest (io.qmpin's Origin). */
 enum settings_origin {
@@ -37,7 +40,7 @@ enum settings_origin {
 
 /* [vm ID]; what is not set there has `has_...` false. */
 struct settings_vm {
-	char id[VM_ID_MAX];
+	char id[SETTINGS_ID_MAX];
 	bool has_mode;
 	enum place_mode mode;
 	bool has_smt;
@@ -48,7 +51,7 @@ struct settings_vm {
 	enum share share;
 };
 
-/* [qmpin]. Times carry their unit; documented in option_table.c. */
+/* [qmpin] and [weights]. Times carry their unit; documented in option_table.c. */
 struct settings {
 	enum place_mode mode;
 	enum settings_origin mode_origin;
@@ -57,8 +60,15 @@ struct settings {
 	enum place_smt smt;
 	enum place_emulator emulator;
 	enum share share;
+	enum settings_rebalance rebalance;
+	unsigned int rebalance_gain_pct;
+	unsigned int rebalance_dwell_s;
 	unsigned int rebalance_moves_per_min;
+	unsigned int rebalance_vcpus_per_min;
 	struct cpuset reserved_cpus;
+	struct cpuset isolated_cpus;
+	unsigned int dedicated_max_pct;
+	double weights[N_TERMS];
 	unsigned int settle_ms;
 	unsigned int audit_interval_ms;
 	unsigned int guard_ms;
@@ -76,7 +86,7 @@ struct settings {
 	char **warnings;
 };
 
-/* [vm ID] sections over all files; above any host's number of VMs. */
+/* [vm ID] sections of all files: above any host's number of VMs. */
 #define SETTINGS_VMS_MAX 10000u
 /* Warnings that are kept; the last one then says that there were more. */
 #define SETTINGS_WARNINGS_MAX 100u
@@ -101,11 +111,18 @@ MUST_CHECK int settings_parse(struct settings *c, const char *text, size_t len,
 	const char *name, enum settings_origin origin, struct err *e);
 
 /**
+ * Set one key of [qmpin], or "weights.NAME" of [weights], as a file called @name would.
+ *
+ * Returns 0 or -EINVAL with @e; a key that is unknown or has no effect is refused.
+ */
+MUST_CHECK int settings_set(struct settings *c, const char *key, const char *value,
+	const char *name, struct err *e);
+
+/**
  * Read the configuration: @file alone, or (NULL) /etc/qmpin/qmpin.conf and then
  * /etc/qmpin/conf.d/<name>.conf in byte order of their names (hidden files are left
  * out), each prefixed with @root (NULL or ""). Missing default files are no error, a
- * missing
- * @file is. What is not a regular file is refused; a FIFO does not block.
+ * missing @file is. What is not a regular file is refused; a FIFO does not block.
  *
  * @out  written only on success; settings_fini it
  *
@@ -117,12 +134,15 @@ MUST_CHECK int settings_load(
 /** The [vm ID] section, or NULL. */
 const struct settings_vm *settings_vm_find(const struct settings *c, const char *id);
 
-/** Mode of a VM and where it comes from; @origin may be NULL. */
+/** Mode of a VM, and where it comes from (@origin may be NULL). */
 enum place_mode settings_mode(
 	const struct settings *c, const char *id, enum settings_origin *origin);
 enum place_smt settings_smt(const struct settings *c, const char *id);
 enum place_emulator settings_emulator(const struct settings *c, const char *id);
 enum share settings_share(const struct settings *c, const char *id);
+
+/** What the planner goes by; without credit for rebalance (allowance.h). */
+struct plan_policy settings_policy(const struct settings *c);
 
 /** Name of an origin as in io.qmpin: "default", "config", "vm_section", ... */
 const char *settings_origin_name(enum settings_origin origin);
