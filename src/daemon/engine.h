@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 #include "daemon/cause.h"
-#include "daemon/settings.h"
+#include "conf/settings.h"
 #include "daemon/hostmodel.h"
 #include "daemon/vm.h"
 

@@ -1,6 +1,5 @@
 noinst_LIBRARIES += src/libdaemon.a
-src_libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) \
-	$(SYSTEMD_CFLAGS)
+src_libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS)
 src_libdaemon_a_SOURCES = \
 	src/daemon/adopt.c src/daemon/adopt.h \
 	src/daemon/apply.c src/daemon/apply.h \
@@ -34,19 +33,10 @@ sbin_PROGRAMS += src/qmpind
 src_qmpind_SOURCES = src/daemon/main.c
 src_qmpind_LDADD = $(LINK_DAEMON)
 
-# settings
-src_libdaemon_a_SOURCES += \
-	src/daemon/settings.c src/daemon/settings.h \
-	src/daemon/inifile.c src/daemon/inifile.h \
-	src/daemon/option_table.c src/daemon/option_table.h
 # service manager
 src_libdaemon_a_SOURCES += \
 	src/daemon/notify.c src/daemon/notify.h
 
-LINK_SETTINGS = src/libdaemon.a src/libqmp.a $(LINK_PLACE) $(INIH_LIBS)
-exampledir = $(docdir)/examples
-dist_example_DATA = contrib/qmpin.conf
-EXTRA_DIST += tests/fuzz/corpus/settings
 
 if HAVE_CMOCKA
 UNIT_TESTS += \
@@ -72,20 +62,7 @@ tests_unit_test_vm_SOURCES = tests/unit/test_vm.c
 tests_unit_test_vm_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_vm_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
-UNIT_TESTS += \
-	tests/unit/test_inifile \
-	tests/unit/test_settings \
-	tests/unit/test_settings_load \
-	tests/unit/test_notify
-tests_unit_test_inifile_SOURCES = tests/unit/test_inifile.c
-tests_unit_test_inifile_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_inifile_LDADD = src/libdaemon.a $(LINK_BASE) $(INIH_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_settings_SOURCES = tests/unit/test_settings.c tests/fuzz/fuzz_settings.c
-tests_unit_test_settings_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_settings_LDADD = $(LINK_SETTINGS) $(CMOCKA_LIBS)
-tests_unit_test_settings_load_SOURCES = tests/unit/test_settings_load.c
-tests_unit_test_settings_load_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_settings_load_LDADD = $(LINK_SETTINGS) $(CMOCKA_LIBS)
+UNIT_TESTS += tests/unit/test_notify
 tests_unit_test_notify_SOURCES = tests/unit/test_notify.c
 tests_unit_test_notify_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_notify_LDADD = src/libdaemon.a $(LINK_BASE) $(CMOCKA_LIBS)
@@ -142,11 +119,4 @@ tests_unit_test_report_SOURCES = tests/unit/test_report.c \
 	tests/unit/logcatch.c tests/unit/logcatch.h
 tests_unit_test_report_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_report_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
-endif
-
-if FUZZING
-FUZZERS += tests/fuzz/fuzz_settings
-tests_fuzz_fuzz_settings_SOURCES = tests/fuzz/fuzz_settings.c
-tests_fuzz_fuzz_settings_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-tests_fuzz_fuzz_settings_LDADD = $(LINK_SETTINGS)
 endif

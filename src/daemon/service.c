@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "ctl/server.h"
-#include "daemon/settings.h"
+#include "conf/settings.h"
 #include "daemon/control.h"
 #include "daemon/engine.h"
 #include "daemon/hostmodel.h"

@@ -13,6 +13,9 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "base/xalloc.h"
+#include "conf/settings.h"
+
+_Static_assert(SETTINGS_ID_MAX == VM_ID_MAX, "every id has its section");
 
 static const char *const state_names[VM_N_STATES] = {
 	[VM_FOUND] = "found",

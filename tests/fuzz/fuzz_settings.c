@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "daemon/settings.h"
+#include "conf/settings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -17,7 +17,8 @@ import tempfile
 from pathlib import Path
 
 SKIP = 77
-FOLDERS = ("base", "topo", "host", "probe", "place", "qmp", "vm", "act", "ctl", "cli", "daemon")
+FOLDERS = ("base", "topo", "place", "conf", "host", "probe", "qmp", "vm", "act", "ctl", "cli",
+           "daemon")
 LIB_DIRS = ("src", "tests", "docs", "contrib", "m4", ".ci")
 NOT_OURS = {"autom4te.cache", "build-aux", "__pycache__", ".deps", "build"}
 

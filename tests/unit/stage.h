@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "daemon/engine.h"
-#include "daemon/settings.h"
+#include "conf/settings.h"
 #include "daemon/watch.h"
 #include "logcatch.h"
 #include "qmp/guard.h"

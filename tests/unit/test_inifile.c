@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "base/str.h"
-#include "daemon/inifile.h"
+#include "conf/inifile.h"
 
 /* All that was told, one line an item: "7 [section] key=<value>". */
 static int

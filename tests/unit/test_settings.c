@@ -17,8 +17,8 @@
 
 #include "base/str.h"
 #include "base/xalloc.h"
-#include "daemon/settings.h"
-#include "daemon/option_table.h"
+#include "conf/settings.h"
+#include "conf/option_table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -354,7 +354,7 @@ vm_ids_go_up_to_their_limits(void **state UNUSED)
 	struct strbuf text = {0};
 	struct err e = ERR_NONE;
 	struct settings c;
-	char id[VM_ID_MAX + 1];
+	char id[SETTINGS_ID_MAX + 1];
 
 	(void)snprintf(id, sizeof(id), "%064d", 7);
 	strbuf_addf(&text, "[vm %s]\nmode = off\n", id);

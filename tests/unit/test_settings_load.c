@@ -22,7 +22,7 @@
 
 #include "base/str.h"
 #include "base/xalloc.h"
-#include "daemon/settings.h"
+#include "conf/settings.h"
 
 #define NOBODY 65534
 

@@ -5,7 +5,7 @@
  */
 #include "config.h"
 
-#include "daemon/settings.h"
+#include "conf/settings.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -18,8 +18,8 @@
 
 #include "base/str.h"
 #include "base/xalloc.h"
-#include "daemon/inifile.h"
-#include "daemon/option_table.h"
+#include "conf/inifile.h"
+#include "conf/option_table.h"
 
 #define CONF_D_MAX 1000
 
@@ -127,10 +127,10 @@ enter_vm(struct load *l, const struct inifile_item *item, struct err *e)
 	const char *id = item->section + strlen("vm ");
 	size_t len = strlen(id);
 
-	if (len == 0 || len >= VM_ID_MAX || strspn(id, allowed) != len)
+	if (len == 0 || len >= SETTINGS_ID_MAX || strspn(id, allowed) != len)
 		return err_set(e, -EINVAL, item->file, item->line,
 			"\"%s\" is not the id of a VM (1 to %u of A-Z a-z 0-9 . _ -)",
-			id, VM_ID_MAX - 1);
+			id, SETTINGS_ID_MAX - 1);
 	l->vm = find_vm(l->config, id);
 	if (l->vm != NULL)
 		return 0;

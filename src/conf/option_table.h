@@ -3,8 +3,8 @@
  * The one table of settings: it drives the parser, the defaults, the messages and the
  * sample file. Pure.
  */
-#ifndef QMPIN_DAEMON_OPTION_TABLE_H
-#define QMPIN_DAEMON_OPTION_TABLE_H
+#ifndef QMPIN_CONF_OPTION_TABLE_H
+#define QMPIN_CONF_OPTION_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
-#include "daemon/inifile.h"
+#include "conf/inifile.h"
 
 enum option_type {
 	OPTION_UINT,	/* unsigned int */

@@ -11,7 +11,7 @@
  */
 #include "config.h"
 
-#include "daemon/inifile.h"
+#include "conf/inifile.h"
 
 #include <errno.h>
 #include <ini.h>

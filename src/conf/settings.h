@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The daemon's settings: files are read in the order of precedence and a bad one
- * changes nothing. The keys, their defaults and ranges are in option_table.c, the
- * syntax is inifile.h's.
+ * The settings of qmpind and of plans made without it: files are read in the order of
+ * precedence and a bad one changes nothing. The keys, their defaults and ranges are in
+ * option_table.c, the syntax is inifile.h's.
  */
-#ifndef QMPIN_DAEMON_SETTINGS_H
-#define QMPIN_DAEMON_SETTINGS_H
+#ifndef QMPIN_CONF_SETTINGS_H
+#define QMPIN_CONF_SETTINGS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,7 +15,6 @@
 #include "place/mode.h"
 #include "qmp/share.h"
 #include "topo/cpuset.h"
-#include "vm/identity.h"
 
 enum settings_adopt { SETTINGS_ADOPT_GRADUAL, SETTINGS_ADOPT_NOW };
 enum settings_select { SETTINGS_SELECT_ALL, SETTINGS_SELECT_TAGGED };
@@ -23,6 +22,9 @@ enum settings_probe { SETTINGS_PROBE_YES, SETTINGS_PROBE_NO };
 
 /* Group names of shadow-utils have at most 32 characters. */
 #define SETTINGS_GROUP_MAX 33u
+
+/* Ids of VMs have at most 64 characters (vm/identity.h). */
+#define SETTINGS_ID_MAX 65u
 
 /* Where a value came from, from weakest to strongest (io.qmpin's Origin). */
 enum settings_origin {
@@ -37,7 +39,7 @@ enum settings_origin {
 
 /* [vm ID]; what is not set there has `has_...` false. */
 struct settings_vm {
-	char id[VM_ID_MAX];
+	char id[SETTINGS_ID_MAX];
 	bool has_mode;
 	enum place_mode mode;
 	bool has_smt;

@@ -7,8 +7,8 @@
  * or '#'; a comment may also follow a blank and ';' behind anything. Indenting means
  * nothing; a line is never continued on the next one.
  */
-#ifndef QMPIN_DAEMON_INIFILE_H
-#define QMPIN_DAEMON_INIFILE_H
+#ifndef QMPIN_CONF_INIFILE_H
+#define QMPIN_CONF_INIFILE_H
 
 #include <stddef.h>
 

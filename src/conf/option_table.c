@@ -2,14 +2,14 @@
 /* The settings, how their values are read, and the sample file made of them. */
 #include "config.h"
 
-#include "daemon/option_table.h"
+#include "conf/option_table.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/str.h"
-#include "daemon/settings.h"
+#include "conf/settings.h"
 #include "place/mode.h"
 #include "qmp/share.h"
 #include "topo/cpuset.h"
@@ -45,6 +45,7 @@ static const char *const mode_words[] = {
 	"off", "observe", "auto", "float", "core", "pin", "dedicated", NULL};
 static const char *const smt_words[] = {"share", "avoid", "isolate", NULL};
 static const char *const emulator_words[] = {"float", "follow", "isolate", NULL};
+/* In the order of enum share. */
 static const char *const share_words[] = {
 	"auto", "private", "yield", "brief", "proxy", NULL};
 static const char *const select_words[] = {"all", "tagged", NULL};
@@ -91,7 +92,6 @@ static const struct option_def table[] = {
 		.type = OPTION_WORD,
 		.fallback = "auto",
 		.words = share_words,
-		.parse = share_parse,
 		.text = "How a VM's monitor is shared with other tools:"
 			" see docs/monitor-sharing.md.",
 		IN_CONFIG(share),

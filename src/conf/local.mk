@@ -1,0 +1,33 @@
+noinst_LIBRARIES += src/libconf.a
+src_libconf_a_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS)
+src_libconf_a_SOURCES = \
+	src/conf/inifile.c src/conf/inifile.h \
+	src/conf/option_table.c src/conf/option_table.h \
+	src/conf/settings.c src/conf/settings.h
+
+exampledir = $(docdir)/examples
+dist_example_DATA = contrib/qmpin.conf
+EXTRA_DIST += tests/fuzz/corpus/settings
+
+if HAVE_CMOCKA
+UNIT_TESTS += \
+	tests/unit/test_inifile \
+	tests/unit/test_settings \
+	tests/unit/test_settings_load
+tests_unit_test_inifile_SOURCES = tests/unit/test_inifile.c
+tests_unit_test_inifile_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_inifile_LDADD = $(LINK_CONF) $(CMOCKA_LIBS)
+tests_unit_test_settings_SOURCES = tests/unit/test_settings.c tests/fuzz/fuzz_settings.c
+tests_unit_test_settings_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_settings_LDADD = $(LINK_CONF) src/libqmp.a $(LINK_BASE) $(CMOCKA_LIBS)
+tests_unit_test_settings_load_SOURCES = tests/unit/test_settings_load.c
+tests_unit_test_settings_load_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_settings_load_LDADD = $(LINK_CONF) $(CMOCKA_LIBS)
+endif
+
+if FUZZING
+FUZZERS += tests/fuzz/fuzz_settings
+tests_fuzz_fuzz_settings_SOURCES = tests/fuzz/fuzz_settings.c
+tests_fuzz_fuzz_settings_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_settings_LDADD = $(LINK_CONF)
+endif
