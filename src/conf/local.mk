@@ -3,6 +3,7 @@ src_libconf_a_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS)
 src_libconf_a_SOURCES = \
 	src/conf/inifile.c src/conf/inifile.h \
 	src/conf/option_table.c src/conf/option_table.h \
+	src/conf/option_value.c src/conf/option_value.h \
 	src/conf/settings.c src/conf/settings.h
 
 exampledir = $(docdir)/examples

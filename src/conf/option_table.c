@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The settings, how their values are read, and the sample file made of them. */
+/* The settings, and the sample file made of them. */
 #include "config.h"
 
 #include "conf/option_table.h"
@@ -11,8 +11,6 @@
 #include "base/str.h"
 #include "conf/settings.h"
 #include "place/mode.h"
-#include "qmp/share.h"
-#include "topo/cpuset.h"
 
 _Static_assert(sizeof(enum place_mode) == sizeof(int) &&
 		       sizeof(enum place_smt) == sizeof(int) &&
@@ -20,20 +18,9 @@ _Static_assert(sizeof(enum place_mode) == sizeof(int) &&
 		       sizeof(enum share) == sizeof(int) &&
 		       sizeof(enum settings_select) == sizeof(int) &&
 		       sizeof(enum settings_adopt) == sizeof(int) &&
+		       sizeof(enum settings_rebalance) == sizeof(int) &&
 		       sizeof(enum settings_probe) == sizeof(int),
 	"OPTION_WORD stores an int");
-
-static bool
-mode_supported(int value)
-{
-	return place_mode_supported((enum place_mode)value);
-}
-
-static bool
-smt_supported(int value)
-{
-	return place_smt_supported((enum place_smt)value);
-}
 
 static bool
 select_supported(int value)
@@ -50,7 +37,7 @@ static const char *const share_words[] = {
 	"auto", "private", "yield", "brief", "proxy", NULL};
 static const char *const select_words[] = {"all", "tagged", NULL};
 static const char *const adopt_words[] = {"gradual", "now", NULL};
-static const char *const probe_words[] = {"yes", "no", NULL};
+static const char *const yes_words[] = {"yes", "no", NULL};
 static const char *const level_words[] = {
 	"err", "warning", "notice", "info", "debug", NULL};
 
@@ -58,6 +45,13 @@ static const char *const level_words[] = {
 #define IN_VM(member)                                      \
 	.vm_offset = offsetof(struct settings_vm, member), \
 	.vm_has = offsetof(struct settings_vm, has_##member)
+/* What a term of the planner counts, times this. */
+#define WEIGHT(name, term, description)                                                \
+	{                                                                              \
+		.key = (name), .section = "weights", .type = OPTION_FACTOR,            \
+		.fallback = "1", .max = 100, .text = (description),                    \
+		.offset = offsetof(struct settings, weights) + (term) * sizeof(double) \
+	}
 
 static const struct option_def table[] = {
 	{.key = "mode",
@@ -65,9 +59,8 @@ static const struct option_def table[] = {
 		.fallback = "auto",
 		.words = mode_words,
 		.parse = place_mode_parse,
-		.supported = mode_supported,
-		.text = "Placement. float: whole latency domains; pin: one CPU a vCPU;"
-			" observe: report only.",
+		.text = "Placement. float: whole latency domains; core: guest cores on cores;"
+			" pin: one CPU a vCPU.",
 		IN_CONFIG(mode),
 		IN_VM(mode)},
 	{.key = "smt",
@@ -75,8 +68,8 @@ static const struct option_def table[] = {
 		.fallback = "share",
 		.words = smt_words,
 		.parse = place_smt_parse,
-		.supported = smt_supported,
-		.text = "SMT siblings of a VM's CPUs: used like any CPU.",
+		.text = "SMT siblings: used like any CPU, avoided where there is room, or no other"
+			" VM's.",
 		IN_CONFIG(smt),
 		IN_VM(smt)},
 	{.key = "emulator",
@@ -110,18 +103,58 @@ static const struct option_def table[] = {
 		.text = "VMs that already run on first contact: placed a few a minute, or all at"
 			" once.",
 		IN_CONFIG(adopt)},
+	{.key = "rebalance",
+		.type = OPTION_WORD,
+		.fallback = "yes",
+		.words = yes_words,
+		.text = "Move running VMs when that is worth more than it costs. no: only when they"
+			" have to.",
+		IN_CONFIG(rebalance)},
+	{.key = "rebalance_gain_pct",
+		.type = OPTION_UINT,
+		.fallback = "10",
+		.max = 1000,
+		.unit = "%",
+		.text = "What a move must gain at least, of what the place costs now.",
+		IN_CONFIG(rebalance_gain_pct)},
+	{.key = "rebalance_dwell_s",
+		.type = OPTION_UINT,
+		.fallback = "300",
+		.max = 86400,
+		.unit = "s",
+		.text = "So long a VM rests after its place has changed.",
+		IN_CONFIG(rebalance_dwell_s)},
 	{.key = "rebalance_moves_per_min",
 		.type = OPTION_UINT,
 		.fallback = "2",
 		.max = 1000,
 		.unit = "VMs",
-		.text = "How many running VMs may be moved a minute (adopt = gradual).",
+		.text = "How many running VMs may be moved a minute (rebalance, adopt = gradual).",
 		IN_CONFIG(rebalance_moves_per_min)},
+	{.key = "rebalance_vcpus_per_min",
+		.type = OPTION_UINT,
+		.fallback = "1",
+		.max = 10000,
+		.unit = "vCPUs",
+		.text = "How many vCPUs rebalance may move a minute, on average.",
+		IN_CONFIG(rebalance_vcpus_per_min)},
 	{.key = "reserved_cpus",
 		.type = OPTION_CPULIST,
 		.fallback = "",
 		.text = "Host CPUs that no VM is placed on.",
 		IN_CONFIG(reserved_cpus)},
+	{.key = "isolated_cpus",
+		.type = OPTION_CPULIST,
+		.fallback = "",
+		.text = "Of the CPUs isolated at boot: those that pin and dedicated VMs may have.",
+		IN_CONFIG(isolated_cpus)},
+	{.key = "dedicated_max_pct",
+		.type = OPTION_UINT,
+		.fallback = "75",
+		.max = 100,
+		.unit = "%",
+		.text = "How many of a node's cores dedicated VMs may have for themselves.",
+		IN_CONFIG(dedicated_max_pct)},
 	{.key = "settle_ms",
 		.type = OPTION_UINT,
 		.fallback = "10",
@@ -149,7 +182,7 @@ static const struct option_def table[] = {
 	{.key = "probe",
 		.type = OPTION_WORD,
 		.fallback = "yes",
-		.words = probe_words,
+		.words = yes_words,
 		.text = "Measure the latencies between the host's CPUs. no: only when asked by"
 			" qmpin probe.",
 		IN_CONFIG(probe)},
@@ -182,6 +215,15 @@ static const struct option_def table[] = {
 		.parse = log_level_parse,
 		.text = "Least important messages that are logged.",
 		IN_CONFIG(log_level)},
+	WEIGHT("waiting", TERM_WAITING, "Demand that cannot run though CPUs idle."),
+	WEIGHT("memory", TERM_MEMORY, "Accesses to memory of another node."),
+	WEIGHT("communication", TERM_COMMUNICATION,
+		"Latency between the vCPUs of a VM."),
+	WEIGHT("smt", TERM_SMT, "Cores shared with another vCPU."),
+	WEIGHT("pci", TERM_PCI, "Distance to passed-through devices."),
+	WEIGHT("fragmentation", TERM_FRAGMENTATION,
+		"Load on the chosen CPUs and around: keeps large holes free."),
+	WEIGHT("moving", TERM_MOVING, "Moving threads, caches and memory."),
 };
 
 /* Documented, to be built later: setting one must not pass as if it worked. */
@@ -190,11 +232,6 @@ static const char *const planned[] = {
 	"description",
 	"allow_dedicated",
 	"unregistered_tags",
-	"rebalance",
-	"rebalance_gain_pct",
-	"rebalance_dwell_s",
-	"isolated_cpus",
-	"dedicated_max_pct",
 	"socket_glob",
 };
 
@@ -205,11 +242,18 @@ option_table(size_t *n)
 	return table;
 }
 
+static const char *
+section_of(const struct option_def *o)
+{
+	return o->section != NULL ? o->section : "qmpin";
+}
+
 const struct option_def *
-option_table_find(const char *key)
+option_table_find(const char *section, const char *key)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		if (strcmp(table[i].key, key) == 0)
+		if (strcmp(table[i].key, key) == 0 &&
+			strcmp(section_of(&table[i]), section) == 0)
 			return &table[i];
 	}
 	return NULL;
@@ -225,152 +269,20 @@ option_table_is_planned(const char *key)
 	return false;
 }
 
-/* Value of the n-th word, which is one that parses. */
-static int
-word_value(const struct option_def *o, size_t n)
-{
-	return o->parse != NULL ? o->parse(o->words[n]) : (int)n;
-}
-
-/* The words that this version takes, joined. */
+/* All options of a section, with what they mean and may be. */
 static void
-add_words(const struct option_def *o, struct strbuf *out, const char *separator)
+write_section(FILE *out, const char *section)
 {
-	for (size_t i = 0; o->words[i] != NULL; i++) {
-		if (o->supported != NULL && !o->supported(word_value(o, i)))
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		const struct option_def *o = &table[i];
+
+		if (strcmp(section_of(o), section) != 0)
 			continue;
-		strbuf_addf(out, "%s%s", out->len > 0 ? separator : "", o->words[i]);
+		(void)fprintf(out, "\n# %s\n", o->text);
+		option_value_describe(o, out);
+		(void)fprintf(out, "#%s =%s%s\n", o->key,
+			o->fallback[0] != '\0' ? " " : "", o->fallback);
 	}
-}
-
-static int
-read_word(const struct option_def *o, const struct inifile_item *item, void *member,
-	struct err *e)
-{
-	struct strbuf words = {0};
-	size_t i = 0;
-	int value;
-	int r;
-
-	while (o->words[i] != NULL && strcmp(o->words[i], item->value) != 0)
-		i++;
-	if (o->words[i] != NULL) {
-		value = word_value(o, i);
-		if (o->supported == NULL || o->supported(value)) {
-			memcpy(member, &value, sizeof(value));
-			return 0;
-		}
-	}
-	add_words(o, &words, ", ");
-	r = err_set(e, -EINVAL, item->file, item->line, "%s: \"%.60s\" is not %s %s",
-		o->key, item->value,
-		o->words[i] != NULL ? "supported in this version; use" : "one of",
-		strbuf_text(&words));
-	strbuf_fini(&words);
-	return r;
-}
-
-static int
-read_uint(const struct option_def *o, const struct inifile_item *item, void *member,
-	struct err *e)
-{
-	const char *blank = o->unit != NULL ? " " : "";
-	const char *unit = o->unit != NULL ? o->unit : "";
-	bool above;
-	uint64_t number;
-	unsigned int value;
-	int r = str_parse_uint(item->value, o->max, &number);
-
-	if (r == -EINVAL)
-		return err_set(e, -EINVAL, item->file, item->line,
-			"%s: \"%.60s\" is not a number (%u to %u%s%s)", o->key,
-			item->value, o->min, o->max, blank, unit);
-	above = r == -ERANGE;
-	if (above || number < o->min)
-		return err_set(e, -EINVAL, item->file, item->line,
-			"%s: %.60s is %s %u%s%s", o->key, item->value,
-			above ? "above" : "below", above ? o->max : o->min, blank,
-			unit);
-	value = (unsigned int)number;
-	memcpy(member, &value, sizeof(value));
-	return 0;
-}
-
-static int
-read_cpulist(const struct option_def *o, const struct inifile_item *item,
-	struct cpuset *member, struct err *e)
-{
-	int r = cpuset_parse(item->value, member);
-
-	if (r == -ERANGE)
-		return err_set(e, -EINVAL, item->file, item->line,
-			"%s: CPU numbers end at %u", o->key, CPUSET_CAP - 1);
-	if (r < 0)
-		return err_set(e, -EINVAL, item->file, item->line,
-			"%s: \"%.60s\" is not a list of CPUs such as 0-3,8", o->key,
-			item->value);
-	return 0;
-}
-
-/* As adduser takes them, and numbers. */
-static int
-read_group(const struct option_def *o, const struct inifile_item *item, char *member,
-	struct err *e)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
-				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-	size_t len = strlen(item->value);
-
-	if (len == 0 || len >= SETTINGS_GROUP_MAX || item->value[0] == '-' ||
-		strspn(item->value, allowed) != len)
-		return err_set(e, -EINVAL, item->file, item->line,
-			"%s: \"%.60s\" is not the name of a group", o->key,
-			item->value);
-	str_copy(member, SETTINGS_GROUP_MAX, item->value);
-	return 0;
-}
-
-int
-option_table_read(const struct option_def *o, const struct inifile_item *item,
-	void *member, struct err *e)
-{
-	switch (o->type) {
-	case OPTION_UINT:
-		return read_uint(o, item, member, e);
-	case OPTION_WORD:
-		return read_word(o, item, member, e);
-	case OPTION_CPULIST:
-		return read_cpulist(o, item, member, e);
-	case OPTION_GROUP:
-		return read_group(o, item, member, e);
-	}
-	return -EINVAL;
-}
-
-/* What may be written behind the key. */
-static void
-write_values(FILE *out, const struct option_def *o)
-{
-	struct strbuf words = {0};
-
-	switch (o->type) {
-	case OPTION_UINT:
-		(void)fprintf(out, "# %u to %u%s%s", o->min, o->max,
-			o->unit != NULL ? " " : "", o->unit != NULL ? o->unit : "");
-		break;
-	case OPTION_WORD:
-		add_words(o, &words, " | ");
-		(void)fprintf(out, "# %s", strbuf_text(&words));
-		strbuf_fini(&words);
-		break;
-	case OPTION_CPULIST:
-		(void)fprintf(out, "# A list of CPUs such as 0-3,8");
-		break;
-	case OPTION_GROUP:
-		(void)fprintf(out, "# The name of a group");
-		break;
-	}
-	(void)fprintf(out, "%s\n", o->fixed ? "; changed by a restart only" : "");
 }
 
 void
@@ -383,12 +295,11 @@ option_table_write_sample(FILE *out)
 		"# Files in conf.d are read after this one and override it.\n"
 		"\n"
 		"[qmpin]\n");
-	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		(void)fprintf(out, "\n# %s\n", table[i].text);
-		write_values(out, &table[i]);
-		(void)fprintf(out, "#%s =%s%s\n", table[i].key,
-			table[i].fallback[0] != '\0' ? " " : "", table[i].fallback);
-	}
+	write_section(out, "qmpin");
+	(void)fprintf(out,
+		"\n# What counts how much when a place is chosen, as factors.\n"
+		"#[weights]\n");
+	write_section(out, "weights");
 	(void)fprintf(out,
 		"\n# One VM, by its id; what is not set here is as in [qmpin].\n"
 		"#[vm 103]\n");

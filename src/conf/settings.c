@@ -20,6 +20,7 @@
 #include "base/xalloc.h"
 #include "conf/inifile.h"
 #include "conf/option_table.h"
+#include "conf/option_value.h"
 
 #define CONF_D_MAX 1000
 
@@ -27,8 +28,7 @@
 struct load {
 	struct settings *config;
 	enum settings_origin origin;
-	bool ignored;		/* the section has no effect; said when it began */
-	struct settings_vm *vm; /* NULL in [qmpin] */
+	struct settings_vm *vm; /* NULL in other sections */
 };
 
 static void *
@@ -46,7 +46,7 @@ settings_init(struct settings *c)
 	*c = (struct settings){.mode_origin = SETTINGS_ORIGIN_DEFAULT};
 	for (size_t i = 0; i < n; i++) {
 		struct inifile_item item = {.file = "default", .value = o[i].fallback};
-		int r = option_table_read(
+		int r = option_value_read(
 			&o[i], &item, at_offset(c, o[i].offset), NULL);
 
 		assert(r == 0);
@@ -145,22 +145,15 @@ static int
 on_ini_section(void *owner, const struct inifile_item *item, struct err *e)
 {
 	struct load *l = owner;
-	struct err w = ERR_NONE;
 
 	l->vm = NULL;
-	l->ignored = false;
 	if (str_has_prefix(item->section, "vm "))
 		return enter_vm(l, item, e);
-	if (strcmp(item->section, "qmpin") == 0)
+	if (strcmp(item->section, "qmpin") == 0 ||
+		strcmp(item->section, "weights") == 0)
 		return 0;
-	if (strcmp(item->section, "weights") != 0)
-		return err_set(e, -EINVAL, item->file, item->line,
-			"unknown section [%s]", item->section);
-	l->ignored = true;
-	(void)err_set(&w, 0, item->file, item->line,
-		"[weights] is not implemented in this version and has no effect");
-	add_warning(l->config, &w);
-	return 0;
+	return err_set(e, -EINVAL, item->file, item->line, "unknown section [%s]",
+		item->section);
 }
 
 static void
@@ -168,7 +161,7 @@ warn_about_key(struct settings *c, const struct inifile_item *item)
 {
 	struct err w = ERR_NONE;
 
-	if (option_table_is_planned(item->key))
+	if (strcmp(item->section, "weights") != 0 && option_table_is_planned(item->key))
 		(void)err_set(&w, 0, item->file, item->line,
 			"\"%s\" is not implemented in this version and has no effect",
 			item->key);
@@ -178,28 +171,35 @@ warn_about_key(struct settings *c, const struct inifile_item *item)
 	add_warning(c, &w);
 }
 
+/* A value of [qmpin] or [weights]. */
+static int
+take_value(struct load *l, const struct option_def *o, const struct inifile_item *item,
+	struct err *e)
+{
+	int r = option_value_read(o, item, at_offset(l->config, o->offset), e);
+
+	if (r == 0 && o->offset == offsetof(struct settings, mode))
+		l->config->mode_origin = l->origin;
+	return r;
+}
+
 static int
 on_ini_value(void *owner, const struct inifile_item *item, struct err *e)
 {
 	struct load *l = owner;
-	const struct option_def *o = option_table_find(item->key);
+	const char *section = l->vm != NULL ? "qmpin" : item->section;
+	const struct option_def *o = option_table_find(section, item->key);
 	int r;
 
-	if (l->ignored)
-		return 0;
 	if (o == NULL || (l->vm != NULL && o->vm_offset == 0)) {
 		warn_about_key(l->config, item);
 		return 0;
 	}
-	if (l->vm != NULL) {
-		r = option_table_read(o, item, at_offset(l->vm, o->vm_offset), e);
-		if (r == 0)
-			*(bool *)at_offset(l->vm, o->vm_has) = true;
-		return r;
-	}
-	r = option_table_read(o, item, at_offset(l->config, o->offset), e);
-	if (r == 0 && o->offset == offsetof(struct settings, mode))
-		l->config->mode_origin = l->origin;
+	if (l->vm == NULL)
+		return take_value(l, o, item, e);
+	r = option_value_read(o, item, at_offset(l->vm, o->vm_offset), e);
+	if (r == 0)
+		*(bool *)at_offset(l->vm, o->vm_has) = true;
 	return r;
 }
 
@@ -211,6 +211,28 @@ settings_parse(struct settings *c, const char *text, size_t len, const char *nam
 	struct load l = {.config = c, .origin = origin};
 
 	return inifile_parse(text, len, name, &handler, &l, e);
+}
+
+int
+settings_set(struct settings *c, const char *key, const char *value, const char *name,
+	struct err *e)
+{
+	static const char weights[] = "weights.";
+	struct load l = {.config = c, .origin = SETTINGS_ORIGIN_CONFIG};
+	struct inifile_item item = {
+		.file = name, .section = "qmpin", .key = key, .value = value};
+	const struct option_def *o;
+
+	if (str_has_prefix(key, weights)) {
+		item.section = "weights";
+		item.key += strlen(weights);
+	}
+	o = option_table_find(item.section, item.key);
+	if (o != NULL)
+		return take_value(&l, o, &item, e);
+	return err_set(e, -EINVAL, name, 0, "%s \"%.60s\"%s",
+		option_table_is_planned(key) ? "key" : "unknown key", key,
+		option_table_is_planned(key) ? " has no effect in this version" : "");
 }
 
 /* Up to @cap bytes. Returns their number or a negative errno. */
@@ -378,6 +400,22 @@ settings_share(const struct settings *c, const char *id)
 	const struct settings_vm *vm = find_vm(c, id);
 
 	return vm != NULL && vm->has_share ? vm->share : c->share;
+}
+
+struct plan_policy
+settings_policy(const struct settings *c)
+{
+	struct plan_policy p = plan_policy_default();
+
+	p.reserved = c->reserved_cpus;
+	p.isolated_usable = c->isolated_cpus;
+	p.dedicated_max_pct = c->dedicated_max_pct;
+	p.rebalance = c->rebalance == SETTINGS_REBALANCE_YES;
+	p.rebalance_gain_pct = c->rebalance_gain_pct;
+	p.rebalance_dwell_s = c->rebalance_dwell_s;
+	for (unsigned int t = 0; t < N_TERMS; t++)
+		p.weights[t] = c->weights[t];
+	return p;
 }
 
 const char *

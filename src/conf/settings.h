@@ -13,11 +13,13 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "place/mode.h"
+#include "place/planner.h"
 #include "qmp/share.h"
 #include "topo/cpuset.h"
 
 enum settings_adopt { SETTINGS_ADOPT_GRADUAL, SETTINGS_ADOPT_NOW };
 enum settings_select { SETTINGS_SELECT_ALL, SETTINGS_SELECT_TAGGED };
+enum settings_rebalance { SETTINGS_REBALANCE_YES, SETTINGS_REBALANCE_NO };
 enum settings_probe { SETTINGS_PROBE_YES, SETTINGS_PROBE_NO };
 
 /* Group names of shadow-utils have at most 32 characters. */
@@ -50,7 +52,7 @@ struct settings_vm {
 	enum share share;
 };
 
-/* [qmpin]. Times carry their unit; documented in option_table.c. */
+/* [qmpin] and [weights]. Times carry their unit; documented in option_table.c. */
 struct settings {
 	enum place_mode mode;
 	enum settings_origin mode_origin;
@@ -59,8 +61,15 @@ struct settings {
 	enum place_smt smt;
 	enum place_emulator emulator;
 	enum share share;
+	enum settings_rebalance rebalance;
+	unsigned int rebalance_gain_pct;
+	unsigned int rebalance_dwell_s;
 	unsigned int rebalance_moves_per_min;
+	unsigned int rebalance_vcpus_per_min;
 	struct cpuset reserved_cpus;
+	struct cpuset isolated_cpus;
+	unsigned int dedicated_max_pct;
+	double weights[N_TERMS];
 	unsigned int settle_ms;
 	unsigned int audit_interval_ms;
 	unsigned int guard_ms;
@@ -103,6 +112,17 @@ MUST_CHECK int settings_parse(struct settings *c, const char *text, size_t len,
 	const char *name, enum settings_origin origin, struct err *e);
 
 /**
+ * Set one key of [qmpin], or "weights.NAME" of [weights], as a file would.
+ *
+ * @name  for messages: where the value comes from
+ *
+ * Returns 0 or -EINVAL with @e: an unknown key, one that has no effect in this version,
+ * a bad value.
+ */
+MUST_CHECK int settings_set(struct settings *c, const char *key, const char *value,
+	const char *name, struct err *e);
+
+/**
  * Read the configuration: @file alone, or (NULL) /etc/qmpin/qmpin.conf and then
  * /etc/qmpin/conf.d/<name>.conf in byte order of their names (hidden files are left
  * out), each prefixed with @root (NULL or ""). Missing default files are no error, a
@@ -125,6 +145,9 @@ enum place_mode settings_mode(
 enum place_smt settings_smt(const struct settings *c, const char *id);
 enum place_emulator settings_emulator(const struct settings *c, const char *id);
 enum share settings_share(const struct settings *c, const char *id);
+
+/** What the planner shall go by. Rebalance has no credit yet (allowance.h). */
+struct plan_policy settings_policy(const struct settings *c);
 
 /** Name of an origin as in io.qmpin: "default", "config", "vm_section", ... */
 const char *settings_origin_name(enum settings_origin origin);

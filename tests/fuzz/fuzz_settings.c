@@ -31,8 +31,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < c.n_vms; i++) {
 		assert(i == 0 || strcmp(c.vms[i - 1].id, c.vms[i].id) < 0);
 		assert(settings_vm_find(&c, c.vms[i].id) == &c.vms[i]);
-		assert(place_mode_supported(settings_mode(&c, c.vms[i].id, &origin)));
+		assert((unsigned int)settings_mode(&c, c.vms[i].id, &origin) <
+			PLACE_N_MODES);
 	}
+	for (unsigned int t = 0; t < N_TERMS; t++)
+		assert(c.weights[t] >= 0 && c.weights[t] <= 100);
 	settings_fini(&c);
 	return 0;
 }

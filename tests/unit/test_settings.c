@@ -19,6 +19,7 @@
 #include "base/xalloc.h"
 #include "conf/settings.h"
 #include "conf/option_table.h"
+#include "place/objective.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -53,7 +54,13 @@ defaults_are_the_documented_ones(void **state UNUSED)
 	assert_int_equal(c.adopt, SETTINGS_ADOPT_GRADUAL);
 	assert_int_equal(c.smt, PLACE_SMT_SHARE);
 	assert_int_equal(c.emulator, PLACE_EMULATOR_FLOAT);
+	assert_int_equal(c.rebalance, SETTINGS_REBALANCE_YES);
+	assert_int_equal(c.rebalance_gain_pct, 10);
+	assert_int_equal(c.rebalance_dwell_s, 300);
 	assert_int_equal(c.rebalance_moves_per_min, 2);
+	assert_int_equal(c.rebalance_vcpus_per_min, 1);
+	assert_true(cpuset_empty(&c.isolated_cpus));
+	assert_int_equal(c.dedicated_max_pct, 75);
 	assert_true(cpuset_empty(&c.reserved_cpus));
 	assert_int_equal(c.settle_ms, 10);
 	assert_int_equal(c.audit_interval_ms, 2000);
@@ -71,7 +78,7 @@ every_key_reaches_its_member(void **state UNUSED)
 {
 	struct settings c =
 		settings_of("[qmpin]\nmode = pin\nselect = all\nadopt = now\n"
-			    "smt = share\nemulator = follow\n"
+			    "smt = avoid\nemulator = follow\n"
 			    "rebalance_moves_per_min = 1000\n"
 			    "reserved_cpus = 0-1,64\nsettle_ms = 0\n"
 			    "audit_interval_ms = 100\ncontrol_group = adm-1\n"
@@ -81,7 +88,7 @@ every_key_reaches_its_member(void **state UNUSED)
 	assert_int_equal(c.mode, PLACE_PIN);
 	assert_int_equal(c.mode_origin, SETTINGS_ORIGIN_CONFIG);
 	assert_int_equal(c.adopt, SETTINGS_ADOPT_NOW);
-	assert_int_equal(c.smt, PLACE_SMT_SHARE);
+	assert_int_equal(c.smt, PLACE_SMT_AVOID);
 	assert_int_equal(c.emulator, PLACE_EMULATOR_FOLLOW);
 	assert_int_equal(c.rebalance_moves_per_min, 1000);
 	assert_string_equal(
@@ -100,10 +107,10 @@ every_key_reaches_its_member(void **state UNUSED)
 static void
 words_of_the_table_are_those_of_their_modules(void **state UNUSED)
 {
-	const struct option_def *mode = option_table_find("mode");
-	const struct option_def *smt = option_table_find("smt");
-	const struct option_def *emulator = option_table_find("emulator");
-	const struct option_def *share = option_table_find("share");
+	const struct option_def *mode = option_table_find("qmpin", "mode");
+	const struct option_def *smt = option_table_find("qmpin", "smt");
+	const struct option_def *emulator = option_table_find("qmpin", "emulator");
+	const struct option_def *share = option_table_find("qmpin", "share");
 	size_t n;
 	const struct option_def *o = option_table(&n);
 
@@ -155,9 +162,8 @@ bad_values_are_refused_with_line_and_reason(void **state UNUSED)
 			"mode: \"fast\" is not one of off, observe, auto"},
 		{"[qmpin]\nmode = Auto\n", 2, "not one of "},
 		{"[qmpin]\nmode =\n", 2, "mode: \"\" is not one of"},
-		{"[qmpin]\n\nmode = core\n", 3,
-			"\"core\" is not supported in this version"},
-		{"[vm 1]\nmode = dedicated\n", 2, "\"dedicated\" is not supported"},
+		{"[vm 1]\nmode = dedicate\n", 2,
+			"not one of off, observe, auto, float, core, pin, dedicated"},
 		{"[qmpin]\nselect = tagged\n", 2,
 			"select: \"tagged\" is not supported in this version; use all"},
 		{"[qmpin]\nlog_level = 7\n", 2, "log_level: \"7\""},
@@ -186,13 +192,149 @@ bad_values_are_refused_with_line_and_reason(void **state UNUSED)
 		{"[vm  1]\n", 1, "\" 1\" is not the id of a VM"},
 		{"[vm ../1]\n", 1, "\"../1\" is not the id"},
 		{"[vm \xc3\xa9]\n", 1, "\"\\xc3\\xa9\" is not the id"},
-		{"[qmpin]\nsmt = isolate\n", 2, "smt: "},
+		{"[qmpin]\nrebalance = 1\n", 2,
+			"rebalance: \"1\" is not one of yes, no"},
+		{"[qmpin]\nrebalance_gain_pct = 1001\n", 2, "is above 1000 %"},
+		{"[qmpin]\nrebalance_dwell_s = 5 min\n", 2,
+			"\"5 min\" is not a number (0 to 86400 s)"},
+		{"[qmpin]\nrebalance_vcpus_per_min = 0.5\n", 2,
+			"is not a number (0 to 10000 vCPUs)"},
+		{"[qmpin]\nisolated_cpus = all\n", 2,
+			"isolated_cpus: \"all\" is not a list of CPUs"},
+		{"[qmpin]\ndedicated_max_pct = 101\n", 2,
+			"dedicated_max_pct: 101 is above 100 %"},
 		{"[vm 1]\nsmt = no\n", 2, "smt: \"no\" is not one of"},
 		{"[vm 1]\nmode=off\n[vm 1]\nmode=off\n", 4, "already set in line 2"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		check_refused(cases[i].text, cases[i].line, cases[i].reason);
+}
+
+static void
+factors_have_decimals_and_bounds(void **state UNUSED)
+{
+	static const struct {
+		const char *text;
+		double value;
+	} good[] = {{"0", 0}, {"100", 100}, {"0.5", 0.5}, {"12.000001", 12.000001},
+		{"007.50", 7.5}, {"100.0", 100}};
+	static const char *const bad[] = {"", "-1", "1e1", "1,5", ".5", "1.", "1.5.2",
+		"0x1", "nan", "inf", "100.000001", "101", "1.0000001", "+1", "1 0",
+		"99999999999999999999", "0.99999999999999999999"};
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		auto_free char *text =
+			xasprintf("[weights]\nmemory = %s\n", good[i].text);
+		struct settings c = settings_of(text);
+
+		assert_float_equal(c.weights[TERM_MEMORY], good[i].value, 1e-12);
+		assert_float_equal(c.weights[TERM_WAITING], 1, 0);
+		settings_fini(&c);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		auto_free char *text =
+			xasprintf("[qmpin]\n[weights]\nmemory = %s\n", bad[i]);
+
+		check_refused(text, 3, "memory: ");
+	}
+	check_refused("[weights]\nsmt = 100.5\n", 2, "smt: 100.5 is above 100");
+	check_refused("[weights]\nsmt = x\n", 2,
+		"smt: \"x\" is not a factor (0 to 100, such as 0.5)");
+}
+
+/* [weights] has the planner's terms, all of them and no others. */
+static void
+weights_are_the_planner_s_terms(void **state UNUSED)
+{
+	size_t n;
+	const struct option_def *o = option_table(&n);
+	unsigned int found = 0;
+
+	for (unsigned int t = 0; t < N_TERMS; t++) {
+		auto_free char *text =
+			xasprintf("[weights]\n%s = 3\n", term_name((enum term)t));
+		struct settings c = settings_of(text);
+
+		for (unsigned int i = 0; i < N_TERMS; i++)
+			assert_float_equal(c.weights[i], i == t ? 3 : 1, 0);
+		assert_int_equal(c.n_warnings, 0);
+		settings_fini(&c);
+	}
+	for (size_t i = 0; i < n; i++)
+		found += str_equal(o[i].section, "weights");
+	assert_int_equal(found, N_TERMS);
+}
+
+static void
+one_key_is_set_as_a_file_would(void **state UNUSED)
+{
+	static const struct {
+		const char *key;
+		const char *value;
+		const char *reason;
+	} refused[] = {
+		{"speed", "1", "unknown key \"speed\""},
+		{"weights", "1", "unknown key \"weights\""},
+		{"weights.mode", "pin", "unknown key \"weights.mode\""},
+		{"waiting", "1", "unknown key \"waiting\""},
+		{"memory", "follow", "key \"memory\" has no effect in this version"},
+		{"mode", "fast", "mode: \"fast\" is not one of"},
+		{"weights.memory", "x", "memory: \"x\" is not a factor"},
+	};
+	struct settings c = settings_of("");
+	struct err e = ERR_NONE;
+
+	assert_int_equal(settings_set(&c, "mode", "core", "--set", &e), 0);
+	assert_int_equal(settings_set(&c, "rebalance", "no", "--set", &e), 0);
+	assert_int_equal(settings_set(&c, "weights.pci", "0.25", "--set", &e), 0);
+	assert_int_equal(c.mode, PLACE_CORE);
+	assert_int_equal(c.mode_origin, SETTINGS_ORIGIN_CONFIG);
+	assert_int_equal(c.rebalance, SETTINGS_REBALANCE_NO);
+	assert_float_equal(c.weights[TERM_PCI], 0.25, 0);
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		err_clear(&e);
+		assert_int_equal(
+			settings_set(&c, refused[i].key, refused[i].value, "--set", &e),
+			-EINVAL);
+		if (strncmp(e.text, refused[i].reason, strlen(refused[i].reason)) != 0)
+			fail_msg("%s: %s", refused[i].key, e.text);
+		assert_string_equal(e.source, "--set");
+	}
+	assert_int_equal(c.mode, PLACE_CORE);
+	settings_fini(&c);
+}
+
+static void
+the_planner_goes_by_the_settings(void **state UNUSED)
+{
+	struct settings c = settings_of("");
+	struct plan_policy want = plan_policy_default();
+	struct plan_policy p = settings_policy(&c);
+
+	/* the planner's defaults are the documented ones; rebalance is on here */
+	assert_int_equal(p.dedicated_max_pct, want.dedicated_max_pct);
+	assert_float_equal(p.rebalance_gain_pct, want.rebalance_gain_pct, 0);
+	assert_float_equal(p.rebalance_dwell_s, want.rebalance_dwell_s, 0);
+	assert_float_equal(p.wait_mean_max, want.wait_mean_max, 0);
+	assert_memory_equal(p.weights, want.weights, sizeof(want.weights));
+	assert_true(p.rebalance);
+	assert_int_equal(p.rebalance_vms, 0);
+	assert_int_equal(p.rebalance_vcpus, 0);
+	settings_fini(&c);
+	c = settings_of("[qmpin]\nrebalance = no\nrebalance_gain_pct = 25\n"
+			"rebalance_dwell_s = 0\nreserved_cpus = 0\n"
+			"isolated_cpus = 4-5\ndedicated_max_pct = 50\n"
+			"[weights]\nfragmentation = 0\n");
+	p = settings_policy(&c);
+	assert_false(p.rebalance);
+	assert_float_equal(p.rebalance_gain_pct, 25, 0);
+	assert_float_equal(p.rebalance_dwell_s, 0, 0);
+	assert_true(cpuset_equal(&p.reserved, &c.reserved_cpus));
+	assert_true(cpuset_has(&p.isolated_usable, 5));
+	assert_int_equal(p.dedicated_max_pct, 50);
+	assert_float_equal(p.weights[TERM_FRAGMENTATION], 0, 0);
+	settings_fini(&c);
 }
 
 static void
@@ -231,15 +373,16 @@ what_has_no_effect_is_a_warning(void **state UNUSED)
 {
 	static const char *const want[] = {
 		"f:2: unknown key \"speed\" in [qmpin]",
-		"f:3: \"rebalance\" is not implemented in this version and has no effect",
+		"f:3: \"socket_glob\" is not implemented in this version and has no effect",
 		"f:5: unknown key \"settle_ms\" in [vm 7]",
 		"f:6: \"memory\" is not implemented in this version and has no effect",
-		"f:7: [weights] is not implemented in this version and has no effect",
-		"f:10: unknown key \"\\xc3\\xa9\" in [qmpin]",
+		"f:8: unknown key \"remote\" in [weights]",
+		"f:9: unknown key \"memory_\" in [weights]",
+		"f:11: unknown key \"\\xc3\\xa9\" in [qmpin]",
 	};
-	struct settings c = settings_of("[qmpin]\nspeed = 9\nrebalance = no\n"
+	struct settings c = settings_of("[qmpin]\nspeed = 9\nsocket_glob = /x\n"
 					"[vm 7]\nsettle_ms = 1\nmemory = follow\n"
-					"[weights]\nremote = 2\n"
+					"[weights]\nremote = 2\nmemory_ = 1\n"
 					"[qmpin]\n\xc3\xa9 = 1\n");
 
 	assert_int_equal(c.n_warnings, ARRAY_LEN(want));
@@ -255,19 +398,20 @@ no_documented_key_is_unknown(void **state UNUSED)
 	static const char *const documented[] = {"mode", "select", "share", "adopt",
 		"smt", "emulator", "memory", "description", "allow_dedicated",
 		"unregistered_tags", "rebalance", "rebalance_gain_pct",
-		"rebalance_dwell_s", "rebalance_moves_per_min", "reserved_cpus",
-		"isolated_cpus", "dedicated_max_pct", "settle_ms", "audit_interval_ms",
-		"guard_ms", "probe", "probe_burst_s", "probe_cpus_pct", "socket_glob",
+		"rebalance_dwell_s", "rebalance_moves_per_min",
+		"rebalance_vcpus_per_min", "reserved_cpus", "isolated_cpus",
+		"dedicated_max_pct", "settle_ms", "audit_interval_ms", "guard_ms",
+		"probe", "probe_burst_s", "probe_cpus_pct", "socket_glob",
 		"control_group", "log_level"};
 
 	for (size_t i = 0; i < ARRAY_LEN(documented); i++) {
-		bool works = option_table_find(documented[i]) != NULL;
+		bool works = option_table_find("qmpin", documented[i]) != NULL;
 
 		if (works == option_table_is_planned(documented[i]))
 			fail_msg("%s", documented[i]);
 	}
 	assert_false(option_table_is_planned("speed"));
-	assert_null(option_table_find("speed"));
+	assert_null(option_table_find("qmpin", "speed"));
 }
 
 static void
@@ -293,7 +437,7 @@ static void
 a_vm_section_overrides_what_it_names(void **state UNUSED)
 {
 	struct settings c =
-		settings_of("[vm 200]\nmode = off\n[vm 103]\nsmt = share\n"
+		settings_of("[vm 200]\nmode = off\n[vm 103]\nsmt = isolate\n"
 			    "[qmpin]\nmode = pin\nemulator = follow\nshare = yield\n"
 			    "[vm 1000]\nemulator = isolate\nshare = brief\n"
 			    "[vm 103]\nmode = float\n");
@@ -305,7 +449,7 @@ a_vm_section_overrides_what_it_names(void **state UNUSED)
 	assert_string_equal(c.vms[2].id, "200");
 	assert_int_equal(settings_mode(&c, "103", &origin), PLACE_FLOAT);
 	assert_string_equal(settings_origin_name(origin), "vm_section");
-	assert_int_equal(settings_smt(&c, "103"), PLACE_SMT_SHARE);
+	assert_int_equal(settings_smt(&c, "103"), PLACE_SMT_ISOLATE);
 	assert_int_equal(settings_emulator(&c, "103"), PLACE_EMULATOR_FOLLOW);
 	assert_int_equal(settings_mode(&c, "1000", &origin), PLACE_PIN);
 	assert_string_equal(settings_origin_name(origin), "config");
@@ -424,6 +568,8 @@ the_sample_file_shows_the_defaults(void **state UNUSED)
 	assert_int_equal(c.audit_interval_ms, fresh.audit_interval_ms);
 	assert_int_equal(c.share, fresh.share);
 	assert_int_equal(c.guard_ms, fresh.guard_ms);
+	assert_int_equal(c.rebalance_vcpus_per_min, fresh.rebalance_vcpus_per_min);
+	assert_memory_equal(c.weights, fresh.weights, sizeof(c.weights));
 	assert_int_equal(c.mode_origin, SETTINGS_ORIGIN_CONFIG);
 	settings_fini(&c);
 	settings_fini(&fresh);
@@ -496,6 +642,10 @@ main(int argc, char **argv)
 		cmocka_unit_test(every_key_reaches_its_member),
 		cmocka_unit_test(words_of_the_table_are_those_of_their_modules),
 		cmocka_unit_test(bad_values_are_refused_with_line_and_reason),
+		cmocka_unit_test(factors_have_decimals_and_bounds),
+		cmocka_unit_test(weights_are_the_planner_s_terms),
+		cmocka_unit_test(one_key_is_set_as_a_file_would),
+		cmocka_unit_test(the_planner_goes_by_the_settings),
 		cmocka_unit_test(bad_ways_of_sharing_are_refused),
 		cmocka_unit_test(how_much_is_measured_is_limited),
 		cmocka_unit_test(what_has_no_effect_is_a_warning),
