@@ -5,20 +5,28 @@ src_libcli_a_SOURCES = \
 	src/cli/cmd_heatmap.c src/cli/cmd_heatmap.h \
 	src/cli/cmd_help.c src/cli/cmd_help.h \
 	src/cli/cmd_latency.c src/cli/cmd_latency.h \
+	src/cli/cmd_plan.c src/cli/cmd_plan.h \
 	src/cli/cmd_probe.c src/cli/cmd_probe.h \
 	src/cli/cmd_ps.c src/cli/cmd_ps.h \
 	src/cli/cmd_release.c src/cli/cmd_release.h \
 	src/cli/cmd_status.c src/cli/cmd_status.h \
 	src/cli/cmd_version.c src/cli/cmd_version.h \
+	src/cli/hostpicture.c src/cli/hostpicture.h \
 	src/cli/lathost.c src/cli/lathost.h \
 	src/cli/latprint.c src/cli/latprint.h \
 	src/cli/latsource.c src/cli/latsource.h \
 	src/cli/latstats.c src/cli/latstats.h \
+	src/cli/lines.c src/cli/lines.h \
 	src/cli/out.c src/cli/out.h \
 	src/cli/outfile.c src/cli/outfile.h \
+	src/cli/placement.c src/cli/placement.h \
+	src/cli/planconfig.c src/cli/planconfig.h \
+	src/cli/planhost.c src/cli/planhost.h \
+	src/cli/planprint.c src/cli/planprint.h \
 	src/cli/probedaemon.c src/cli/probedaemon.h \
 	src/cli/probelocal.c src/cli/probelocal.h \
 	src/cli/progress.c src/cli/progress.h \
+	src/cli/scenario.c src/cli/scenario.h \
 	src/cli/session.c src/cli/session.h \
 	src/cli/stop.c src/cli/stop.h \
 	src/cli/table.c src/cli/table.h \

@@ -119,16 +119,14 @@ read_flag(const struct line *l, const json_t *v, bool *out)
 	return 0;
 }
 
+/* The value of a word, or -EINVAL. */
 static int
 read_word(const struct line *l, const json_t *v, int (*parse)(const char *),
-	const char *words, int *out)
+	const char *words)
 {
 	int value = json_is_string(v) ? parse(json_string_value(v)) : -1;
 
-	if (value < 0)
-		return refuse(l, -EINVAL, v, words);
-	*out = value;
-	return 0;
+	return value >= 0 ? value : refuse(l, -EINVAL, v, words);
 }
 
 /* Numbers below @cap. */
@@ -339,13 +337,12 @@ on_key_affinity(const struct line *l, json_t *v)
 static int
 on_key_mode(const struct line *l, json_t *v)
 {
-	int mode;
-	int r = read_word(l, v, place_mode_parse,
-		"off, observe, auto, float, core, pin or dedicated", &mode);
+	int word = read_word(l, v, place_mode_parse,
+		"off, observe, auto, float, core, pin or dedicated");
 
-	if (r < 0)
-		return r;
-	l->ev->start.mode = (enum place_mode)mode;
+	if (word < 0)
+		return word;
+	l->ev->start.mode = (enum place_mode)word;
 	l->ev->start.has_mode = true;
 	return 0;
 }
@@ -353,12 +350,11 @@ on_key_mode(const struct line *l, json_t *v)
 static int
 on_key_smt(const struct line *l, json_t *v)
 {
-	int smt;
-	int r = read_word(l, v, place_smt_parse, "share, avoid or isolate", &smt);
+	int word = read_word(l, v, place_smt_parse, "share, avoid or isolate");
 
-	if (r < 0)
-		return r;
-	l->ev->start.smt = (enum place_smt)smt;
+	if (word < 0)
+		return word;
+	l->ev->start.smt = (enum place_smt)word;
 	l->ev->start.has_smt = true;
 	return 0;
 }
@@ -366,13 +362,11 @@ on_key_smt(const struct line *l, json_t *v)
 static int
 on_key_emulator(const struct line *l, json_t *v)
 {
-	int emulator;
-	int r = read_word(
-		l, v, place_emulator_parse, "float, follow or isolate", &emulator);
+	int word = read_word(l, v, place_emulator_parse, "float, follow or isolate");
 
-	if (r < 0)
-		return r;
-	l->ev->start.emulator = (enum place_emulator)emulator;
+	if (word < 0)
+		return word;
+	l->ev->start.emulator = (enum place_emulator)word;
 	l->ev->start.has_emulator = true;
 	return 0;
 }
