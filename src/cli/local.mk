@@ -55,6 +55,28 @@ tests_unit_test_latstats_SOURCES = tests/unit/test_latstats.c tests/unit/layouts
 tests_unit_test_latstats_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_latstats_LDADD = src/libcli.a src/libctl.a $(LINK_PLACE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_lines
+tests_unit_test_lines_SOURCES = tests/unit/test_lines.c
+tests_unit_test_lines_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_lines_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_scenario
+tests_unit_test_scenario_SOURCES = tests/unit/test_scenario.c
+tests_unit_test_scenario_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_scenario_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_placement
+tests_unit_test_placement_SOURCES = tests/unit/test_placement.c \
+	tests/unit/hosts.c tests/unit/hosts.h
+tests_unit_test_placement_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_placement_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_hostpicture
+tests_unit_test_hostpicture_SOURCES = tests/unit/test_hostpicture.c \
+	tests/unit/hosts.c tests/unit/hosts.h
+tests_unit_test_hostpicture_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_hostpicture_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_progress
 tests_unit_test_progress_SOURCES = tests/unit/test_progress.c
 tests_unit_test_progress_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
@@ -93,10 +115,23 @@ tests_unit_test_cli_latency_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_latency_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_latency_DEPENDENCIES = src/qmpin$(EXEEXT)
 
+UNIT_TESTS += tests/unit/test_cli_plan
+tests_unit_test_cli_plan_SOURCES = tests/unit/test_cli_plan.c $(CLI_RUN)
+tests_unit_test_cli_plan_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_plan_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_plan_DEPENDENCIES = src/qmpin$(EXEEXT)
+
 UNIT_TESTS += tests/unit/test_cli_probe
 tests_unit_test_cli_probe_SOURCES = tests/unit/test_cli_probe.c $(CLI_RUN)
 tests_unit_test_cli_probe_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_probe_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_probe_DEPENDENCIES = src/qmpin$(EXEEXT) src/qmpin-probe$(EXEEXT)
 endif
-EXTRA_DIST += tests/data/latency/two-packages.csv tests/data/latency/two-packages.xml
+EXTRA_DIST += tests/data/latency/two-packages.csv tests/data/latency/two-packages.xml \
+	tests/data/plan
+
+FUZZERS += tests/fuzz/fuzz_scenario
+tests_fuzz_fuzz_scenario_SOURCES = tests/fuzz/fuzz_scenario.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_scenario_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_scenario_LDADD = src/libcli.a $(LINK_PLACE)
+EXTRA_DIST += tests/fuzz/corpus/scenario

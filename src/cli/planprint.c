@@ -96,6 +96,17 @@ all_masks(const struct replay *r, unsigned int vm)
 	return all;
 }
 
+/* The reason without the words that the column before has already. */
+static const char *
+rest_of(const char *why, const char *where)
+{
+	size_t len = strlen(where);
+
+	if (strncmp(why, where, len) == 0 && strncmp(why + len, ": ", 2) == 0)
+		return why + len + 2;
+	return why;
+}
+
 static void
 add_row(struct table *t, const struct replay *r, unsigned int i)
 {
@@ -112,7 +123,7 @@ add_row(struct table *t, const struct replay *r, unsigned int i)
 		xstrdup(why_domain(in->topo, &all, where, sizeof(where))),
 		list_text(&all),
 		list_text(&emulator),
-		out_safe(result->why),
+		out_safe(rest_of(result->why, where)),
 	};
 
 	table_row(t);
