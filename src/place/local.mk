@@ -6,12 +6,16 @@ src_libplace_a_SOURCES = \
 	src/place/emulator.c src/place/emulator.h \
 	src/place/explain.c src/place/explain.h \
 	src/place/float.c src/place/float.h \
+	src/place/guest.c src/place/guest.h \
 	src/place/mode.c src/place/mode.h \
+	src/place/moves.c src/place/moves.h \
 	src/place/objective.c src/place/objective.h \
 	src/place/pin.c src/place/pin.h \
 	src/place/planner.c src/place/planner.h \
 	src/place/replay.c src/place/replay.h \
+	src/place/scene.c src/place/scene.h \
 	src/place/score.c src/place/score.h \
+	src/place/touch.c src/place/touch.h \
 	src/place/tree.c src/place/tree.h \
 	src/place/wait.c src/place/wait.h \
 	src/place/why.c src/place/why.h \
@@ -21,10 +25,21 @@ src_libplace_a_SOURCES = \
 PLACE_FLEET = tests/unit/fleet.c tests/unit/fleet.h tests/unit/hosts.c tests/unit/hosts.h
 
 if HAVE_CMOCKA
+UNIT_TESTS += tests/unit/test_allowance
+tests_unit_test_allowance_SOURCES = tests/unit/test_allowance.c
+tests_unit_test_allowance_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_allowance_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_mode
 tests_unit_test_mode_SOURCES = tests/unit/test_mode.c
 tests_unit_test_mode_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_mode_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_moves
+tests_unit_test_moves_SOURCES = tests/unit/test_moves.c $(PLACE_FLEET)
+tests_unit_test_moves_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_moves_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner
 tests_unit_test_planner_SOURCES = tests/unit/test_planner.c $(PLACE_FLEET)
@@ -50,6 +65,12 @@ tests_unit_test_planner_properties_SOURCES = tests/unit/test_planner_properties.
 tests_unit_test_planner_properties_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_properties_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_replay
+tests_unit_test_replay_SOURCES = tests/unit/test_replay.c $(PLACE_FLEET)
+tests_unit_test_replay_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_replay_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_wait
 tests_unit_test_wait_SOURCES = tests/unit/test_wait.c

@@ -3,6 +3,12 @@
  * An imagined host through a series of events: VMs start, plug vCPUs and stop, CPUs go
  * and come, time passes. After each event one plan, which is what the VMs have from
  * then on. Pure; the events come from scenario files or generators.
+ *
+ * Free memory is what a host event says, less what started VMs touched first (on the
+ * nodes of their vCPUs' masks after their first plan, or of the host nodes they are
+ * bound to), and what stopped VMs had comes back. Load and free memory of CPUs and
+ * nodes that a host event does not name stay as they were; before the first one no load
+ * is there and free memory is unknown.
  */
 #ifndef QMPIN_PLACE_REPLAY_H
 #define QMPIN_PLACE_REPLAY_H
@@ -31,19 +37,21 @@ struct replay_amount {
 	double value;
 };
 
-#define REPLAY_ID_MAX 65u
+#define REPLAY_ID_MAX 65u /* with its NUL */
 
 /* What starts. Arrays owned by the event (replay_event_fini). */
 struct replay_start {
 	unsigned int n_vcpus;
-	unsigned int max_vcpus;
+	unsigned int max_vcpus; /* 0: n_vcpus */
 	unsigned int threads_per_core;
-	bool numa; /* "numa" of the VM's configuration */
+	/* "numa" of the VM's configuration: one guest node where none is given. Guest
+	 * nodes that are given count whatever it says. */
+	bool numa;
 	double memory_gib;
 	bool has_affinity;
 	struct cpuset affinity;
-	/* Of each guest node: its vCPUs (of max_vcpus) and its host nodes (kernel ids).
-	 */
+	/* Of each guest node: its vCPUs (of max_vcpus; those that none names are in the
+	 * first) and its host nodes (kernel ids). */
 	unsigned int n_guest_nodes;
 	struct cpuset *guest_vcpus; /* NULL with 0 */
 	struct cpuset *host_nodes;  /* NULL: none is bound */
@@ -57,13 +65,14 @@ struct replay_start {
 	double weight;		 /* 0: all vCPUs */
 	double cpulimit;	 /* 0: none */
 	unsigned int n_resident;
-	struct replay_amount *resident; /* GiB that are on nodes already */
+	/* GiB that are on nodes already, and not in their free memory. */
+	struct replay_amount *resident;
 };
 
 /* One event. */
 struct replay_event {
 	enum replay_kind kind;
-	double t_s;		/* NAN: a minute after the one before */
+	double t_s; /* NAN: a minute after the one before, 0 for the first */
 	char id[REPLAY_ID_MAX]; /* of a VM */
 	unsigned int n_vcpus;	/* hotplug */
 	unsigned int cpu;	/* offline, online */
@@ -94,7 +103,8 @@ struct replay;
 
 /* Makes the host of the CPUs that are online: called at first and whenever a CPU goes
  * or comes. All three outputs are new objects that replay frees (topo_free,
- * ranking_free, free). Returns 0 or a negative errno with @e. */
+ * ranking_free, free). The nodes stay the same, also those without an online CPU. A CPU
+ * that is not there at first never comes. Returns 0 or a negative errno with @e. */
 typedef int replay_host_fn(void *owner, const struct cpuset *offline,
 	struct topo **topo, struct ranking **ranking, float **ns, struct err *e);
 
@@ -121,19 +131,25 @@ MUST_CHECK int replay_step(
 	struct replay *r, const struct replay_event *event, struct err *e);
 
 /* What there is after a step; borrowed until the next one. VMs are in order of id
- * (numbers by value). */
+ * (numbers by value, then others). The input is as it was planned (masks before the
+ * step), but memory that was touched or taken since is in it. */
 const struct plan_input *replay_input(const struct replay *r);
 const struct plan *replay_plan(const struct replay *r);
 /** Time of the last event. */
 double replay_now_s(const struct replay *r);
 
 /** What a VM has now: mask of the k-th vCPU, and its emulator's. A VM that could not be
- * placed: all it may use. */
+ * placed, is off or only observed: all it may use, or all CPUs when none of these is
+ * online. */
 struct cpuset replay_mask(const struct replay *r, unsigned int vm, unsigned int vcpu);
 struct cpuset replay_emulator(const struct replay *r, unsigned int vm);
 
-/** vCPUs that were moved in the last step without need: neither new, nor cut, nor
- * widened. */
+/**
+ * vCPUs that were moved in the last step without need: they had a place and lost CPUs
+ * that they could have kept. Forced, and not counted, is what follows from CPUs that
+ * went offline or became a dedicated VM's alone: a mask may lose these, and where none
+ * is left the vCPU may go anywhere.
+ */
 unsigned int replay_moved(const struct replay *r);
 
 #endif
