@@ -6,17 +6,17 @@
 
 /* The vCPUs have one mask, and CPUs of it may still be used: those, in @cut. */
 static bool
-common_mask(const struct world *w, const struct world_vm *vm, struct cpuset *cut)
+common_mask(const struct world *w, const struct world_group *g, struct cpuset *cut)
 {
-	const struct plan_vm *in = vm->in;
+	const struct plan_vm *in = g->in;
 
-	if (!in->placed || in->n_current == 0)
+	if (!in->placed || g->n_current == 0)
 		return false;
-	for (unsigned int i = 1; i < in->n_current; i++) {
-		if (!cpuset_equal(&in->current[i], &in->current[0]))
+	for (unsigned int i = 1; i < g->n_current; i++) {
+		if (!cpuset_equal(&in->current[g->vcpus[i]], &in->current[g->vcpus[0]]))
 			return false;
 	}
-	*cut = cpuset_and(&in->current[0], &w->classes[vm->cls].allowed);
+	*cut = cpuset_and(&in->current[g->vcpus[0]], &w->classes[g->cls].allowed);
 	return !cpuset_empty(cut);
 }
 
@@ -63,31 +63,32 @@ is_whole(const struct world *w, unsigned int kind, const struct cpuset *allowed,
  * CPUs were offline is not whole, and is no such case.
  */
 static bool
-stays_apart(const struct world *w, const struct world_vm *vm, const struct cpuset *cpus)
+stays_apart(
+	const struct world *w, const struct world_group *g, const struct cpuset *cpus)
 {
-	const struct cpuset *allowed = &w->classes[vm->cls].allowed;
+	const struct cpuset *allowed = &w->classes[g->cls].allowed;
 
-	if (cpuset_count(cpus) < vm->in->n_vcpus)
+	if (cpuset_count(cpus) < g->n_vcpus)
 		return false;
 	return is_whole(w, 0, allowed, cpus) || is_whole(w, 1, allowed, cpus) ||
 	       is_whole(w, 2, allowed, cpus);
 }
 
 bool
-adopt_float(struct world *w, struct world_vm *vm)
+adopt_float(struct world *w, struct world_group *g)
 {
 	struct cpuset cut;
 	unsigned int node;
 	unsigned int room;
 
-	if (!common_mask(w, vm, &cut))
+	if (!common_mask(w, g, &cut))
 		return false;
 	node = tree_around(w->tree, w->in->topo, &cut);
-	room = world_room(w, vm, node);
-	vm->cause = WORLD_KEPT;
-	if (cpuset_count(&cut) != room && stays_apart(w, vm, &cut)) {
-		vm->apart = true;
-		vm->cls = world_class_of(w, &cut); /* as if that were its limit */
+	room = world_room(w, g, node);
+	g->cause = WORLD_KEPT;
+	if (cpuset_count(&cut) != room && stays_apart(w, g, &cut)) {
+		g->apart = true;
+		g->cls = world_class_of(w, &cut); /* as if that were its limit */
 		room = cpuset_count(&cut);
 	}
 	if (cpuset_count(&cut) != room) {
@@ -95,41 +96,42 @@ adopt_float(struct world *w, struct world_vm *vm)
 		 */
 		if (cpuset_count(&cut) * 2 < room)
 			return false;
-		vm->cause = WORLD_GROWN;
-	} else if (!cpuset_equal(&cut, &vm->in->current[0])) {
-		vm->cause = WORLD_CUT;
-	} else if (vm->in->n_current < vm->in->n_vcpus) {
-		vm->cause = WORLD_PLUGGED;
+		g->cause = WORLD_GROWN;
+	} else if (!cpuset_equal(&cut, &g->in->current[g->vcpus[0]])) {
+		g->cause = WORLD_CUT;
+	} else if (g->n_current < g->n_vcpus) {
+		g->cause = WORLD_PLUGGED;
 	}
-	world_enter(w, vm);
-	world_put(w, vm, (int)node);
-	vm->first = vm->node;
+	world_enter(w, g);
+	world_put(w, g, (int)node);
+	g->first = g->node;
 	return true;
 }
 
 bool
-adopt_pin(struct world *w, struct world_vm *vm)
+adopt_pin(struct world *w, struct world_group *g)
 {
-	const struct plan_vm *in = vm->in;
-	const struct cpuset *allowed = &w->classes[vm->cls].allowed;
+	const struct plan_vm *in = g->in;
+	const struct cpuset *allowed = &w->classes[g->cls].allowed;
 	unsigned int n = 0;
 
 	/* two vCPUs on one PU stay: there was no other, and only a rebalance moves */
-	for (unsigned int v = 0; in->placed && v < in->n_current; v++) {
-		unsigned int cpu = cpuset_next(&in->current[v], 0);
+	for (unsigned int v = 0; in->placed && v < g->n_current; v++) {
+		const struct cpuset *has = &in->current[g->vcpus[v]];
+		unsigned int cpu = cpuset_next(has, 0);
 
-		if (cpuset_count(&in->current[v]) != 1 || !cpuset_has(allowed, cpu))
+		if (cpuset_count(has) != 1 || !cpuset_has(allowed, cpu))
 			continue;
-		world_pin(w, vm, v, (unsigned int)w->in->topo->pu_of_cpu[cpu]);
+		world_pin(w, g, v, (unsigned int)w->in->topo->pu_of_cpu[cpu]);
 		n++;
 	}
 	if (n == 0)
-		vm->cause = WORLD_NEW;
-	else if (n < in->n_current)
-		vm->cause = WORLD_CUT;
-	else if (n < in->n_vcpus)
-		vm->cause = WORLD_PLUGGED;
+		g->cause = WORLD_NEW;
+	else if (n < g->n_current)
+		g->cause = WORLD_CUT;
+	else if (n < g->n_vcpus)
+		g->cause = WORLD_PLUGGED;
 	else
-		vm->cause = WORLD_KEPT;
-	return n == in->n_vcpus;
+		g->cause = WORLD_KEPT;
+	return n == g->n_vcpus;
 }

@@ -10,9 +10,9 @@
 #include "place/world.h"
 
 /** Put a float VM where its masks say. Returns false when it must be placed anew. */
-bool adopt_float(struct world *w, struct world_vm *vm);
+bool adopt_float(struct world *w, struct world_group *g);
 
 /** Give the vCPUs of a pin VM the PUs they have. Returns false when some lack one. */
-bool adopt_pin(struct world *w, struct world_vm *vm);
+bool adopt_pin(struct world *w, struct world_group *g);
 
 #endif

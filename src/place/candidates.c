@@ -8,18 +8,18 @@
 
 double
 candidates_local_share(
-	const struct world *w, const struct world_vm *vm, unsigned int node)
+	const struct world *w, const struct world_group *g, unsigned int node)
 {
 	unsigned int n = w->in->topo->n_nodes;
-	const float *share = w->classes[vm->cls].share + (size_t)node * n;
+	const float *share = w->classes[g->cls].share + (size_t)node * n;
 	double local = 0;
 
 	if (n == 0)
 		return 1;
 	/* unknown: first touched by the vCPUs, where they are */
 	for (unsigned int i = 0; i < n; i++) {
-		double there = vm->in->memory_share != NULL ? vm->in->memory_share[i]
-							    : (double)share[i];
+		double there =
+			g->memory_share != NULL ? g->memory_share[i] : (double)share[i];
 
 		local += there * (double)share[i];
 	}
@@ -28,12 +28,12 @@ candidates_local_share(
 
 double
 candidates_distance_cost(
-	const struct world *w, const struct world_vm *vm, unsigned int node)
+	const struct world *w, const struct world_group *g, unsigned int node)
 {
-	double remote = 1 - candidates_local_share(w, vm, node);
+	double remote = 1 - candidates_local_share(w, g, node);
 
-	return vm->demand * (w->tree->nodes[node].latency_ns +
-				    COST_REMOTE * remote * w->tree->worst_ns);
+	return g->demand * (w->tree->nodes[node].latency_ns +
+				   COST_REMOTE * remote * w->tree->worst_ns);
 }
 
 /* vCPUs that share their core when @load runs on the node: cores fill up first, then
@@ -67,24 +67,24 @@ crowding(const struct world *w, unsigned int node)
 }
 
 static double
-cost(const struct world *w, const struct world_vm *vm, unsigned int node)
+cost(const struct world *w, const struct world_group *g, unsigned int node)
 {
 	const struct tree_node *tn = &w->tree->nodes[node];
-	double load = world_load(w, node) + vm->demand;
+	double load = world_load(w, node) + g->demand;
 	/* of its own vCPUs: what it does to others is less where they share already,
 	 * and would draw it to the fullest domain */
-	double smt = vm->demand * sharing(tn, load) / load;
-	double spread = vm->demand * crowding(w, node);
+	double smt = g->demand * sharing(tn, load) / load;
+	double spread = g->demand * crowding(w, node);
 
-	return candidates_distance_cost(w, vm, node) +
+	return candidates_distance_cost(w, g, node) +
 	       w->tree->worst_ns * (COST_SMT * smt + COST_SPREAD * spread);
 }
 
 /* Another node within it gives the VM the same CPUs. */
 static bool
-repeats_a_part(const struct world *w, const struct world_vm *vm, unsigned int node)
+repeats_a_part(const struct world *w, const struct world_group *g, unsigned int node)
 {
-	const unsigned int *count = w->classes[vm->cls].count;
+	const unsigned int *count = w->classes[g->cls].count;
 	const int *parts = w->tree->nodes[node].parts;
 
 	return parts[0] >= 0 &&
@@ -109,9 +109,10 @@ comes_first(const struct world *w, const struct candidate *a, const struct candi
 }
 
 unsigned int
-candidates_list(const struct world *w, const struct world_vm *vm, struct candidate *out)
+candidates_list(
+	const struct world *w, const struct world_group *g, struct candidate *out)
 {
-	const struct world_class *c = &w->classes[vm->cls];
+	const struct world_class *c = &w->classes[g->cls];
 	unsigned int n = 0;
 
 	for (unsigned int node = 0; node < w->tree->n; node++) {
@@ -119,10 +120,10 @@ candidates_list(const struct world *w, const struct world_vm *vm, struct candida
 		unsigned int at;
 
 		if (c->count[node] == 0 ||
-			(c->count[node] < vm->in->n_vcpus && node != c->top) ||
-			repeats_a_part(w, vm, node))
+			(c->count[node] < g->n_vcpus && node != c->top) ||
+			repeats_a_part(w, g, node))
 			continue;
-		new.cost = cost(w, vm, node);
+		new.cost = cost(w, g, node);
 		for (at = n; at > 0 && comes_first(w, &new, &out[at - 1]); at--)
 			out[at] = out[at - 1];
 		out[at] = new;

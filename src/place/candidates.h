@@ -26,7 +26,7 @@ struct candidate {
 
 /** Of being spread over @node, whoever else is there: latency and remote memory. */
 double candidates_distance_cost(
-	const struct world *w, const struct world_vm *vm, unsigned int node);
+	const struct world *w, const struct world_group *g, unsigned int node);
 
 /**
  * All nodes with a CPU for each vCPU (or the VM's whole limit when none has), the
@@ -36,10 +36,10 @@ double candidates_distance_cost(
  * @out  room for w->tree->n
  */
 unsigned int candidates_list(
-	const struct world *w, const struct world_vm *vm, struct candidate *out);
+	const struct world *w, const struct world_group *g, struct candidate *out);
 
 /** Share of the VM's memory accesses that stay local on @node, 0..1. */
 double candidates_local_share(
-	const struct world *w, const struct world_vm *vm, unsigned int node);
+	const struct world *w, const struct world_group *g, unsigned int node);
 
 #endif

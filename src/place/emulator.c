@@ -4,6 +4,8 @@
 
 #include "place/emulator.h"
 
+#include "place/entry.h"
+
 static const struct cpuset *
 core_of(const struct world *w, unsigned int cpu)
 {
@@ -29,45 +31,43 @@ beside(const struct world *w, const struct cpuset *domain, const struct cpuset *
 /* One core in the smallest wider domain that has one outside @domain; the last there,
  * as new VMs fill domains from the front. */
 static bool
-one_core_outside(const struct world *w, const struct world_vm *vm, unsigned int node,
+one_core_outside(const struct world *w, const struct world_vm *vm,
 	const struct cpuset *domain, struct cpuset *out)
 {
-	int up = world_wider(w, vm, node);
-	struct cpuset rest;
+	const struct tree *t = w->tree;
+	int up = t->nodes[tree_around(t, w->in->topo, domain)].parent;
 
-	if (up < 0)
-		return false;
-	rest = world_mask(w, vm, (unsigned int)up);
-	rest = cpuset_minus(&rest, domain);
-	cpuset_foreach (cpu, &rest) {
-		if (!cpuset_overlap(core_of(w, cpu), domain))
-			*out = cpuset_and(core_of(w, cpu), &rest);
+	for (; up >= 0 && cpuset_empty(out); up = t->nodes[up].parent) {
+		struct cpuset rest = cpuset_and(&t->nodes[up].cpus, &vm->allowed);
+
+		rest = cpuset_minus(&rest, domain);
+		cpuset_foreach (cpu, &rest) {
+			if (!cpuset_overlap(core_of(w, cpu), domain))
+				*out = cpuset_and(core_of(w, cpu), &rest);
+		}
 	}
 	return !cpuset_empty(out);
 }
 
 struct cpuset
-emulator_mask(const struct world *w, const struct world_vm *vm, unsigned int node,
-	const struct cpuset *vcpus)
+emulator_mask(const struct world *w, const struct world_vm *vm,
+	const struct cpuset *domain, const struct cpuset *vcpus)
 {
-	const struct topo *topo = w->in->topo;
-	struct cpuset domain = world_mask(w, vm, node);
 	struct cpuset apart;
 
 	switch (vm->in->emulator) {
 	case PLACE_EMULATOR_FOLLOW:
 		return *vcpus;
 	case PLACE_EMULATOR_ISOLATE:
-		apart = cpuset_and(&w->in->policy->reserved, &topo->online);
-		apart = cpuset_and(&apart, &vm->in->limit);
-		apart = cpuset_minus(&apart, &topo->isolated);
-		if (!cpuset_empty(&apart) ||
-			one_core_outside(w, vm, node, &domain, &apart))
+		apart = entry_limit(w->in, vm->in);
+		apart = cpuset_and(&apart, &w->in->policy->reserved);
+		apart = cpuset_minus(&apart, &w->in->topo->isolated);
+		if (!cpuset_empty(&apart) || one_core_outside(w, vm, domain, &apart))
 			return apart;
 		break;
 	case PLACE_EMULATOR_FLOAT:
 	case PLACE_N_EMULATOR:
 		break;
 	}
-	return beside(w, &domain, vcpus);
+	return beside(w, domain, vcpus);
 }

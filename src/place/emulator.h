@@ -10,10 +10,10 @@
 #include "place/world.h"
 
 /**
- * @node    the domain of the VM
+ * @domain  of its groups together
  * @vcpus   union of its vCPUs' masks
  */
 struct cpuset emulator_mask(const struct world *w, const struct world_vm *vm,
-	unsigned int node, const struct cpuset *vcpus);
+	const struct cpuset *domain, const struct cpuset *vcpus);
 
 #endif

@@ -30,18 +30,18 @@
 #define TRIED_DOMAINS 3u
 
 void
-float_place(struct world *w, struct world_vm *vm)
+float_place(struct world *w, struct world_group *g)
 {
-	unsigned int top = w->classes[vm->cls].top;
+	unsigned int top = w->classes[g->cls].top;
 	auto_free struct candidate *list = xcalloc(w->tree->n, sizeof(*list));
-	unsigned int n = candidates_list(w, vm, list);
-	struct wait_cost least = world_try(w, vm, top); /* widest waits least */
+	unsigned int n = candidates_list(w, g, list);
+	struct wait_cost least = world_try(w, g, top); /* widest waits least */
 	double least_penalty = world_wait_penalty(w, &least);
 	double best = DBL_MAX;
 	unsigned int node = top;
 
 	for (unsigned int i = 0; i < n && list[i].cost < best; i++) {
-		struct wait_cost wait = world_try(w, vm, list[i].node);
+		struct wait_cost wait = world_try(w, g, list[i].node);
 		double lost = wait.all_cpus - least.all_cpus;
 		double penalty = world_wait_penalty(w, &wait) - least_penalty;
 		double cost =
@@ -53,25 +53,25 @@ float_place(struct world *w, struct world_vm *vm)
 			node = list[i].node;
 		}
 	}
-	vm->load_before = world_load(w, node);
-	world_put(w, vm, (int)node);
-	vm->first = vm->node;
+	g->load_before = world_load(w, node);
+	world_put(w, g, (int)node);
+	g->first = g->node;
 }
 
 void
-float_fit(struct world *w, struct world_vm *vm)
+float_fit(struct world *w, struct world_group *g)
 {
-	int node = vm->node;
+	int node = g->node;
 
-	while (world_room(w, vm, (unsigned int)node) < vm->in->n_vcpus) {
-		int up = world_wider(w, vm, (unsigned int)node);
+	while (world_room(w, g, (unsigned int)node) < g->n_vcpus) {
+		int up = world_wider(w, g, (unsigned int)node);
 
 		if (up < 0)
 			break;
 		node = up;
 	}
-	if (node != vm->node)
-		world_put(w, vm, node);
+	if (node != g->node)
+		world_put(w, g, node);
 }
 
 struct repair {
@@ -101,51 +101,50 @@ find_heat(struct repair *r)
 		r->heat[n] = r->heat[up] + (double)world_excess(r->w, n) +
 			     (double)world_parts_excess(r->w, up);
 	}
-	for (unsigned int i = 0; i < r->w->n_vms; i++) {
-		struct world_vm *vm = &r->w->vms[i];
+	for (unsigned int i = 0; i < r->w->n_groups; i++) {
+		struct world_group *g = &r->w->groups[i];
 
-		if (vm->role == WORLD_FLOAT && vm->node >= 0)
-			vm->heat =
-				r->heat[vm->node] + (double)world_own_excess(r->w, vm);
+		if (g->role == WORLD_FLOAT && g->node >= 0)
+			g->heat = r->heat[g->node] + (double)world_own_excess(r->w, g);
 	}
 }
 
 /* The VMs that sit in the hottest domains, in order of heat, then of id. */
 static unsigned int
-find_hot(const struct repair *r, struct world_vm **hot)
+find_hot(const struct repair *r, struct world_group **hot)
 {
 	const struct world *w = r->w;
 	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < w->n_vms; i++) {
-		struct world_vm *vm = &w->vms[i];
+	for (unsigned int i = 0; i < w->n_groups; i++) {
+		struct world_group *g = &w->groups[i];
 		unsigned int at;
 
-		if (vm->role != WORLD_FLOAT || vm->node < 0 || vm->heat <= 0)
+		if (g->role != WORLD_FLOAT || g->node < 0 || g->heat <= 0)
 			continue;
 		at = n < TRIED_VMS ? n++ : TRIED_VMS;
-		for (; at > 0 && vm->heat > hot[at - 1]->heat; at--) {
+		for (; at > 0 && g->heat > hot[at - 1]->heat; at--) {
 			if (at < TRIED_VMS)
 				hot[at] = hot[at - 1];
 		}
 		if (at < TRIED_VMS)
-			hot[at] = vm;
+			hot[at] = g;
 	}
 	return n;
 }
 
-/* The gain in penalty for each nanosecond when @vm goes to @node. */
+/* The gain in penalty for each nanosecond when @g goes to @node. */
 static double
-worth(const struct repair *r, struct world_vm *vm, unsigned int node)
+worth(const struct repair *r, struct world_group *g, unsigned int node)
 {
-	struct wait_cost wait = world_try(r->w, vm, node);
+	struct wait_cost wait = world_try(r->w, g, node);
 	double gain = r->penalty - world_wait_penalty(r->w, &wait);
-	double price = candidates_distance_cost(r->w, vm, node) -
-		       candidates_distance_cost(r->w, vm, (unsigned int)vm->node);
+	double price = candidates_distance_cost(r->w, g, node) -
+		       candidates_distance_cost(r->w, g, (unsigned int)g->node);
 
 	if (gain <= 1e-9)
 		return 0;
-	if (vm->cause != WORLD_NEW)
+	if (g->cause != WORLD_NEW)
 		price *= COST_OTHERS;
 	return gain / (1 + (price > 0 ? price : 0));
 }
@@ -154,8 +153,8 @@ worth(const struct repair *r, struct world_vm *vm, unsigned int node)
 static bool
 widen_one(struct repair *r)
 {
-	struct world_vm *hot[TRIED_VMS];
-	struct world_vm *vm = NULL;
+	struct world_group *hot[TRIED_VMS];
+	struct world_group *g = NULL;
 	unsigned int n = find_hot(r, hot);
 	int to = -1;
 	double best = 0;
@@ -168,15 +167,15 @@ widen_one(struct repair *r)
 
 			if (value > best) {
 				best = value;
-				vm = hot[i];
+				g = hot[i];
 				to = up;
 			}
 			up = world_wider(r->w, hot[i], (unsigned int)up);
 		}
 	}
-	if (vm == NULL)
+	if (g == NULL)
 		return false;
-	world_put(r->w, vm, to);
+	world_put(r->w, g, to);
 	return true;
 }
 

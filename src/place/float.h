@@ -9,11 +9,11 @@
 #include "place/world.h"
 
 /** Put a VM that has entered and is nowhere on its best domain. */
-void float_place(struct world *w, struct world_vm *vm);
+void float_place(struct world *w, struct world_group *g);
 
 /** Widen the domain of a placed VM until each of its vCPUs has a CPU or its limit is
  * reached. */
-void float_fit(struct world *w, struct world_vm *vm);
+void float_fit(struct world *w, struct world_group *g);
 
 /**
  * Widen domains until the waiting condition holds or nothing helps any more: always the

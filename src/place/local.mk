@@ -4,6 +4,7 @@ src_libplace_a_SOURCES = \
 	src/place/allowance.c src/place/allowance.h \
 	src/place/candidates.c src/place/candidates.h \
 	src/place/emulator.c src/place/emulator.h \
+	src/place/entry.c src/place/entry.h \
 	src/place/explain.c src/place/explain.h \
 	src/place/float.c src/place/float.h \
 	src/place/guest.c src/place/guest.h \
@@ -12,6 +13,7 @@ src_libplace_a_SOURCES = \
 	src/place/objective.c src/place/objective.h \
 	src/place/pin.c src/place/pin.h \
 	src/place/planner.c src/place/planner.h \
+	src/place/policy.h \
 	src/place/replay.c src/place/replay.h \
 	src/place/scene.c src/place/scene.h \
 	src/place/score.c src/place/score.h \

@@ -38,13 +38,13 @@ cheaper(const struct price *a, const struct price *b)
 
 struct choice {
 	struct world *w;
-	struct world_vm *vm;
+	struct world_group *g;
 	double each;	   /* CPUs wanted by a vCPU */
 	double *floating;  /* of each PU: load of VMs that float over it */
 	unsigned int *own; /* of each PU: the VM's vCPUs on it */
 	double *near;	   /* of each PU: sum of latencies to the VM's own PUs */
 	unsigned int n_near;
-	int *pins; /* as vm->pins, with what is being tried */
+	int *pins; /* as g->pins, with what is being tried */
 };
 
 static void
@@ -90,10 +90,10 @@ static struct price
 fill(struct choice *c, const struct cpuset *cpus)
 {
 	const struct topo *topo = c->w->in->topo;
-	unsigned int n = c->vm->in->n_vcpus;
+	unsigned int n = c->g->n_vcpus;
 	struct price total = {0};
 
-	memcpy(c->pins, c->vm->pins, n * sizeof(*c->pins));
+	memcpy(c->pins, c->g->pins, n * sizeof(*c->pins));
 	for (unsigned int v = 0; v < n; v++) {
 		struct price best = price_max;
 
@@ -114,7 +114,7 @@ fill(struct choice *c, const struct cpuset *cpus)
 		mark(c, (unsigned int)c->pins[v], 1);
 	}
 	for (unsigned int v = 0; v < n; v++) {
-		if (c->vm->pins[v] < 0)
+		if (c->g->pins[v] < 0)
 			mark(c, (unsigned int)c->pins[v], -1);
 	}
 	return total;
@@ -125,12 +125,12 @@ static unsigned int
 choose_domain(struct choice *c)
 {
 	auto_free struct candidate *list = xcalloc(c->w->tree->n, sizeof(*list));
-	unsigned int n = candidates_list(c->w, c->vm, list);
+	unsigned int n = candidates_list(c->w, c->g, list);
 	struct price best = price_max;
-	unsigned int node = c->w->classes[c->vm->cls].top;
+	unsigned int node = c->w->classes[c->g->cls].top;
 
 	for (unsigned int i = 0; i < n; i++) {
-		struct cpuset cpus = world_mask(c->w, c->vm, list[i].node);
+		struct cpuset cpus = world_mask(c->w, c->g, list[i].node);
 		struct price price;
 
 		if (best.stacked == 0 && list[i].cost >= best.ns)
@@ -150,13 +150,13 @@ choose_domain(struct choice *c)
 static unsigned int
 choose_near(struct choice *c)
 {
-	struct cpuset has = pin_cpus(c->w, c->vm);
+	struct cpuset has = pin_cpus(c->w, c->g);
 	int up = (int)tree_around(c->w->tree, c->w->in->topo, &has);
 	unsigned int node = (unsigned int)up;
 	struct price best = price_max;
 
-	for (; up >= 0; up = world_wider(c->w, c->vm, (unsigned int)up)) {
-		struct cpuset cpus = world_mask(c->w, c->vm, (unsigned int)up);
+	for (; up >= 0; up = world_wider(c->w, c->g, (unsigned int)up)) {
+		struct cpuset cpus = world_mask(c->w, c->g, (unsigned int)up);
 		struct price price = fill(c, &cpus);
 
 		if (cheaper(&price, &best)) {
@@ -168,37 +168,37 @@ choose_near(struct choice *c)
 }
 
 struct cpuset
-pin_cpus(const struct world *w, const struct world_vm *vm)
+pin_cpus(const struct world *w, const struct world_group *g)
 {
 	struct cpuset cpus = CPUSET_NONE;
 
-	for (unsigned int v = 0; v < vm->in->n_vcpus; v++) {
-		if (vm->pins[v] >= 0)
-			cpuset_add(&cpus, w->in->topo->pus[vm->pins[v]].cpu);
+	for (unsigned int v = 0; v < g->n_vcpus; v++) {
+		if (g->pins[v] >= 0)
+			cpuset_add(&cpus, w->in->topo->pus[g->pins[v]].cpu);
 	}
 	return cpus;
 }
 
 unsigned int
-pin_stacked(const struct world *w, const struct world_vm *vm)
+pin_stacked(const struct world *w, const struct world_group *g)
 {
 	unsigned int n = 0;
 
-	for (unsigned int v = 0; v < vm->in->n_vcpus; v++)
-		n += w->taken[vm->pins[v]] > 1;
+	for (unsigned int v = 0; v < g->n_vcpus; v++)
+		n += w->taken[g->pins[v]] > 1;
 	return n;
 }
 
 void
-pin_place(struct world *w, struct world_vm *vm)
+pin_place(struct world *w, struct world_group *g)
 {
-	unsigned int n = vm->in->n_vcpus;
+	unsigned int n = g->n_vcpus;
 	unsigned int n_pus = w->in->topo->n_pus;
 	auto_free double *floating = xcalloc(n_pus, sizeof(*floating));
 	auto_free double *near = xcalloc(n_pus, sizeof(*near));
 	auto_free unsigned int *own = xcalloc(n_pus, sizeof(*own));
 	auto_free int *pins = xcalloc(n, sizeof(*pins));
-	struct choice c = {.w = w, .vm = vm, .each = vm->demand / n, .pins = pins};
+	struct choice c = {.w = w, .g = g, .each = g->demand / n, .pins = pins};
 	struct cpuset cpus;
 	unsigned int node;
 
@@ -208,23 +208,23 @@ pin_place(struct world *w, struct world_vm *vm)
 	for (unsigned int i = 0; i < n_pus; i++)
 		floating[i] = w->tree->leaf_of_pu[i] >= 0 ? world_float_load(w, i) : 0;
 	for (unsigned int v = 0; v < n; v++) {
-		for (unsigned int i = 0; vm->pins[v] >= 0 && i < n_pus; i++)
+		for (unsigned int i = 0; g->pins[v] >= 0 && i < n_pus; i++)
 			near[i] += (double)lat_ns(
-				&w->in->latency, (unsigned int)vm->pins[v], i);
-		if (vm->pins[v] >= 0) {
-			own[vm->pins[v]]++;
+				&w->in->latency, (unsigned int)g->pins[v], i);
+		if (g->pins[v] >= 0) {
+			own[g->pins[v]]++;
 			c.n_near++;
 		}
 	}
 	if (c.n_near == n)
 		return;
 	node = c.n_near == 0 ? choose_domain(&c) : choose_near(&c);
-	cpus = world_mask(w, vm, node);
-	vm->load_before = world_load(w, node);
+	cpus = world_mask(w, g, node);
+	g->load_before = world_load(w, node);
 	(void)fill(&c, &cpus);
 	for (unsigned int v = 0; v < n; v++) {
-		if (vm->pins[v] >= 0)
+		if (g->pins[v] >= 0)
 			continue;
-		world_pin(w, vm, v, (unsigned int)pins[v]);
+		world_pin(w, g, v, (unsigned int)pins[v]);
 	}
 }

@@ -17,6 +17,7 @@
 #include "base/xalloc.h"
 #include "place/adopt.h"
 #include "place/emulator.h"
+#include "place/entry.h"
 #include "place/explain.h"
 #include "place/float.h"
 #include "place/pin.h"
@@ -43,15 +44,6 @@ plan_policy_default(void)
 }
 
 static int
-by_id(const void *a, const void *b)
-{
-	const struct world_vm *x = a;
-	const struct world_vm *y = b;
-
-	return strcmp(x->in->id, y->in->id);
-}
-
-static int
 check_input(const struct plan_input *in, struct err *e)
 {
 	if (in->topo->n_pus == 0)
@@ -64,90 +56,6 @@ check_input(const struct plan_input *in, struct err *e)
 		return err_set(e, -EINVAL, "", 0, "%u VMs, at most %u", in->n_vms,
 			PLAN_VMS_MAX);
 	return 0;
-}
-
-static int
-check_ids(const struct world_vm *vms, unsigned int n, struct err *e)
-{
-	for (unsigned int i = 1; i < n; i++) {
-		if (strcmp(vms[i - 1].in->id, vms[i].in->id) == 0)
-			return err_set(e, -EINVAL, "", 0, "two VMs with the id %s",
-				vms[i].in->id);
-	}
-	return 0;
-}
-
-/* Why no CPU is left for the VM, in numbers. */
-static void
-say_no_cpu(const struct plan_input *in, const struct plan_vm *vm, char *why)
-{
-	struct cpuset online = cpuset_and(&vm->limit, &in->topo->online);
-	struct cpuset reserved = cpuset_and(&online, &in->policy->reserved);
-	struct cpuset isolated = cpuset_and(&online, &in->topo->isolated);
-	char cpus[48];
-
-	cpuset_format(&vm->limit, cpus, sizeof(cpus));
-	if (cpuset_empty(&vm->limit))
-		(void)snprintf(why, PLAN_WHY_MAX, "its limit is empty");
-	else if (cpuset_empty(&online))
-		(void)snprintf(
-			why, PLAN_WHY_MAX, "its limit %s has no online CPU", cpus);
-	else
-		(void)snprintf(why, PLAN_WHY_MAX,
-			"its limit %s has no usable CPU: %u online, %u reserved, "
-			"%u isolated",
-			cpus, cpuset_count(&online), cpuset_count(&reserved),
-			cpuset_count(&isolated));
-}
-
-/* Returns false, with the reason, when there is nothing to plan for the VM. */
-static bool
-can_plan(const struct plan_input *in, const struct cpuset *usable,
-	const struct plan_vm *vm, char *why)
-{
-	if ((unsigned int)vm->mode >= PLACE_N_MODES)
-		(void)snprintf(why, PLAN_WHY_MAX, "unknown mode %d", (int)vm->mode);
-	else if (vm->mode == PLACE_OFF)
-		(void)snprintf(why, PLAN_WHY_MAX, "mode off");
-	else if (!place_mode_supported(vm->mode))
-		(void)snprintf(why, PLAN_WHY_MAX,
-			"mode %s is not supported by this version",
-			place_mode_name(vm->mode));
-	else if (vm->n_vcpus == 0)
-		(void)snprintf(why, PLAN_WHY_MAX, "it has no vCPU");
-	else if (vm->n_vcpus > PLAN_VCPUS_MAX)
-		(void)snprintf(why, PLAN_WHY_MAX, "%u vCPUs, at most %u", vm->n_vcpus,
-			PLAN_VCPUS_MAX);
-	else if (vm->n_current > vm->n_vcpus)
-		(void)snprintf(why, PLAN_WHY_MAX, "masks of %u vCPUs, but it has %u",
-			vm->n_current, vm->n_vcpus);
-	else if (!cpuset_overlap(&vm->limit, usable))
-		say_no_cpu(in, vm, why);
-	else
-		return true;
-	return false;
-}
-
-static enum world_role
-role_of(enum place_mode mode)
-{
-	if (mode == PLACE_PIN)
-		return WORLD_PIN;
-	return mode == PLACE_OBSERVE ? WORLD_OBSERVE : WORLD_FLOAT;
-}
-
-/* In sixteenths of a CPU, so that sums of demands are exact. */
-static double
-demand_of(const struct plan_vm *vm)
-{
-	unsigned int n = vm->n_vcpus < PLAN_VCPUS_MAX ? vm->n_vcpus : PLAN_VCPUS_MAX;
-	double demand = n;
-	double units;
-
-	if (vm->demand_vcpus > 0 && vm->demand_vcpus < n)
-		demand = vm->demand_vcpus;
-	units = (double)(int32_t)(demand * WAIT_UNIT + 0.5);
-	return (units > 1 ? units : 1) / WAIT_UNIT;
 }
 
 /* CPUs it has now, those that count: all its masks, or where it may run. */
@@ -168,57 +76,55 @@ static void
 lay_fixed(struct world *w, struct world_vm *vm)
 {
 	struct cpuset has = current_cpus(vm->in);
-	struct cpuset counts;
+	struct world_load_on *load = &vm->fixed;
 
 	has = cpuset_and(&has, &w->in->topo->online);
-	counts = cpuset_and(&has, &w->usable);
-	if (vm->in->n_vcpus == 0 || cpuset_empty(&counts))
+	load->cpus = cpuset_and(&has, &w->usable);
+	if (vm->in->n_vcpus == 0 || cpuset_empty(&load->cpus))
 		return;
 	/* no more than its CPUs can run */
-	if (vm->demand > cpuset_count(&has))
-		vm->demand = cpuset_count(&has);
-	vm->demand *= (double)cpuset_count(&counts) / cpuset_count(&has);
-	vm->need = wait_need_of(vm->in->id, (int32_t)(vm->demand * WAIT_UNIT));
-	world_enter_fixed(w, vm, &counts);
+	load->demand =
+		vm->demand < cpuset_count(&has) ? vm->demand : cpuset_count(&has);
+	load->demand *= (double)cpuset_count(&load->cpus) / cpuset_count(&has);
+	load->need = wait_need_of(vm->in->id, (int32_t)(load->demand * WAIT_UNIT));
+	world_enter_fixed(w, load);
 }
 
 static void
-set_up(struct world *w, struct world_vm *vm)
+set_up(struct world *w, struct world_group *g)
 {
-	struct cpuset allowed = cpuset_and(&vm->in->limit, &w->usable);
-
-	vm->cls = world_class_of(w, &allowed);
-	vm->n_allowed = w->classes[vm->cls].n_cpus;
-	vm->need = wait_need_of(vm->in->id, (int32_t)(vm->demand * WAIT_UNIT));
-	if (vm->role != WORLD_PIN)
+	g->cls = world_class_of(w, &g->allowed);
+	g->n_allowed = w->classes[g->cls].n_cpus;
+	g->need = wait_need_of(g->in->id, (int32_t)(g->demand * WAIT_UNIT));
+	if (g->role != WORLD_PIN)
 		return;
-	vm->pins = xcalloc(vm->in->n_vcpus, sizeof(*vm->pins));
-	for (unsigned int v = 0; v < vm->in->n_vcpus; v++)
-		vm->pins[v] = -1;
+	g->pins = xcalloc(g->n_vcpus, sizeof(*g->pins));
+	for (unsigned int i = 0; i < g->n_vcpus; i++)
+		g->pins[i] = -1;
 }
 
 /* Put back what was placed; the others come to @todo. Returns how many. */
 static unsigned int
-put_back(struct world *w, struct world_vm **todo, bool *changed)
+put_back(struct world *w, struct world_group **todo, bool *changed)
 {
 	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < w->n_vms; i++) {
-		struct world_vm *vm = &w->vms[i];
+	for (unsigned int i = 0; i < w->n_groups; i++) {
+		struct world_group *g = &w->groups[i];
 		bool placed = true;
 
-		if (vm->role == WORLD_FLOAT)
-			placed = adopt_float(w, vm);
-		else if (vm->role == WORLD_PIN)
-			placed = adopt_pin(w, vm);
+		if (g->role == WORLD_FLOAT)
+			placed = adopt_float(w, g);
+		else if (g->role == WORLD_PIN)
+			placed = adopt_pin(w, g);
 		if (!placed)
-			todo[n++] = vm;
-		*changed |= !placed || vm->cause != WORLD_KEPT;
+			todo[n++] = g;
+		*changed |= !placed || g->cause != WORLD_KEPT;
 	}
 	wait_settle(w->wait);
-	for (unsigned int i = 0; i < w->n_vms; i++) {
-		if (w->vms[i].role == WORLD_FLOAT && w->vms[i].node >= 0)
-			float_fit(w, &w->vms[i]);
+	for (unsigned int i = 0; i < w->n_groups; i++) {
+		if (w->groups[i].role == WORLD_FLOAT && w->groups[i].node >= 0)
+			float_fit(w, &w->groups[i]);
 	}
 	return n;
 }
@@ -227,36 +133,37 @@ put_back(struct world *w, struct world_vm **todo, bool *changed)
 static int
 by_choice(const void *a, const void *b)
 {
-	const struct world_vm *x = *(struct world_vm *const *)a;
-	const struct world_vm *y = *(struct world_vm *const *)b;
+	const struct world_group *x = *(struct world_group *const *)a;
+	const struct world_group *y = *(struct world_group *const *)b;
 
 	if (x->n_allowed != y->n_allowed)
 		return x->n_allowed < y->n_allowed ? -1 : 1;
-	if (x->in->n_vcpus != y->in->n_vcpus)
-		return x->in->n_vcpus > y->in->n_vcpus ? -1 : 1;
-	return by_id(x, y);
+	if (x->n_vcpus != y->n_vcpus)
+		return x->n_vcpus > y->n_vcpus ? -1 : 1;
+	return x < y ? -1 : x > y; /* by id, then by guest node */
 }
 
 static void
-place(struct world *w, struct world_vm *vm)
+place(struct world *w, struct world_group *g)
 {
-	if (vm->role == WORLD_PIN) {
-		pin_place(w, vm);
+	if (g->role == WORLD_PIN) {
+		pin_place(w, g);
 		return;
 	}
-	vm->cause = WORLD_NEW;
-	world_enter(w, vm);
-	float_place(w, vm);
+	g->cause = WORLD_NEW;
+	world_enter(w, g);
+	float_place(w, g);
 }
 
 static void
 place_all(struct world *w)
 {
-	auto_free struct world_vm **todo = xcalloc(w->n_vms, sizeof(struct world_vm *));
+	auto_free struct world_group **todo =
+		xcalloc(w->n_groups, sizeof(struct world_group *));
 	bool changed = false;
 	unsigned int n = put_back(w, todo, &changed);
 
-	qsort(todo, n, sizeof(struct world_vm *), by_choice);
+	qsort(todo, n, sizeof(struct world_group *), by_choice);
 	for (unsigned int i = 0; i < n; i++)
 		place(w, todo[i]);
 	/* a world in which nothing happened is left alone, whatever it looks like */
@@ -276,105 +183,111 @@ same_masks(const struct plan_vm *in, const struct plan_result *out)
 	return true;
 }
 
-/* The result of a VM that has its place: masks, emulator, verdict, reason. */
-static void
-write_result(const struct world *w, struct world_vm *vm)
+/* The domain of a group that has its place. */
+static unsigned int
+node_of(const struct world *w, const struct world_group *g)
 {
-	const struct topo *topo = w->in->topo;
+	struct cpuset cpus;
+
+	if (g->role != WORLD_PIN)
+		return (unsigned int)g->node;
+	cpus = pin_cpus(w, g);
+	return tree_around(w->tree, w->in->topo, &cpus);
+}
+
+/* The masks of a group's vCPUs; @domain, @vcpus grow by what they have. */
+static void
+write_masks(const struct world *w, const struct world_group *g, struct plan_result *out,
+	struct cpuset *domain, struct cpuset *vcpus)
+{
+	struct cpuset here = world_mask(w, g, node_of(w, g));
+
+	*domain = cpuset_or(domain, &here);
+	for (unsigned int i = 0; i < g->n_vcpus; i++) {
+		struct cpuset *mask = &out->vcpus[g->vcpus[i]];
+
+		*mask = g->role == WORLD_PIN
+				? cpuset_of(w->in->topo->pus[g->pins[i]].cpu)
+				: here;
+		*vcpus = cpuset_or(vcpus, mask);
+	}
+}
+
+/* The result of a VM whose groups have their places: masks, emulator, verdict, reason.
+ */
+static void
+write_result(const struct world *w, const struct world_vm *vm,
+	const struct world_group *groups)
+{
 	struct plan_result *out = vm->out;
-	struct cpuset all = vm->role == WORLD_PIN
-				    ? pin_cpus(w, vm)
-				    : world_mask(w, vm, (unsigned int)vm->node);
-	unsigned int node = vm->role == WORLD_PIN ? tree_around(w->tree, topo, &all)
-						  : (unsigned int)vm->node;
+	struct cpuset domain = CPUSET_NONE;
+	struct cpuset all = CPUSET_NONE;
+	unsigned int node;
 
 	out->n_vcpus = vm->in->n_vcpus;
 	out->vcpus = xcalloc(out->n_vcpus, sizeof(*out->vcpus));
-	for (unsigned int v = 0; v < out->n_vcpus; v++)
-		out->vcpus[v] = vm->role == WORLD_PIN
-					? cpuset_of(topo->pus[vm->pins[v]].cpu)
-					: all;
+	for (unsigned int g = 0; g < vm->n_groups; g++)
+		write_masks(w, &groups[g], out, &domain, &all);
+	node = vm->n_groups == 1 ? node_of(w, groups)
+				 : tree_around(w->tree, w->in->topo, &all);
 	out->domain = all;
-	out->tier = vm->apart ? TOPO_NONE : w->tree->nodes[node].tier;
-	out->emulator = emulator_mask(w, vm, node, &all);
+	out->tier = groups->apart ? TOPO_NONE : w->tree->nodes[node].tier;
+	out->emulator = emulator_mask(w, vm, &domain, &all);
 	out->apply = vm->in->mode != PLACE_OBSERVE;
 	out->verdict = PLAN_PLACE;
 	if (same_masks(vm->in, out) && (vm->in->placed || !out->apply))
 		out->verdict = PLAN_KEEP;
-	why_planned(w, vm, node);
+	for (unsigned int g = 0; g < vm->n_groups; g++)
+		why_planned(w, vm, &groups[g], node_of(w, &groups[g]));
 }
 
 /* What the VM would be given, with all others as they are; then it is as it was. */
 static void
-observe(struct world *w, struct world_vm *vm)
+observe(struct world *w, const struct world_vm *vm)
 {
-	struct cpuset has = current_cpus(vm->in);
-	struct cpuset counts = cpuset_and(&has, &w->usable);
-	struct world_vm trial = *vm;
+	auto_free struct world_group *trial = xcalloc(vm->n_groups, sizeof(*trial));
+	bool laid = !cpuset_empty(&vm->fixed.cpus);
 
-	if (!cpuset_empty(&counts))
-		world_fix(w, vm, &counts, -1);
-	trial.cause = WORLD_NEW;
-	trial.demand = demand_of(vm->in);
-	trial.need = wait_need_of(vm->in->id, (int32_t)(trial.demand * WAIT_UNIT));
-	float_place(w, &trial);
-	write_result(w, &trial);
-	world_put(w, &trial, -1);
-	if (!cpuset_empty(&counts))
-		world_fix(w, vm, &counts, 1);
+	if (laid)
+		world_fix(w, &vm->fixed, -1);
+	for (unsigned int g = 0; g < vm->n_groups; g++) {
+		trial[g] = w->groups[vm->first_group + g];
+		trial[g].cause = WORLD_NEW;
+		float_place(w, &trial[g]);
+	}
+	write_result(w, vm, trial);
+	for (unsigned int g = 0; g < vm->n_groups; g++)
+		world_put(w, &trial[g], -1);
+	if (laid)
+		world_fix(w, &vm->fixed, 1);
 }
 
 static void
 run(struct world *w)
 {
+	for (unsigned int i = 0; i < w->n_groups; i++)
+		set_up(w, &w->groups[i]);
 	for (unsigned int i = 0; i < w->n_vms; i++) {
 		struct world_vm *vm = &w->vms[i];
 
-		if (vm->role == WORLD_LEAVE)
-			lay_fixed(w, vm);
-		else
-			set_up(w, vm);
-		if (vm->role == WORLD_OBSERVE)
+		if (vm->role == WORLD_LEAVE || vm->role == WORLD_OBSERVE)
 			lay_fixed(w, vm);
 	}
 	place_all(w);
 	for (unsigned int i = 0; i < w->n_vms; i++) {
-		if (w->vms[i].role == WORLD_OBSERVE)
-			observe(w, &w->vms[i]);
-		else if (w->vms[i].role != WORLD_LEAVE)
-			write_result(w, &w->vms[i]);
-	}
-}
+		const struct world_vm *vm = &w->vms[i];
 
-/* The VMs in the order of their ids, each with its role or the reason why it has none.
- */
-static void
-list_vms(const struct plan_input *in, const struct cpuset *usable, struct plan *p,
-	struct world_vm *vms)
-{
-	for (unsigned int i = 0; i < in->n_vms; i++) {
-		struct plan_result *out = &p->results[i];
-
-		vms[i] = (struct world_vm){
-			.in = &in->vms[i],
-			.out = out,
-			.role = WORLD_LEAVE,
-			.node = -1,
-			.first = -1,
-			.demand = demand_of(&in->vms[i]),
-		};
-		out->verdict = PLAN_LEAVE;
-		out->tier = TOPO_NONE;
-		if (can_plan(in, usable, &in->vms[i], out->why))
-			vms[i].role = role_of(in->vms[i].mode);
+		if (vm->role == WORLD_OBSERVE)
+			observe(w, vm);
+		else if (vm->role != WORLD_LEAVE)
+			write_result(w, vm, &w->groups[vm->first_group]);
 	}
-	qsort(vms, in->n_vms, sizeof(*vms), by_id);
 }
 
 int
 planner_run(const struct plan_input *in, struct plan **out, struct err *e)
 {
-	auto_free struct world_vm *vms = NULL;
+	struct entries entries;
 	struct cpuset usable;
 	struct world *w;
 	struct plan *p;
@@ -388,15 +301,19 @@ planner_run(const struct plan_input *in, struct plan **out, struct err *e)
 	p = xcalloc(1, sizeof(*p));
 	p->n = in->n_vms;
 	p->results = xcalloc(in->n_vms, sizeof(*p->results));
-	vms = xcalloc(in->n_vms, sizeof(*vms));
-	list_vms(in, &usable, p, vms);
-	r = check_ids(vms, in->n_vms, e);
+	for (unsigned int i = 0; i < p->n; i++)
+		p->results[i].tier = TOPO_NONE;
+	r = entry_list(in, &usable, p->results, &entries, e);
 	if (r < 0) {
 		plan_free(p);
 		return r;
 	}
-	if (!cpuset_empty(&usable)) { /* else every VM says so */
-		w = world_new(in, &usable, take_ptr(&vms));
+	if (cpuset_empty(&usable)) { /* every VM has said so */
+		free(entries.vms);
+		free(entries.groups);
+	} else {
+		w = world_new(
+			in, &usable, entries.vms, entries.groups, entries.n_groups);
 		run(w);
 		world_free(w);
 	}

@@ -127,39 +127,42 @@ append(char *why, const char *fmt, ...)
 }
 
 static void
-say_memory(const struct world *w, const struct world_vm *vm, unsigned int node)
+say_memory(const struct world *w, const struct world_vm *vm,
+	const struct world_group *g, unsigned int node)
 {
-	if (vm->in->memory_share == NULL || w->in->topo->n_nodes < 2)
+	if (g->memory_share == NULL || w->in->topo->n_nodes < 2)
 		return;
 	append(vm->out->why, ", memory %.0f %% local",
-		100 * candidates_local_share(w, vm, node));
+		100 * candidates_local_share(w, g, node));
 }
 
 /* What there was on the domain when the VM came. */
 static void
-say_load(const struct world *w, const struct world_vm *vm, unsigned int node)
+say_load(const struct world *w, const struct world_vm *vm, const struct world_group *g,
+	unsigned int node)
 {
 	const struct tree_node *tn = &w->tree->nodes[node];
-	double after = vm->load_before + vm->demand;
+	double after = g->load_before + g->demand;
 
 	if (after <= tn->n_cores)
 		append(vm->out->why, ", free cores");
 	else if (after <= tn->n_cpus)
-		append(vm->out->why, ", free CPUs (load %.1f -> %.1f)", vm->load_before,
+		append(vm->out->why, ", free CPUs (load %.1f -> %.1f)", g->load_before,
 			after);
 	else
-		append(vm->out->why, ", load %.1f -> %.1f", vm->load_before, after);
+		append(vm->out->why, ", load %.1f -> %.1f", g->load_before, after);
 }
 
 static void
-say_cause(const struct world *w, const struct world_vm *vm, unsigned int node)
+say_cause(const struct world *w, const struct world_vm *vm, const struct world_group *g,
+	unsigned int node)
 {
 	char *why = vm->out->why;
 	char was[WHY_DOMAIN_MAX];
 
-	switch (vm->cause) {
+	switch (g->cause) {
 	case WORLD_NEW:
-		say_load(w, vm, node);
+		say_load(w, vm, g, node);
 		break;
 	case WORLD_KEPT:
 		if (vm->out->verdict == PLAN_KEEP)
@@ -172,15 +175,15 @@ say_cause(const struct world *w, const struct world_vm *vm, unsigned int node)
 		append(why, ", with CPUs it may use again");
 		break;
 	case WORLD_PLUGGED:
-		append(why, ", plugged %u", vm->in->n_vcpus - vm->in->n_current);
+		append(why, ", plugged %u", g->n_vcpus - g->n_current);
 		break;
 	}
-	if (vm->role != WORLD_FLOAT || vm->first == vm->node)
+	if (g->role != WORLD_FLOAT || g->first == g->node)
 		return;
 	append(why, ", widened from %s",
-		why_domain(w->in->topo, &w->tree->nodes[vm->first].whole, was,
+		why_domain(w->in->topo, &w->tree->nodes[g->first].whole, was,
 			sizeof(was)));
-	if (world_room(w, vm, (unsigned int)vm->first) < vm->in->n_vcpus)
+	if (world_room(w, g, (unsigned int)g->first) < g->n_vcpus)
 		append(why, " to have a CPU for each");
 	else
 		append(why, " so that nobody waits while CPUs idle");
@@ -188,15 +191,16 @@ say_cause(const struct world *w, const struct world_vm *vm, unsigned int node)
 
 /* What the administrator should know about the limits of this placement. */
 static void
-say_limits(const struct world *w, const struct world_vm *vm, unsigned int node)
+say_limits(const struct world *w, const struct world_vm *vm,
+	const struct world_group *g, unsigned int node)
 {
 	char *why = vm->out->why;
-	unsigned int all = w->classes[vm->cls].n_cpus;
-	unsigned int stacked = vm->role == WORLD_PIN ? pin_stacked(w, vm) : 0;
+	unsigned int all = w->classes[g->cls].n_cpus;
+	unsigned int stacked = g->role == WORLD_PIN ? pin_stacked(w, g) : 0;
 
-	if (vm->in->n_vcpus > all)
+	if (g->n_vcpus > all)
 		append(why, ", its limit has no more");
-	else if (!vm->apart && world_room(w, vm, node) < w->tree->nodes[node].n_cpus)
+	else if (!g->apart && world_room(w, g, node) < w->tree->nodes[node].n_cpus)
 		append(why, ", cut by its limit");
 	if (stacked > 0)
 		append(why, ", %u of them share%s a CPU with another vCPU", stacked,
@@ -206,18 +210,25 @@ say_limits(const struct world *w, const struct world_vm *vm, unsigned int node)
 }
 
 void
-why_planned(const struct world *w, struct world_vm *vm, unsigned int node)
+why_planned(const struct world *w, const struct world_vm *vm,
+	const struct world_group *g, unsigned int node)
 {
 	char domain[WHY_DOMAIN_MAX];
-	unsigned int cpus = cpuset_count(&vm->out->domain);
-	unsigned int vcpus = vm->in->n_vcpus;
+	struct cpuset mine = CPUSET_NONE;
+	unsigned int cpus;
 
-	(void)why_domain(w->in->topo,
-		vm->apart ? &vm->out->domain : &w->tree->nodes[node].whole, domain,
-		sizeof(domain));
-	(void)snprintf(vm->out->why, PLAN_WHY_MAX, "%s: %u CPU%s for %u vCPU%s", domain,
-		cpus, cpus == 1 ? "" : "s", vcpus, vcpus == 1 ? "" : "s");
-	say_cause(w, vm, node);
-	say_memory(w, vm, node);
-	say_limits(w, vm, node);
+	for (unsigned int i = 0; i < g->n_vcpus; i++)
+		mine = cpuset_or(&mine, &vm->out->vcpus[g->vcpus[i]]);
+	cpus = cpuset_count(&mine);
+	if (vm->n_groups > 1)
+		append(vm->out->why,
+			"%sguest node %u: ", vm->out->why[0] == '\0' ? "" : "; ",
+			g->guest_node);
+	(void)why_domain(w->in->topo, g->apart ? &mine : &w->tree->nodes[node].whole,
+		domain, sizeof(domain));
+	append(vm->out->why, "%s: %u CPU%s for %u vCPU%s", domain, cpus,
+		cpus == 1 ? "" : "s", g->n_vcpus, g->n_vcpus == 1 ? "" : "s");
+	say_cause(w, vm, g, node);
+	say_memory(w, vm, g, node);
+	say_limits(w, vm, g, node);
 }

@@ -13,10 +13,12 @@ char *why_domain(
 	const struct topo *t, const struct cpuset *cpus, char *buf, size_t size);
 
 /**
- * Write vm->out->why for a VM that was planned.
+ * Add to vm->out->why what there is to say of one of its groups; called once for each,
+ * in order.
  *
  * @node  its domain; vm->out has the masks
  */
-void why_planned(const struct world *w, struct world_vm *vm, unsigned int node);
+void why_planned(const struct world *w, const struct world_vm *vm,
+	const struct world_group *g, unsigned int node);
 
 #endif

@@ -13,8 +13,8 @@
 #include "base/xalloc.h"
 
 struct world *
-world_new(
-	const struct plan_input *in, const struct cpuset *usable, struct world_vm *vms)
+world_new(const struct plan_input *in, const struct cpuset *usable,
+	struct world_vm *vms, struct world_group *groups, unsigned int n_groups)
 {
 	struct world *w = xcalloc(1, sizeof(*w));
 	struct tree *t = tree_new(in->topo, in->ranking, &in->latency, usable);
@@ -25,6 +25,8 @@ world_new(
 	w->wait = wait_new(t->nodes[tree_root(t)].n_cpus);
 	w->n_vms = in->n_vms;
 	w->vms = vms;
+	w->n_groups = n_groups;
+	w->groups = groups;
 	w->own = xcalloc(t->n, sizeof(*w->own));
 	w->below = xcalloc(t->n, sizeof(*w->below));
 	w->cut = xcalloc(in->topo->n_pus, sizeof(*w->cut));
@@ -44,9 +46,12 @@ world_free(struct world *w)
 		free(w->classes[i].share);
 		free(w->classes[i].slot);
 	}
+	for (unsigned int i = 0; i < w->n_groups; i++)
+		free(w->groups[i].pins);
 	for (unsigned int i = 0; i < w->n_vms; i++)
-		free(w->vms[i].pins);
+		free(w->vms[i].vcpus);
 	free(w->classes);
+	free(w->groups);
 	free(w->vms);
 	free(w->own);
 	free(w->below);
@@ -165,21 +170,21 @@ slot_of(struct world *w, unsigned int cls, unsigned int node)
 }
 
 struct cpuset
-world_mask(const struct world *w, const struct world_vm *vm, unsigned int node)
+world_mask(const struct world *w, const struct world_group *g, unsigned int node)
 {
-	return cpuset_and(&w->tree->nodes[node].cpus, &w->classes[vm->cls].allowed);
+	return cpuset_and(&w->tree->nodes[node].cpus, &w->classes[g->cls].allowed);
 }
 
 unsigned int
-world_room(const struct world *w, const struct world_vm *vm, unsigned int node)
+world_room(const struct world *w, const struct world_group *g, unsigned int node)
 {
-	return w->classes[vm->cls].count[node];
+	return w->classes[g->cls].count[node];
 }
 
 int
-world_wider(const struct world *w, const struct world_vm *vm, unsigned int node)
+world_wider(const struct world *w, const struct world_group *g, unsigned int node)
 {
-	const struct world_class *c = &w->classes[vm->cls];
+	const struct world_class *c = &w->classes[g->cls];
 
 	for (int up = w->tree->nodes[node].parent; up >= 0;
 		up = w->tree->nodes[up].parent) {
@@ -219,20 +224,20 @@ add_below(struct world *w, int node, double demand)
 }
 
 void
-world_enter(struct world *w, struct world_vm *vm)
+world_enter(struct world *w, struct world_group *g)
 {
-	unsigned int home = slot_of(w, vm->cls, w->classes[vm->cls].top);
+	unsigned int home = slot_of(w, g->cls, w->classes[g->cls].top);
 
-	wait_enter(w->wait, home, &vm->need);
+	wait_enter(w->wait, home, &g->need);
 }
 
 /* Load of a VM that may use only some CPUs of its node: on those, on no other. */
 static void
-add_cut(struct world *w, const struct world_vm *vm, unsigned int node, double demand)
+add_cut(struct world *w, const struct world_group *g, unsigned int node, double demand)
 {
 	const struct tree_node *nodes = w->tree->nodes;
-	const struct world_class *c = &w->classes[vm->cls];
-	struct cpuset cpus = world_mask(w, vm, node);
+	const struct world_class *c = &w->classes[g->cls];
+	struct cpuset cpus = world_mask(w, g, node);
 	double each = demand / c->count[node];
 
 	add_below(w, nodes[node].parent, demand);
@@ -249,10 +254,10 @@ add_cut(struct world *w, const struct world_vm *vm, unsigned int node, double de
 }
 
 static void
-add_load(struct world *w, const struct world_vm *vm, unsigned int node, double demand)
+add_load(struct world *w, const struct world_group *g, unsigned int node, double demand)
 {
-	if (world_room(w, vm, node) < w->tree->nodes[node].n_cpus) {
-		add_cut(w, vm, node, demand);
+	if (world_room(w, g, node) < w->tree->nodes[node].n_cpus) {
+		add_cut(w, g, node, demand);
 		return;
 	}
 	w->own[node] += demand;
@@ -260,29 +265,29 @@ add_load(struct world *w, const struct world_vm *vm, unsigned int node, double d
 }
 
 void
-world_put(struct world *w, struct world_vm *vm, int node)
+world_put(struct world *w, struct world_group *g, int node)
 {
-	if (vm->node >= 0) {
-		unsigned int from = (unsigned int)vm->node;
+	if (g->node >= 0) {
+		unsigned int from = (unsigned int)g->node;
 
-		wait_take(w->wait, slot_of(w, vm->cls, from), &vm->need);
-		add_load(w, vm, from, -vm->demand);
+		wait_take(w->wait, slot_of(w, g->cls, from), &g->need);
+		add_load(w, g, from, -g->demand);
 	}
-	vm->node = node;
+	g->node = node;
 	if (node >= 0) {
-		wait_put(w->wait, slot_of(w, vm->cls, (unsigned int)node), &vm->need);
-		add_load(w, vm, (unsigned int)node, vm->demand);
+		wait_put(w->wait, slot_of(w, g->cls, (unsigned int)node), &g->need);
+		add_load(w, g, (unsigned int)node, g->demand);
 	}
 }
 
 struct wait_cost
-world_try(struct world *w, const struct world_vm *vm, unsigned int node)
+world_try(struct world *w, const struct world_group *g, unsigned int node)
 {
 	int from = -1;
 
-	if (vm->node >= 0)
-		from = (int)slot_of(w, vm->cls, (unsigned int)vm->node);
-	return wait_try(w->wait, from, slot_of(w, vm->cls, node), &vm->need);
+	if (g->node >= 0)
+		from = (int)slot_of(w, g->cls, (unsigned int)g->node);
+	return wait_try(w->wait, from, slot_of(w, g->cls, node), &g->need);
 }
 
 int64_t
@@ -298,25 +303,25 @@ world_parts_excess(struct world *w, unsigned int node)
 }
 
 int64_t
-world_own_excess(struct world *w, const struct world_vm *vm)
+world_own_excess(struct world *w, const struct world_group *g)
 {
-	if (vm->node < 0 || world_room(w, vm, (unsigned int)vm->node) ==
-				    w->tree->nodes[vm->node].n_cpus)
+	if (g->node < 0 || world_room(w, g, (unsigned int)g->node) ==
+				   w->tree->nodes[g->node].n_cpus)
 		return 0;
-	return wait_excess(w->wait, slot_of(w, vm->cls, (unsigned int)vm->node));
+	return wait_excess(w->wait, slot_of(w, g->cls, (unsigned int)g->node));
 }
 
 void
-world_pin(struct world *w, struct world_vm *vm, unsigned int vcpu, unsigned int pu)
+world_pin(struct world *w, struct world_group *g, unsigned int i, unsigned int pu)
 {
 	int leaf = w->tree->leaf_of_pu[pu];
-	double demand = vm->demand / vm->in->n_vcpus;
+	double demand = g->demand / g->n_vcpus;
 	struct wait_need need =
-		wait_need_scaled(&vm->need, (int32_t)(demand * WAIT_UNIT));
+		wait_need_scaled(&g->need, (int32_t)(demand * WAIT_UNIT));
 	unsigned int slot = slot_of(w, 0, (unsigned int)leaf);
 
-	assert(vm->pins[vcpu] < 0);
-	vm->pins[vcpu] = (int)pu;
+	assert(g->pins[i] < 0);
+	g->pins[i] = (int)pu;
 	wait_enter(w->wait, slot, &need);
 	wait_put(w->wait, slot, &need);
 	w->fixed[pu] += demand;
@@ -325,20 +330,20 @@ world_pin(struct world *w, struct world_vm *vm, unsigned int vcpu, unsigned int 
 }
 
 void
-world_fix(struct world *w, struct world_vm *vm, const struct cpuset *cpus, int sign)
+world_fix(struct world *w, const struct world_load_on *load, int sign)
 {
-	unsigned int cls = world_class_of(w, cpus);
+	unsigned int cls = world_class_of(w, &load->cpus);
 	const struct world_class *c = &w->classes[cls];
 	unsigned int slot = slot_of(w, cls, c->top);
-	double each = sign * vm->demand / c->n_cpus;
+	double each = sign * load->demand / c->n_cpus;
 
 	if (sign > 0)
-		wait_put(w->wait, slot, &vm->need);
+		wait_put(w->wait, slot, &load->need);
 	else
-		wait_take(w->wait, slot, &vm->need);
+		wait_take(w->wait, slot, &load->need);
 	for (unsigned int n = 0; n < w->tree->n; n++)
 		w->below[n] += each * c->count[n];
-	cpuset_foreach (cpu, cpus) {
+	cpuset_foreach (cpu, &load->cpus) {
 		unsigned int pu = (unsigned int)w->in->topo->pu_of_cpu[cpu];
 
 		w->fixed[pu] += each;
@@ -351,12 +356,12 @@ world_fix(struct world *w, struct world_vm *vm, const struct cpuset *cpus, int s
 }
 
 void
-world_enter_fixed(struct world *w, struct world_vm *vm, const struct cpuset *cpus)
+world_enter_fixed(struct world *w, const struct world_load_on *load)
 {
-	unsigned int cls = world_class_of(w, cpus);
+	unsigned int cls = world_class_of(w, &load->cpus);
 
-	wait_enter(w->wait, slot_of(w, cls, w->classes[cls].top), &vm->need);
-	world_fix(w, vm, cpus, 1);
+	wait_enter(w->wait, slot_of(w, cls, w->classes[cls].top), &load->need);
+	world_fix(w, load, 1);
 }
 
 bool

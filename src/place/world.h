@@ -20,7 +20,7 @@ enum world_role {
 	WORLD_PIN,
 };
 
-/* How a float or pin VM came to its place. */
+/* How a float or pin group came to its place. */
 enum world_cause {
 	WORLD_KEPT,    /* had it */
 	WORLD_NEW,     /* placed in this run */
@@ -40,22 +40,50 @@ struct world_class {
 	int *slot;    /* of each node: wait slot, -1: not made yet */
 };
 
-struct world_vm {
+/* The vCPUs of a VM that are placed together: those of one guest node, or all. */
+struct world_group {
 	const struct plan_vm *in;
-	struct plan_result *out;
-	enum world_role role;
+	enum world_role role; /* the VM's */
 	enum world_cause cause;
-	unsigned int cls;
-	unsigned int n_allowed; /* CPUs it may use: usable and inside its limit */
-	int node;		/* float: where it is; -1: nowhere yet */
+	unsigned int vm;	 /* index into vms */
+	unsigned int guest_node; /* 0 also when the guest has none */
+	unsigned int n_vcpus;
+	const unsigned int *vcpus; /* of the VM, ascending */
+	unsigned int n_current;	   /* so many of them have a mask */
+	struct cpuset allowed;	   /* by all rules */
+	unsigned int cls;	   /* the class of that */
+	unsigned int n_allowed;
+	int node;   /* float: where it is; -1: nowhere yet */
 	bool apart; /* float: its CPUs were a node of an earlier tree; it stays on them
 		     */
 	int first;  /* float: where it was put first in this run, -1: nowhere */
-	int *pins;  /* pin: index into topo->pus of each vCPU, -1: none yet */
+	int *pins;  /* pin: index into topo->pus of each of its vCPUs, -1: none yet */
+	/* Share of its memory on each node, NULL: unknown. Borrowed. */
+	const double *memory_share;
 	double demand;	    /* CPUs wanted when busy */
 	double load_before; /* on its domain, when it came */
 	double heat;	    /* float: demand that cannot run where it is (repair) */
 	struct wait_need need;
+};
+
+/* Load that stays where it is, for this run. */
+struct world_load_on {
+	struct cpuset cpus; /* empty: none */
+	double demand;
+	struct wait_need need;
+};
+
+/* A VM with its groups; of a VM that is left alone there is none. */
+struct world_vm {
+	const struct plan_vm *in;
+	struct plan_result *out;
+	enum world_role role;
+	struct cpuset allowed; /* by all rules; for roles other than WORLD_LEAVE */
+	double demand;	       /* CPUs wanted when busy */
+	unsigned int first_group;
+	unsigned int n_groups;
+	unsigned int *vcpus;	    /* the groups' lists */
+	struct world_load_on fixed; /* of a VM that is left alone or observed */
 };
 
 struct world {
@@ -67,7 +95,9 @@ struct world {
 	size_t cap_classes;
 	struct world_class *classes; /* [0]: everything usable */
 	unsigned int n_vms;
-	struct world_vm *vms;
+	struct world_vm *vms; /* ascending id */
+	unsigned int n_groups;
+	struct world_group *groups; /* in the order of vms, then of guest nodes */
 	double *own;	     /* of each node: demand of the VMs on the whole of it */
 	double *below;	     /* of each node: demand of all VMs within it */
 	double *cut;	     /* of each PU: of VMs whose limit cuts their node */
@@ -78,28 +108,30 @@ struct world {
 /**
  * The world of @in with nobody placed yet. @in is valid, at least one CPU is usable.
  *
- * @vms  in->n_vms of them in the order of their ids; given away
+ * @vms     in->n_vms of them in the order of their ids; given away
+ * @groups  theirs, with vms' first_group and n_groups; given away
  *
  * Free with world_free.
  */
-struct world *world_new(
-	const struct plan_input *in, const struct cpuset *usable, struct world_vm *vms);
+struct world *world_new(const struct plan_input *in, const struct cpuset *usable,
+	struct world_vm *vms, struct world_group *groups, unsigned int n_groups);
 void world_free(struct world *w);
 
 /** The class of @allowed (some usable CPUs, not empty). */
 unsigned int world_class_of(struct world *w, const struct cpuset *allowed);
 
-/** What the VM gets on @node: the node's usable CPUs inside its limit. */
+/** What the group gets on @node: the node's usable CPUs inside its limit. */
 struct cpuset world_mask(
-	const struct world *w, const struct world_vm *vm, unsigned int node);
+	const struct world *w, const struct world_group *g, unsigned int node);
 
-/** A wider node gives this VM CPUs that @node does not have: the next such node, or -1.
+/** A wider node gives this group CPUs that @node does not have: the next such node, or
+ * -1.
  */
-int world_wider(const struct world *w, const struct world_vm *vm, unsigned int node);
+int world_wider(const struct world *w, const struct world_group *g, unsigned int node);
 
-/** CPUs of @node that the VM may use. */
+/** CPUs of @node that the group may use. */
 unsigned int world_room(
-	const struct world *w, const struct world_vm *vm, unsigned int node);
+	const struct world *w, const struct world_group *g, unsigned int node);
 
 /** Load that is expected on @node: what lies in it and its part of what lies
  * around it. */
@@ -108,34 +140,32 @@ double world_load(const struct world *w, unsigned int node);
 /** Demand a CPU of @node's leaves gets from VMs that float over it. */
 double world_float_load(const struct world *w, unsigned int pu);
 
-/** A float VM begins to count in the waiting model; it is nowhere yet. */
-void world_enter(struct world *w, struct world_vm *vm);
+/** A float group begins to count in the waiting model; it is nowhere yet. */
+void world_enter(struct world *w, struct world_group *g);
 
-/** A VM that stays on @cpus (usable, not empty) begins to count, and is there. */
-void world_enter_fixed(struct world *w, struct world_vm *vm, const struct cpuset *cpus);
+/** Load that stays on load->cpus (usable) begins to count, and is there. */
+void world_enter_fixed(struct world *w, const struct world_load_on *load);
 
-/** Put a float VM on @node (-1: nowhere). */
-void world_put(struct world *w, struct world_vm *vm, int node);
+/** Put a float group on @node (-1: nowhere). */
+void world_put(struct world *w, struct world_group *g, int node);
 
-/** Waiting if a float VM that has entered were on @node. */
+/** Waiting if a float group that has entered were on @node. */
 struct wait_cost world_try(
-	struct world *w, const struct world_vm *vm, unsigned int node);
+	struct world *w, const struct world_group *g, unsigned int node);
 
 /** Demand above the CPUs of @node, summed over the draws of the waiting model. */
 int64_t world_excess(struct world *w, unsigned int node);
 
-/** The same of the VMs that may use a part of @node only; of those that share @vm's
+/** The same of the VMs that may use a part of @node only; of those that share @g's
  * part (0 when it has all of its node). */
 int64_t world_parts_excess(struct world *w, unsigned int node);
-int64_t world_own_excess(struct world *w, const struct world_vm *vm);
+int64_t world_own_excess(struct world *w, const struct world_group *g);
 
-/** Give vCPU @vcpu of a pin VM a PU. */
-void world_pin(
-	struct world *w, struct world_vm *vm, unsigned int vcpu, unsigned int pu);
+/** Give the @i-th vCPU of a pin group a PU. */
+void world_pin(struct world *w, struct world_group *g, unsigned int i, unsigned int pu);
 
-/** Take it away (@sign -1) for the time of a trial, and put it back (1). */
-void world_fix(
-	struct world *w, struct world_vm *vm, const struct cpuset *cpus, int sign);
+/** Take fixed load away (@sign -1) for the time of a trial, and put it back (1). */
+void world_fix(struct world *w, const struct world_load_on *load, int sign);
 
 /** The waiting condition of the policy holds. */
 bool world_waits_ok(const struct world *w, const struct wait_cost *c);

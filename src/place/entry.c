@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: MIT
+/* Checks, limits, groups. */
+#include "config.h"
+
+#include "place/entry.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+
+/* Guest nodes that QEMU itself would take; more is nonsense from outside. */
+#define GUEST_NODES_MAX 128u
+
+struct cpuset
+entry_limit(const struct plan_input *in, const struct plan_vm *vm)
+{
+	struct cpuset cpus = cpuset_and(&vm->limit, &in->topo->online);
+
+	if (vm->affinity != NULL)
+		cpus = cpuset_and(&cpus, vm->affinity);
+	if (vm->cgroup != NULL)
+		cpus = cpuset_and(&cpus, vm->cgroup);
+	return cpus;
+}
+
+/* " and its affinity 8-9". Returns false when there is no such rule. */
+static bool
+name_rule(const char *name, const struct cpuset *cpus, char *why)
+{
+	size_t used = strlen(why);
+	char text[40];
+
+	if (cpus == NULL)
+		return false;
+	(void)snprintf(why + used, PLAN_WHY_MAX - used, " and its %s %s", name,
+		cpuset_empty(cpus) ? "(empty)"
+				   : cpuset_format(cpus, text, sizeof(text)));
+	return true;
+}
+
+/* Why no CPU is left for the VM, in numbers. */
+static void
+say_no_cpu(const struct plan_input *in, const struct plan_vm *vm, char *why)
+{
+	struct cpuset left = entry_limit(in, vm);
+	struct cpuset reserved = cpuset_and(&left, &in->policy->reserved);
+	struct cpuset isolated = cpuset_and(&left, &in->topo->isolated);
+	char cpus[40];
+	bool several;
+	size_t used;
+
+	if (cpuset_empty(&vm->limit)) {
+		(void)snprintf(why, PLAN_WHY_MAX, "its limit is empty");
+		return;
+	}
+	(void)snprintf(why, PLAN_WHY_MAX, "its limit %s",
+		cpuset_format(&vm->limit, cpus, sizeof(cpus)));
+	several = name_rule("affinity", vm->affinity, why);
+	several |= name_rule("cgroup's cpuset", vm->cgroup, why);
+	used = strlen(why);
+	if (cpuset_empty(&left))
+		(void)snprintf(why + used, PLAN_WHY_MAX - used,
+			several ? " have no online CPU in common"
+				: " has no online CPU");
+	else
+		(void)snprintf(why + used, PLAN_WHY_MAX - used,
+			" %s no usable CPU: %u online, %u reserved, %u isolated",
+			several ? "leave" : "has", cpuset_count(&left),
+			cpuset_count(&reserved), cpuset_count(&isolated));
+}
+
+/* CPUs of the nodes (kernel ids). False when one is not there. */
+static bool
+cpus_of_nodes(const struct plan_input *in, const struct cpuset *ids, struct cpuset *out,
+	unsigned int *missing)
+{
+	*out = CPUSET_NONE;
+	cpuset_foreach (id, ids) {
+		int node = topo_node_index(in->topo, id);
+
+		if (node == TOPO_NONE) {
+			*missing = id;
+			return false;
+		}
+		*out = cpuset_or(out, &in->topo->nodes[node].cpus);
+	}
+	return true;
+}
+
+/* What a guest node leaves of @allowed. False, with the reason, when that is nothing.
+ */
+static bool
+bind_guest_node(const struct plan_input *in, const struct plan_vm *vm, unsigned int g,
+	struct cpuset *allowed, char *why)
+{
+	const struct cpuset *ids = &vm->guest_nodes[g].host_nodes;
+	struct cpuset cpus;
+	unsigned int missing;
+	char nodes[40];
+	char limit[60];
+
+	if (!cpus_of_nodes(in, ids, &cpus, &missing)) {
+		(void)snprintf(why, PLAN_WHY_MAX,
+			"guest node %u is bound to host node %u, which is not there", g,
+			missing);
+		return false;
+	}
+	if (cpuset_empty(&cpus)) /* not bound, or to memory alone */
+		return true;
+	if (!cpuset_overlap(allowed, &cpus)) {
+		(void)snprintf(why, PLAN_WHY_MAX,
+			"guest node %u is bound to host node %s, of which it may use no "
+			"CPU: it may use %s",
+			g, cpuset_format(ids, nodes, sizeof(nodes)),
+			cpuset_format(allowed, limit, sizeof(limit)));
+		return false;
+	}
+	*allowed = cpuset_and(allowed, &cpus);
+	return true;
+}
+
+static unsigned int
+guest_node_of(const struct plan_vm *vm, unsigned int vcpu)
+{
+	if (vm->n_guest_nodes < 2 || vm->guest_node_of == NULL)
+		return 0;
+	return vm->guest_node_of[vcpu];
+}
+
+/* False, with the reason, when the guest's nodes make no sense. */
+static bool
+guest_is_sane(const struct plan_vm *vm, char *why)
+{
+	if (vm->n_guest_nodes > GUEST_NODES_MAX) {
+		(void)snprintf(why, PLAN_WHY_MAX, "%u guest nodes, at most %u",
+			vm->n_guest_nodes, GUEST_NODES_MAX);
+		return false;
+	}
+	for (unsigned int v = 0; v < vm->n_vcpus; v++) {
+		unsigned int g = guest_node_of(vm, v);
+
+		if (g == 0 || g < vm->n_guest_nodes)
+			continue;
+		(void)snprintf(why, PLAN_WHY_MAX, "vCPU %u is in guest node %u of %u",
+			v, g, vm->n_guest_nodes);
+		return false;
+	}
+	return true;
+}
+
+/* Returns false, with the reason, when there is nothing to plan for the VM. */
+static bool
+can_plan(const struct plan_input *in, const struct cpuset *usable,
+	const struct plan_vm *vm, char *why)
+{
+	struct cpuset allowed = entry_limit(in, vm);
+
+	if ((unsigned int)vm->mode >= PLACE_N_MODES)
+		(void)snprintf(why, PLAN_WHY_MAX, "unknown mode %d", (int)vm->mode);
+	else if (vm->mode == PLACE_OFF)
+		(void)snprintf(why, PLAN_WHY_MAX, "mode off");
+	else if (!place_mode_supported(vm->mode))
+		(void)snprintf(why, PLAN_WHY_MAX,
+			"mode %s is not supported by this version",
+			place_mode_name(vm->mode));
+	else if (vm->n_vcpus == 0)
+		(void)snprintf(why, PLAN_WHY_MAX, "it has no vCPU");
+	else if (vm->n_vcpus > PLAN_VCPUS_MAX)
+		(void)snprintf(why, PLAN_WHY_MAX, "%u vCPUs, at most %u", vm->n_vcpus,
+			PLAN_VCPUS_MAX);
+	else if (vm->n_current > vm->n_vcpus)
+		(void)snprintf(why, PLAN_WHY_MAX, "masks of %u vCPUs, but it has %u",
+			vm->n_current, vm->n_vcpus);
+	else if (!cpuset_overlap(&allowed, usable))
+		say_no_cpu(in, vm, why);
+	else
+		return guest_is_sane(vm, why);
+	return false;
+}
+
+static enum world_role
+role_of(enum place_mode mode)
+{
+	if (mode == PLACE_PIN)
+		return WORLD_PIN;
+	return mode == PLACE_OBSERVE ? WORLD_OBSERVE : WORLD_FLOAT;
+}
+
+/* In sixteenths of a CPU, so that sums of demands are exact. */
+static double
+in_units(double cpus)
+{
+	double units = (double)(int32_t)(cpus * WAIT_UNIT + 0.5);
+
+	return (units > 1 ? units : 1) / WAIT_UNIT;
+}
+
+static double
+demand_of(const struct plan_vm *vm)
+{
+	unsigned int n = vm->n_vcpus < PLAN_VCPUS_MAX ? vm->n_vcpus : PLAN_VCPUS_MAX;
+	double demand = n;
+
+	if (vm->demand_vcpus > 0 && vm->demand_vcpus < demand)
+		demand = vm->demand_vcpus;
+	if (vm->cpulimit > 0 && vm->cpulimit < demand)
+		demand = vm->cpulimit;
+	return in_units(demand);
+}
+
+/* One more group: the vCPUs of guest node @guest_node, if it has any. False, with the
+ * reason, when they may run nowhere. */
+static bool
+add_group(const struct plan_input *in, struct entries *out, struct world_vm *vm,
+	unsigned int guest_node, unsigned int *next)
+{
+	const struct plan_vm *from = vm->in;
+	struct world_group *g = &out->groups[out->n_groups];
+	unsigned int *vcpus = vm->vcpus + *next;
+	unsigned int n = 0;
+
+	*g = (struct world_group){
+		.in = from,
+		.role = vm->role,
+		.guest_node = guest_node,
+		.vcpus = vcpus,
+		.allowed = vm->allowed,
+		.node = -1,
+		.first = -1,
+		.memory_share = from->memory_share,
+	};
+	for (unsigned int v = 0; v < from->n_vcpus; v++) {
+		if (guest_node_of(from, v) != guest_node)
+			continue;
+		vcpus[n++] = v;
+		g->n_current += v < from->n_current;
+	}
+	if (n == 0)
+		return true;
+	if (guest_node < from->n_guest_nodes) {
+		if (!bind_guest_node(in, from, guest_node, &g->allowed, vm->out->why))
+			return false;
+		if (from->guest_nodes[guest_node].memory_share != NULL)
+			g->memory_share = from->guest_nodes[guest_node].memory_share;
+	}
+	*next += n;
+	g->n_vcpus = n;
+	g->demand = in_units(vm->demand * n / from->n_vcpus);
+	out->n_groups++;
+	vm->n_groups++;
+	return true;
+}
+
+static void
+add_groups(const struct plan_input *in, struct entries *out, struct world_vm *vm)
+{
+	unsigned int n = vm->in->n_guest_nodes > 1 ? vm->in->n_guest_nodes : 1;
+	unsigned int next = 0;
+
+	vm->first_group = out->n_groups;
+	vm->vcpus = xcalloc(vm->in->n_vcpus, sizeof(*vm->vcpus));
+	for (unsigned int g = 0; g < n; g++) {
+		if (add_group(in, out, vm, g, &next))
+			continue;
+		out->n_groups = vm->first_group;
+		vm->n_groups = 0;
+		vm->role = WORLD_LEAVE;
+		return;
+	}
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+	const struct world_vm *x = a;
+	const struct world_vm *y = b;
+
+	return strcmp(x->in->id, y->in->id);
+}
+
+static unsigned int
+most_groups(const struct plan_input *in)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < in->n_vms; i++) {
+		unsigned int nodes = in->vms[i].n_guest_nodes;
+
+		n += nodes > 1 && nodes <= GUEST_NODES_MAX ? nodes : 1;
+	}
+	return n;
+}
+
+int
+entry_list(const struct plan_input *in, const struct cpuset *usable,
+	struct plan_result *results, struct entries *out, struct err *e)
+{
+	struct entries all = {0};
+
+	all.vms = xcalloc(in->n_vms, sizeof(*all.vms));
+	for (unsigned int i = 0; i < in->n_vms; i++) {
+		struct cpuset allowed = entry_limit(in, &in->vms[i]);
+
+		all.vms[i] = (struct world_vm){
+			.in = &in->vms[i],
+			.out = &results[i],
+			.role = WORLD_LEAVE,
+			.allowed = cpuset_and(&allowed, usable),
+			.demand = demand_of(&in->vms[i]),
+		};
+	}
+	qsort(all.vms, in->n_vms, sizeof(*all.vms), by_id);
+	for (unsigned int i = 1; i < in->n_vms; i++) {
+		if (strcmp(all.vms[i - 1].in->id, all.vms[i].in->id) != 0)
+			continue;
+		err_set(e, -EINVAL, "", 0, "two VMs with the id %s", all.vms[i].in->id);
+		free(all.vms);
+		return -EINVAL;
+	}
+	all.groups = xcalloc(most_groups(in), sizeof(*all.groups));
+	for (unsigned int i = 0; i < in->n_vms; i++) {
+		struct world_vm *vm = &all.vms[i];
+
+		if (!can_plan(in, usable, vm->in, vm->out->why))
+			continue;
+		vm->role = role_of(vm->in->mode);
+		add_groups(in, &all, vm);
+		for (unsigned int g = 0; g < vm->n_groups; g++)
+			all.groups[vm->first_group + g].vm = i;
+	}
+	*out = all;
+	return 0;
+}
