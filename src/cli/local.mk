@@ -128,7 +128,7 @@ tests_unit_test_cli_probe_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_probe_DEPENDENCIES = src/qmpin$(EXEEXT) src/qmpin-probe$(EXEEXT)
 endif
 EXTRA_DIST += tests/data/latency/two-packages.csv tests/data/latency/two-packages.xml \
-	tests/data/plan
+	tests/data/plan docs/plan.md
 
 FUZZERS += tests/fuzz/fuzz_scenario
 tests_fuzz_fuzz_scenario_SOURCES = tests/fuzz/fuzz_scenario.c $(FUZZ_MAIN)

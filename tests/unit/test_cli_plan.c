@@ -120,7 +120,7 @@ last_mask(const char *lines, const char *id)
 static void
 each_line_gives_a_line(void **state)
 {
-	auto_free char *scenario = data_file("plan/week.jsonl");
+	auto_free char *scenario = data_file("plan/what-if.jsonl");
 	struct cli_result r;
 
 	run_plan(*state, scenario, NULL, NULL, &r);
@@ -137,7 +137,7 @@ static void
 file_gets_the_same_lines(void **state)
 {
 	struct ctl_world *w = *state;
-	auto_free char *scenario = data_file("plan/week.jsonl");
+	auto_free char *scenario = data_file("plan/what-if.jsonl");
 	auto_free char *path = xasprintf("%s/out", w->dir);
 	struct strbuf text = {0};
 	struct cli_result lines;
@@ -165,7 +165,7 @@ file_gets_the_same_lines(void **state)
 static void
 dash_is_standard_output(void **state)
 {
-	auto_free char *scenario = data_file("plan/week.jsonl");
+	auto_free char *scenario = data_file("plan/what-if.jsonl");
 	struct cli_result r;
 
 	run_plan(*state, scenario, "-o", "-", &r);
@@ -177,7 +177,7 @@ dash_is_standard_output(void **state)
 static void
 terminal_shows_a_picture_and_a_table(void **state)
 {
-	auto_free char *scenario = data_file("plan/week.jsonl");
+	auto_free char *scenario = data_file("plan/what-if.jsonl");
 	auto_free char *xml = data_file("latency/two-packages.xml");
 	struct cli_result r;
 	const char *text;
@@ -203,7 +203,7 @@ terminal_shows_a_picture_and_a_table(void **state)
 static void
 terminal_has_colours_and_pipes_have_none(void **state)
 {
-	auto_free char *scenario = data_file("plan/week.jsonl");
+	auto_free char *scenario = data_file("plan/what-if.jsonl");
 	auto_free char *xml = data_file("latency/two-packages.xml");
 	struct cli_how how = {.args = {"plan", "--topology", xml, scenario,
 				      "--output-format", "text"},
@@ -225,7 +225,7 @@ terminal_has_colours_and_pipes_have_none(void **state)
 static void
 json_on_a_terminal_is_lines_too(void **state)
 {
-	auto_free char *scenario = data_file("plan/week.jsonl");
+	auto_free char *scenario = data_file("plan/what-if.jsonl");
 	auto_free char *xml = data_file("latency/two-packages.xml");
 	struct cli_result r;
 
@@ -240,7 +240,7 @@ json_on_a_terminal_is_lines_too(void **state)
 static void
 reasons_are_text(void **state)
 {
-	auto_free char *scenario = data_file("plan/week.jsonl");
+	auto_free char *scenario = data_file("plan/what-if.jsonl");
 	struct cli_result r;
 
 	run_plan(*state, scenario, "--explain", NULL, &r);
