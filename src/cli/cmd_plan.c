@@ -27,6 +27,10 @@
 #include "cli/scenario.h"
 #include "cli/stop.h"
 
+/* Of all VMs together: enough for 4000 large ones, and what comes out of it fits into
+ * memory. */
+#define VCPUS_MAX 65536u
+
 /* One run. */
 struct plan_run {
 	const struct args *args;
@@ -94,6 +98,29 @@ refuse(struct plan_run *p, int r, const struct err *why)
 	out_error(&e);
 }
 
+static unsigned int
+count_vcpus(const struct plan_input *in)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < in->n_vms; i++)
+		n += in->vms[i].n_vcpus;
+	return n;
+}
+
+static int
+take_event(struct plan_run *p, struct replay_event *ev, struct err *why)
+{
+	unsigned int more = ev->kind == REPLAY_START ? ev->start.n_vcpus : ev->n_vcpus;
+
+	if (more > 0 && count_vcpus(replay_input(p->replay)) + more > VCPUS_MAX)
+		return err_set(why, -ERANGE, NULL, 0,
+			"vm %s: its %u vCPUs would make more than %u in all", ev->id,
+			more, VCPUS_MAX);
+	planconfig_complete(&p->settings, ev);
+	return replay_step(p->replay, ev, why);
+}
+
 static int
 take_line(struct plan_run *p, const char *text, size_t len, struct err *e)
 {
@@ -109,8 +136,7 @@ take_line(struct plan_run *p, const char *text, size_t len, struct err *e)
 		return r;
 	}
 	if (r > 0) {
-		planconfig_complete(&p->settings, &ev);
-		r = replay_step(p->replay, &ev, &why);
+		r = take_event(p, &ev, &why);
 		replay_event_fini(&ev);
 	}
 	if (r < 0)

@@ -29,16 +29,17 @@ lines_fini(struct lines *l)
 	*l = (struct lines){.fd = -1};
 }
 
-/* poll() leaves out what is negative, and calls a file always readable. */
+/* For more to read if @more, else only for stop_fd, and not at all: poll() leaves out
+ * what is negative, and calls a file always readable. */
 static int
-wait_for_more(const struct lines *l)
+wait_for(const struct lines *l, bool more)
 {
 	struct pollfd fds[] = {
-		{.fd = l->fd, .events = POLLIN},
+		{.fd = more ? l->fd : -1, .events = POLLIN},
 		{.fd = l->stop_fd, .events = POLLIN},
 	};
 
-	while (poll(fds, 2, -1) < 0) {
+	while (poll(fds, 2, more ? -1 : 0) < 0) {
 		if (errno != EINTR)
 			return -errno;
 	}
@@ -49,7 +50,7 @@ wait_for_more(const struct lines *l)
 static int
 read_more(struct lines *l)
 {
-	int r = wait_for_more(l);
+	int r = wait_for(l, true);
 	ssize_t n;
 
 	if (r < 0)
@@ -81,8 +82,10 @@ int
 lines_next(struct lines *l, const char **text, size_t *len)
 {
 	const char *end = memchr(l->buf + l->at, '\n', l->len - l->at);
-	int r = end == NULL ? fill(l) : 0;
+	int r = wait_for(l, false);
 
+	if (r == 0 && end == NULL)
+		r = fill(l);
 	if (r < 0)
 		return r;
 	*text = l->buf + l->at;

@@ -115,11 +115,19 @@ tests_unit_test_cli_latency_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_latency_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_latency_DEPENDENCIES = src/qmpin$(EXEEXT)
 
+PLAN_RUN = tests/unit/plan_run.c tests/unit/plan_run.h $(CLI_RUN)
+
 UNIT_TESTS += tests/unit/test_cli_plan
-tests_unit_test_cli_plan_SOURCES = tests/unit/test_cli_plan.c $(CLI_RUN)
+tests_unit_test_cli_plan_SOURCES = tests/unit/test_cli_plan.c $(PLAN_RUN)
 tests_unit_test_cli_plan_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_plan_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_plan_DEPENDENCIES = src/qmpin$(EXEEXT)
+
+UNIT_TESTS += tests/unit/test_cli_plan_wrong
+tests_unit_test_cli_plan_wrong_SOURCES = tests/unit/test_cli_plan_wrong.c $(PLAN_RUN)
+tests_unit_test_cli_plan_wrong_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_plan_wrong_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_plan_wrong_DEPENDENCIES = src/qmpin$(EXEEXT)
 
 UNIT_TESTS += tests/unit/test_cli_probe
 tests_unit_test_cli_probe_SOURCES = tests/unit/test_cli_probe.c $(CLI_RUN)

@@ -85,8 +85,9 @@ waiting_can_be_ended(void **state)
 	(void)state;
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(stop, O_CLOEXEC), 0);
-	assert_int_equal(write(fds[1], "a\nb", 3), 3);
+	assert_int_equal(write(fds[1], "a\nb\nc", 5), 5);
 	l = lines_new(fds[0], stop[0], CAP);
+	assert_int_equal(lines_next(&l, &line, &len), 1);
 	assert_int_equal(lines_next(&l, &line, &len), 1);
 	assert_int_equal(write(stop[1], "x", 1), 1);
 	assert_int_equal(lines_next(&l, &line, &len), -EINTR);
@@ -95,6 +96,28 @@ waiting_can_be_ended(void **state)
 		(void)close(fds[i]);
 		(void)close(stop[i]);
 	}
+}
+
+/* Also where there is no need to wait. */
+static void
+lines_that_are_there_can_be_left(void **state)
+{
+	int fds[2];
+	const char *line;
+	struct lines l;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(write(fds[1], "a\nb\n", 4), 4);
+	l = lines_new(fds[0], -1, CAP);
+	assert_int_equal(lines_next(&l, &line, &len), 1);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	l.stop_fd = fds[0]; /* readable */
+	assert_int_equal(lines_next(&l, &line, &len), -EINTR);
+	lines_fini(&l);
+	for (int i = 0; i < 2; i++)
+		(void)close(fds[i]);
 }
 
 static void
@@ -118,6 +141,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_come_one_by_one),
 		cmocka_unit_test(waiting_can_be_ended),
+		cmocka_unit_test(lines_that_are_there_can_be_left),
 		cmocka_unit_test(directories_are_errors),
 	};
 

@@ -185,103 +185,97 @@ blank_lines_are_no_events_but_count(void **state)
 
 /* ---- what is wrong ---- */
 
+static const struct {
+	const char *text;
+	int r;
+	const char *why;
+} wrong[] = {
+	{"{", -EBADMSG, "not JSON"},
+	{"[]", -EBADMSG, "not an object"},
+	{"{} {}", -EBADMSG, "not JSON"},
+	{"\x01", -EBADMSG, "not JSON"},
+	{"{\"ev\":\"stop\",\"vm\":1,\"vm\":2}", -EBADMSG, "not JSON: duplicate"},
+	{"{\"ev\":\"stop\",\"vm\":NaN}", -EBADMSG, "not JSON"},
+	{"{\"ev\":\"stop\",\"vm\":1e999}", -EBADMSG, "not JSON"},
+	{"{\"ev\":\"stop\",\"vm\":99999999999999999999}", -EBADMSG, "not JSON"},
+	{"{\"ev\":[[[[[1]]]]]}", -E2BIG, "deeper than"},
+	{"{}", -EINVAL, "\"ev\" is missing"},
+	{"{\"ev\":7}", -EINVAL, "\"ev\" 7 is not host, start"},
+	{"{\"ev\":\"pause\",\"vm\":1}", -EINVAL, "\"ev\" \"pause\" is not host"},
+	{"{\"ev\":\"stop\"}", -EINVAL, "\"vm\" is missing"},
+	{"{\"ev\":\"stop\",\"vm\":null}", -EINVAL, "\"vm\" is missing"},
+	{"{\"ev\":\"stop\",\"vm\":-1}", -EINVAL, "\"vm\" -1 is not the id"},
+	{"{\"ev\":\"stop\",\"vm\":\"a b\"}", -EINVAL, "\"vm\" \"a b\" is not"},
+	{"{\"ev\":\"stop\",\"vm\":\"\"}", -EINVAL, "\"vm\" \"\" is not the id"},
+	{"{\"ev\":\"stop\",\"vm\":{}}", -EINVAL, "\"vm\" {} is not the id"},
+	{"{\"ev\":\"start\",\"vm\":100}", -EINVAL, "vm 100: \"vcpus\" is missing"},
+	{"{\"ev\":\"start\",\"vm\":100,\"vcpus\":0}", -ERANGE,
+		"vm 100: \"vcpus\" 0 is not a number from 1 to 4096"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":4097}", -ERANGE, "\"vcpus\" 4097"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":-3}", -ERANGE, "\"vcpus\" -3"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":2.5}", -EINVAL, "\"vcpus\" 2.5"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":\"4\"}", -EINVAL,
+		"\"vcpus\" \"4\" is not a number"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":8,\"maxvcpus\":4}", -ERANGE,
+		"vm 1: \"maxvcpus\" 4 is less than \"vcpus\" 8"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"tpc\":0}", -ERANGE, "\"tpc\" 0"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"numa\":2}", -EINVAL,
+		"\"numa\" 2 is not 0 or 1"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"mem_gib\":-1}", -ERANGE,
+		"\"mem_gib\" -1 is not a number from 0"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"mem_gib\":1e300}", -ERANGE,
+		"\"mem_gib\" 1"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"mem_gib\":\"8G\"}", -EINVAL,
+		"\"mem_gib\" \"8G\" is not a number"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"affinity\":\"0-\"}", -EINVAL,
+		"\"affinity\" \"0-\" is not a list of CPUs such as \"0-3,8\""},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"affinity\":[0]}", -EINVAL,
+		"\"affinity\" [0] is not a list"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"affinity\":\"4000\"}", -ERANGE,
+		"\"affinity\" \"4000\" is not within"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"vnuma\":3}", -EINVAL,
+		"\"vnuma\" 3 is not a list"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"vnuma\":[3]}", -EINVAL,
+		"\"vnuma\" 3 is not a list"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"vnuma\":[[2048]]}", -ERANGE,
+		"\"vnuma\" 2048 is not a number from 0 to 2047"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":2,\"vnuma\":[[0],[1]],"
+	 "\"hostnodes\":[[0]]}",
+		-ERANGE, "\"hostnodes\" has 1 guest node, \"vnuma\" has 2"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"mode\":\"fast\"}", -EINVAL,
+		"\"mode\" \"fast\" is not off, observe, auto"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"memnodes\":{\"x\":1}}", -EINVAL,
+		"\"memnodes\" has \"x\", which is not a number from 0"},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"memnodes\":{\"9999\":1}}", -ERANGE,
+		"\"memnodes\" has \"9999\""},
+	{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"memnodes\":[1]}", -EINVAL,
+		"\"memnodes\" [1] is not an object"},
+	{"{\"ev\":\"hotplug\",\"vm\":1}", -EINVAL, "\"vcpus\" is missing"},
+	{"{\"ev\":\"cpu_offline\"}", -EINVAL, "\"cpu\" is missing"},
+	{"{\"ev\":\"cpu_offline\",\"cpu\":-1}", -ERANGE, "\"cpu\" -1 is not"},
+	{"{\"ev\":\"cpu_offline\",\"cpu\":5000}", -ERANGE, "\"cpu\" 5000"},
+	{"{\"ev\":\"host\",\"background\":{\"3\":1.5}}", -ERANGE,
+		"\"background\" 1.5 is not a number from 0 to 1"},
+	{"{\"ev\":\"host\",\"node_free_gib\":{\"3\":true}}", -EINVAL,
+		"\"node_free_gib\" true is not a number"},
+	{"{\"ev\":\"host\",\"t\":\"now\"}", -EINVAL, "\"t\" \"now\" is not"},
+	{"{\"ev\":\"host\",\"t\":1e13}", -ERANGE, "\"t\" 1"},
+};
+
 static void
 wrong_lines_say_what_and_where(void **state)
 {
-	static const struct {
-		const char *text;
-		int r;
-		const char *why;
-	} cases[] = {
-		{"{", -EBADMSG, "not JSON"},
-		{"[]", -EBADMSG, "not an object"},
-		{"{} {}", -EBADMSG, "not JSON"},
-		{"\x01", -EBADMSG, "not JSON"},
-		{"{\"ev\":\"stop\",\"vm\":1,\"vm\":2}", -EBADMSG,
-			"not JSON: duplicate"},
-		{"{\"ev\":\"stop\",\"vm\":NaN}", -EBADMSG, "not JSON"},
-		{"{\"ev\":\"stop\",\"vm\":1e999}", -EBADMSG, "not JSON"},
-		{"{\"ev\":\"stop\",\"vm\":99999999999999999999}", -EBADMSG, "not JSON"},
-		{"{\"ev\":[[[[[1]]]]]}", -E2BIG, "deeper than"},
-		{"{}", -EINVAL, "\"ev\" is missing"},
-		{"{\"ev\":7}", -EINVAL, "\"ev\" 7 is not host, start"},
-		{"{\"ev\":\"pause\",\"vm\":1}", -EINVAL,
-			"\"ev\" \"pause\" is not host"},
-		{"{\"ev\":\"stop\"}", -EINVAL, "\"vm\" is missing"},
-		{"{\"ev\":\"stop\",\"vm\":null}", -EINVAL, "\"vm\" is missing"},
-		{"{\"ev\":\"stop\",\"vm\":-1}", -EINVAL, "\"vm\" -1 is not the id"},
-		{"{\"ev\":\"stop\",\"vm\":\"a b\"}", -EINVAL, "\"vm\" \"a b\" is not"},
-		{"{\"ev\":\"stop\",\"vm\":\"\"}", -EINVAL, "\"vm\" \"\" is not the id"},
-		{"{\"ev\":\"stop\",\"vm\":{}}", -EINVAL, "\"vm\" {} is not the id"},
-		{"{\"ev\":\"start\",\"vm\":100}", -EINVAL,
-			"vm 100: \"vcpus\" is missing"},
-		{"{\"ev\":\"start\",\"vm\":100,\"vcpus\":0}", -ERANGE,
-			"vm 100: \"vcpus\" 0 is not a number from 1 to 4096"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":4097}", -ERANGE,
-			"\"vcpus\" 4097"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":-3}", -ERANGE, "\"vcpus\" -3"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":2.5}", -EINVAL, "\"vcpus\" 2.5"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":\"4\"}", -EINVAL,
-			"\"vcpus\" \"4\" is not a number"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":8,\"maxvcpus\":4}", -ERANGE,
-			"vm 1: \"maxvcpus\" 4 is less than \"vcpus\" 8"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"tpc\":0}", -ERANGE,
-			"\"tpc\" 0"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"numa\":2}", -EINVAL,
-			"\"numa\" 2 is not 0 or 1"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"mem_gib\":-1}", -ERANGE,
-			"\"mem_gib\" -1 is not a number from 0"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"mem_gib\":1e300}", -ERANGE,
-			"\"mem_gib\" 1"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"mem_gib\":\"8G\"}", -EINVAL,
-			"\"mem_gib\" \"8G\" is not a number"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"affinity\":\"0-\"}", -EINVAL,
-			"\"affinity\" \"0-\" is not a list of CPUs such as \"0-3,8\""},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"affinity\":[0]}", -EINVAL,
-			"\"affinity\" [0] is not a list"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"affinity\":\"4000\"}",
-			-ERANGE, "\"affinity\" \"4000\" is not within"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"vnuma\":3}", -EINVAL,
-			"\"vnuma\" 3 is not a list"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"vnuma\":[3]}", -EINVAL,
-			"\"vnuma\" 3 is not a list"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"vnuma\":[[2048]]}", -ERANGE,
-			"\"vnuma\" 2048 is not a number from 0 to 2047"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":2,\"vnuma\":[[0],[1]],"
-		 "\"hostnodes\":[[0]]}",
-			-ERANGE, "\"hostnodes\" has 1 guest node, \"vnuma\" has 2"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"mode\":\"fast\"}", -EINVAL,
-			"\"mode\" \"fast\" is not off, observe, auto"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"memnodes\":{\"x\":1}}",
-			-EINVAL,
-			"\"memnodes\" has \"x\", which is not a number from 0"},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"memnodes\":{\"9999\":1}}",
-			-ERANGE, "\"memnodes\" has \"9999\""},
-		{"{\"ev\":\"start\",\"vm\":1,\"vcpus\":1,\"memnodes\":[1]}", -EINVAL,
-			"\"memnodes\" [1] is not an object"},
-		{"{\"ev\":\"hotplug\",\"vm\":1}", -EINVAL, "\"vcpus\" is missing"},
-		{"{\"ev\":\"cpu_offline\"}", -EINVAL, "\"cpu\" is missing"},
-		{"{\"ev\":\"cpu_offline\",\"cpu\":-1}", -ERANGE, "\"cpu\" -1 is not"},
-		{"{\"ev\":\"cpu_offline\",\"cpu\":5000}", -ERANGE, "\"cpu\" 5000"},
-		{"{\"ev\":\"host\",\"background\":{\"3\":1.5}}", -ERANGE,
-			"\"background\" 1.5 is not a number from 0 to 1"},
-		{"{\"ev\":\"host\",\"node_free_gib\":{\"3\":true}}", -EINVAL,
-			"\"node_free_gib\" true is not a number"},
-		{"{\"ev\":\"host\",\"t\":\"now\"}", -EINVAL, "\"t\" \"now\" is not"},
-		{"{\"ev\":\"host\",\"t\":1e13}", -ERANGE, "\"t\" 1"},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
 		struct scenario s = scenario_new("file");
 		struct replay_event ev = {.cpu = 77};
 		struct err e = ERR_NONE;
 		int r;
 
 		s.line = 16;
-		r = scenario_read(&s, cases[i].text, strlen(cases[i].text), &ev, &e);
-		if (r != cases[i].r || strstr(e.text, cases[i].why) == NULL)
-			fail_msg("%s: %d, %s", cases[i].text, r, e.text);
+		r = scenario_read(&s, wrong[i].text, strlen(wrong[i].text), &ev, &e);
+		if (r != wrong[i].r || strstr(e.text, wrong[i].why) == NULL)
+			fail_msg("%s: %d, %s", wrong[i].text, r, e.text);
 		assert_string_equal(e.source, "file");
 		assert_int_equal(e.line, 17);
 		assert_int_equal(ev.cpu, 77); /* left alone */
