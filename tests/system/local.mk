@@ -1,5 +1,6 @@
 # System tests, in the order in which they run.
 SYSTEM_TESTS += \
+	tests/system/test_plan.py \
 	tests/system/test_config.py \
 	tests/system/test_heatmap.py \
 	tests/system/test_topology.py \
