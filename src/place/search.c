@@ -165,14 +165,15 @@ static unsigned int
 choose(struct search *s, const struct world_group *g, const struct wait_cost *waits,
 	unsigned int n, double weight)
 {
-	double best = -DBL_MAX;
+	/* where it is stands for all that are as good: it has the lowest CPU of them */
 	unsigned int node = (unsigned int)g->node;
+	double best = -weight * float_wait_cost(s->w, &s->t.wait);
 
 	for (unsigned int i = 0; i < n; i++) {
 		double value =
 			s->offers[i].gain - weight * float_wait_cost(s->w, &waits[i]);
 
-		if (value > best) {
+		if (value > best + COST_SAME_NS) {
 			best = value;
 			node = s->offers[i].node;
 		}
@@ -192,8 +193,6 @@ shortlist(struct search *s, struct world_group *g, unsigned int *out)
 
 	for (unsigned int i = 0; i < n; i++)
 		waits[i] = world_try(s->w, g, s->offers[i].node);
-	s->offers[n] = (struct offer){(unsigned int)g->node, 0};
-	waits[n++] = s->t.wait;
 	for (unsigned int i = 0; i < WEIGHTS; i++) {
 		unsigned int node = choose(s, g, waits, n, weights[i]);
 		unsigned int k = 0;
