@@ -10,7 +10,7 @@
 
 #include "base/xalloc.h"
 
-/* Source: the condition of good placement in HACKING.md. */
+/* What makes a policy harmless; J ranks only those that are. */
 #define WAIT_MAX 0.01
 #define WAIT95_MAX 0.05
 

@@ -16,7 +16,7 @@ void
 table_begin(struct table *t, const char *title)
 {
 	str_copy(t->title, sizeof(t->title), title);
-	printf("\n%s\n  %-16s %6s %6s", title, "", "J", "ratio");
+	printf("\n%s\n  %-19s %6s %6s", title, "", "J", "ratio");
 	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
 		printf(" %6s", judge_measure_name(columns[i]));
 	printf(" %6s %6s %7s %6s %7s\n", "w95all", "moved", "GiB", "refus", "ms");
@@ -42,7 +42,7 @@ add_json(struct table *t, const char *name, const struct score *s, double to_num
 void
 table_row(struct table *t, const char *name, const struct score *s, double to_numad)
 {
-	printf("%s %-16s %6.3f %6.3f", score_meets(s) ? " " : "*", name,
+	printf("%s %-19s %6.3f %6.3f", score_meets(s) ? " " : "*", name,
 		score_mean(s, MEASURE_J), to_numad);
 	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
 		printf(" %6.*f",
