@@ -14,6 +14,7 @@ src_libcli_a_SOURCES = \
 	src/cli/latprint.c src/cli/latprint.h \
 	src/cli/latsource.c src/cli/latsource.h \
 	src/cli/latstats.c src/cli/latstats.h \
+	src/cli/neighbours.c src/cli/neighbours.h \
 	src/cli/out.c src/cli/out.h \
 	src/cli/outfile.c src/cli/outfile.h \
 	src/cli/probedaemon.c src/cli/probedaemon.h \
