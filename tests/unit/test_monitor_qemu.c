@@ -143,7 +143,7 @@ a_stopped_qemu_stalls_and_comes_back(void **state)
 	f->w.options.query_ms = 200;
 	watch_forget(&f->w);
 	watch_start(&f->w);
-	/* on a slow machine it may have stalled before that; nothing is asked after it */
+	/* on a slow machine it may have stalled before; nothing is asked after it */
 	watch_until(&f->w, "facts ", SOON_MS);
 	watch_forget(&f->w);
 	kill(f->qemu.pid, SIGSTOP);
