@@ -45,11 +45,13 @@ const struct cmd cmd_table[] = {
 		"of each CPU's time; Ctrl-C ends it and shows what is known until then.\n"
 		"With -o all pairs go to FILE, too: its name ends in .csv, .json or .xml.\n",
 		cmd_probe_run},
-	{"latency", "", 0, ARGS_TOPOLOGY | ARGS_LATENCY | ARGS_OUTPUT | ARGS_FORMAT_CSV,
-		"latencies between CPUs, tier by tier",
+	{"latency", "[CPU]", 1,
+		ARGS_TOPOLOGY | ARGS_LATENCY | ARGS_OUTPUT | ARGS_FORMAT_CSV,
+		"latencies between CPUs, tier by tier; CPU: its neighbours",
 		"What qmpind knows or, without asking it, what files say, in nanoseconds one\n"
-		"way. With -o nothing is shown, and all pairs go to FILE: its name ends in\n"
-		".csv, .json or .xml (hwloc's, for lstopo).\n"
+		"way. With CPU, its neighbours from near to far. With -o nothing is\n"
+		"shown, and all pairs go to FILE: its name ends in .csv, .json or .xml\n"
+		"(hwloc's, for lstopo).\n"
 		"\n"
 		"  tier        groups of CPUs that are equally near each other; its pairs are\n"
 		"              in one of them, but in none of the tier before\n"

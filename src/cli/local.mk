@@ -18,6 +18,7 @@ src_libcli_a_SOURCES = \
 	src/cli/latsource.c src/cli/latsource.h \
 	src/cli/latstats.c src/cli/latstats.h \
 	src/cli/lines.c src/cli/lines.h \
+	src/cli/neighbours.c src/cli/neighbours.h \
 	src/cli/out.c src/cli/out.h \
 	src/cli/outfile.c src/cli/outfile.h \
 	src/cli/placement.c src/cli/placement.h \
