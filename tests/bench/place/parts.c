@@ -66,8 +66,9 @@ group(const struct site *s, struct parts *p)
 	}
 }
 
-struct parts
-parts_of_masks(const struct site *s)
+/* @whole: by the limits. */
+static struct parts
+parts_of(const struct site *s, bool whole)
 {
 	struct parts p = {.parts = xcalloc(site_vcpus(s), sizeof(*p.parts))};
 
@@ -76,8 +77,9 @@ parts_of_masks(const struct site *s)
 		unsigned int first = p.n;
 
 		for (unsigned int v = 0; v < vm->n_vcpus; v++) {
-			struct part one = {.vm = i, .n = 1, .mask = vm->masks[v]};
+			struct part one = {.vm = i, .n = 1};
 
+			one.mask = whole ? site_vcpu_limit(s, vm, v) : vm->masks[v];
 			one.guest_node = site_guest_node(vm, v);
 			add_vcpu(&p, first, &one);
 		}
@@ -87,19 +89,15 @@ parts_of_masks(const struct site *s)
 }
 
 struct parts
+parts_of_masks(const struct site *s)
+{
+	return parts_of(s, false);
+}
+
+struct parts
 parts_of_limits(const struct site *s)
 {
-	struct parts p = {.parts = xcalloc(s->n, sizeof(*p.parts))};
-
-	for (unsigned int i = 0; i < s->n; i++) {
-		const struct site_vm *vm = &s->vms[i];
-		struct part all = {.vm = i, .n = vm->n_vcpus};
-
-		all.mask = site_limit(s, vm);
-		add_vcpu(&p, p.n, &all);
-	}
-	group(s, &p);
-	return p;
+	return parts_of(s, true);
 }
 
 void

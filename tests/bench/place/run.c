@@ -89,6 +89,7 @@ begin_vm(struct site *s, const struct replay_event *e)
 	if (e->start.n_guest_nodes > 1) {
 		vm->n_nodes = e->start.n_guest_nodes;
 		vm->node_vcpus = e->start.guest_vcpus;
+		vm->node_hosts = e->start.host_nodes;
 	}
 	first_memory(s, vm);
 	return vm;

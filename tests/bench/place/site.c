@@ -81,6 +81,24 @@ site_limit(const struct site *s, const struct site_vm *vm)
 	return cpuset_empty(&all) ? s->online : all;
 }
 
+struct cpuset
+site_vcpu_limit(const struct site *s, const struct site_vm *vm, unsigned int vcpu)
+{
+	struct cpuset limit = site_limit(s, vm);
+	struct cpuset bound = CPUSET_NONE;
+
+	if (vm->node_hosts == NULL)
+		return limit;
+	cpuset_foreach (id, &vm->node_hosts[site_guest_node(vm, vcpu)]) {
+		int node = topo_node_index(s->topo, id);
+
+		if (node != TOPO_NONE)
+			bound = cpuset_or(&bound, &s->topo->nodes[node].cpus);
+	}
+	bound = cpuset_and(&bound, &limit);
+	return cpuset_empty(&bound) ? limit : bound;
+}
+
 void
 site_plug(struct site_vm *vm, unsigned int n_vcpus)
 {

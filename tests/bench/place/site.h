@@ -26,6 +26,8 @@ struct site_vm {
 	/* NUMA nodes of the guest, at least 1, and their vCPUs; NULL: all are in 0. */
 	unsigned int n_nodes;
 	const struct cpuset *node_vcpus;
+	/* Kernel ids of the host nodes that each is bound to, NULL: none is. */
+	const struct cpuset *node_hosts;
 	double memory_gib;
 	/* Share of each guest node's memory on each node of the host (indices):
 	 * n_nodes x topo->n_nodes. */
@@ -56,6 +58,11 @@ void site_remove(struct site *s, struct site_vm *vm);
 
 /** Where it may run now: its CPUs that are online, or all that are. */
 struct cpuset site_limit(const struct site *s, const struct site_vm *vm);
+
+/** The same for one vCPU: on the host nodes that its guest node is bound to, if it may
+ * use a CPU of those. */
+struct cpuset site_vcpu_limit(
+	const struct site *s, const struct site_vm *vm, unsigned int vcpu);
 
 /** More or fewer vCPUs; new ones have the emulator's mask, as threads inherit it. */
 void site_plug(struct site_vm *vm, unsigned int n_vcpus);
