@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/attr.h"
 #include "place/wait.h"
 
 #define CPUS(n) ((int32_t)(n)*WAIT_UNIT)
@@ -189,6 +190,50 @@ a_wider_slot_never_waits_more(void **state)
 	wait_free(w);
 }
 
+/* Two halves of 4 CPUs in a host of 16; others always use 4 and 2 of them. */
+static void
+what_others_always_use_takes_room_and_never_waits(void **state)
+{
+	static const struct {
+		unsigned int cpus; /* wanted in the left half */
+		double waits;
+	} cases[] = {{0, 0}, {2, 2}, {4, 4}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct wait *w = wait_new(16);
+		unsigned int left = wait_add_slot(w, 0, 4);
+		unsigned int right = wait_add_slot(w, 0, 4);
+		struct wait_cost cost;
+
+		wait_enter_always(w, left, CPUS(4));
+		wait_enter_always(w, right, CPUS(2));
+		put(w, "101", left, 0, cases[i].cpus);
+		put(w, "102", right, 0, 2);
+		wait_settle(w);
+		cost = wait_measure(w);
+		assert_true(fabs(cost.all_cpus - cases[i].waits) < 1e-9);
+		assert_true((cost.mean > 0) == (cases[i].waits > 0));
+		wait_free(w);
+	}
+}
+
+static void
+a_part_has_less_room_where_others_are(void **state)
+{
+	struct wait *w = wait_new(16);
+	unsigned int left = wait_add_slot(w, 0, 8);
+	unsigned int part = wait_add_part(w, left, 4);
+
+	(void)state;
+	wait_enter_always(w, left, CPUS(4));
+	put(w, "101", part, 0, 4);
+	wait_settle(w);
+	/* half of what others leave */
+	assert_true(fabs(wait_measure(w).all_cpus - 2) < 1e-9);
+	wait_free(w);
+}
+
 int
 main(void)
 {
@@ -200,6 +245,8 @@ main(void)
 		cmocka_unit_test(what_limits_force_does_not_count),
 		cmocka_unit_test(a_try_tells_what_a_move_does),
 		cmocka_unit_test(a_wider_slot_never_waits_more),
+		cmocka_unit_test(what_others_always_use_takes_room_and_never_waits),
+		cmocka_unit_test(a_part_has_less_room_where_others_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
