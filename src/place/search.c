@@ -186,12 +186,12 @@ choose(struct search *s, const struct world_group *g, const struct wait_cost *wa
 	return node;
 }
 
-#define WEIGHTS 5u
+#define WEIGHTS 3u
 
 static unsigned int
 shortlist(struct search *s, struct world_group *g, unsigned int *out)
 {
-	static const double weights[WEIGHTS] = {0, 0.1, 0.3, 1, 4};
+	static const double weights[WEIGHTS] = {0, 0.3, 1};
 	unsigned int n = list_offers(s, g, -DBL_MAX);
 	auto_free struct wait_cost *waits = xcalloc(n + 1, sizeof(*waits));
 	unsigned int listed = 0;
