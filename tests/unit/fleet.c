@@ -84,21 +84,9 @@ fleet_remove(struct fleet *f, unsigned int index)
 	memmove(&f->vms[index], &f->vms[index + 1], (f->n - index) * sizeof(*f->vms));
 }
 
-struct plan *
-fleet_plan(const struct fleet *f)
+struct plan_input
+fleet_input(const struct fleet *f, struct plan_vm *vms)
 {
-	struct plan_vm *vms = xcalloc(f->n, sizeof(*vms));
-	struct plan_input in = {.topo = f->host->topo,
-		.ranking = f->host->ranking,
-		.latency = f->host->lat,
-		.policy = &f->policy,
-		.node_free_gib = f->node_free_gib,
-		.background = f->background,
-		.n_vms = f->n,
-		.vms = vms};
-	struct plan *p = NULL;
-	struct err e = ERR_NONE;
-
 	for (unsigned int i = 0; i < f->n; i++) {
 		vms[i] = f->vms[i].in;
 		vms[i].id = f->vms[i].id;
@@ -106,6 +94,24 @@ fleet_plan(const struct fleet *f)
 		if (f->vms[i].started && f->host->topo->n_nodes > 0)
 			vms[i].memory_share = f->vms[i].memory;
 	}
+	return (struct plan_input){.topo = f->host->topo,
+		.ranking = f->host->ranking,
+		.latency = f->host->lat,
+		.policy = &f->policy,
+		.node_free_gib = f->node_free_gib,
+		.background = f->background,
+		.n_vms = f->n,
+		.vms = vms};
+}
+
+struct plan *
+fleet_plan(const struct fleet *f)
+{
+	struct plan_vm *vms = xcalloc(f->n, sizeof(*vms));
+	struct plan_input in = fleet_input(f, vms);
+	struct plan *p = NULL;
+	struct err e = ERR_NONE;
+
 	if (planner_run(&in, &p, &e) < 0) {
 		fprintf(stderr, "planner: %s\n", e.text);
 		abort();
@@ -138,6 +144,8 @@ fleet_apply(struct fleet *f, const struct plan *p)
 
 		if (!r->apply)
 			continue;
+		if (r->verdict == PLAN_PLACE)
+			vm->in.changed_s = f->policy.now_s;
 		vm->masks = xrealloc(vm->masks, r->n_vcpus, sizeof(*vm->masks));
 		memcpy(vm->masks, r->vcpus, r->n_vcpus * sizeof(*vm->masks));
 		vm->in.n_current = r->n_vcpus;
