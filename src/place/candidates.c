@@ -112,11 +112,8 @@ memory(const struct world *w, const struct world_group *g, unsigned int node)
 }
 
 double
-candidates_sharing_ns(const struct world *w, unsigned int node, double load)
+candidates_sharing_ns(const struct world *w, double shared)
 {
-	const struct tree_node *tn = &w->tree->nodes[node];
-	double shared = objective_sharing(tn->n_cpus, tn->n_cores, load);
-
 	return w->in->policy->weights[TERM_SMT] * w->tree->worst_ns * COST_SMT * shared;
 }
 
@@ -193,10 +190,12 @@ void
 candidates_terms(const struct world *w, const struct world_group *g, unsigned int node,
 	struct terms *out)
 {
+	const struct tree_node *tn = &w->tree->nodes[node];
 	double load = world_load_of_others(w, g, node) + g->demand;
+	double shared = objective_sharing(tn->n_cpus, tn->n_cores, load);
 
 	distance_terms(w, g, node, out);
-	out->ns[TERM_SMT] += candidates_sharing_ns(w, node, load) *
+	out->ns[TERM_SMT] += candidates_sharing_ns(w, shared) *
 			     candidates_sharing_demand(g) / g->demand;
 	out->ns[TERM_FRAGMENTATION] = candidates_crowding_ns(w, crowding(w, g, node));
 }

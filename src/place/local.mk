@@ -99,6 +99,24 @@ tests_unit_test_planner_memory_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/u
 	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_memory_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_total
+tests_unit_test_total_SOURCES = tests/unit/test_total.c $(PLACE_FLEET)
+tests_unit_test_total_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_total_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_search
+tests_unit_test_search_SOURCES = tests/unit/test_search.c $(PLACE_FLEET)
+tests_unit_test_search_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_search_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_rebalance
+tests_unit_test_rebalance_SOURCES = tests/unit/test_rebalance.c $(PLACE_FLEET)
+tests_unit_test_rebalance_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_rebalance_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_planner_properties
 tests_unit_test_planner_properties_SOURCES = tests/unit/test_planner_properties.c \
 	$(PLACE_FLEET)

@@ -92,7 +92,17 @@ double terms_sum(const struct terms *t);
 
 /** Share of the vCPUs that share their core when @load vCPUs run on @n_cpus CPUs of
  * @n_cores cores: cores fill up first, then every vCPU more makes another one share. */
-double objective_sharing(unsigned int n_cpus, unsigned int n_cores, double load);
+static inline double
+objective_sharing(unsigned int n_cpus, unsigned int n_cores, double load)
+{
+	double threads = (double)n_cpus / n_cores;
+	double shared;
+
+	if (load <= n_cores || threads <= 1)
+		return 0;
+	shared = (load - n_cores) * threads / (threads - 1);
+	return shared < load ? shared / load : 1;
+}
 
 /** "waiting", "memory", ...: as in [weights], explain and metrics. Static. */
 const char *term_name(enum term t);

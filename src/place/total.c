@@ -64,48 +64,53 @@ shift(const struct total *t, const struct world_group *g, unsigned int node, int
 		shift_parts(t, c, node, demand);
 }
 
-/* What all pay for the load that is there. Nobody's own load crowds itself. */
+/* What all pay for the load that is there. Nobody's own load crowds himself. This is
+ * where searches spend their time. */
 static double
 crowded(const struct total *t)
 {
 	const struct tree_node *nodes = t->w->tree->nodes;
 	struct total_node *at = t->at;
-	double sum = 0;
+	double shared = 0;
+	double crowds = 0;
 
 	for (unsigned int n = t->w->tree->n; n-- > 0;) {
 		int up = nodes[n].parent;
 		double load = t->below[n];
 
-		at[n].outer = up < 0 ? 0
-				     : (at[up].outer + t->own[up]) * nodes[n].n_cpus /
-					       nodes[up].n_cpus;
-		load += at[n].outer;
-		at[n].crowding = load / nodes[n].n_cores;
-		if (up >= 0)
-			at[n].crowding = (at[n].crowding + at[up].crowding) / 2;
+		at[n].crowding = load * at[n].per_core;
+		if (up >= 0) {
+			at[n].outer = (at[up].outer + t->own[up]) * at[n].part;
+			load += at[n].outer;
+			at[n].crowding = (load * at[n].per_core + at[up].crowding) / 2;
+		}
 		if (at[n].groups == 0)
 			continue;
-		sum += at[n].sharing * candidates_sharing_ns(t->w, n, load);
-		sum += candidates_crowding_ns(t->w,
-			at[n].demand * at[n].crowding - at[n].squares * at[n].own);
+		shared += at[n].sharing *
+			  objective_sharing(nodes[n].n_cpus, nodes[n].n_cores, load);
+		crowds += at[n].demand * at[n].crowding - at[n].squares * at[n].alone;
 	}
-	return sum;
+	return candidates_sharing_ns(t->w, shared) +
+	       candidates_crowding_ns(t->w, crowds);
 }
 
 static void
 count_groups(struct total *t)
 {
-	const struct world *w = t->w;
+	const struct tree_node *nodes = t->w->tree->nodes;
 
-	for (unsigned int n = w->tree->n; n-- > 0;) {
-		int up = w->tree->nodes[n].parent;
-		double own = 1.0 / w->tree->nodes[n].n_cores;
+	for (unsigned int n = t->w->tree->n; n-- > 0;) {
+		int up = nodes[n].parent;
+		double alone = 1.0 / nodes[n].n_cores;
 
-		t->at[n] = (struct total_node){
-			.own = up < 0 ? own : (own + t->at[up].own) / 2};
+		t->at[n] = (struct total_node){.per_core = alone, .alone = alone};
+		if (up < 0)
+			continue;
+		t->at[n].alone = (alone + t->at[up].alone) / 2;
+		t->at[n].part = (double)nodes[n].n_cpus / nodes[up].n_cpus;
 	}
-	for (unsigned int i = 0; i < w->n_groups; i++) {
-		const struct world_group *g = &w->groups[i];
+	for (unsigned int i = 0; i < t->w->n_groups; i++) {
+		const struct world_group *g = &t->w->groups[i];
 
 		if (g->role == WORLD_FLOAT && g->node >= 0)
 			add_group(&t->at[g->node], g, 1);
