@@ -82,11 +82,13 @@ pass_run(struct engine *e)
 {
 	struct err why = ERR_NONE;
 	char text[512];
+	bool event = e->replan_due || any_fresh(e);
 	/* An event is answered without moving others. */
-	bool rebalance = e->rebalance_due && !any_fresh(e);
+	bool rebalance = e->rebalance_due && !event;
 
-	if (!any_fresh(e) && !rebalance)
+	if (!event && !rebalance)
 		return false;
+	e->replan_due = false;
 	e->rebalance_due = e->rebalance_due && !rebalance;
 	survey_fresh(e);
 	if (planning_run(e, rebalance, &why) < 0) {

@@ -17,7 +17,7 @@
 /* CPU 0's core is nobody's alone, so the dedicated VM gets the second one. The others
  * still have their first masks. */
 static void
-the_others_have_left_when_a_dedicated_vm_comes(void **state)
+others_leave_before_a_dedicated_vm_comes_and_return_when_it_ends(void **state)
 {
 	struct stage *s = stage_of(state);
 	uint64_t passes;
@@ -44,6 +44,11 @@ the_others_have_left_when_a_dedicated_vm_comes(void **state)
 	came = strstr(strbuf_text(&s->log.text), "vm 101: vCPU 0 ");
 	left = strstr(strbuf_text(&s->log.text), "vm 102: vCPUs 0-1 ");
 	assert_true(left != NULL && came != NULL && left < came);
+	standin_kill(&s->vms[1]);
+	stage_until_said(s, "vm 101: ended");
+	stage_settle(s);
+	stage_check_mask(s->vms[0].claims[1], &s->all);
+	stage_check_mask(s->vms[2].claims[0], &s->all);
 }
 
 static void
@@ -74,7 +79,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_STAGE(the_others_have_left_when_a_dedicated_vm_comes),
+		ON_STAGE(
+			others_leave_before_a_dedicated_vm_comes_and_return_when_it_ends),
 		ON_STAGE(decisions_are_kept_and_repairs_are_not),
 	};
 
