@@ -1,20 +1,22 @@
 # Tests that are not a folder's own unit tests: lints, fuzz targets, system tests, and
 # how all of them are run.
 
-# Every test gets these, and a limit: one that hangs fails.
+# Every test gets these, and a limit: one that hangs fails. System tests wait QMPIN_TEST_SLACK
+# times as long as an idle machine needs for what they wait for.
 AM_TESTS_ENVIRONMENT = \
 	QMPIN_SRC='$(abs_top_srcdir)'; export QMPIN_SRC; \
 	QMPIN_BUILD='$(abs_top_builddir)'; export QMPIN_BUILD; \
 	QMPIN_PLAIN='$(PLAIN)'; export QMPIN_PLAIN; \
 	QMPIN_SHARED="$${QMPIN_SHARED:-$(abs_top_srcdir)/../shared}"; \
 	if test -d "$$QMPIN_SHARED"; then export QMPIN_SHARED; else unset QMPIN_SHARED; fi; \
+	QMPIN_TEST_SLACK="$${QMPIN_TEST_SLACK:-4}"; export QMPIN_TEST_SLACK; \
 	PYTHON3='$(PYTHON3)'; export PYTHON3; \
 	SHELLCHECK='$(SHELLCHECK)'; export SHELLCHECK; \
 	CLANG_FORMAT='$(CLANG_FORMAT)'; export CLANG_FORMAT; \
 	NM='$(NM)'; AR='$(AR)'; CC='$(CC)'; export NM AR CC; \
 	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE; \
 	UBSAN_OPTIONS=print_stacktrace=1; export UBSAN_OPTIONS;
-TEST_LIMIT_S = 300
+TEST_LIMIT_S = 500
 LOG_COMPILER = timeout
 AM_LOG_FLAGS = -k 10 $(TEST_LIMIT_S)
 
@@ -44,26 +46,31 @@ EXTRA_DIST += $(LINTS) \
 	tests/qemus/qemu-version \
 	tests/release/archive.sh \
 	tests/release/chroot-check
-TESTS += $(LINTS)
 
 # System tests: real QEMU and the built programs. tests/system/local.mk lists them.
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = $(LOG_COMPILER)
 AM_PY_LOG_FLAGS = $(AM_LOG_FLAGS)
 SYSTEM_TESTS =
+include tests/bench/local.mk
+ALONE_TESTS =
 include tests/share/local.mk
 include tests/system/local.mk
-EXTRA_DIST += $(SYSTEM_TESTS)
-if RUN_SYSTEM_TESTS
-TESTS += $(SYSTEM_TESTS)
-endif
+EXTRA_DIST += $(SYSTEM_TESTS) $(ALONE_TESTS)
 
-# Some of them measure time: they run when all other tests are done, and one by one.
-# (Only among the tests that were asked for: TEST_LOGS is what this run is about.)
+# In this order, which begins with those that take long: most of the time they wait, and
+# "make -j4 check" lets others run meanwhile.
+if RUN_SYSTEM_TESTS
+TESTS += $(SYSTEM_TESTS) $(ALONE_TESTS)
+endif
+TESTS += $(LINTS)
+
+# These measure what goes on between CPUs: they run when all others are done, and one by
+# one. (Only among the tests that were asked for: TEST_LOGS is what this run is about.)
 .DEFAULT_GOAL := all
-system_logs = $(filter $(SYSTEM_TESTS:.py=.log),$(TEST_LOGS))
-last_log := $(filter-out $(SYSTEM_TESTS:.py=.log),$(TEST_LOGS))
-one_by_one := $(foreach log,$(system_logs),\
+alone_logs = $(filter $(ALONE_TESTS:.py=.log),$(TEST_LOGS))
+last_log := $(filter-out $(ALONE_TESTS:.py=.log),$(TEST_LOGS))
+one_by_one := $(foreach log,$(alone_logs),\
 	$(eval $(log): $(last_log))$(eval last_log := $(log)))
 
 # Only the programs that test code of ours: for other compilers and instrumented builds.

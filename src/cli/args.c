@@ -24,6 +24,9 @@ enum {
 	OPT_CPUS,
 	OPT_BUDGET,
 	OPT_EXHAUSTIVE,
+	OPT_CONFIG,
+	OPT_SET,
+	OPT_EXPLAIN,
 };
 
 /* The leading colon makes a missing argument distinct from an unknown option. */
@@ -42,6 +45,9 @@ static const struct option long_options[] = {
 	{"cpus", required_argument, NULL, OPT_CPUS},
 	{"budget", required_argument, NULL, OPT_BUDGET},
 	{"exhaustive", no_argument, NULL, OPT_EXHAUSTIVE},
+	{"config", required_argument, NULL, OPT_CONFIG},
+	{"set", required_argument, NULL, OPT_SET},
+	{"explain", no_argument, NULL, OPT_EXPLAIN},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
@@ -63,6 +69,9 @@ args_option_name(unsigned int options)
 		{ARGS_CPUS, "--cpus"},
 		{ARGS_BUDGET, "--budget"},
 		{ARGS_EXHAUSTIVE, "--exhaustive"},
+		{ARGS_CONFIG, "--config"},
+		{ARGS_SET, "--set"},
+		{ARGS_EXPLAIN, "--explain"},
 		{ARGS_FORMAT_CSV, "--output-format csv"},
 	};
 
@@ -86,6 +95,7 @@ set_format(struct args *a, const char *name, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (strcmp(names[i], name) == 0) {
 			a->format = (enum args_format)i;
+			a->format_given = true;
 			if (a->format == ARGS_CSV)
 				a->given |= ARGS_FORMAT_CSV;
 			else
@@ -134,6 +144,20 @@ set_budget(struct args *a, const char *text, struct err *e)
 			"--budget '%.60s' is no number of seconds up to %.0f", text,
 			ARGS_BUDGET_MAX_S);
 	a->budget_s = s;
+	return 0;
+}
+
+/* What the keys and values are is the settings' business. */
+static int
+add_set(struct args *a, const char *text, struct err *e)
+{
+	if (strchr(text, '=') == NULL || *text == '=')
+		return err_set(
+			e, -EINVAL, NULL, 0, "--set '%.60s' is no KEY=VALUE", text);
+	if (a->n_sets == ARGS_SETS_MAX)
+		return err_set(
+			e, -EINVAL, NULL, 0, "more than %u times --set", ARGS_SETS_MAX);
+	a->sets[a->n_sets++] = text;
 	return 0;
 }
 
@@ -187,6 +211,24 @@ take_switch(struct args *a, enum args_option option, bool *on)
 	return 0;
 }
 
+/* Options of plans. */
+static int
+take_plan(struct args *a, int c, char **argv, struct err *e)
+{
+	switch (c) {
+	case OPT_CONFIG:
+		a->given |= ARGS_CONFIG;
+		return set_path(&a->config, optarg, "--config needs a file", e);
+	case OPT_SET:
+		a->given |= ARGS_SET;
+		return add_set(a, optarg, e);
+	case OPT_EXPLAIN:
+		return take_switch(a, ARGS_EXPLAIN, &a->explain);
+	default:
+		return take_common(a, c, argv, e);
+	}
+}
+
 static int
 take_option(struct args *a, int c, char **argv, struct err *e)
 {
@@ -216,7 +258,7 @@ take_option(struct args *a, int c, char **argv, struct err *e)
 		a->given |= ARGS_BUDGET;
 		return set_budget(a, optarg, e);
 	default:
-		return take_common(a, c, argv, e);
+		return take_plan(a, c, argv, e);
 	}
 }
 

@@ -23,16 +23,23 @@ enum args_option {
 	ARGS_CPUS = 1 << 6,
 	ARGS_BUDGET = 1 << 7,
 	ARGS_EXHAUSTIVE = 1 << 8,
-	ARGS_FORMAT_CSV = 1 << 9, /* --output-format csv */
+	ARGS_CONFIG = 1 << 9,
+	ARGS_SET = 1 << 10,
+	ARGS_EXPLAIN = 1 << 11,
+	ARGS_FORMAT_CSV = 1 << 12, /* --output-format csv */
 };
 
 /* Longest --budget: a day. */
 #define ARGS_BUDGET_MAX_S 86400.0
 
+/* Values of --set. */
+#define ARGS_SETS_MAX 64u
+
 /* Strings are borrowed from argv, the environment or static. */
 struct args {
 	const char *run_dir;
 	enum args_format format;
+	bool format_given;
 	bool heading;
 	unsigned int given;   /* bits of enum args_option */
 	bool all;	      /* instead of operands */
@@ -44,6 +51,10 @@ struct args {
 	const char *cpus;     /* a cpulist of two CPUs at least; NULL: all */
 	double budget_s;      /* 0: none was given */
 	bool exhaustive;      /* every pair of CPUs */
+	const char *config;   /* of qmpind; NULL: none */
+	unsigned int n_sets;
+	const char *sets[ARGS_SETS_MAX]; /* KEY=VALUE */
+	bool explain;			 /* reasons beside the results */
 	bool help;
 	bool version;
 	const char *command; /* NULL: none was given */

@@ -10,6 +10,7 @@
 #include "cli/cmd_heatmap.h"
 #include "cli/cmd_help.h"
 #include "cli/cmd_latency.h"
+#include "cli/cmd_plan.h"
 #include "cli/cmd_probe.h"
 #include "cli/cmd_ps.h"
 #include "cli/cmd_release.h"
@@ -44,11 +45,13 @@ const struct cmd cmd_table[] = {
 		"of each CPU's time; Ctrl-C ends it and shows what is known until then.\n"
 		"With -o all pairs go to FILE, too: its name ends in .csv, .json or .xml.\n",
 		cmd_probe_run},
-	{"latency", "", 0, ARGS_TOPOLOGY | ARGS_LATENCY | ARGS_OUTPUT | ARGS_FORMAT_CSV,
-		"latencies between CPUs, tier by tier",
+	{"latency", "[CPU]", 1,
+		ARGS_TOPOLOGY | ARGS_LATENCY | ARGS_OUTPUT | ARGS_FORMAT_CSV,
+		"latencies between CPUs, tier by tier; CPU: its neighbours",
 		"What qmpind knows or, without asking it, what files say, in nanoseconds one\n"
-		"way. With -o nothing is shown, and all pairs go to FILE: its name ends in\n"
-		".csv, .json or .xml (hwloc's, for lstopo).\n"
+		"way. With CPU, its neighbours from near to far. With -o nothing is\n"
+		"shown, and all pairs go to FILE: its name ends in .csv, .json or .xml\n"
+		"(hwloc's, for lstopo).\n"
 		"\n"
 		"  tier        groups of CPUs that are equally near each other; its pairs are\n"
 		"              in one of them, but in none of the tier before\n"
@@ -63,6 +66,19 @@ const struct cmd cmd_table[] = {
 		"Without -o the picture is shown here. With -o it is an SVG for a browser:\n"
 		"FILE ends in .svg, or is - for standard output.\n",
 		cmd_heatmap_run},
+	{"plan", "[SCENARIO]", 1,
+		ARGS_TOPOLOGY | ARGS_LATENCY | ARGS_CONFIG | ARGS_SET | ARGS_OUTPUT |
+			ARGS_EXPLAIN,
+		"what would be done with the VMs of a scenario",
+		"SCENARIO is a file of events, each a line of JSON: VMs start, plug vCPUs and\n"
+		"stop, CPUs go and come; - is standard input. The host is this machine or\n"
+		"that of --topology. On a terminal the end is shown as a picture and a table;\n"
+		"else, with -j, or in FILE (- is standard output) each event's placement is a\n"
+		"line of JSON. docs/plan.md tells of both. Without SCENARIO, --topology is\n"
+		"shown as the planner sees it. Nothing is changed on this machine.\n"
+		"\n"
+		"An event that cannot be is told, left out, and makes the exit status 5.\n",
+		cmd_plan_run},
 	{"version", "", 0, 0, "the version of qmpin", "The version of qmpin.\n",
 		cmd_version_run},
 	{"help", "[COMMAND]", 1, 0, "this text; with COMMAND, its options",

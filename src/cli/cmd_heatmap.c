@@ -8,11 +8,9 @@
 #include "cli/cmd_heatmap.h"
 
 #include <jansson.h>
-#include <langinfo.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,11 +23,6 @@
 #include "cli/session.h"
 #include "cli/vms.h"
 #include "ctl/heatmap.h"
-
-/* When nothing tells how wide a line may be; and the widest: lines of a picture are
- * built in memory. */
-#define COLUMNS_DEFAULT 80u
-#define COLUMNS_MAX 10000u
 
 #define TRUE_COLOURS (1u << 24)
 
@@ -75,33 +68,13 @@ read_vms(const json_t *list)
 /* --- How ----------------------------------------------------------------------------
  */
 
-static unsigned int
-columns(void)
-{
-	const char *env = getenv("COLUMNS");
-	struct winsize size;
-	uint64_t n;
-
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-		return size.ws_col;
-	if (env != NULL && str_parse_uint(env, COLUMNS_MAX, &n) == 0 && n > 0)
-		return (unsigned int)n;
-	return COLUMNS_DEFAULT;
-}
-
-static bool
-shows_utf8(void)
-{
-	return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-}
-
 /* Coloured pictures are made of block characters. */
 static unsigned int
 colours(void)
 {
 	const char *term = getenv("COLORTERM");
 
-	if (!out_colors() || !shows_utf8())
+	if (!out_colors() || !out_utf8())
 		return 0;
 	if (str_equal(term, "truecolor") || str_equal(term, "24bit"))
 		return TRUE_COLOURS;
@@ -153,7 +126,7 @@ static enum cmd_exit
 print(const struct args *args, const struct heatmap *h)
 {
 	if (args->format == ARGS_TEXT) {
-		auto_free char *text = heatmap_text(h, columns(), colours());
+		auto_free char *text = heatmap_text(h, out_columns(), colours());
 
 		(void)fputs(text, stdout);
 	} else {
@@ -174,7 +147,7 @@ draw(const struct args *args, const struct ctl_latency *l, const json_t *list)
 		.title = title,
 		.vms = vms,
 		.n_vms = json_array_size(list),
-		.utf8 = shows_utf8(),
+		.utf8 = out_utf8(),
 	};
 
 	return args->output != NULL ? write_svg(&h, args->output) : print(args, &h);

@@ -37,6 +37,12 @@ static const struct option_help own_options[] = {
 	{ARGS_LATENCY,
 		"      --latency FILE   values from a .csv, .json or .xml; without\n"
 		"                       --topology nothing but them is known of the host"},
+	{ARGS_CONFIG,
+		"      --config FILE    settings as of qmpind, in place of all others"},
+	{ARGS_SET,
+		"      --set KEY=VALUE  a setting, such as mode=pin, rebalance=no or\n"
+		"                       weights.memory=2; as often as needed"},
+	{ARGS_EXPLAIN, "      --explain        each VM's reasons, in words"},
 	{ARGS_AFFINITY,
 		"      --affinity       which VM is on which CPU; that only qmpind knows"},
 	{ARGS_FORMAT_CSV, "      --output-format csv\n"

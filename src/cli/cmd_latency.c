@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * qmpin latency: which CPUs are how near each other, tier by tier, and what measuring
- * says about the host's own tree.
+ * qmpin latency: which CPUs are how near each other, tier by tier or from one of them,
+ * and what measuring says about the host's own tree.
  */
 #include "config.h"
 
@@ -16,6 +16,7 @@
 #include "base/xalloc.h"
 #include "cli/latprint.h"
 #include "cli/latsource.h"
+#include "cli/neighbours.h"
 #include "cli/out.h"
 #include "cli/outfile.h"
 #include "probe/latfile.h"
@@ -46,6 +47,34 @@ print(const struct args *args, const struct latsource *s)
 	return out_finish();
 }
 
+/* The neighbours of one CPU. */
+static enum cmd_exit
+print_one(const struct args *args)
+{
+	struct latsource s;
+	struct err e = ERR_NONE;
+	unsigned int cpu;
+	enum cmd_exit r;
+
+	if (args->output != NULL || args->format == ARGS_CSV)
+		(void)err_set(&e, 0, NULL, 0,
+			"a single CPU is shown here, as a table or as JSON");
+	else
+		(void)!neighbours_parse(args->operands[0], &cpu, &e);
+	if (err_is_set(&e)) {
+		out_error(&e);
+		return CMD_USAGE;
+	}
+	r = latsource_open(args, &s);
+	if (r != CMD_OK)
+		return r;
+	r = neighbours_print(&s.latency, cpu, args, &e) < 0 ? CMD_FAILED : out_finish();
+	latsource_close(&s);
+	if (err_is_set(&e))
+		out_error(&e);
+	return r;
+}
+
 enum cmd_exit
 cmd_latency_run(const struct args *args)
 {
@@ -54,6 +83,8 @@ cmd_latency_run(const struct args *args)
 	struct err e = ERR_NONE;
 	enum cmd_exit r;
 
+	if (args->n_operands > 0)
+		return print_one(args);
 	if (args->output != NULL &&
 		outfile_kind(args->output, LATPRINT_FILES, &kind, &e) < 0) {
 		out_error(&e);

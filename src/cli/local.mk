@@ -6,20 +6,29 @@ src_libcli_a_SOURCES = \
 	src/cli/cmd_heatmap.c src/cli/cmd_heatmap.h \
 	src/cli/cmd_help.c src/cli/cmd_help.h \
 	src/cli/cmd_latency.c src/cli/cmd_latency.h \
+	src/cli/cmd_plan.c src/cli/cmd_plan.h \
 	src/cli/cmd_probe.c src/cli/cmd_probe.h \
 	src/cli/cmd_ps.c src/cli/cmd_ps.h \
 	src/cli/cmd_release.c src/cli/cmd_release.h \
 	src/cli/cmd_status.c src/cli/cmd_status.h \
 	src/cli/cmd_version.c src/cli/cmd_version.h \
+	src/cli/hostpicture.c src/cli/hostpicture.h \
 	src/cli/lathost.c src/cli/lathost.h \
 	src/cli/latprint.c src/cli/latprint.h \
 	src/cli/latsource.c src/cli/latsource.h \
 	src/cli/latstats.c src/cli/latstats.h \
+	src/cli/lines.c src/cli/lines.h \
+	src/cli/neighbours.c src/cli/neighbours.h \
 	src/cli/out.c src/cli/out.h \
 	src/cli/outfile.c src/cli/outfile.h \
+	src/cli/placement.c src/cli/placement.h \
+	src/cli/planconfig.c src/cli/planconfig.h \
+	src/cli/planhost.c src/cli/planhost.h \
+	src/cli/planprint.c src/cli/planprint.h \
 	src/cli/probedaemon.c src/cli/probedaemon.h \
 	src/cli/probelocal.c src/cli/probelocal.h \
 	src/cli/progress.c src/cli/progress.h \
+	src/cli/scenario.c src/cli/scenario.h \
 	src/cli/session.c src/cli/session.h \
 	src/cli/stop.c src/cli/stop.h \
 	src/cli/table.c src/cli/table.h \
@@ -47,6 +56,28 @@ UNIT_TESTS += tests/unit/test_latstats
 tests_unit_test_latstats_SOURCES = tests/unit/test_latstats.c tests/unit/layouts.h
 tests_unit_test_latstats_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_latstats_LDADD = src/libcli.a src/libctl.a $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_lines
+tests_unit_test_lines_SOURCES = tests/unit/test_lines.c
+tests_unit_test_lines_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_lines_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_scenario
+tests_unit_test_scenario_SOURCES = tests/unit/test_scenario.c
+tests_unit_test_scenario_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_scenario_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_placement
+tests_unit_test_placement_SOURCES = tests/unit/test_placement.c \
+	tests/unit/hosts.c tests/unit/hosts.h
+tests_unit_test_placement_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_placement_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_hostpicture
+tests_unit_test_hostpicture_SOURCES = tests/unit/test_hostpicture.c \
+	tests/unit/hosts.c tests/unit/hosts.h
+tests_unit_test_hostpicture_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_hostpicture_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_progress
 tests_unit_test_progress_SOURCES = tests/unit/test_progress.c
@@ -92,10 +123,31 @@ tests_unit_test_cli_latency_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_latency_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_latency_DEPENDENCIES = src/qmpin$(EXEEXT)
 
+PLAN_RUN = tests/unit/plan_run.c tests/unit/plan_run.h $(CLI_RUN)
+
+UNIT_TESTS += tests/unit/test_cli_plan
+tests_unit_test_cli_plan_SOURCES = tests/unit/test_cli_plan.c $(PLAN_RUN)
+tests_unit_test_cli_plan_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_plan_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_plan_DEPENDENCIES = src/qmpin$(EXEEXT)
+
+UNIT_TESTS += tests/unit/test_cli_plan_wrong
+tests_unit_test_cli_plan_wrong_SOURCES = tests/unit/test_cli_plan_wrong.c $(PLAN_RUN)
+tests_unit_test_cli_plan_wrong_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_plan_wrong_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_plan_wrong_DEPENDENCIES = src/qmpin$(EXEEXT)
+
 UNIT_TESTS += tests/unit/test_cli_probe
 tests_unit_test_cli_probe_SOURCES = tests/unit/test_cli_probe.c $(CLI_RUN)
 tests_unit_test_cli_probe_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_probe_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_probe_DEPENDENCIES = src/qmpin$(EXEEXT) src/qmpin-probe$(EXEEXT)
 endif
-EXTRA_DIST += tests/data/latency/two-packages.csv tests/data/latency/two-packages.xml
+EXTRA_DIST += tests/data/latency/two-packages.csv tests/data/latency/two-packages.xml \
+	tests/data/plan docs/plan.md
+
+FUZZERS += tests/fuzz/fuzz_scenario
+tests_fuzz_fuzz_scenario_SOURCES = tests/fuzz/fuzz_scenario.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_scenario_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_scenario_LDADD = src/libcli.a $(LINK_PLACE)
+EXTRA_DIST += tests/fuzz/corpus/scenario

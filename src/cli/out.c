@@ -9,10 +9,12 @@
 
 #include <errno.h>
 #include <float.h>
+#include <langinfo.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 #include <wchar.h>
@@ -20,6 +22,11 @@
 
 #include "base/str.h"
 #include "base/xalloc.h"
+
+/* When nothing tells how wide a line may be; and the widest: lines of a picture are
+ * built in memory. */
+#define COLUMNS_DEFAULT 80u
+#define COLUMNS_MAX 10000u
 
 void
 out_error(const struct err *e)
@@ -141,6 +148,26 @@ out_colors(void)
 	if (off != NULL && *off != '\0')
 		return false;
 	return isatty(STDOUT_FILENO) != 0 && term != NULL && strcmp(term, "dumb") != 0;
+}
+
+unsigned int
+out_columns(void)
+{
+	const char *env = getenv("COLUMNS");
+	struct winsize size;
+	uint64_t n;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		return size.ws_col;
+	if (env != NULL && str_parse_uint(env, COLUMNS_MAX, &n) == 0 && n > 0)
+		return (unsigned int)n;
+	return COLUMNS_DEFAULT;
+}
+
+bool
+out_utf8(void)
+{
+	return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
 
 enum cmd_exit

@@ -42,6 +42,12 @@ void out_time(const json_t *us, char *buf, size_t size);
 /** stdout is a terminal that shows colours, and the user wants them. */
 bool out_colors(void);
 
+/** How wide a line on stdout may be, 80 where nothing tells. */
+unsigned int out_columns(void);
+
+/** The locale's characters are UTF-8. */
+bool out_utf8(void);
+
 /** Flush stdout. CMD_OK, or CMD_FAILED with a message when it cannot be written. */
 enum cmd_exit out_finish(void);
 

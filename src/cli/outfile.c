@@ -123,14 +123,6 @@ write_all(int fd, const char *bytes, size_t len)
 	return 0;
 }
 
-static int
-write_special(const char *path, const char *bytes, size_t len)
-{
-	auto_close int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-
-	return fd < 0 ? -errno : write_all(fd, bytes, len);
-}
-
 /* As readable as any file that the user makes: mkstemp is stricter. */
 static int
 open_to_all(int fd)
@@ -142,43 +134,92 @@ open_to_all(int fd)
 }
 
 static int
-fill(int fd, const char *bytes, size_t len)
+open_new(struct outfile *f)
 {
-	int r = open_to_all(fd);
+	auto_free char *dir = directory_of(f->path);
+	int r;
 
-	if (r == 0)
-		r = write_all(fd, bytes, len);
-	/* some file systems tell only here that there is no room */
-	if (r == 0 && fsync(fd) < 0)
-		r = -errno;
-	if (close(fd) < 0 && r == 0)
-		r = -errno;
+	if (is_special(f->path)) {
+		f->fd = open(f->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+		return f->fd < 0 ? -errno : 0;
+	}
+	f->temporary = xasprintf("%s.qmpin-XXXXXX", dir);
+	f->fd = mkostemp(f->temporary, O_CLOEXEC);
+	r = f->fd < 0 ? -errno : open_to_all(f->fd);
+	if (f->fd < 0) { /* there is no such file to remove */
+		free(f->temporary);
+		f->temporary = NULL;
+	}
 	return r;
 }
 
-static int
-replace(const char *path, const char *bytes, size_t len)
+int
+outfile_open(struct outfile *f, const char *path, struct err *e)
 {
-	auto_free char *dir = directory_of(path);
-	auto_free char *temporary = xasprintf("%s.qmpin-XXXXXX", dir);
-	int fd = mkostemp(temporary, O_CLOEXEC);
-	int r;
+	struct outfile new = {.path = path, .fd = -1};
+	int r = open_new(&new);
 
-	if (fd < 0)
-		return -errno;
-	r = fill(fd, bytes, len);
-	if (r == 0 && rename(temporary, path) < 0)
+	if (r < 0) {
+		outfile_drop(&new);
+		return explain(e, r, path);
+	}
+	*f = new;
+	return 0;
+}
+
+int
+outfile_add(struct outfile *f, const char *bytes, size_t len, struct err *e)
+{
+	int r = write_all(f->fd, bytes, len);
+
+	return r < 0 ? explain(e, r, f->path) : 0;
+}
+
+void
+outfile_drop(struct outfile *f)
+{
+	if (f->fd >= 0)
+		(void)close(f->fd);
+	if (f->temporary != NULL)
+		(void)unlink(f->temporary);
+	free(f->temporary);
+	*f = (struct outfile){.fd = -1};
+}
+
+int
+outfile_commit(struct outfile *f, struct err *e)
+{
+	int r = 0;
+
+	/* some file systems tell only here that there is no room */
+	if (f->temporary != NULL && fsync(f->fd) < 0)
+		r = -errno;
+	if (close(f->fd) < 0 && r == 0)
+		r = -errno;
+	f->fd = -1;
+	if (r == 0 && f->temporary != NULL && rename(f->temporary, f->path) < 0)
 		r = -errno;
 	if (r < 0)
-		(void)unlink(temporary);
+		r = explain(e, r, f->path);
+	else {
+		free(f->temporary); /* has its name now */
+		f->temporary = NULL;
+	}
+	outfile_drop(f);
 	return r;
 }
 
 int
 outfile_write(const char *path, const char *bytes, size_t len, struct err *e)
 {
-	int r = is_special(path) ? write_special(path, bytes, len)
-				 : replace(path, bytes, len);
+	struct outfile f;
+	int r = outfile_open(&f, path, e);
 
-	return r < 0 ? explain(e, r, path) : 0;
+	if (r < 0)
+		return r;
+	r = outfile_add(&f, bytes, len, e);
+	if (r == 0)
+		return outfile_commit(&f, e);
+	outfile_drop(&f);
+	return r;
 }

@@ -40,4 +40,21 @@ MUST_CHECK int outfile_check(const char *path, struct err *e);
 MUST_CHECK int outfile_write(
 	const char *path, const char *bytes, size_t len, struct err *e);
 
+/* The same of what comes bit by bit. */
+struct outfile {
+	const char *path; /* borrowed */
+	char *temporary;  /* until it is whole; NULL: what is no file */
+	int fd;
+};
+
+/** Begin; end with outfile_commit or outfile_drop. Returns 0 or a negative errno with
+ * @e, and then nothing is begun. */
+MUST_CHECK int outfile_open(struct outfile *f, const char *path, struct err *e);
+MUST_CHECK int outfile_add(
+	struct outfile *f, const char *bytes, size_t len, struct err *e);
+/** It is whole: it gets its name. On failure nothing is left over. */
+MUST_CHECK int outfile_commit(struct outfile *f, struct err *e);
+/** It will not be whole: nothing is left over. */
+void outfile_drop(struct outfile *f);
+
 #endif

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,14 +146,23 @@ state_of(const struct vm *vm, enum monitor_phase phase)
 	}
 }
 
+static bool
+has_ended(const struct vm *vm)
+{
+	struct pollfd end = {.fd = vm->identity.pidfd, .events = POLLIN};
+
+	return vm->proven && poll(&end, 1, 0) != 0;
+}
+
 /* Not news: a dead VM's stale socket refuses; the reason of a refusal of ours was told;
- * a session that breaks off is how a VM ends, and otherwise the next attempt tells. */
+ * a session that breaks off is how a VM ends, which is told when its process has ended,
+ * and otherwise the next attempt tells. */
 static bool
 is_news(const struct vm *vm, enum monitor_phase phase, bool was_up)
 {
 	if (vm->state == VM_GONE || vm->refused)
 		return false;
-	return phase != MONITOR_IDLE || !was_up;
+	return phase != MONITOR_IDLE || !(was_up || has_ended(vm));
 }
 
 static void

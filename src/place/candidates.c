@@ -133,7 +133,24 @@ candidates_crowding_ns(const struct world *w, double load_per_core)
 	       COST_SPREAD * load_per_core;
 }
 
-/* Load per core on the node and, with half the weight each time, around it. */
+/* Load that is not the VM's. */
+static double
+foreign_load(const struct world *w, const struct world_group *g, unsigned int node)
+{
+	const struct world_vm *vm = &w->vms[g->vm];
+	double load = world_load_of_others(w, g, node);
+
+	for (unsigned int i = 0; i < vm->n_groups && vm->n_groups > 1; i++) {
+		const struct world_group *other = &w->groups[vm->first_group + i];
+
+		if (other->guest_node != g->guest_node)
+			load -= world_own_load(w, other, node);
+	}
+	return load;
+}
+
+/* Load of other VMs per core on the node and, with half the weight each time, around
+ * it. */
 static double
 crowding(const struct world *w, const struct world_group *g, unsigned int node)
 {
@@ -144,8 +161,7 @@ crowding(const struct world *w, const struct world_group *g, unsigned int node)
 	for (int n = (int)node; n >= 0; n = nodes[n].parent) {
 		if (nodes[n].parent >= 0)
 			weight /= 2;
-		sum += weight * world_load_of_others(w, g, (unsigned int)n) /
-		       nodes[n].n_cores;
+		sum += weight * foreign_load(w, g, (unsigned int)n) / nodes[n].n_cores;
 	}
 	return sum;
 }

@@ -38,6 +38,35 @@ cost_of(const struct party *p)
 	return cost;
 }
 
+/* Two groups could change places and nobody would know. */
+static bool
+alike(const struct world_group *a, const struct world_group *b)
+{
+	return a->cls == b->cls && a->n_vcpus == b->n_vcpus &&
+	       a->memory_share == NULL && b->memory_share == NULL;
+}
+
+/* Of groups that are alike, the first has the first CPUs: so people expect it. */
+static void
+put_in_order(const struct party *p)
+{
+	for (unsigned int i = 0; i < p->n; i++) {
+		for (unsigned int k = i + 1; k < p->n; k++) {
+			const struct tree_node *nodes = p->w->tree->nodes;
+			struct world_group *a = p->groups[i];
+			struct world_group *b = p->groups[k];
+			int at = a->node;
+
+			if (!alike(a, b) ||
+				cpuset_next(&nodes[at].cpus, 0) <=
+					cpuset_next(&nodes[b->node].cpus, 0))
+				continue;
+			world_put(p->w, a, b->node);
+			world_put(p->w, b, at);
+		}
+	}
+}
+
 static void
 place_apart(const struct party *p)
 {
@@ -62,6 +91,7 @@ place_apart(const struct party *p)
 			moved |= g->node != was;
 		}
 	}
+	put_in_order(p);
 }
 
 /* All groups in one, and @share for where its memory is. */

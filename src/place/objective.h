@@ -70,9 +70,9 @@
  * has more accesses. */
 #define COST_PCI 0.3
 
-/* FRAGMENTATION, for each vCPU that a core of the domain (and, with half the weight
- * each time, around it) has already: fills domains evenly. Two vCPUs for each thread
- * are needed before it is worth a remote access. */
+/* FRAGMENTATION, for each vCPU of other VMs that a core of the domain (and, with half
+ * the weight each time, around it) has already: fills domains evenly. Two vCPUs for
+ * each thread are needed before it is worth a remote access. */
 #define COST_SPREAD 0.2
 
 /* MOVING, for a vCPU that rebalance moves: its caches are cold for some 10 ms, and what

@@ -14,6 +14,7 @@
 
 #include "base/xalloc.h"
 #include "place/candidates.h"
+#include "place/float.h"
 #include "place/total.h"
 
 /* Offers tried, the best ones: each costs a microsecond or two. */
@@ -166,7 +167,7 @@ try_offer(struct rebalance *r, const struct offer *o)
 		return;
 	gain = total_gain(&r->t, g, o->node);
 	wait = world_try(r->w, g, o->node);
-	gain += total_waiting(&r->t, &r->t.wait) - total_waiting(&r->t, &wait);
+	gain += float_wait_cost(r->w, &r->t.wait) - float_wait_cost(r->w, &wait);
 	if (!waits_ok(r, &wait) || gain <= least_gain(r, g) ||
 		for_each(r, g, gain) <= 0)
 		return;

@@ -88,6 +88,7 @@ replay_new(const struct replay_settings *s, replay_host_fn *host, void *owner,
 	struct replay **out, struct err *e)
 {
 	struct replay *r = xcalloc(1, sizeof(*r));
+	struct allowance unused = allowance_new();
 	struct outcome o;
 	int ret;
 
@@ -100,7 +101,7 @@ replay_new(const struct replay_settings *s, replay_host_fn *host, void *owner,
 		free(r);
 		return ret;
 	}
-	ret = run_planner(r, 0, &r->allowance, &o, e);
+	ret = run_planner(r, 0, &unused, &o, e);
 	if (ret < 0) {
 		replay_free(r);
 		return ret;

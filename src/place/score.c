@@ -264,23 +264,19 @@ core_cost(const struct tally *t, const struct part *p)
 	return shared + COST_SMALL_CORE * small / cpuset_count(&p->cpus);
 }
 
-/* Load for each core of @node that is not of @p's group. [@first, @end): its VM's. */
+/* Load for each core of @node that is not of the VM whose parts are [first, end). */
 static double
-crowd(const struct tally *t, const struct part *p, unsigned int first, unsigned int end,
+crowd(const struct tally *t, unsigned int first, unsigned int end,
 	const struct tree_node *node)
 {
-	const struct topo *topo = t->w->in->topo;
 	double sum = 0;
 
 	cpuset_foreach (cpu, &node->cpus)
-		sum += t->load[topo->pu_of_cpu[cpu]];
+		sum += t->load[t->w->in->topo->pu_of_cpu[cpu]];
 	for (unsigned int i = first; i < end; i++) {
 		const struct part *own = &t->parts[i];
-		struct cpuset here;
+		struct cpuset here = cpuset_and(&own->cpus, &node->cpus);
 
-		if (own->group != p->group)
-			continue;
-		here = cpuset_and(&own->cpus, &node->cpus);
 		sum -= own->demand * cpuset_count(&here) / cpuset_count(&own->cpus);
 	}
 	return sum / node->n_cores;
@@ -298,7 +294,7 @@ crowding(const struct tally *t, const struct part *p, unsigned int first,
 	for (; n >= 0; n = tree->nodes[n].parent) {
 		if (tree->nodes[n].parent >= 0)
 			weight /= 2;
-		sum += weight * crowd(t, p, first, end, &tree->nodes[n]);
+		sum += weight * crowd(t, first, end, &tree->nodes[n]);
 	}
 	return sum;
 }

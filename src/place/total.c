@@ -178,13 +178,7 @@ total_cost(const struct total *t)
 double
 total_sum(const struct total *t)
 {
-	return total_cost(t) + total_waiting(t, &t->wait);
-}
-
-double
-total_waiting(const struct total *t, const struct wait_cost *c)
-{
-	return float_wait_cost(t->w, c);
+	return total_cost(t) + float_wait_cost(t->w, &t->wait);
 }
 
 /* What the VM's groups pay for distances. */

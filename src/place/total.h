@@ -44,9 +44,6 @@ void total_put(struct total *t, struct world_group *g, unsigned int node);
 /** The sum without waiting. */
 double total_cost(const struct total *t);
 
-/** What waiting is worth, in the same unit. */
-double total_waiting(const struct total *t, const struct wait_cost *c);
-
 /** Cost and waiting. */
 double total_sum(const struct total *t);
 

@@ -198,9 +198,8 @@ world_load(const struct world *w, unsigned int node)
 	return load;
 }
 
-/* Demand that @g puts on the CPUs of @node. */
-static double
-own_load(const struct world *w, const struct world_group *g, unsigned int node)
+double
+world_own_load(const struct world *w, const struct world_group *g, unsigned int node)
 {
 	const struct world_class *c = &w->classes[g->cls];
 	const struct cpuset *cpus = &w->tree->nodes[node].cpus;
@@ -224,7 +223,7 @@ double
 world_load_of_others(
 	const struct world *w, const struct world_group *g, unsigned int node)
 {
-	return world_load(w, node) - own_load(w, g, node);
+	return world_load(w, node) - world_own_load(w, g, node);
 }
 
 double

@@ -157,7 +157,11 @@ double world_load(const struct world *w, unsigned int node);
 /** Demand a CPU of @node's leaves gets from VMs that float over it. */
 double world_float_load(const struct world *w, unsigned int pu);
 
-/** The same without what @g puts there itself, if it has a place. */
+/** Of it what @g puts there, if it has a place. */
+double world_own_load(
+	const struct world *w, const struct world_group *g, unsigned int node);
+
+/** The rest of it. */
 double world_load_of_others(
 	const struct world *w, const struct world_group *g, unsigned int node);
 

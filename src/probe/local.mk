@@ -91,6 +91,7 @@ UNIT_TESTS += \
 	tests/unit/test_child \
 	tests/unit/test_estimate \
 	tests/unit/test_meter \
+	tests/unit/test_meter_preempted \
 	tests/unit/test_probeargs \
 	tests/unit/test_rally \
 	tests/unit/test_talk \
@@ -106,6 +107,10 @@ tests_unit_test_estimate_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_meter_SOURCES = tests/unit/test_meter.c
 tests_unit_test_meter_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_meter_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
+tests_unit_test_meter_preempted_SOURCES = tests/unit/test_meter_preempted.c
+tests_unit_test_meter_preempted_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_meter_preempted_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=grip_switches
+tests_unit_test_meter_preempted_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_probeargs_SOURCES = tests/unit/test_probeargs.c
 tests_unit_test_probeargs_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_probeargs_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)

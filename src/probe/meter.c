@@ -302,6 +302,17 @@ bind_sides(struct meter *m)
 	return -1;
 }
 
+/* Off its CPU: with a mask that still has that CPU it would stay in the queue there,
+ * until a CPU that idles fetches it. */
+static void
+call_back(const struct meter *m, const struct side *s)
+{
+	struct cpuset cpus = m->home;
+
+	cpuset_remove(&cpus, s->cpu);
+	(void)!grip_bind(s->tid, cpuset_empty(&cpus) ? &m->home : &cpus);
+}
+
 /* A CPU may be taken by others for good: then the thread is let go elsewhere, where it
  * sees that it was displaced. */
 static void
@@ -310,8 +321,8 @@ wait_for_sides(struct meter *m, bool *called_back)
 	for (unsigned int i = 0; i < 2; i++) {
 		while (!wait_until(&m->done, rally_now_ns() + METER_STUCK_NS)) {
 			*called_back = true;
-			(void)!grip_bind(m->sides[0].tid, &m->home);
-			(void)!grip_bind(m->sides[1].tid, &m->home);
+			call_back(m, &m->sides[0]);
+			call_back(m, &m->sides[1]);
 		}
 	}
 }

@@ -198,10 +198,12 @@ def copy_tree(tree, where):
 
 def self_test(tree, check, plants):
     failures = []
+    before = None
     for plant in plants:
         with tempfile.TemporaryDirectory(prefix="qmpin-lint-") as where:
             copy = copy_tree(tree, Path(where))
-            before = set(check(copy))
+            # The same for each copy.
+            before = set(check(copy)) if before is None else before
             words = plant(copy)
             copy._exceptions = None
             new = [f for f in check(copy) if f not in before]

@@ -7,6 +7,7 @@ import ctypes
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -42,6 +43,30 @@ class Crashed(Exception):
     """The daemon ended when it should not have."""
 
 
+class Written:
+    """Appends the lines of a stream to a list, with their times: a thread follows it, and
+    whoever asks for what is there by now takes it himself."""
+
+    def __init__(self, stream, lines):
+        self._stream, self._lines = stream, lines
+        self._rest, self._ended = b"", False
+        self._lock = threading.Lock()
+
+    def take(self):
+        with self._lock:
+            while not self._ended and select.select([self._stream], [], [], 0)[0]:
+                data = os.read(self._stream.fileno(), 65536)
+                self._ended = not data
+                *whole, self._rest = (self._rest + data).split(b"\n")
+                self._lines += [(now(), x.decode(errors="replace")) for x in whole]
+
+    def follow(self):
+        while not self._ended:
+            select.select([self._stream], [], [])
+            self.take()
+        self._stream.close()
+
+
 class Daemon:
     """One qmpind on a host's directories; may be started again after it ended."""
 
@@ -51,6 +76,7 @@ class Daemon:
         self.config_path = host.path("qmpin.conf")
         self.configure(config)
         self.log, self.notes = [], []
+        self._written = None
         self.process = None
         self.began = now()
 
@@ -83,10 +109,10 @@ class Daemon:
         self.process = subprocess.Popen(self.command_line(), stdin=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, env=env,
                                         preexec_fn=die_with_parent)
-        for target, source in ((self._read_log, self.process.stderr),
-                               (self._read_notes, notify)):
-            threading.Thread(target=target, args=(source, self.process),
-                             daemon=True).start()
+        self._written = Written(self.process.stderr, self.log)
+        for target, args in ((self._written.follow, ()),
+                             (self._read_notes, (notify, self.process))):
+            threading.Thread(target=target, args=args, daemon=True).start()
         if ready:
             retry(lambda: self.noted("READY", since=self.began) or self._ended(),
                   "qmpind is ready", 10)
@@ -97,11 +123,6 @@ class Daemon:
     def _ended(self):
         code = self.process.poll()
         return None if code is None else "status %d" % code
-
-    def _read_log(self, stream, _process):
-        for line in stream:
-            self.log.append((now(), line.decode(errors="replace").rstrip("\n")))
-        stream.close()
 
     def _read_notes(self, notify, process):
         with notify:
@@ -123,7 +144,9 @@ class Daemon:
         return None
 
     def lines(self, pattern, since=0.0):
-        """Log lines that match, as (time, match)."""
+        """Log lines that match, as (time, match); all that were written until now."""
+        if self._written:
+            self._written.take()
         found = ((at, re.search(pattern, line)) for at, line in list(self.log)
                  if at >= since)
         return [(at, m) for at, m in found if m]

@@ -172,6 +172,7 @@ def strangers(host):
             return True
     retry(lambda: all(map(hung_up, crowd)), "all strangers are hung up on", 15)
     print("     100 strangers hung up on after %.1f s" % (now() - began))
+    d.wait_line(r"monitor\.sock: ")
     lines = d.lines(r"monitor\.sock: ")
     check(len(lines) == 1, "told %d times", len(lines))
     check(shared(d, 100, "private"), "the VM has lost its monitor")

@@ -20,8 +20,8 @@ from vmhost import Host, mask
 
 SEED = int(os.environ.get("QMPIN_SEED", "1"))
 # Long beside the 20 ms after which the guard acts, short beside what tools wait.
-STOPPED_S = 0.6
-PATIENCE_MS = 400
+STOPPED_S = 2.0
+PATIENCE_MS = 1600
 
 
 def many(n):
@@ -115,7 +115,7 @@ def stopped(host):
     fleet.start()
     fleet.compete("--gap-ms", 20, "--jitter-ms", 100, "--timeout-ms", PATIENCE_MS)
     d = fleet.daemon
-    for _ in range(many(25)):
+    for _ in range(many(9)):
         pause(dice, 0.5)
         d.process.send_signal(signal.SIGSTOP)
         end = now() + STOPPED_S

@@ -266,6 +266,79 @@ file_alone_makes_tiers_that_have_no_name(void **state)
 	cli_result_fini(&r);
 }
 
+/* ---- of one CPU ---- */
+
+static void
+neighbours_are_listed_from_near_to_far(void **state)
+{
+	struct ctl_world *w = *state;
+	auto_free char *csv = xasprintf("%s/four.csv", w->dir);
+	FILE *f = fopen(csv, "w");
+
+	assert_non_null(f);
+	assert_true(
+		fprintf(f, "cpu,0,1,4,5\n0\n1,90\n4,20.26,80.11\n5,80.1,20,\n") > 0);
+	assert_int_equal(fclose(f), 0);
+	cli_expect_text(w,
+		&(struct cli_how){.args = {"latency", "0", "--latency", csv}},
+		"CPU   NS TIER\n"
+		"  4 20.3    1\n"
+		"  5 80.1    2\n"
+		"  1 90.0    2\n");
+	/* a pair that was not measured is last */
+	cli_expect_text(w,
+		&(struct cli_how){
+			.args = {"latency", "5", "--latency", csv, "--no-heading"}},
+		"  1 20.0    1\n"
+		"  0 80.1    2\n"
+		"  4    -    2\n");
+	assert_int_equal(unlink(csv), 0);
+}
+
+static void
+neighbours_in_json_are_all_others_in_order(void **state)
+{
+	auto_free char *csv = data_file("two-packages.csv");
+	struct cli_result r;
+	double before = 0;
+	json_t *next;
+	size_t i;
+
+	cli_run(*state,
+		&(struct cli_how){.args = {"latency", "9", "--latency", csv, "-j"}},
+		&r);
+	assert_int_equal(r.status, CMD_OK);
+	assert_string_equal(strbuf_text(&r.err), "");
+	auto_json json_t *reply = json_loads(strbuf_text(&r.out), 0, NULL);
+	json_t *list = json_object_get(reply, "neighbours");
+
+	assert_int_equal(json_integer_value(json_object_get(reply, "cpu")), 9);
+	assert_int_equal(json_array_size(list), 31);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_array_get(list, 0), "cpu")), 8);
+	assert_non_null(strstr(strbuf_text(&r.out), "{\"cpu\":8,\"ns\":6.3}"));
+	json_array_foreach (list, i, next) {
+		double ns = json_real_value(json_object_get(next, "ns"));
+
+		assert_true(ns >= before);
+		assert_int_not_equal(
+			json_integer_value(json_object_get(next, "cpu")), 9);
+		before = ns;
+	}
+	cli_result_fini(&r);
+}
+
+static void
+neighbours_are_told_by_the_daemon(void **state)
+{
+	struct cli_result r;
+
+	cli_run(*state, &(struct cli_how){.args = {"latency", "15"}}, &r);
+	assert_int_equal(r.status, CMD_OK);
+	assert_ptr_equal(strstr(r.out.s, "CPU    NS TIER\n  8  25.0    2\n"), r.out.s);
+	cli_result_fini(&r);
+}
+
 /* ---- -o ---- */
 
 static char *
@@ -407,7 +480,15 @@ failures_are_one_line_that_names_the_file(void **state)
 		int status;
 		const char *text;
 	} cases[] = {
-		{{.args = {"latency", "1"}}, CMD_USAGE, "takes no arguments"},
+		{{.args = {"latency", "1", "2"}}, CMD_USAGE, "latency"},
+		{{.args = {"latency", "x"}}, CMD_USAGE,
+			"'x' is no number of a CPU (0 to 2047)"},
+		{{.args = {"latency", "2048"}}, CMD_USAGE, "no number of a CPU"},
+		{{.args = {"latency", "1", "-o", "x.csv"}}, CMD_USAGE,
+			"a single CPU is shown here"},
+		{{.args = {"latency", "1", "--output-format", "csv"}}, CMD_USAGE,
+			"a single CPU is shown here"},
+		{{.args = {"latency", "16"}}, CMD_FAILED, "CPU 16 is not among them"},
 		{{.args = {"latency", "--local"}}, CMD_USAGE,
 			"latency has no option '--local'"},
 		{{.args = {"latency", "--affinity"}}, CMD_USAGE, "'--affinity'"},
@@ -501,6 +582,9 @@ main(void)
 		CASE(cpus_that_the_topology_has_not_are_counted),
 		CASE(distrusted_values_leave_the_tiers_to_the_tree),
 		CASE(file_alone_makes_tiers_that_have_no_name),
+		CASE(neighbours_are_listed_from_near_to_far),
+		CASE(neighbours_in_json_are_all_others_in_order),
+		CASE(neighbours_are_told_by_the_daemon),
 		CASE(file_that_was_written_can_be_read_again),
 		CASE(xml_tells_of_host_and_latencies),
 		CASE(xml_needs_a_host),

@@ -240,6 +240,36 @@ a_host_that_fails_changes_nothing(void **state)
 	replay_free(r);
 }
 
+/* The planner refuses a host without a PU. */
+static void
+check_taken_back(const struct replay_event *event)
+{
+	struct replay_event first = ground_start("100", 4);
+	struct ground ga = {.spec = &host_9354};
+	struct ground gb = {.spec = &host_9354};
+	struct replay *a = ground_replay(&ga, NULL);
+	struct replay *b = ground_replay(&gb, NULL);
+	unsigned int n_pus = ga.topo->n_pus;
+	struct err e = ERR_NONE;
+
+	first.start.max_vcpus = 8;
+	ground_step(a, first);
+	ground_step(b, first);
+	ga.topo->n_pus = 0;
+	assert_int_equal(replay_step(a, event, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "no online CPU"));
+	ga.topo->n_pus = n_pus;
+	ground_same(a, b);
+	ground_step(a, ground_host(NULL, 0, NULL, 0));
+	ground_step(b, ground_host(NULL, 0, NULL, 0));
+	ground_same(a, b);
+	ground_step(a, *event);
+	ground_step(b, *event);
+	ground_same(a, b);
+	replay_free(a);
+	replay_free(b);
+}
+
 static void
 an_event_that_cannot_be_planned_is_taken_back(void **state)
 {
@@ -253,28 +283,8 @@ an_event_that_cannot_be_planned_is_taken_back(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(events); i++) {
-		struct ground g = {.spec = &host_9354};
-		struct replay *r = ground_replay(&g, NULL);
-		struct replay_event first = ground_start("100", 4);
-		unsigned int n_pus = g.topo->n_pus;
-		struct err e = ERR_NONE;
-		auto_free char *before = NULL;
-		auto_free char *after = NULL;
-
-		first.start.max_vcpus = 8;
-		ground_step(r, first);
-		before = ground_picture(r);
-		g.topo->n_pus = 0; /* the planner refuses such a host */
-		assert_int_equal(replay_step(r, &events[i], &e), -EINVAL);
-		assert_non_null(strstr(e.text, "no online CPU"));
-		g.topo->n_pus = n_pus;
-		after = ground_picture(r);
-		assert_string_equal(before, after);
-		ground_step(r, events[i]);
-		assert_true(replay_now_s(r) == 60);
-		replay_free(r);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(events); i++)
+		check_taken_back(&events[i]);
 }
 
 int

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT
+/* A plan in words, a table and a picture; nothing is decided here. */
+#include "config.h"
+
+#include "cli/planprint.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/xalloc.h"
+#include "cli/hostpicture.h"
+#include "cli/out.h"
+#include "cli/table.h"
+#include "place/explain.h"
+#include "place/why.h"
+
+/* Lines of one tier's domains. */
+#define DOMAIN_LINES_MAX 4u
+
+static const struct table_column columns[] = {
+	{.name = "VM"},
+	{.name = "VCPUS", .right = true},
+	{.name = "MODE", .drop = 2},
+	{.name = "WHERE", .min = 10, .drop = 3},
+	{.name = "CPUS", .min = 12},
+	{.name = "EMULATOR", .min = 8, .drop = 1},
+	{.name = "WHY", .min = 16},
+};
+
+/* ---- the picture ---- */
+
+static void
+print_picture(const struct topo *t, const struct topo *whole,
+	const struct cpuset *reserved, const struct hostpicture_vm *vms, unsigned int n)
+{
+	const struct hostpicture p = {
+		.topo = t,
+		.reserved = *reserved,
+		.offline = cpuset_minus(&whole->online, &t->online),
+		.n_vms = n,
+		.vms = vms,
+		.columns = out_columns(),
+		.blocks = out_colors() && out_utf8(),
+		.colours = out_colors(),
+	};
+	auto_free char *text = hostpicture_text(&p);
+
+	(void)fputs(text, stdout);
+}
+
+static void
+print_seats(const struct replay *r, const struct topo *whole)
+{
+	const struct plan_input *in = replay_input(r);
+	struct hostpicture_vm *vms = xcalloc(in->n_vms, sizeof(*vms));
+	size_t total = 0;
+	struct cpuset *masks;
+
+	for (unsigned int i = 0; i < in->n_vms; i++)
+		total += in->vms[i].n_vcpus;
+	masks = xcalloc(total, sizeof(*masks));
+	total = 0;
+	for (unsigned int i = 0; i < in->n_vms; i++) {
+		vms[i] = (struct hostpicture_vm){
+			in->vms[i].id, in->vms[i].n_vcpus, masks + total};
+		for (unsigned int v = 0; v < in->vms[i].n_vcpus; v++)
+			masks[total++] = replay_mask(r, i, v);
+	}
+	print_picture(in->topo, whole, &in->policy->reserved, vms, in->n_vms);
+	free(masks);
+	free(vms);
+}
+
+/* ---- the table ---- */
+
+static char *
+list_text(const struct cpuset *set)
+{
+	char *text = xcalloc(CPUSET_TEXT_MAX, 1);
+
+	return cpuset_format(set, text, CPUSET_TEXT_MAX);
+}
+
+static struct cpuset
+all_masks(const struct replay *r, unsigned int vm)
+{
+	struct cpuset all = CPUSET_NONE;
+
+	for (unsigned int v = 0; v < replay_input(r)->vms[vm].n_vcpus; v++) {
+		struct cpuset one = replay_mask(r, vm, v);
+
+		all = cpuset_or(&all, &one);
+	}
+	return all;
+}
+
+/* The reason without the words that the column before has already. */
+static const char *
+rest_of(const char *why, const char *where)
+{
+	size_t len = strlen(where);
+
+	if (strncmp(why, where, len) == 0 && strncmp(why + len, ": ", 2) == 0)
+		return why + len + 2;
+	return why;
+}
+
+static void
+add_row(struct table *t, const struct replay *r, unsigned int i)
+{
+	const struct plan_input *in = replay_input(r);
+	const struct plan_result *result = &replay_plan(r)->results[i];
+	const struct plan_vm *vm = &in->vms[i];
+	struct cpuset all = all_masks(r, i);
+	struct cpuset emulator = replay_emulator(r, i);
+	char where[WHY_DOMAIN_MAX];
+	char *cells[ARRAY_LEN(columns)] = {
+		xstrdup(vm->id),
+		xasprintf("%u", vm->n_vcpus),
+		xstrdup(place_mode_name(vm->mode)),
+		xstrdup(why_domain(in->topo, &all, where, sizeof(where))),
+		list_text(&all),
+		list_text(&emulator),
+		out_safe(rest_of(result->why, where)),
+	};
+
+	table_row(t);
+	for (size_t c = 0; c < ARRAY_LEN(cells); c++)
+		table_set(t, c, cells[c]);
+	if (result->verdict == PLAN_LEAVE && vm->mode != PLACE_OFF)
+		table_mark(t);
+}
+
+void
+planprint_result(const struct replay *r, const struct topo *whole, bool heading)
+{
+	const struct plan_input *in = replay_input(r);
+	struct table *t;
+
+	print_seats(r, whole);
+	printf("\n");
+	(void)fflush(stdout); /* the table goes its own way to stdout */
+	t = table_new(columns, ARRAY_LEN(columns));
+	for (unsigned int i = 0; i < in->n_vms; i++)
+		add_row(t, r, i);
+	table_print(t, heading);
+	table_free(t);
+}
+
+/* ---- reasons ---- */
+
+/* Terms that cost nothing need no words. */
+static void
+print_terms(const struct plan_input *in, const struct explain_option *o)
+{
+	char text[PLAN_WHY_MAX];
+
+	for (unsigned int t = 0; t < N_TERMS; t++) {
+		if (o->terms.ns[t] >= 0.05 || o->terms.ns[t] <= -0.05)
+			printf("  %8.1f ns  %s\n", o->terms.ns[t],
+				explain_term_text(
+					in, o, (enum term)t, text, sizeof(text)));
+	}
+}
+
+static void
+print_explain(
+	const struct plan_input *in, const struct plan_vm *vm, const struct explain *x)
+{
+	char text[PLAN_WHY_MAX];
+	char where[WHY_DOMAIN_MAX];
+
+	printf("  costs %.1f ns for each vCPU\n", x->chosen.total_ns);
+	print_terms(in, &x->chosen);
+	if (x->has_runner_up)
+		printf("  next best: %s: %s\n",
+			why_domain(in->topo, &x->runner_up.cpus, where, sizeof(where)),
+			explain_verdict_text(x, &x->runner_up, text, sizeof(text)));
+	for (unsigned int rule = 0; rule < EXPLAIN_N_RULES; rule++) {
+		if ((x->rules & (1u << rule)) != 0)
+			printf("  bound by %s\n",
+				explain_rule_text(in, vm, (enum explain_rule)rule, text,
+					sizeof(text)));
+	}
+	if (x->has_better)
+		printf("  %s\n", explain_better_text(in, x, text, sizeof(text)));
+}
+
+void
+planprint_reasons(const struct replay *r)
+{
+	const struct plan_input *in = replay_input(r);
+
+	for (unsigned int i = 0; i < in->n_vms; i++) {
+		const struct plan_result *result = &replay_plan(r)->results[i];
+		auto_free char *why = out_safe(result->why);
+
+		printf("\nvm %s: %s\n", in->vms[i].id, why);
+		if (result->explain != NULL)
+			print_explain(in, &in->vms[i], result->explain);
+	}
+}
+
+/* ---- a host without VMs ---- */
+
+/* "l3 (25 ns)   0-3,32-35 4-7,36-39 ...": domains with several CPUs. */
+static void
+print_domains(const struct ranking *r, const struct tier *tier)
+{
+	char name[48];
+	char list[32];
+	int used = snprintf(name, sizeof(name), "%-8s %6.1f ns", tier->name,
+		(double)tier->latency_ns);
+	unsigned int width = out_columns();
+	unsigned int line = 1;
+
+	printf("%s", name);
+	for (unsigned int d = 0; d < tier->n_domains; d++) {
+		const struct domain *domain = &r->domains[tier->first_domain + d];
+		int len = (int)strlen(cpuset_format(&domain->cpus, list, sizeof(list)));
+
+		if (used + 2 + len > (int)width) {
+			if (line++ == DOMAIN_LINES_MAX) {
+				printf(" ...");
+				break;
+			}
+			used = printf("\n%18s", "") - 1;
+		}
+		used += printf("  %s", list);
+	}
+	printf("\n");
+}
+
+void
+planprint_host(
+	const struct topo *t, const struct ranking *r, const struct plan_policy *policy)
+{
+	print_picture(t, t, &policy->reserved, NULL, 0);
+	printf("\ntiers, from near to far: their latency and domains%s\n",
+		r->trusted ? " (measured)" : "");
+	for (unsigned int i = 0; i < r->n_tiers; i++)
+		print_domains(r, &r->tiers[i]);
+}
+
+static json_t *
+set_json(const struct cpuset *set)
+{
+	auto_free char *text = list_text(set);
+
+	return json_string(text);
+}
+
+static json_t *
+tiers_json(const struct ranking *r)
+{
+	json_t *tiers = json_array();
+
+	for (unsigned int i = 0; i < r->n_tiers; i++) {
+		const struct tier *tier = &r->tiers[i];
+		json_t *domains = json_array();
+
+		for (unsigned int d = 0; d < tier->n_domains; d++)
+			(void)json_array_append_new(domains,
+				set_json(&r->domains[tier->first_domain + d].cpus));
+		(void)json_array_append_new(tiers,
+			json_pack("{s:s, s:f, s:f, s:o}", "name", tier->name,
+				"latency_ns", (double)tier->latency_ns, "confidence",
+				(double)tier->confidence, "domains", domains));
+	}
+	return tiers;
+}
+
+json_t *
+planprint_host_json(
+	const struct topo *t, const struct ranking *r, const struct plan_policy *policy)
+{
+	json_t *nodes = json_array();
+
+	for (unsigned int i = 0; i < t->n_nodes; i++)
+		(void)json_array_append_new(nodes,
+			json_pack("{s:i, s:o, s:f}", "node", (int)t->nodes[i].id,
+				"cpus", set_json(&t->nodes[i].cpus), "memory_gib",
+				(double)t->nodes[i].mem_kib / 1048576));
+	return json_pack("{s:o, s:o, s:o, s:o, s:b, s:o}", "cpus", set_json(&t->online),
+		"reserved", set_json(&policy->reserved), "isolated",
+		set_json(&t->isolated), "nodes", nodes, "trusted", (int)r->trusted,
+		"tiers", tiers_json(r));
+}

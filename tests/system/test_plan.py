@@ -1,0 +1,282 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""qmpin plan on hosts that are not this one: sysfs trees, XML, latencies, pipes and
+terminals, the example of README.md, wrong files, and how long a long scenario takes."""
+import fcntl
+import json
+import os
+import pty
+import random
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+
+from runner import BUILD, SLACK, SOURCE, check, main, now, retry
+
+QMPIN = os.path.join(BUILD, "src", "qmpin")
+DATA = os.path.join("tests", "data")
+XML = os.path.join(DATA, "latency", "two-packages.xml")
+CSV = os.path.join(DATA, "latency", "two-packages.csv")
+SCENARIO = os.path.join(DATA, "plan", "what-if.jsonl")
+GOLDEN = os.path.join(DATA, "plan", "what-if.placement")
+LIMIT_S = 60
+
+
+class Place:
+    """A directory of a case's own."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="qmpin-plan-")
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w") as f:
+            f.write(text)
+        return self.path(name)
+
+    def tree(self, preset):
+        path = self.path(preset)
+        if not os.path.exists(path):
+            synth = os.path.join(SOURCE, "tests", "topologies", "synth.py")
+            subprocess.run([sys.executable, "-B", synth, "--preset", preset, "--out",
+                            path], check=True, stdout=subprocess.DEVNULL)
+        return path
+
+    def close(self, good=False):
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def story(self):
+        return "  in %s" % self.dir
+
+
+def plan(*args, text=None, status=0):
+    """What qmpin plan prints, after it ended with that status: (out, err)."""
+    r = subprocess.run([QMPIN, "plan", *args], input=text, cwd=SOURCE,
+                       capture_output=True, text=True, timeout=LIMIT_S * SLACK)
+    check(r.returncode == status, "status %d: %s", r.returncode, r.stderr)
+    return r.stdout, r.stderr
+
+
+def placements(*args, **how):
+    return [json.loads(line)["vms"] for line in plan(*args, **how)[0].splitlines()]
+
+
+def lines(*events):
+    return "".join(json.dumps(e) + "\n" for e in events)
+
+
+def start(vm, vcpus, **more):
+    return dict(ev="start", vm=vm, vcpus=vcpus, **more)
+
+
+def on_terminal(argv, columns):
+    """What it shows there."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    env = dict(os.environ, NO_COLOR="1", TERM="xterm", LC_ALL="C.UTF-8")
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=slave,
+                               stderr=slave, env=env, cwd=SOURCE)
+    os.close(slave)
+    shown = b""
+    while True:
+        try:
+            chunk = os.read(master, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not chunk:
+            break
+        shown += chunk
+    os.close(master)
+    check(process.wait(LIMIT_S * SLACK) == 0, "status %d", process.returncode)
+    return shown.decode().replace("\r\n", "\n")
+
+
+# -- examples
+
+def example(host):
+    """the example of README.md is what is shown"""
+    with open(os.path.join(SOURCE, "README.md")) as f:
+        block = re.search(r"^    \$ (qmpin plan (?:.*\\\n)*.*)\n((?:    .*\n|\n)+)",
+                          f.read(), re.M)
+    check(block, "there is no example")
+    words = block.group(1).replace("\\\n", " ").split()
+    want = re.sub("^    ", "", block.group(2), flags=re.M).strip()
+    shown = on_terminal([QMPIN] + words[1:], 80).strip()
+    check(shown == want, "shown is\n%s", shown)
+
+
+def golden(host):
+    """the placements of a readable scenario, line by line"""
+    out, err = plan("--topology", XML, SCENARIO)
+    check(err == "", "says %s", err)
+    if "QMPIN_GOLDEN_OUT" in os.environ:
+        name = os.path.join(os.environ["QMPIN_GOLDEN_OUT"], os.path.basename(GOLDEN))
+        with open(name, "w") as f:
+            f.write(out)
+    with open(os.path.join(SOURCE, GOLDEN)) as f:
+        for number, (line, want) in enumerate(zip(out.splitlines(), f), 1):
+            check(line == want.strip(), "line %d is\n%s", number, line)
+    with open(os.path.join(SOURCE, SCENARIO)) as f:
+        check(len(out.splitlines()) == len(f.read().splitlines()), "another number")
+
+
+# -- hosts
+
+def trees(host):
+    """sysfs trees of other hosts: CPUs of that host, inside the VM's limit"""
+    for preset, cpus in (("amd-epyc-9354-nps4", 64), ("amd-epyc-7351p-nps4", 32),
+                         ("amd-epyc-9654-2s-nps4", 384)):
+        tree = host.tree(preset)
+        text = lines(start(100, 4), start(101, 8, affinity="8-15"),
+                     start(102, 2, mode="pin"), dict(ev="cpu_offline", cpu=9),
+                     dict(ev="cpu_online", cpu=9))
+        steps = placements("--topology", tree, "-", text=text)
+        check(len(steps) == 5, "%s: %d lines", preset, len(steps))
+        for vms in steps:
+            for vm in vms.values():
+                every = set(sum(vm["vcpus"], vm["emu"]))
+                check(every <= set(range(cpus)), "%s: %s", preset, every)
+        check(set(sum(steps[1]["101"]["vcpus"], [])) <= set(range(8, 16)), "the limit")
+        check(9 not in sum(steps[3]["101"]["vcpus"], []), "CPU 9 is offline")
+        check(all(len(m) == 1 for m in steps[4]["102"]["vcpus"]), "pin")
+        shown = plan("--topology", tree)[0]
+        check(shown.startswith("%d CPUs, " % cpus), "%s: %s", preset, shown)
+
+
+def measured(host):
+    """latencies of a file beside the tree, and CPUs that are offline in it"""
+    text = lines(start(1, 4, affinity="0-7"), dict(ev="cpu_offline", cpu=3))
+    steps = placements("--topology", XML, "--latency", CSV, "-", text=text)
+    check(steps[0]["1"]["vcpus"][0] == list(range(8)), "not the group: %s", steps[0])
+    check(3 not in steps[1]["1"]["vcpus"][0], "CPU 3 is offline")
+    shown = plan("--topology", XML, "--latency", CSV)[0]
+    check("(measured)" in shown, "shown: %s", shown)
+
+
+def this_machine(host):
+    """without --topology the host is this machine"""
+    vms, = placements("--set", "mode=float", "-", text=lines(start(1, 1)))
+    with open("/sys/devices/system/cpu/online") as f:
+        last = int(re.split("[,-]", f.read().strip())[-1])
+    check(vms["1"]["vcpus"][0][-1] <= last, "CPUs %s", vms["1"]["vcpus"])
+
+
+# -- streams
+
+def conversation(host):
+    """events and answers one by one, through pipes"""
+    process = subprocess.Popen([QMPIN, "plan", "--topology", XML, "-"], cwd=SOURCE,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    for vm in (1, 2, 3):
+        process.stdin.write(lines(start(vm, 1)))
+        process.stdin.flush()
+        answer = json.loads(process.stdout.readline())
+        check(len(answer["vms"]) == vm, "after VM %d: %s", vm, answer)
+    process.stdin.close()
+    check(process.wait(LIMIT_S * SLACK) == 0, "status %d", process.returncode)
+    process.stdout.close()
+
+
+def interrupted(host):
+    """Ctrl-C while it waits for more: no file, nothing left over"""
+    out = host.path("out")
+    process = subprocess.Popen([QMPIN, "plan", "--topology", XML, "-", "-o", out],
+                               cwd=SOURCE, stdin=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, text=True)
+    process.stdin.write(lines(start(1, 1)))
+    process.stdin.flush()
+    retry(lambda: any(os.path.getsize(host.path(n)) for n in os.listdir(host.dir)),
+          "the first line is written")
+    process.send_signal(signal.SIGINT)
+    check(process.wait(LIMIT_S * SLACK) == 1, "status %d", process.returncode)
+    process.stdin.close()
+    check(os.listdir(host.dir) == [], "left: %s", os.listdir(host.dir))
+
+
+# -- what is wrong
+
+def wrong(host):
+    """each kind of mistake: a line with file, line and VM; the rest is planned"""
+    ends = ("{", "[]", "7", "\0", '{"ev":"stop"}', '{"ev":"jump","vm":1}',
+            '{"ev":"start","vm":1}', '{"ev":"start","vm":1,"vcpus":"4"}',
+            '{"ev":"start","vm":1,"vcpus":NaN}', '{"ev":"start","vm":1,"vcpus":1e999}',
+            '{"ev":"stop","vm":1,"vm":1}', "[" * 100000,
+            '{"ev":"start","vm":1,"vcpus":1,"affinity":"a"}')
+    for text in ends:
+        path = host.write("s", lines(start(7, 1)) + text + "\n" + lines(start(8, 1)))
+        out, err = plan("--topology", XML, path, status=1)
+        check(len(out.splitlines()) == 1, "%s: goes on", text)
+        check(re.fullmatch("qmpin: %s:2: .+\n" % re.escape(path), err), "%s", err)
+    left_out = (start(9, 0), start(9, 4097), start(9, 1, mem_gib=-1), start(7, 1),
+                start(9, 1, mem_gib=1e30), dict(ev="stop", vm=9),
+                dict(ev="hotplug", vm=7, vcpus=2), dict(ev="cpu_offline", cpu=32),
+                dict(ev="cpu_online", cpu=1), dict(ev="host", t=-5),
+                start(9, 1, vnuma=[[0]], hostnodes=[[0], [1]]))
+    for event in left_out:
+        path = host.write("s", lines(start(7, 1), event, start(8, 1)))
+        out, err = plan("--topology", XML, path, status=5)
+        check(re.fullmatch("qmpin: %s:2: .+\n" % re.escape(path), err), "%s", err)
+        check(set(json.loads(out.splitlines()[2])["vms"]) == {"7", "8"}, "%s", out)
+
+
+def contradictory(host):
+    """VMs that cannot be placed run where they may and say why; the rest is planned"""
+    for more in (dict(affinity=""), dict(affinity="100-107"),
+                 dict(vnuma=[[0, 1], [1]], numa=1), dict(hostnodes=[[7]]),
+                 dict(affinity="0-7", vnuma=[[0, 1]], hostnodes=[[1]])):
+        text = lines(start(1, 2), start(2, 2, **more), start(3, 2))
+        steps = placements("--topology", XML, "-", text=text)
+        check(set(steps[2]) == {"1", "2", "3"}, "%s", more)
+        vm = steps[2]["2"]
+        check(len(vm["vcpus"]) == 2 and all(vm["vcpus"]) and vm["emu"], "%s: %s", more,
+              vm)
+        check(vm["why"] != "", "%s: no reason", more)
+        check(len(steps[2]["3"]["vcpus"][0]) < 32, "%s: VM 3 has no place", more)
+
+
+# -- time
+
+def long_scenario(seed, n):
+    rng, live, events = random.Random(seed), {}, []
+    for i in range(n):
+        if live and rng.random() < 0.45:
+            vm = rng.choice(sorted(live))
+            if live[vm] == 0 or rng.random() < 0.7:
+                del live[vm]
+                events.append(dict(ev="stop", vm=vm))
+            else:
+                live[vm] += 1
+                events.append(dict(ev="hotplug", vm=vm, vcpus=live[vm]))
+        else:
+            live[100 + i] = rng.choice((1, 2, 4, 8, 16))
+            events.append(start(100 + i, live[100 + i], maxvcpus=32,
+                                mem_gib=rng.choice((2, 8, 32))))
+    return lines(*events)
+
+
+def thousand_events(host):
+    """1000 events on 64 and on 384 CPUs: a line each, in a time that is printed"""
+    scenario = host.write("long", long_scenario(1, 1000))
+    for preset in ("amd-epyc-9354-nps4", "amd-epyc-9654-2s-nps4"):
+        tree, out = host.tree(preset), host.path("out")
+        began = now()
+        plan("--topology", tree, scenario, "-o", out)
+        took = now() - began
+        with open(out) as f:
+            first, n = f.readline(), 1 + sum(1 for _ in f)
+        check(n == 1000 and list(json.loads(first)["vms"]) == ["100"], "%d lines", n)
+        print("  %s: 1000 events in %.2f s, %.0f MB" % (preset, took,
+                                                       os.path.getsize(out) / 1e6))
+        check(took < LIMIT_S * SLACK, "%.1f s", took)
+
+
+if __name__ == "__main__":
+    sys.exit(main([example, golden, trees, measured, this_machine, conversation,
+                   interrupted, wrong, contradictory, thousand_events], Place))
