@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "cli/cmd_explain.h"
 #include "cli/cmd_heatmap.h"
 #include "cli/cmd_help.h"
 #include "cli/cmd_latency.h"
@@ -26,6 +27,11 @@ const struct cmd cmd_table[] = {
 		"monitor is shared, masks repaired, why they were placed last. With ID, the\n"
 		"threads of that VM: wanted mask, real mask, last CPU.\n",
 		cmd_ps_run},
+	{"explain", "ID", 1, 0, "why a VM is where it is",
+		"What a VM's place costs, term by term, and why: what came second, which rules\n"
+		"left no choice, what would have to be free for something better, and what was\n"
+		"decided lately. Nothing is changed.\n",
+		cmd_explain_run},
 	{"release", "ID...|--all", CMD_MANY, ARGS_ALL,
 		"hold VMs' monitors no longer, undo changes to them",
 		"Takes away what qmpind has added to these QEMUs and holds their monitors no\n"

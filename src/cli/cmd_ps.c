@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/json.h"
 #include "base/str.h"
@@ -109,18 +108,6 @@ print_threads(const json_t *threads, bool heading)
 	table_free(t);
 }
 
-/* "2025-11-21 10:00:00", or "never". */
-static void
-format_time(const json_t *us, char *buf, size_t size)
-{
-	time_t s = (time_t)(json_integer_value(us) / 1000000);
-	struct tm tm;
-
-	if (!json_is_integer(us) || localtime_r(&s, &tm) == NULL ||
-		strftime(buf, size, "%Y-%m-%d %H:%M:%S", &tm) == 0)
-		str_copy(buf, size, "never");
-}
-
 static void
 print_member(const char *label, const json_t *vm, const char *member, const char *unit)
 {
@@ -137,7 +124,7 @@ print_history(const json_t *vm)
 	auto_free char *cause = out_member(vm, "last_cause");
 	char when[64];
 
-	format_time(json_object_get(vm, "last_move"), when, sizeof(when));
+	out_time(json_object_get(vm, "last_move"), when, sizeof(when));
 	print_member("repairs", vm, "repairs", "");
 	printf("last move  %s, cause %s\n", when, cause);
 }

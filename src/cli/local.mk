@@ -2,6 +2,7 @@ noinst_LIBRARIES += src/libcli.a
 src_libcli_a_SOURCES = \
 	src/cli/args.c src/cli/args.h \
 	src/cli/cmd.c src/cli/cmd.h \
+	src/cli/cmd_explain.c src/cli/cmd_explain.h \
 	src/cli/cmd_heatmap.c src/cli/cmd_heatmap.h \
 	src/cli/cmd_help.c src/cli/cmd_help.h \
 	src/cli/cmd_latency.c src/cli/cmd_latency.h \
@@ -96,6 +97,12 @@ tests_unit_test_cli_exit_SOURCES = tests/unit/test_cli_exit.c $(CLI_RUN)
 tests_unit_test_cli_exit_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_exit_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_exit_DEPENDENCIES = src/qmpin$(EXEEXT)
+
+UNIT_TESTS += tests/unit/test_cli_explain
+tests_unit_test_cli_explain_SOURCES = tests/unit/test_cli_explain.c $(CLI_RUN)
+tests_unit_test_cli_explain_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_explain_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_explain_DEPENDENCIES = src/qmpin$(EXEEXT)
 
 UNIT_TESTS += tests/unit/test_cli_help
 tests_unit_test_cli_help_SOURCES = tests/unit/test_cli_help.c $(CLI_RUN)

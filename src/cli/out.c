@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 #include <wchar.h>
 #include <wctype.h>
@@ -125,6 +126,17 @@ out_member(const json_t *obj, const char *key)
 	default:
 		return xstrdup("-");
 	}
+}
+
+void
+out_time(const json_t *us, char *buf, size_t size)
+{
+	time_t s = (time_t)(json_integer_value(us) / 1000000);
+	struct tm tm;
+
+	if (!json_is_integer(us) || localtime_r(&s, &tm) == NULL ||
+		strftime(buf, size, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		str_copy(buf, size, "never");
 }
 
 bool

@@ -36,6 +36,9 @@ MUST_CHECK char *out_safe(const char *text);
  */
 MUST_CHECK char *out_member(const json_t *obj, const char *key);
 
+/** Microseconds since 1970 as "2025-11-21 10:00:00" in local time, or "never". */
+void out_time(const json_t *us, char *buf, size_t size);
+
 /** stdout is a terminal that shows colours, and the user wants them. */
 bool out_colors(void);
 

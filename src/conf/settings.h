@@ -13,7 +13,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "place/mode.h"
-#include "place/planner.h"
+#include "place/policy.h"
 #include "qmp/share.h"
 #include "topo/cpuset.h"
 
@@ -22,10 +22,9 @@ enum settings_select { SETTINGS_SELECT_ALL, SETTINGS_SELECT_TAGGED };
 enum settings_rebalance { SETTINGS_REBALANCE_YES, SETTINGS_REBALANCE_NO };
 enum settings_probe { SETTINGS_PROBE_YES, SETTINGS_PROBE_NO };
 
-/* Group names of shadow-utils have at most 32 characters. */
+/* Names of groups have at most 32 characters (shadow-utils), ids of VMs 64
+ * (vm/identity.h). */
 #define SETTINGS_GROUP_MAX 33u
-
-/* Ids of VMs have at most 64 characters (vm/identity.h). */
 #define SETTINGS_ID_MAX 65u
 
 /* Where a value came from, from weakest to strongest (io.qmpin's Origin). */
@@ -87,7 +86,7 @@ struct settings {
 	char **warnings;
 };
 
-/* [vm ID] sections over all files; above any host's number of VMs. */
+/* [vm ID] sections of all files: above any host's number of VMs. */
 #define SETTINGS_VMS_MAX 10000u
 /* Warnings that are kept; the last one then says that there were more. */
 #define SETTINGS_WARNINGS_MAX 100u
@@ -112,12 +111,9 @@ MUST_CHECK int settings_parse(struct settings *c, const char *text, size_t len,
 	const char *name, enum settings_origin origin, struct err *e);
 
 /**
- * Set one key of [qmpin], or "weights.NAME" of [weights], as a file would.
+ * Set one key of [qmpin], or "weights.NAME" of [weights], as a file called @name would.
  *
- * @name  for messages: where the value comes from
- *
- * Returns 0 or -EINVAL with @e: an unknown key, one that has no effect in this version,
- * a bad value.
+ * Returns 0 or -EINVAL with @e; a key that is unknown or has no effect is refused.
  */
 MUST_CHECK int settings_set(struct settings *c, const char *key, const char *value,
 	const char *name, struct err *e);
@@ -126,8 +122,7 @@ MUST_CHECK int settings_set(struct settings *c, const char *key, const char *val
  * Read the configuration: @file alone, or (NULL) /etc/qmpin/qmpin.conf and then
  * /etc/qmpin/conf.d/<name>.conf in byte order of their names (hidden files are left
  * out), each prefixed with @root (NULL or ""). Missing default files are no error, a
- * missing
- * @file is. What is not a regular file is refused; a FIFO does not block.
+ * missing @file is. What is not a regular file is refused; a FIFO does not block.
  *
  * @out  written only on success; settings_fini it
  *
@@ -139,14 +134,14 @@ MUST_CHECK int settings_load(
 /** The [vm ID] section, or NULL. */
 const struct settings_vm *settings_vm_find(const struct settings *c, const char *id);
 
-/** Mode of a VM and where it comes from; @origin may be NULL. */
+/** Mode of a VM, and where it comes from (@origin may be NULL). */
 enum place_mode settings_mode(
 	const struct settings *c, const char *id, enum settings_origin *origin);
 enum place_smt settings_smt(const struct settings *c, const char *id);
 enum place_emulator settings_emulator(const struct settings *c, const char *id);
 enum share settings_share(const struct settings *c, const char *id);
 
-/** What the planner shall go by. Rebalance has no credit yet (allowance.h). */
+/** What the planner goes by; without credit for rebalance (allowance.h). */
 struct plan_policy settings_policy(const struct settings *c);
 
 /** Name of an origin as in io.qmpin: "default", "config", "vm_section", ... */

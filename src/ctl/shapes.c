@@ -122,14 +122,21 @@ ctl_vm_json(const struct ctl_vm *vm)
 	return obj;
 }
 
+static json_t *
+texts_json(const char *const *texts, size_t n)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(array, ctl_text_json(texts[i]));
+	return array;
+}
+
 json_t *
 ctl_status_json(const struct ctl_status *status)
 {
 	json_t *obj = json_object();
-	json_t *warnings = json_array();
 
-	for (size_t i = 0; i < status->n_warnings; i++)
-		json_array_append_new(warnings, ctl_text_json(status->warnings[i]));
 	set_text(obj, "version", status->version);
 	set_uint(obj, "pid", (uint64_t)status->pid);
 	set_uint(obj, "uptime_ms", status->uptime_ms);
@@ -142,7 +149,8 @@ ctl_status_json(const struct ctl_status *status)
 		json_real(status->last_pass_ms >= 0 ? status->last_pass_ms : 0.0));
 	set_uint(obj, "passes", status->passes);
 	set_uint(obj, "repairs", status->repairs);
-	json_object_set_new(obj, "warnings", warnings);
+	json_object_set_new(
+		obj, "warnings", texts_json(status->warnings, status->n_warnings));
 	return obj;
 }
 
@@ -157,6 +165,67 @@ ctl_probe_json(const struct ctl_probe *probe)
 	set_planned(obj, "visits", probe->visits, probe->visits_total > 0);
 	set_planned(obj, "visits_total", probe->visits_total, probe->visits_total > 0);
 	set_text(obj, "text", probe->text != NULL ? probe->text : "");
+	return obj;
+}
+
+/* What JSON cannot say (NaN, infinity) is 0. */
+static json_t *
+ns_json(double ns)
+{
+	json_t *value = json_real(ns);
+
+	return value != NULL ? value : json_real(0);
+}
+
+static json_t *
+candidate_json(const struct ctl_candidate *c)
+{
+	json_t *obj = json_object();
+	json_t *terms = json_array();
+
+	for (size_t i = 0; i < c->n_terms; i++) {
+		json_t *term = json_object();
+
+		set_text(term, "name", c->terms[i].name);
+		json_object_set_new(term, "ns", ns_json(c->terms[i].ns));
+		set_text(term, "text", c->terms[i].text);
+		json_array_append_new(terms, term);
+	}
+	set_text(obj, "cpus", c->cpus);
+	set_text(obj, "nodes", c->nodes);
+	json_object_set_new(obj, "total_ns", ns_json(c->total_ns));
+	json_object_set_new(obj, "terms", terms);
+	set_text(obj, "verdict", c->verdict);
+	return obj;
+}
+
+static json_t *
+decision_json(const struct ctl_decision *d)
+{
+	json_t *obj = json_object();
+
+	set_uint(obj, "time", d->time_us);
+	set_text(obj, "id", d->id);
+	set_text(obj, "cause", d->cause);
+	set_text(obj, "text", d->text);
+	json_object_set_new(obj, "moves", json_array());
+	return obj;
+}
+
+json_t *
+ctl_explain_json(const struct ctl_explain *x)
+{
+	json_t *obj = json_object();
+	json_t *history = json_array();
+
+	for (size_t i = 0; i < x->n_history; i++)
+		json_array_append_new(history, decision_json(&x->history[i]));
+	json_object_set_new(obj, "chosen", candidate_json(x->chosen));
+	json_object_set_new(obj, "runner_up",
+		x->runner_up != NULL ? candidate_json(x->runner_up) : json_null());
+	json_object_set_new(obj, "rules", texts_json(x->rules, x->n_rules));
+	json_object_set_new(obj, "better_if", texts_json(x->better_if, x->n_better_if));
+	json_object_set_new(obj, "history", history);
 	return obj;
 }
 

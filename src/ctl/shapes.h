@@ -74,7 +74,43 @@ struct ctl_probe {
 	const char *text;      /* what is being done, or what came of it */
 };
 
+/* What one place costs. */
+struct ctl_term {
+	const char *name;
+	double ns;
+	const char *text;
+};
+
+struct ctl_candidate {
+	const char *cpus;
+	const char *nodes;
+	double total_ns;
+	const struct ctl_term *terms;
+	size_t n_terms;
+	const char *verdict; /* of the chosen one: why it is */
+};
+
+struct ctl_decision {
+	uint64_t time_us;
+	const char *id; /* NULL: null */
+	const char *cause;
+	const char *text;
+};
+
+/* The reply of Explain. */
+struct ctl_explain {
+	const struct ctl_candidate *chosen;
+	const struct ctl_candidate *runner_up; /* NULL: null */
+	const char *const *rules;
+	size_t n_rules;
+	const char *const *better_if;
+	size_t n_better_if;
+	const struct ctl_decision *history; /* the oldest first */
+	size_t n_history;
+};
+
 /** New references. */
+json_t *ctl_explain_json(const struct ctl_explain *explain);
 json_t *ctl_probe_json(const struct ctl_probe *probe);
 json_t *ctl_vm_json(const struct ctl_vm *vm);
 json_t *ctl_status_json(const struct ctl_status *status);

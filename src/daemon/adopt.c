@@ -7,6 +7,7 @@
 #include <event2/event.h>
 
 #include "daemon/engine.h"
+#include "daemon/rebalancing.h"
 
 #define TICK_S 5
 
@@ -55,6 +56,7 @@ adopt_ask(struct engine *e, struct vm *vm)
 	if (!adopt_waits(e, vm) || !take_token(e))
 		return;
 	vm->preexisting = false;
+	rebalancing_spend(e);
 	if (vm->active == 0)
 		vm->active = cause_bit(CAUSE_ADOPTION);
 }

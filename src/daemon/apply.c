@@ -242,6 +242,20 @@ count_fight(struct turn *turn)
 		FIGHTS_MAX, (unsigned int)(PEACE_US / 60000000));
 }
 
+/* For those who ask why it is where it is; a repair is no decision. */
+static void
+remember(struct turn *turn, const char *pretence)
+{
+	struct vm *vm = turn->vm;
+	const struct clock *clock = turn->e->clock;
+	auto_free char *text = NULL;
+
+	if (turn->cause == CAUSE_DRIFT || turn->cause == CAUSE_WORKERS)
+		return;
+	text = report_summary(vm, turn->moves, turn->n_moves, pretence);
+	history_add(&vm->history, clock->realtime_us(clock), turn->cause, text);
+}
+
 /* Log what was done; what a dry run would do only when it is new. */
 static void
 tell(struct turn *turn)
@@ -255,6 +269,7 @@ tell(struct turn *turn)
 		return;
 	vm->told = vm->domain;
 	report_moves(vm, turn->moves, turn->n_moves, turn->cause, pretence);
+	remember(turn, pretence);
 	vm->last_cause = (int)turn->cause;
 	if (pretence == NULL)
 		vm->last_move_us = turn->e->clock->realtime_us(turn->e->clock);

@@ -30,6 +30,7 @@ static const struct {
 	[CAUSE_RELOAD] = {"reload", false, false},
 	[CAUSE_MEASURED] = {"latencies measured", false, false},
 	[CAUSE_HOST] = {"host CPUs", false, false},
+	[CAUSE_REBALANCE] = {"rebalance", false, false},
 	[CAUSE_NEIGHBOUR] = {"neighbours", false, false},
 	[CAUSE_USED] = {"monitor used", true, false},
 };

@@ -28,6 +28,7 @@ enum cause {
 	CAUSE_ADOPTION, /* its turn on a host that already ran VMs */
 	CAUSE_RELOAD,
 	CAUSE_MEASURED,	 /* other CPUs are near each other than was thought */
+	CAUSE_REBALANCE, /* it is better off elsewhere */
 	CAUSE_NEIGHBOUR, /* another VM's change concerns it */
 	CAUSE_USED,	 /* somebody else used the monitor; what they did tells more */
 	CAUSE_N

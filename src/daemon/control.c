@@ -15,6 +15,7 @@
 #include "ctl/server.h"
 #include "ctl/shapes.h"
 #include "daemon/engine.h"
+#include "daemon/explaining.h"
 #include "daemon/probecalls.h"
 #include "daemon/probing.h"
 #include "daemon/release.h"
@@ -269,6 +270,7 @@ on_call_list(void *owner, struct ctl_call *call, const json_t *params)
 }
 
 static const struct ctl_method methods[] = {
+	{"Explain", false, explaining_on_call},
 	{"GetLatency", false, probecalls_on_latency},
 	{"GetStatus", false, on_call_status},
 	{"ListVMs", false, on_call_list},

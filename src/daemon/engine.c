@@ -12,6 +12,7 @@
 #include "daemon/adopt.h"
 #include "daemon/audit.h"
 #include "daemon/pass.h"
+#include "daemon/rebalancing.h"
 #include "daemon/release.h"
 #include "daemon/survey.h"
 #include "daemon/threadwatch.h"
@@ -78,6 +79,8 @@ run_pass(struct engine *e)
 		return;
 	e->stats.passes++;
 	e->stats.last_pass_us = clock_now_us(e->clock) - began_us;
+	if (e->rebalance_due) /* an event came between: its pass moves nobody */
+		arm(e->settle, e->config.settle_ms);
 	e->on_change(e->owner);
 }
 
@@ -216,6 +219,13 @@ engine_kick_all(struct engine *e, enum cause cause)
 		engine_kick(e, e->vms[i], cause);
 }
 
+void
+engine_rebalance(struct engine *e)
+{
+	e->rebalance_due = true;
+	arm(e->settle, e->config.settle_ms);
+}
+
 struct engine *
 engine_new(
 	const struct engine_options *o, struct settings *config, struct hostmodel *host)
@@ -244,6 +254,7 @@ engine_new(
 	audit_start(e);
 	threadwatch_start(e);
 	adopt_start(e);
+	rebalancing_start(e);
 	return e;
 }
 
@@ -262,6 +273,7 @@ engine_free(struct engine *e)
 	event_free(e->audit);
 	event_free(e->looks);
 	event_free(e->adoption);
+	event_free(e->rebalance);
 	settings_fini(&e->config);
 	hostmodel_fini(&e->host);
 	free(e);

@@ -15,10 +15,11 @@
 #include <stdint.h>
 
 #include "base/clock.h"
-#include "daemon/cause.h"
 #include "conf/settings.h"
+#include "daemon/cause.h"
 #include "daemon/hostmodel.h"
 #include "daemon/vm.h"
+#include "place/allowance.h"
 
 struct event;
 struct event_base;
@@ -29,9 +30,10 @@ struct release;
 struct engine_stats {
 	uint64_t passes;
 	uint64_t last_pass_us;
-	uint64_t repairs; /* masks put back after drift */
-	uint64_t sets;	  /* masks set */
-	uint64_t reverts; /* thread ids that proved to be another thread's */
+	uint64_t repairs;    /* masks put back after drift */
+	uint64_t sets;	     /* masks set */
+	uint64_t rebalanced; /* VMs moved for a gain */
+	uint64_t reverts;    /* thread ids that proved to be another thread's */
 };
 
 struct engine {
@@ -60,6 +62,9 @@ struct engine {
 	struct event *looks; /* at the number of threads, between audits */
 	size_t look_next;
 	unsigned int look_ms; /* 0: never */
+	struct event *rebalance;
+	bool rebalance_due;	    /* a quiet pass may move VMs for a gain */
+	struct allowance allowance; /* what rebalance may move */
 	struct event *adoption;
 	double adopt_tokens;
 	uint64_t adopt_tokens_us;
@@ -104,6 +109,9 @@ void engine_replace_host(struct engine *e, struct hostmodel *host);
 /** Mark work for a VM and start the settle timer. */
 void engine_kick(struct engine *e, struct vm *vm, enum cause cause);
 void engine_kick_all(struct engine *e, enum cause cause);
+
+/** A pass that may move VMs for a gain, as soon as nothing else is to be done. */
+void engine_rebalance(struct engine *e);
 
 /** Facts come unasked, for this cause. */
 void engine_await(struct vm *vm, enum cause cause);

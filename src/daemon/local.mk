@@ -9,6 +9,8 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/cmdline.c src/daemon/cmdline.h \
 	src/daemon/control.c src/daemon/control.h \
 	src/daemon/engine.c src/daemon/engine.h \
+	src/daemon/explaining.c src/daemon/explaining.h \
+	src/daemon/history.c src/daemon/history.h \
 	src/daemon/hostmodel.c src/daemon/hostmodel.h \
 	src/daemon/hostwatch.c src/daemon/hostwatch.h \
 	src/daemon/knowledge.c src/daemon/knowledge.h \
@@ -20,10 +22,13 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/probelog.c src/daemon/probelog.h \
 	src/daemon/proberun.c src/daemon/proberun.h \
 	src/daemon/probing.c src/daemon/probing.h \
+	src/daemon/rebalancing.c src/daemon/rebalancing.h \
 	src/daemon/release.c src/daemon/release.h \
 	src/daemon/report.c src/daemon/report.h \
+	src/daemon/seating.c src/daemon/seating.h \
 	src/daemon/service.c src/daemon/service.h \
 	src/daemon/sharing.c src/daemon/sharing.h \
+	src/daemon/smp.c src/daemon/smp.h \
 	src/daemon/survey.c src/daemon/survey.h \
 	src/daemon/threadwatch.c src/daemon/threadwatch.h \
 	src/daemon/vm.c src/daemon/vm.h \
@@ -42,7 +47,11 @@ if HAVE_CMOCKA
 UNIT_TESTS += \
 	tests/unit/test_cause \
 	tests/unit/test_cmdline \
+	tests/unit/test_history \
 	tests/unit/test_hostwatch \
+	tests/unit/test_planning \
+	tests/unit/test_seating \
+	tests/unit/test_smp \
 	tests/unit/test_vm
 
 tests_unit_test_hostwatch_SOURCES = tests/unit/test_hostwatch.c tests/unit/repeat.h \
@@ -53,6 +62,25 @@ tests_unit_test_hostwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_cause_SOURCES = tests/unit/test_cause.c
 tests_unit_test_cause_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_cause_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_smp_SOURCES = tests/unit/test_smp.c
+tests_unit_test_smp_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_smp_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_history_SOURCES = tests/unit/test_history.c
+tests_unit_test_history_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_history_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+vm_table = tests/unit/vmtable.c tests/unit/vmtable.h tests/unit/layouts.h
+tests_unit_test_planning_SOURCES = tests/unit/test_planning.c $(vm_table)
+tests_unit_test_planning_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_planning_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_seating_SOURCES = tests/unit/test_seating.c $(vm_table)
+tests_unit_test_seating_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_seating_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_cmdline_SOURCES = tests/unit/test_cmdline.c
 tests_unit_test_cmdline_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
@@ -81,9 +109,12 @@ UNIT_TESTS += \
 	tests/unit/test_engine \
 	tests/unit/test_engine_budgets \
 	tests/unit/test_engine_restart \
+	tests/unit/test_explaining \
 	tests/unit/test_leftovers \
+	tests/unit/test_pass \
 	tests/unit/test_proberun \
 	tests/unit/test_probing \
+	tests/unit/test_rebalancing \
 	tests/unit/test_report \
 	tests/unit/test_threadwatch
 tests_unit_test_control_SOURCES = tests/unit/test_control.c $(daemon_stage) $(CTL_WORLD)
@@ -98,6 +129,9 @@ tests_unit_test_engine_budgets_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_restart_SOURCES = tests/unit/test_engine_restart.c $(daemon_stage)
 tests_unit_test_engine_restart_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_restart_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_explaining_SOURCES = tests/unit/test_explaining.c $(daemon_stage) $(CTL_WORLD)
+tests_unit_test_explaining_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_explaining_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_leftovers_SOURCES = tests/unit/test_leftovers.c \
 	tests/unit/procs.c tests/unit/procs.h
 tests_unit_test_leftovers_CPPFLAGS = $(daemon_test_cppflags)
@@ -112,6 +146,12 @@ tests_unit_test_proberun_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_probing_SOURCES = tests/unit/test_probing.c $(probing_lab)
 tests_unit_test_probing_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_probing_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_pass_SOURCES = tests/unit/test_pass.c $(daemon_stage)
+tests_unit_test_pass_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_pass_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_rebalancing_SOURCES = tests/unit/test_rebalancing.c $(daemon_stage)
+tests_unit_test_rebalancing_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_rebalancing_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_threadwatch_SOURCES = tests/unit/test_threadwatch.c $(daemon_stage)
 tests_unit_test_threadwatch_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_threadwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

@@ -1,97 +1,14 @@
 // SPDX-License-Identifier: MIT
-/*
- * Between the daemon's VMs and the pure planner. vCPUs are handed over in a fixed
- * order, placed ones first, so that "the last ones are new" holds also when QEMU fills
- * a gap in the cpu-index.
- */
+/* What the planner's answer means for each VM and thread. */
 #include "config.h"
 
 #include "daemon/planning.h"
 
-#include <stdlib.h>
-
-#include "base/log.h"
 #include "base/str.h"
-#include "base/xalloc.h"
 #include "daemon/adopt.h"
 #include "daemon/engine.h"
-#include "place/planner.h"
-
-/* A VM's part of the planner's input; the arrays are the planner's for the call. */
-struct seat {
-	struct vm *vm;
-	struct vm_task **vcpus;
-	struct cpuset *current;
-	unsigned int n;
-};
-
-/* vCPUs by index, those that already have a place first. */
-static void
-order_vcpus(struct seat *seat)
-{
-	struct vm *vm = seat->vm;
-	struct vm_task **all = xcalloc(vm->n_tasks, sizeof(struct vm_task *));
-	size_t n = vm_vcpus(vm, all);
-
-	seat->vcpus = xcalloc(n, sizeof(struct vm_task *));
-	for (size_t i = 0; i < n; i++) {
-		if (all[i]->wanted)
-			seat->vcpus[seat->n++] = all[i];
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (!all[i]->wanted)
-			seat->vcpus[seat->n++] = all[i];
-	}
-	free(all);
-}
-
-/* Masks the planner shall take for given: what we want of placed vCPUs, else what the
- * kernel has. Returns how many. */
-static unsigned int
-current_masks(struct seat *seat, bool keep_wants)
-{
-	unsigned int n = 0;
-
-	seat->current = xcalloc(seat->n, sizeof(struct cpuset));
-	for (unsigned int i = 0; i < seat->n; i++) {
-		const struct vm_task *t = seat->vcpus[i];
-
-		if (keep_wants && !t->wanted)
-			break; /* newly plugged: inherited a mask that means nothing */
-		seat->current[n++] = keep_wants ? t->want : t->have;
-	}
-	return n;
-}
-
-static enum place_mode
-effective_mode(const struct engine *e, const struct vm *vm)
-{
-	if (vm->foreign || adopt_waits(e, vm))
-		return PLACE_OFF;
-	return settings_mode(&e->config, vm->id, NULL);
-}
-
-static void
-take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_vm *out)
-{
-	bool keep_wants;
-
-	seat->vm = vm;
-	order_vcpus(seat);
-	/* what is only thought of (observe, dry run) is not where it runs */
-	keep_wants = vm->placed && seat->n > 0 && seat->vcpus[0]->wanted;
-	*out = (struct plan_vm){
-		.id = vm->id,
-		.mode = effective_mode(e, vm),
-		.smt = settings_smt(&e->config, vm->id),
-		.emulator = settings_emulator(&e->config, vm->id),
-		.n_vcpus = seat->n,
-		.limit = vm->record.limit,
-		.placed = vm->placed,
-	};
-	out->n_current = current_masks(seat, keep_wants);
-	out->current = seat->current;
-}
+#include "daemon/seating.h"
+#include "place/allowance.h"
 
 /* Set what is wanted of one task. Returns true when that is new. */
 static bool
@@ -127,13 +44,34 @@ set_note(struct vm *vm, const char *note)
 		str_copy(vm->note, sizeof(vm->note), note);
 }
 
+/* What is wanted of the vCPUs. Returns true when that is new; the place has changed
+ * where a vCPU had one. */
 static bool
-take_result(struct seat *seat, const struct plan_result *result)
+want_vcpus(const struct engine *e, struct seat *seat, const struct plan_result *result)
 {
 	struct vm *vm = seat->vm;
 	bool changed = false;
 
+	for (unsigned int k = 0; k < seat->n && k < result->n_vcpus; k++) {
+		bool newly = !seat->vcpus[k]->wanted && vm->placed;
+
+		if (!want(seat->vcpus[k], &result->vcpus[k]))
+			continue;
+		changed = true;
+		if (!newly)
+			vm->changed_us = clock_now_us(e->clock);
+	}
+	return changed;
+}
+
+static bool
+take_result(const struct engine *e, struct seat *seat, const struct plan_result *result)
+{
+	struct vm *vm = seat->vm;
+	bool changed;
+
 	str_copy(vm->why, sizeof(vm->why), result->why);
+	vm->observe_only = !result->apply;
 	if (result->verdict == PLAN_LEAVE) {
 		set_note(vm, result->why);
 		return want_nothing(vm);
@@ -141,8 +79,7 @@ take_result(struct seat *seat, const struct plan_result *result)
 	set_note(vm, "");
 	vm->domain = result->domain;
 	vm->emulator = result->emulator;
-	for (unsigned int i = 0; i < seat->n && i < result->n_vcpus; i++)
-		changed |= want(seat->vcpus[i], &result->vcpus[i]);
+	changed = want_vcpus(e, seat, result);
 	for (size_t i = 0; i < vm->n_tasks; i++) {
 		if (vm->tasks[i].thread.class != THREAD_VCPU)
 			changed |= want(&vm->tasks[i], &result->emulator);
@@ -162,64 +99,51 @@ note_of_unplanned(const struct engine *e, struct vm *vm)
 /* A VM that is not looked at in this pass has new wants. What it had before us, its
  * limit, may have changed since it was looked at: look again before the first set. */
 static void
-join_pass(struct engine *e, struct vm *vm)
+join_pass(struct vm *vm)
 {
-	if (vm->fresh)
-		return;
 	if (vm->touched)
 		vm->fresh = true;
 	else
-		engine_kick(e, vm, CAUSE_NEIGHBOUR);
+		vm->joins = !vm->fresh;
 }
 
-static int
-plan_seats(struct engine *e, const struct plan_vm *vms, struct seat *seats,
-	unsigned int n, struct err *err)
+static void
+take_plan(struct engine *e, struct seating *s, const struct plan *plan)
 {
-	struct plan_policy policy = plan_policy_default();
-	struct plan_input in = {.topo = e->host.topo,
-		.ranking = e->host.ranking,
-		.latency = hostmodel_latency(&e->host),
-		.policy = &policy,
-		.n_vms = n,
-		.vms = vms};
-	struct plan *plan;
-	int r;
+	for (unsigned int i = 0; i < plan->n; i++) {
+		struct vm *vm = s->seats[i].vm;
+		bool changed = take_result(e, &s->seats[i], &plan->results[i]);
 
-	policy.reserved = e->config.reserved_cpus;
-	r = planner_run(&in, &plan, err);
-	if (r < 0)
-		return r;
-	for (unsigned int i = 0; i < n; i++) {
-		if (take_result(&seats[i], &plan->results[i]))
-			join_pass(e, seats[i].vm);
-		seats[i].vm->observe_only = !plan->results[i].apply;
-		note_of_unplanned(e, seats[i].vm);
+		if (changed && plan->results[i].rebalanced) {
+			vm->active |= cause_bit(CAUSE_REBALANCE);
+			e->stats.rebalanced++;
+		}
+		if (changed)
+			join_pass(vm);
+		note_of_unplanned(e, vm);
 	}
-	plan_free(plan);
-	return 0;
 }
 
 int
-planning_run(struct engine *e, struct err *err)
+planning_run(struct engine *e, bool rebalance, struct err *err)
 {
-	struct plan_vm *vms = xcalloc(e->n_vms, sizeof(*vms));
-	struct seat *seats = xcalloc(e->n_vms, sizeof(*seats));
-	unsigned int n = 0;
+	struct seating s;
+	struct plan *plan;
 	int r;
 
-	for (size_t i = 0; i < e->n_vms; i++) {
-		if (e->vms[i]->surveyed) {
-			take_seat(e, e->vms[i], &seats[n], &vms[n]);
-			n++;
-		}
+	seating_init(&s, e);
+	if (rebalance) {
+		s.policy.rebalance = e->config.rebalance == SETTINGS_REBALANCE_YES;
+		allowance_give(&e->allowance, s.policy.now_s,
+			e->config.rebalance_moves_per_min,
+			e->config.rebalance_vcpus_per_min, &s.policy);
 	}
-	r = plan_seats(e, vms, seats, n, err);
-	for (unsigned int i = 0; i < n; i++) {
-		free(seats[i].vcpus);
-		free(seats[i].current);
+	r = planner_run(&s.in, &plan, err);
+	if (r == 0) {
+		allowance_take(&e->allowance, &s.in, plan);
+		take_plan(e, &s, plan);
+		plan_free(plan);
 	}
-	free(seats);
-	free(vms);
+	seating_fini(&s);
 	return r;
 }

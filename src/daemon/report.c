@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/xalloc.h"
 #include "daemon/vm.h"
 
 /* Message ids of the catalog, random once and then fixed. */
@@ -139,6 +140,29 @@ report_moves(const struct vm *vm, struct move *moves, size_t n, enum cause cause
 		len = run_length(moves, n, i);
 		report_run(vm, &moves[i], len, cause, pretence);
 	}
+}
+
+char *
+report_summary(
+	const struct vm *vm, const struct move *moves, size_t n, const char *pretence)
+{
+	struct cpuset from[2] = {CPUSET_NONE, CPUSET_NONE};
+	struct cpuset to[2] = {CPUSET_NONE, CPUSET_NONE};
+	char texts[2][CPUS_MAX];
+	bool others;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned int k = moves[i].thread.class == THREAD_VCPU ? 0 : 1;
+
+		from[k] = cpuset_or(&from[k], &moves[i].from);
+		to[k] = cpuset_or(&to[k], &moves[i].to);
+	}
+	others = cpuset_empty(&to[0]); /* no vCPU among them */
+	cpuset_format(&from[others], texts[0], sizeof(texts[0]));
+	cpuset_format(&to[others], texts[1], sizeof(texts[1]));
+	return xasprintf("%s%s%sfrom CPUs %s to %s: %s",
+		pretence != NULL ? pretence : "", pretence != NULL ? ": " : "",
+		others ? "all but vCPUs " : "", texts[0], texts[1], vm->why);
 }
 
 void

@@ -31,6 +31,11 @@ struct move {
 void report_moves(const struct vm *vm, struct move *moves, size_t n, enum cause cause,
 	const char *pretence);
 
+/** The moves in one line, for those who ask later: "from CPUs 0-63 to 8-11: why". New
+ * text. */
+char *report_summary(
+	const struct vm *vm, const struct move *moves, size_t n, const char *pretence);
+
 /** Log a VM's trouble once, until another one or report_better(); keep it as its note.
  */
 void report_trouble(struct vm *vm, const struct err *why);

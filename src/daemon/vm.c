@@ -101,8 +101,9 @@ vm_forget_process(struct vm *vm)
 	vm->surveyed = false;
 	vm->n_tasks = 0;
 	vm->causes = vm->delayed = vm->active = 0;
-	vm->awaiting = vm->fresh = false;
+	vm->awaiting = vm->fresh = vm->joins = false;
 	vm->preexisting = vm->foreign = vm->placed = false;
+	vm->changed_us = 0;
 	vm->domain = vm->told = CPUSET_NONE;
 	vm->retry = vm->observe_only = false;
 	vm_rested(vm);
@@ -110,6 +111,7 @@ vm_forget_process(struct vm *vm)
 	vm->peace_until_us = 0;
 	vm->emulator = CPUSET_NONE;
 	vm->note[0] = vm->why[0] = vm->said[0] = '\0';
+	history_clear(&vm->history);
 	vm->repairs = 0;
 	vm->last_move_us = 0;
 	vm->last_cause = -1;

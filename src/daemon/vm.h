@@ -13,6 +13,7 @@
 
 #include "act/record.h"
 #include "daemon/cause.h"
+#include "daemon/history.h"
 #include "qmp/facts.h"
 #include "qmp/monitor.h"
 #include "topo/cpuset.h"
@@ -83,6 +84,7 @@ struct vm {
 	cause_set active;    /* being answered */
 	bool awaiting;	     /* facts were asked for */
 	bool fresh;	     /* the next pass handles it */
+	bool joins;	     /* it is wanted elsewhere, and has to be looked at first */
 	double guest_tokens; /* budget of guest-made causes */
 	uint64_t guest_tokens_us;
 
@@ -90,6 +92,7 @@ struct vm {
 	bool foreign;		/* somebody else pinned its vCPUs one by one */
 	bool placed;		/* masks come from a plan */
 	bool observe_only;	/* planned, never applied */
+	uint64_t changed_us;	/* when its place last changed; 0: not by us */
 	struct cpuset domain;	/* where the plan put it; empty: nowhere */
 	struct cpuset told;	/* domain of the last decision that was logged */
 	bool retry;		/* an audit looks at it again */
@@ -104,6 +107,7 @@ struct vm {
 	uint64_t peace_until_us; /* left alone until then; 0: not */
 	uint64_t last_move_us;	 /* real time; 0: never */
 	int last_cause;		 /* enum cause, -1: none */
+	struct history history;	 /* what was decided about it */
 	char said[512];		 /* last trouble: say it once */
 	bool hushed;		 /* it was not logged: over the budget */
 	double words;		 /* budget of troubles that are logged */

@@ -11,8 +11,9 @@
 #define SAVED_MIN 10.0	/* minutes' worth */
 #define SMALL_VCPUS 4.0 /* a small VM */
 #define RATE_MAX 1e6	/* as good as no limit; keeps the numbers finite */
-#define ROUNDING 1e-6 /* ten times a tenth of a VM is one; what is too much is a debt \
-		       */
+#define ROUNDING                                                             \
+	1e-6 /* ten times a tenth of a VM is one; what is too much is a debt \
+	      */
 
 struct allowance
 allowance_new(void)

@@ -1,30 +1,43 @@
 // SPDX-License-Identifier: MIT
 /*
- * The domains a VM could be given and what each would cost, in nanoseconds x vCPUs, the
- * unit of every term of the objective. Waiting is not among them: see float.c. Pure.
+ * The domains a group of vCPUs could be given and what each would cost: the terms of
+ * the objective (objective.h) but for waiting, which float.c and pin.c add, and for
+ * moving. Pure.
  */
 #ifndef QMPIN_PLACE_CANDIDATES_H
 #define QMPIN_PLACE_CANDIDATES_H
 
+#include "place/objective.h"
 #include "place/world.h"
-
-/*
- * What a vCPU pays, in units of the worst latency of the host: a memory access that
- * always goes to another node; demand that cannot run although CPUs idle; sharing its
- * core with another vCPU. The spread term, for each vCPU a core has already, fills
- * domains evenly.
- */
-#define COST_REMOTE 1.0
-#define COST_LOST 2.0
-#define COST_SMT 0.4
-#define COST_SPREAD 0.2
 
 struct candidate {
 	unsigned int node;
-	double cost;
+	double cost; /* ns x vCPUs */
 };
 
-/** Of being spread over @node, whoever else is there: latency and remote memory. */
+/**
+ * What each vCPU of the group pays on @node, weighted; TERM_WAITING and TERM_MOVING are
+ * 0. A group that has a place already is taken out of it for that. The VM's other
+ * groups count where they are; those that are nowhere as if they came here too.
+ */
+void candidates_terms(const struct world *w, const struct world_group *g,
+	unsigned int node, struct terms *out);
+
+/** The sum of these terms for all the group's demand, ns x vCPUs. */
+double candidates_cost(
+	const struct world *w, const struct world_group *g, unsigned int node);
+
+/*
+ * The parts that depend on other VMs, for each vCPU: what it pays for sharing its core
+ * where @load runs on @node (its own included), and for the load per core there and
+ * around it. Sharing counts for more than the group's demand where it avoids it.
+ */
+double candidates_sharing_ns(const struct world *w, unsigned int node, double load);
+double candidates_sharing_demand(const struct world_group *g);
+double candidates_crowding_ns(const struct world *w, double load_per_core);
+
+/** Of it the part that does not depend on other VMs: memory, communication, PCI, small
+ * cores. */
 double candidates_distance_cost(
 	const struct world *w, const struct world_group *g, unsigned int node);
 
@@ -38,7 +51,11 @@ double candidates_distance_cost(
 unsigned int candidates_list(
 	const struct world *w, const struct world_group *g, struct candidate *out);
 
-/** Share of the VM's memory accesses that stay local on @node, 0..1. */
+/** It is in that list. */
+bool candidates_has(
+	const struct world *w, const struct world_group *g, unsigned int node);
+
+/** Share of the group's own memory that is local on @node, 0..1. */
 double candidates_local_share(
 	const struct world *w, const struct world_group *g, unsigned int node);
 

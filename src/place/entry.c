@@ -14,6 +14,29 @@
 /* Guest nodes that QEMU itself would take; more is nonsense from outside. */
 #define GUEST_NODES_MAX 128u
 
+int
+entry_check(const struct plan_input *in, struct err *e)
+{
+	if (in->topo->n_pus == 0)
+		return err_set(e, -EINVAL, "", 0, "the host has no online CPU");
+	if (in->latency.n != in->topo->n_pus)
+		return err_set(e, -EINVAL, "", 0,
+			"latencies of %u CPUs for a host of %u", in->latency.n,
+			in->topo->n_pus);
+	if (in->n_vms > PLAN_VMS_MAX)
+		return err_set(e, -EINVAL, "", 0, "%u VMs, at most %u", in->n_vms,
+			PLAN_VMS_MAX);
+	return 0;
+}
+
+struct cpuset
+entry_usable(const struct plan_input *in)
+{
+	struct cpuset cpus = cpuset_minus(&in->topo->online, &in->policy->reserved);
+
+	return cpuset_minus(&cpus, &in->topo->isolated);
+}
+
 struct cpuset
 entry_limit(const struct plan_input *in, const struct plan_vm *vm)
 {

@@ -15,6 +15,12 @@ struct entries {
 	unsigned int n_groups;
 };
 
+/** Returns 0 or -EINVAL (input that contradicts itself, as of planner_run). */
+MUST_CHECK int entry_check(const struct plan_input *in, struct err *e);
+
+/** Online CPUs that are neither reserved nor isolated. */
+struct cpuset entry_usable(const struct plan_input *in);
+
 /**
  * @usable   CPUs that may be used by VMs in general
  * @results  in->n_vms of them, in input order; those of VMs that cannot be planned get

@@ -1,311 +1,193 @@
 // SPDX-License-Identifier: MIT
-/* A VM from its start event. */
+/*
+ * Guests with NUMA nodes. First each group for itself, one after the other, and then
+ * each once more with the others fixed; then all in one domain. What costs less stays.
+ */
 #include "config.h"
 
 #include "place/guest.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/str.h"
 #include "base/xalloc.h"
-#include "place/touch.h"
+#include "place/candidates.h"
+#include "place/float.h"
 
-#define GUEST_NODES_MAX 128u /* QEMU's */
-#define AMOUNT_MAX 1e9	     /* GiB, CPUs: nobody means more */
+/* Each group is placed again with the others fixed, at most so often. */
+#define ROUNDS 2u
 
+/* The groups that are to be placed: @n of them in the order of guest nodes. */
+struct party {
+	struct world *w;
+	const struct world_vm *vm;
+	unsigned int n;
+	struct world_group **groups;
+};
+
+/* What they cost where they are, with all that waits. */
+static double
+cost_of(const struct party *p)
+{
+	struct wait_cost wait = wait_measure(p->w->wait);
+	double cost = float_wait_cost(p->w, &wait);
+
+	for (unsigned int i = 0; i < p->n; i++)
+		cost += candidates_cost(
+			p->w, p->groups[i], (unsigned int)p->groups[i]->node);
+	return cost;
+}
+
+/* Two groups could change places and nobody would know. */
 static bool
-is_number(const char *id)
+alike(const struct world_group *a, const struct world_group *b)
 {
-	return id[0] != '\0' && id[strspn(id, "0123456789")] == '\0';
+	return a->cls == b->cls && a->n_vcpus == b->n_vcpus &&
+	       a->memory_share == NULL && b->memory_share == NULL;
 }
 
-static int
-compare_values(const char *a, const char *b)
-{
-	size_t n_a;
-	size_t n_b;
-
-	a += strspn(a, "0");
-	b += strspn(b, "0");
-	n_a = strlen(a);
-	n_b = strlen(b);
-	if (n_a != n_b)
-		return n_a < n_b ? -1 : 1;
-	return strcmp(a, b);
-}
-
-int
-guest_compare_ids(const char *a, const char *b)
-{
-	int r = 0;
-
-	if (is_number(a) != is_number(b))
-		return is_number(a) ? -1 : 1;
-	if (is_number(a))
-		r = compare_values(a, b);
-	return r != 0 ? r : strcmp(a, b); /* 7 and 07 are two VMs */
-}
-
-static bool
-in_range(double value)
-{
-	return value >= 0 && value <= AMOUNT_MAX;
-}
-
-/* Returns false when the number makes no sense. */
-static bool
-check_amount(const char *name, double value, char *bad)
-{
-	if (in_range(value))
-		return true;
-	(void)snprintf(bad, PLAN_WHY_MAX, "its %s %g is out of range", name, value);
-	return false;
-}
-
-static bool
-check_amounts(const struct replay_start *s, const struct topo *topo, char *bad)
-{
-	if (!check_amount("memory", s->memory_gib, bad) ||
-		!check_amount("weight", s->weight, bad) ||
-		!check_amount("cpulimit", s->cpulimit, bad))
-		return false;
-	for (unsigned int i = 0; i < s->n_resident; i++) {
-		const struct replay_amount *a = &s->resident[i];
-
-		if (!check_amount("memory on a node", a->value, bad))
-			return false;
-		if (topo_node_index(topo, a->id) != TOPO_NONE)
-			continue;
-		(void)snprintf(bad, PLAN_WHY_MAX,
-			"its memory is on node %u, which is not there", a->id);
-		return false;
-	}
-	return true;
-}
-
-/* Each vCPU in one guest node at most, and none that there cannot be. */
-static bool
-check_guest_nodes(const struct replay_start *s, unsigned int max, char *bad)
-{
-	struct cpuset seen = CPUSET_NONE;
-
-	if (s->n_guest_nodes > GUEST_NODES_MAX) {
-		(void)snprintf(bad, PLAN_WHY_MAX, "%u guest nodes, at most %u",
-			s->n_guest_nodes, GUEST_NODES_MAX);
-		return false;
-	}
-	for (unsigned int g = 0; g < s->n_guest_nodes; g++) {
-		struct cpuset twice = cpuset_and(&seen, &s->guest_vcpus[g]);
-		unsigned int beyond = cpuset_next(&s->guest_vcpus[g], max);
-
-		if (beyond < CPUSET_CAP) {
-			(void)snprintf(bad, PLAN_WHY_MAX,
-				"guest node %u has vCPU %u, but it has at most %u vCPUs",
-				g, beyond, max);
-			return false;
-		}
-		if (!cpuset_empty(&twice)) {
-			(void)snprintf(bad, PLAN_WHY_MAX,
-				"vCPU %u is in two guest nodes, the second is %u",
-				cpuset_next(&twice, 0), g);
-			return false;
-		}
-		seen = cpuset_or(&seen, &s->guest_vcpus[g]);
-	}
-	return true;
-}
-
+/* Of groups that are alike, the first has the first CPUs: so people expect it. */
 static void
-check(struct guest *g, const struct replay_start *s, const struct topo *topo)
+put_in_order(const struct party *p)
 {
-	if (s->n_vcpus > g->max_vcpus)
-		(void)snprintf(g->bad, sizeof(g->bad),
-			"it starts with %u vCPUs, but has at most %u", s->n_vcpus,
-			g->max_vcpus);
-	else if (check_amounts(s, topo, g->bad))
-		(void)check_guest_nodes(s, g->max_vcpus, g->bad);
-}
+	for (unsigned int i = 0; i < p->n; i++) {
+		for (unsigned int k = i + 1; k < p->n; k++) {
+			const struct tree_node *nodes = p->w->tree->nodes;
+			struct world_group *a = p->groups[i];
+			struct world_group *b = p->groups[k];
+			int at = a->node;
 
-/* vCPUs that no guest node names are in the first, as QEMU has it. */
-static void
-set_guest_nodes(struct guest *g, const struct replay_start *s)
-{
-	unsigned int n = g->max_vcpus < PLAN_VCPUS_MAX ? g->max_vcpus : PLAN_VCPUS_MAX;
-
-	g->nodes = xcalloc(s->n_guest_nodes, sizeof(*g->nodes));
-	g->node_of = xcalloc(n, sizeof(*g->node_of));
-	for (unsigned int i = 0; i < s->n_guest_nodes; i++) {
-		if (s->host_nodes != NULL)
-			g->nodes[i].host_nodes = s->host_nodes[i];
-		cpuset_foreach (vcpu, &s->guest_vcpus[i]) {
-			if (vcpu < n)
-				g->node_of[vcpu] = (uint16_t)i;
+			if (!alike(a, b) ||
+				cpuset_next(&nodes[at].cpus, 0) <=
+					cpuset_next(&nodes[b->node].cpus, 0))
+				continue;
+			world_put(p->w, a, b->node);
+			world_put(p->w, b, at);
 		}
 	}
-	g->vm.n_guest_nodes = s->n_guest_nodes;
-	g->vm.guest_nodes = g->nodes;
-	g->vm.guest_node_of = g->node_of;
 }
 
-/* taskset narrows a VM to its affinity before we see it; one that names no CPU of this
- * host is refused by it. */
 static void
-set_limit(struct guest *g, const struct replay_start *s, const struct scene *scene)
+place_apart(const struct party *p)
 {
-	g->vm.limit = scene->all;
-	if (!s->has_affinity)
-		return;
-	g->affinity = s->affinity;
-	g->vm.affinity = &g->affinity;
-	if (cpuset_overlap(&g->affinity, &scene->all))
-		g->vm.limit = cpuset_and(&g->affinity, &scene->all);
-}
+	bool moved = true;
 
-static unsigned int
-rows_of(const struct guest *g)
-{
-	return g->vm.n_guest_nodes > 0 ? g->vm.n_guest_nodes : 1;
-}
+	for (unsigned int i = 0; i < p->n; i++) {
+		struct world_group *g = p->groups[i];
 
-/*
- * The rows of g->share say what was touched: bind them, and point the planner to them.
- * The guest nodes of a VM are taken as equal in size.
- */
-static void
-settle(struct guest *g, const struct topo *topo)
-{
-	unsigned int n = topo->n_nodes;
-	unsigned int rows = rows_of(g);
-	double *own = g->share + (size_t)rows * n;
-	struct cpuset none = CPUSET_NONE;
-	bool known = false;
-
-	for (unsigned int i = 0; i < rows; i++) {
-		double *row = g->share + (size_t)i * n;
-		const struct cpuset *bound =
-			g->nodes != NULL ? &g->nodes[i].host_nodes : &none;
-
-		if (!touch_settle(topo, bound, row))
-			continue;
-		if (g->nodes != NULL)
-			g->nodes[i].memory_share = row;
-		for (unsigned int node = 0; node < n; node++)
-			own[node] += row[node];
-		known = true;
+		g->cause = WORLD_NEW;
+		if (g->role != WORLD_OBSERVE)
+			world_enter(p->w, g);
+		world_put(p->w, g, (int)float_best(p->w, g));
 	}
-	if (known && touch_settle(topo, &none, own))
-		g->vm.memory_share = own;
-}
+	for (unsigned int round = 0; moved && round < ROUNDS; round++) {
+		moved = false;
+		for (unsigned int i = 0; i < p->n; i++) {
+			struct world_group *g = p->groups[i];
+			int was = g->node;
 
-static void
-make_rows(struct guest *g, const struct topo *topo)
-{
-	g->share = xcalloc(((size_t)rows_of(g) + 1) * topo->n_nodes, sizeof(*g->share));
-	g->memory_gib = xcalloc(topo->n_nodes, sizeof(*g->memory_gib));
-}
-
-/* Memory that is on nodes already: it was there when the host's free memory was read,
- * so it takes nothing now, but is given back. */
-static void
-set_resident(struct guest *g, const struct replay_start *s, const struct topo *topo)
-{
-	double sum = 0;
-
-	for (unsigned int i = 0; i < s->n_resident; i++)
-		sum += s->resident[i].value;
-	if (!(sum > 0))
-		return;
-	make_rows(g, topo);
-	for (unsigned int i = 0; i < s->n_resident; i++) {
-		unsigned int node =
-			(unsigned int)topo_node_index(topo, s->resident[i].id);
-
-		g->memory_gib[node] += s->resident[i].value;
-		for (unsigned int row = 0; row < rows_of(g); row++)
-			g->share[(size_t)row * topo->n_nodes + node] +=
-				s->resident[i].value;
+			world_put(p->w, g, -1);
+			world_put(p->w, g, (int)float_best(p->w, g));
+			moved |= g->node != was;
+		}
 	}
-	settle(g, topo);
+	put_in_order(p);
 }
 
-struct guest *
-guest_new(const struct replay_event *event, const struct replay_settings *defaults,
-	const struct scene *scene)
+/* All groups in one, and @share for where its memory is. */
+static struct world_group
+merge(const struct party *p, double *share)
 {
-	const struct replay_start *s = &event->start;
-	struct guest *g = xcalloc(1, sizeof(*g));
+	struct world_group all = *p->groups[0];
+	unsigned int n_nodes = p->w->in->topo->n_nodes;
+	unsigned int known = 0;
 
-	str_copy(g->id, sizeof(g->id), event->id);
-	g->max_vcpus = s->max_vcpus > 0 ? s->max_vcpus : s->n_vcpus;
-	g->vm = (struct plan_vm){
-		.id = g->id,
-		.mode = s->has_mode ? s->mode : defaults->mode,
-		.smt = s->has_smt ? s->smt : defaults->smt,
-		.emulator = s->has_emulator ? s->emulator : defaults->emulator,
-		.off_by_admin = true,
-		.n_vcpus = s->n_vcpus,
-		.threads_per_core = s->threads_per_core,
-		.pci_nodes = s->pci_nodes,
-		.changed_s = PLAN_NEVER_S,
-	};
-	set_limit(g, s, scene);
-	check(g, s, scene->topo);
-	if (g->bad[0] != '\0')
-		return g;
-	g->vm.demand_vcpus = s->weight;
-	g->vm.cpulimit = s->cpulimit;
-	g->vm.memory_gib = s->memory_gib;
-	if (s->n_guest_nodes > 0)
-		set_guest_nodes(g, s);
-	set_resident(g, s, scene->topo);
-	return g;
+	all.memory_share = NULL;
+	all.bound_share = NULL;
+	all.taken_gib = NULL;
+	all.node = -1;
+	for (unsigned int i = 0; i < p->n; i++) {
+		const struct world_group *g = p->groups[i];
+
+		for (unsigned int k = 0; i > 0 && k < WAIT_LANES; k++)
+			all.need.lanes[k] += g->need.lanes[k];
+		all.n_vcpus += i > 0 ? g->n_vcpus : 0;
+		all.demand += i > 0 ? g->demand : 0;
+		all.new_gib += i > 0 ? g->new_gib : 0;
+		known += g->memory_share != NULL ? g->n_vcpus : 0;
+	}
+	for (unsigned int i = 0; i < p->n && known > 0; i++) {
+		const struct world_group *g = p->groups[i];
+
+		for (unsigned int k = 0; k < n_nodes && g->memory_share != NULL; k++)
+			share[k] += g->memory_share[k] * g->n_vcpus / known;
+		all.memory_share = share;
+	}
+	return all;
+}
+
+/* All VMs' groups can have the same CPUs, and none has a place to stay at. */
+static bool
+can_be_one(const struct party *p)
+{
+	for (unsigned int i = 1; i < p->n; i++) {
+		if (p->groups[i]->cls != p->groups[0]->cls)
+			return false;
+	}
+	return p->n == p->vm->n_groups;
+}
+
+static void
+put_all(const struct party *p, const int *nodes)
+{
+	for (unsigned int i = 0; i < p->n; i++)
+		world_put(p->w, p->groups[i], nodes[i]);
+}
+
+static void
+place_in_one_if_cheaper(const struct party *p)
+{
+	auto_free double *share = xcalloc(p->w->in->topo->n_nodes, sizeof(*share));
+	auto_free int *apart = xcalloc(p->n, sizeof(*apart));
+	auto_free int *one = xcalloc(p->n, sizeof(*one));
+	struct world_group all = merge(p, share);
+	double cost = cost_of(p);
+	int node;
+
+	for (unsigned int i = 0; i < p->n; i++) {
+		apart[i] = p->groups[i]->node;
+		one[i] = -1;
+	}
+	put_all(p, one);
+	node = (int)float_best(p->w, &all);
+	for (unsigned int i = 0; i < p->n; i++)
+		one[i] = node;
+	put_all(p, one);
+	if (cost_of(p) > cost + COST_SAME_NS)
+		put_all(p, apart);
 }
 
 void
-guest_free(struct guest *g)
+guest_place(struct world *w, struct world_vm *vm)
 {
-	if (g == NULL)
-		return;
-	free(g->nodes);
-	free(g->node_of);
-	free(g->share);
-	free(g->memory_gib);
-	free(g);
-}
+	auto_free struct world_group **groups =
+		xcalloc(vm->n_groups, sizeof(struct world_group *));
+	struct party p = {.w = w, .vm = vm, .groups = groups};
 
-struct cpuset
-guest_anywhere(const struct guest *g, const struct topo *topo)
-{
-	struct cpuset cpus = cpuset_and(&g->vm.limit, &topo->online);
+	for (unsigned int i = 0; i < vm->n_groups; i++) {
+		struct world_group *g = &w->groups[vm->first_group + i];
 
-	/* as the kernel does it when the last CPU of a mask goes */
-	return cpuset_empty(&cpus) ? topo->online : cpus;
-}
-
-void
-guest_touch(struct guest *g, struct scene *scene, const struct cpuset *masks,
-	unsigned int n_masks)
-{
-	const struct topo *topo = scene->topo;
-	struct cpuset anywhere = guest_anywhere(g, topo);
-	unsigned int n =
-		g->vm.n_vcpus < PLAN_VCPUS_MAX ? g->vm.n_vcpus : PLAN_VCPUS_MAX;
-
-	if (g->memory_gib != NULL || n == 0)
-		return;
-	make_rows(g, topo);
-	for (unsigned int v = 0; v < n; v++) {
-		unsigned int row = g->node_of != NULL ? g->node_of[v] : 0;
-
-		touch_add(topo, v < n_masks ? &masks[v] : &anywhere, 1,
-			g->share + (size_t)row * topo->n_nodes);
+		if (g->node < 0)
+			groups[p.n++] = g;
 	}
-	settle(g, topo);
-	if (g->vm.memory_share == NULL)
+	if (p.n == 0)
 		return;
-	for (unsigned int i = 0; i < topo->n_nodes; i++)
-		g->memory_gib[i] = g->vm.memory_gib * g->vm.memory_share[i];
-	scene_take(scene, g->memory_gib);
+	place_apart(&p);
+	if (p.n > 1 && can_be_one(&p))
+		place_in_one_if_cheaper(&p);
+	for (unsigned int i = 0; i < p.n; i++) {
+		groups[i]->first = groups[i]->node;
+		groups[i]->load_before = world_load_of_others(
+			w, groups[i], (unsigned int)groups[i]->node);
+	}
 }

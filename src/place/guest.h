@@ -1,43 +1,16 @@
 // SPDX-License-Identifier: MIT
-/*
- * One VM of a replay: what its start event said, checked and in the planner's terms,
- * and where its memory has come to lie. Pure.
- */
+/* Float VMs of several groups (guest NUMA nodes): one domain for all, or one for each,
+ * near each other. Pure. */
 #ifndef QMPIN_PLACE_GUEST_H
 #define QMPIN_PLACE_GUEST_H
 
-#include "place/replay.h"
-#include "place/scene.h"
+#include "place/world.h"
 
-struct guest {
-	char id[REPLAY_ID_MAX];
-	/* All but its masks; pointers are into this object. */
-	struct plan_vm vm;
-	unsigned int max_vcpus;
-	char bad[PLAN_WHY_MAX]; /* why it cannot be planned, empty: it can */
-	struct cpuset affinity;
-	struct plan_guest_node *nodes;
-	uint16_t *node_of;  /* of each vCPU it can have */
-	double *share;	    /* rows of the topo's nodes: its guest nodes', its own */
-	double *memory_gib; /* on each node; NULL: not touched yet */
-	bool placed;	    /* its masks are in row @row of the last plan */
-	unsigned int row;
-};
-
-/** Order of ids: numbers by their value, then all others as strcmp. */
-int guest_compare_ids(const char *a, const char *b);
-
-/** A VM that starts; never fails, see bad. Free with guest_free. */
-struct guest *guest_new(const struct replay_event *event,
-	const struct replay_settings *defaults, const struct scene *scene);
-void guest_free(struct guest *g);
-
-/** Where it may run when it has no place. */
-struct cpuset guest_anywhere(const struct guest *g, const struct topo *topo);
-
-/** Its first run: memory that is nowhere yet comes to lie where the vCPUs are
- * (@masks[k], for the ones beyond @n_masks anywhere), and is taken from the scene. */
-void guest_touch(struct guest *g, struct scene *scene, const struct cpuset *masks,
-	unsigned int n_masks);
+/**
+ * Put all groups of the VM that are nowhere where they cost least together. They need
+ * not have entered the waiting model: those of roles other than WORLD_OBSERVE have
+ * afterwards.
+ */
+void guest_place(struct world *w, struct world_vm *vm);
 
 #endif

@@ -7,6 +7,8 @@ src_libplace_a_SOURCES = \
 	src/place/entry.c src/place/entry.h \
 	src/place/explain.c src/place/explain.h \
 	src/place/float.c src/place/float.h \
+	src/place/tenant.c src/place/tenant.h \
+	src/place/footprint.c src/place/footprint.h \
 	src/place/guest.c src/place/guest.h \
 	src/place/mode.c src/place/mode.h \
 	src/place/moves.c src/place/moves.h \
@@ -14,23 +16,37 @@ src_libplace_a_SOURCES = \
 	src/place/pin.c src/place/pin.h \
 	src/place/planner.c src/place/planner.h \
 	src/place/policy.h \
+	src/place/rebalance.c src/place/rebalance.h \
+	src/place/repair.c src/place/repair.h \
 	src/place/replay.c src/place/replay.h \
+	src/place/replay_event.c src/place/replay_event.h \
 	src/place/scene.c src/place/scene.h \
+	src/place/residency.c src/place/residency.h \
 	src/place/score.c src/place/score.h \
 	src/place/touch.c src/place/touch.h \
+	src/place/search.c src/place/search.h \
+	src/place/total.c src/place/total.h \
 	src/place/tree.c src/place/tree.h \
 	src/place/wait.c src/place/wait.h \
 	src/place/why.c src/place/why.h \
 	src/place/world.c src/place/world.h
 
 # Hosts and VMs for tests of the planner.
-PLACE_FLEET = tests/unit/fleet.c tests/unit/fleet.h tests/unit/hosts.c tests/unit/hosts.h
+PLACE_FLEET = tests/unit/fleet.c tests/unit/fleet.h tests/unit/hosts.c tests/unit/hosts.h \
+	tests/unit/pour.c tests/unit/pour.h
+# Replays on such hosts.
+PLACE_GROUND = tests/unit/ground.c tests/unit/ground.h tests/unit/hosts.c tests/unit/hosts.h
 
 if HAVE_CMOCKA
 UNIT_TESTS += tests/unit/test_allowance
 tests_unit_test_allowance_SOURCES = tests/unit/test_allowance.c
 tests_unit_test_allowance_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_allowance_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+UNIT_TESTS += tests/unit/test_candidates
+tests_unit_test_candidates_SOURCES = tests/unit/test_candidates.c $(PLACE_FLEET)
+tests_unit_test_candidates_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_candidates_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_mode
 tests_unit_test_mode_SOURCES = tests/unit/test_mode.c
@@ -42,6 +58,10 @@ tests_unit_test_moves_SOURCES = tests/unit/test_moves.c $(PLACE_FLEET)
 tests_unit_test_moves_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_moves_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+UNIT_TESTS += tests/unit/test_objective
+tests_unit_test_objective_SOURCES = tests/unit/test_objective.c
+tests_unit_test_objective_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_objective_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner
 tests_unit_test_planner_SOURCES = tests/unit/test_planner.c $(PLACE_FLEET)
@@ -55,11 +75,29 @@ tests_unit_test_planner_golden_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/u
 	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_golden_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_planner_guest
+tests_unit_test_planner_guest_SOURCES = tests/unit/test_planner_guest.c $(PLACE_FLEET)
+tests_unit_test_planner_guest_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_planner_guest_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_planner_host
+tests_unit_test_planner_host_SOURCES = tests/unit/test_planner_host.c $(PLACE_FLEET)
+tests_unit_test_planner_host_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_planner_host_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_planner_measured
 tests_unit_test_planner_measured_SOURCES = tests/unit/test_planner_measured.c $(PLACE_FLEET)
 tests_unit_test_planner_measured_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_measured_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_planner_memory
+tests_unit_test_planner_memory_SOURCES = tests/unit/test_planner_memory.c $(PLACE_FLEET)
+tests_unit_test_planner_memory_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_planner_memory_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_properties
 tests_unit_test_planner_properties_SOURCES = tests/unit/test_planner_properties.c \
@@ -69,10 +107,38 @@ tests_unit_test_planner_properties_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tes
 tests_unit_test_planner_properties_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_replay
-tests_unit_test_replay_SOURCES = tests/unit/test_replay.c $(PLACE_FLEET)
+tests_unit_test_replay_SOURCES = tests/unit/test_replay.c $(PLACE_GROUND)
 tests_unit_test_replay_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_replay_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_replay_errors
+tests_unit_test_replay_errors_SOURCES = tests/unit/test_replay_errors.c $(PLACE_GROUND)
+tests_unit_test_replay_errors_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_replay_errors_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_replay_memory
+tests_unit_test_replay_memory_SOURCES = tests/unit/test_replay_memory.c $(PLACE_GROUND)
+tests_unit_test_replay_memory_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_replay_memory_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+UNIT_TESTS += tests/unit/test_residency
+tests_unit_test_residency_SOURCES = tests/unit/test_residency.c
+tests_unit_test_residency_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_residency_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_score
+tests_unit_test_score_SOURCES = tests/unit/test_score.c $(PLACE_FLEET)
+tests_unit_test_score_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_score_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_tree
+tests_unit_test_tree_SOURCES = tests/unit/test_tree.c $(PLACE_FLEET)
+tests_unit_test_tree_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_tree_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_wait
 tests_unit_test_wait_SOURCES = tests/unit/test_wait.c
@@ -80,14 +146,3 @@ tests_unit_test_wait_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_wait_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 endif
 EXTRA_DIST += tests/data/place
-
-# A benchmark, built by "make check" so that it keeps compiling, run by hand.
-check_PROGRAMS += tests/bench/bench_place
-tests_bench_bench_place_SOURCES = tests/bench/bench_place.c $(PLACE_FLEET)
-tests_bench_bench_place_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
-tests_bench_bench_place_LDADD = $(LINK_PLACE)
-
-bench-place: tests/bench/bench_place
-	tests/bench/bench_place
-
-.PHONY: bench-place

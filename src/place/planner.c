@@ -9,7 +9,6 @@
 
 #include "place/planner.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,8 @@
 #include "place/explain.h"
 #include "place/float.h"
 #include "place/pin.h"
+#include "place/rebalance.h"
+#include "place/search.h"
 #include "place/why.h"
 #include "place/world.h"
 
@@ -41,21 +42,6 @@ plan_policy_default(void)
 	for (unsigned int t = 0; t < N_TERMS; t++)
 		p.weights[t] = 1;
 	return p;
-}
-
-static int
-check_input(const struct plan_input *in, struct err *e)
-{
-	if (in->topo->n_pus == 0)
-		return err_set(e, -EINVAL, "", 0, "the host has no online CPU");
-	if (in->latency.n != in->topo->n_pus)
-		return err_set(e, -EINVAL, "", 0,
-			"latencies of %u CPUs for a host of %u", in->latency.n,
-			in->topo->n_pus);
-	if (in->n_vms > PLAN_VMS_MAX)
-		return err_set(e, -EINVAL, "", 0, "%u VMs, at most %u", in->n_vms,
-			PLAN_VMS_MAX);
-	return 0;
 }
 
 /* CPUs it has now, those that count: all its masks, or where it may run. */
@@ -155,6 +141,19 @@ place(struct world *w, struct world_group *g)
 	float_place(w, g);
 }
 
+/* Keep the float groups of a list. */
+static unsigned int
+floats_of(struct world_group **list, unsigned int n)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (list[i]->role == WORLD_FLOAT)
+			list[kept++] = list[i];
+	}
+	return kept;
+}
+
 static void
 place_all(struct world *w)
 {
@@ -168,7 +167,9 @@ place_all(struct world *w)
 		place(w, todo[i]);
 	/* a world in which nothing happened is left alone, whatever it looks like */
 	if (changed)
-		float_repair(w);
+		search_settle(w, todo, floats_of(todo, n));
+	if (w->in->policy->rebalance)
+		rebalance_run(w);
 }
 
 static bool
@@ -226,8 +227,10 @@ write_result(const struct world *w, const struct world_vm *vm,
 
 	out->n_vcpus = vm->in->n_vcpus;
 	out->vcpus = xcalloc(out->n_vcpus, sizeof(*out->vcpus));
-	for (unsigned int g = 0; g < vm->n_groups; g++)
+	for (unsigned int g = 0; g < vm->n_groups; g++) {
 		write_masks(w, &groups[g], out, &domain, &all);
+		out->rebalanced |= groups[g].cause == WORLD_REBALANCED;
+	}
 	node = vm->n_groups == 1 ? node_of(w, groups)
 				 : tree_around(w->tree, w->in->topo, &all);
 	out->domain = all;
@@ -245,19 +248,18 @@ write_result(const struct world *w, const struct world_vm *vm,
 static void
 observe(struct world *w, const struct world_vm *vm)
 {
-	auto_free struct world_group *trial = xcalloc(vm->n_groups, sizeof(*trial));
+	struct world_group *groups = &w->groups[vm->first_group];
 	bool laid = !cpuset_empty(&vm->fixed.cpus);
 
 	if (laid)
 		world_fix(w, &vm->fixed, -1);
 	for (unsigned int g = 0; g < vm->n_groups; g++) {
-		trial[g] = w->groups[vm->first_group + g];
-		trial[g].cause = WORLD_NEW;
-		float_place(w, &trial[g]);
+		groups[g].cause = WORLD_NEW;
+		float_place(w, &groups[g]);
 	}
-	write_result(w, vm, trial);
+	write_result(w, vm, groups);
 	for (unsigned int g = 0; g < vm->n_groups; g++)
-		world_put(w, &trial[g], -1);
+		world_put(w, &groups[g], -1);
 	if (laid)
 		world_fix(w, &vm->fixed, 1);
 }
@@ -293,11 +295,10 @@ planner_run(const struct plan_input *in, struct plan **out, struct err *e)
 	struct plan *p;
 	int r;
 
-	r = check_input(in, e);
+	r = entry_check(in, e);
 	if (r < 0)
 		return r;
-	usable = cpuset_minus(&in->topo->online, &in->policy->reserved);
-	usable = cpuset_minus(&usable, &in->topo->isolated);
+	usable = entry_usable(in);
 	p = xcalloc(1, sizeof(*p));
 	p->n = in->n_vms;
 	p->results = xcalloc(in->n_vms, sizeof(*p->results));

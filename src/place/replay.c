@@ -15,7 +15,7 @@
 
 #include "base/str.h"
 #include "base/xalloc.h"
-#include "place/guest.h"
+#include "place/tenant.h"
 #include "place/moves.h"
 #include "place/scene.h"
 
@@ -35,7 +35,7 @@ struct replay {
 	replay_host_fn *host;
 	void *owner;
 	struct scene scene;
-	struct guest **guests; /* in the order of their ids */
+	struct tenant **guests; /* in the order of their ids */
 	unsigned int n_guests;
 	size_t cap;
 	struct allowance allowance;
@@ -49,21 +49,10 @@ struct replay {
 /* How to take an event back. */
 struct undo {
 	struct scene scene;
-	struct guest *guest; /* the event's; for a stop no more in the list */
-	unsigned int at;     /* its place there */
+	struct tenant *guest; /* the event's; for a stop no more in the list */
+	unsigned int at;      /* its place there */
 	unsigned int n_vcpus;
 };
-
-void
-replay_event_fini(struct replay_event *e)
-{
-	free(e->start.guest_vcpus);
-	free(e->start.host_nodes);
-	free(e->start.resident);
-	free(e->free);
-	free(e->background);
-	*e = (struct replay_event){0};
-}
 
 struct replay_settings
 replay_settings_default(void)
@@ -99,6 +88,7 @@ replay_new(const struct replay_settings *s, replay_host_fn *host, void *owner,
 	struct replay **out, struct err *e)
 {
 	struct replay *r = xcalloc(1, sizeof(*r));
+	struct allowance unused = allowance_new();
 	struct outcome o;
 	int ret;
 
@@ -111,7 +101,7 @@ replay_new(const struct replay_settings *s, replay_host_fn *host, void *owner,
 		free(r);
 		return ret;
 	}
-	ret = run_planner(r, 0, &r->allowance, &o, e);
+	ret = run_planner(r, 0, &unused, &o, e);
 	if (ret < 0) {
 		replay_free(r);
 		return ret;
@@ -127,7 +117,7 @@ replay_free(struct replay *r)
 	if (r == NULL)
 		return;
 	for (unsigned int i = 0; i < r->n_guests; i++)
-		guest_free(r->guests[i]);
+		tenant_free(r->guests[i]);
 	free(r->guests);
 	drop_outcome(&r->last);
 	plan_free(r->before);
@@ -145,7 +135,7 @@ find(const struct replay *r, const char *id, unsigned int *at)
 	while (low < high) {
 		unsigned int mid = low + (high - low) / 2;
 
-		if (guest_compare_ids(r->guests[mid]->id, id) < 0)
+		if (tenant_compare_ids(r->guests[mid]->id, id) < 0)
 			low = mid + 1;
 		else
 			high = mid;
@@ -155,11 +145,11 @@ find(const struct replay *r, const char *id, unsigned int *at)
 }
 
 static void
-insert(struct replay *r, struct guest *g, unsigned int at)
+insert(struct replay *r, struct tenant *g, unsigned int at)
 {
-	r->guests = xgrow(r->guests, r->n_guests, &r->cap, sizeof(struct guest *));
+	r->guests = xgrow(r->guests, r->n_guests, &r->cap, sizeof(struct tenant *));
 	memmove(r->guests + at + 1, r->guests + at,
-		(r->n_guests - at) * sizeof(struct guest *));
+		(r->n_guests - at) * sizeof(struct tenant *));
 	r->guests[at] = g;
 	r->n_guests++;
 }
@@ -169,7 +159,7 @@ take_out(struct replay *r, unsigned int at)
 {
 	r->n_guests--;
 	memmove(r->guests + at, r->guests + at + 1,
-		(r->n_guests - at) * sizeof(struct guest *));
+		(r->n_guests - at) * sizeof(struct tenant *));
 }
 
 static int
@@ -183,7 +173,7 @@ start(struct replay *r, const struct replay_event *event, struct undo *u, struct
 	if (r->n_guests >= PLAN_VMS_MAX)
 		return err_set(
 			e, -EINVAL, "", 0, "at most %u VMs can run", PLAN_VMS_MAX);
-	u->guest = guest_new(event, &r->settings, &r->scene);
+	u->guest = tenant_new(event, &r->settings, &r->scene);
 	insert(r, u->guest, u->at);
 	return 0;
 }
@@ -259,7 +249,7 @@ take_back(struct replay *r, enum replay_kind kind, struct undo *u)
 {
 	if (kind == REPLAY_START) {
 		take_out(r, u->at);
-		guest_free(u->guest);
+		tenant_free(u->guest);
 	} else if (kind == REPLAY_HOTPLUG) {
 		u->guest->vm.n_vcpus = u->n_vcpus;
 	} else if (kind == REPLAY_STOP) {
@@ -271,7 +261,7 @@ take_back(struct replay *r, enum replay_kind kind, struct undo *u)
 
 /* The VM as the planner is to see it. One that makes no sense is only load. */
 static struct plan_vm
-to_plan(const struct replay *r, const struct guest *g)
+to_plan(const struct replay *r, const struct tenant *g)
 {
 	struct plan_vm vm = g->vm;
 
@@ -341,7 +331,7 @@ all_exclusive(const struct outcome *o)
 
 /* The VM has what the plan says. Returns how many of its vCPUs were moved. */
 static unsigned int
-settle_guest(struct replay *r, struct guest *g, unsigned int row,
+settle_guest(struct replay *r, struct tenant *g, unsigned int row,
 	const struct cpuset *exclusive)
 {
 	struct plan_vm *vm = &r->last.vms[row];
@@ -359,7 +349,7 @@ settle_guest(struct replay *r, struct guest *g, unsigned int row,
 		vm->mode = g->vm.mode;
 		str_copy(out->why, sizeof(out->why), g->bad);
 	}
-	guest_touch(g, &r->scene, out->vcpus, g->placed ? out->n_vcpus : 0);
+	tenant_touch(g, &r->scene, out->vcpus, g->placed ? out->n_vcpus : 0);
 	vm->memory_share = g->vm.memory_share;
 	return moves.moved;
 }
@@ -411,7 +401,7 @@ replay_step(struct replay *r, const struct replay_event *event, struct err *e)
 		return ret;
 	}
 	if (event->kind == REPLAY_STOP)
-		guest_free(u.guest);
+		tenant_free(u.guest);
 	scene_drop(&u.scene, &r->scene);
 	plan_free(r->before);
 	r->before = r->last.plan;
@@ -445,20 +435,20 @@ replay_now_s(const struct replay *r)
 struct cpuset
 replay_mask(const struct replay *r, unsigned int vm, unsigned int vcpu)
 {
-	const struct guest *g = r->guests[vm];
+	const struct tenant *g = r->guests[vm];
 
 	if (!g->placed)
-		return guest_anywhere(g, r->scene.topo);
+		return tenant_anywhere(g, r->scene.topo);
 	return r->last.plan->results[vm].vcpus[vcpu];
 }
 
 struct cpuset
 replay_emulator(const struct replay *r, unsigned int vm)
 {
-	const struct guest *g = r->guests[vm];
+	const struct tenant *g = r->guests[vm];
 
 	if (!g->placed)
-		return guest_anywhere(g, r->scene.topo);
+		return tenant_anywhere(g, r->scene.topo);
 	return r->last.plan->results[vm].emulator;
 }
 

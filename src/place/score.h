@@ -14,7 +14,9 @@
 
 /* The objective of what VMs have. */
 struct score {
-	struct terms terms; /* mean over all vCPUs of planned VMs */
+	/* Mean over the vCPUs that planned VMs want to run (demand). Waiting is that of
+	 * all VMs together, beyond what limits force. */
+	struct terms terms;
 	double total_ns;
 	double wait_mean; /* burst model, see plan_policy */
 	double wait_tail;
@@ -24,6 +26,10 @@ struct score {
 /**
  * Judge the masks that VMs have (plan_vm.current; a VM without any: its limit), whoever
  * made them, by the same objective that the planner minimises.
+ *
+ * CPUs that nobody may use do not count in a mask; a vCPU without a mask, or with no
+ * other CPUs, is taken to be wherever it may. Memory whose place is not known is where
+ * the vCPUs are, whatever is free there. What moving would cost is not in it.
  *
  * Returns 0 or -EINVAL as planner_run.
  */

@@ -30,9 +30,16 @@ struct build {
 	const struct ranking *ranking;
 	const struct lat_view *lat;
 	struct tree *tree;
+	bool hybrid; /* usable CPUs are of performance and of efficiency cores */
 	unsigned int cap;
 	double *sums;
 };
+
+/* In this order: the best comes first, so that it has the lower nodes. */
+static const enum topo_kind kinds[] = {
+	TOPO_KIND_PERFORMANCE, TOPO_KIND_UNKNOWN, TOPO_KIND_EFFICIENCY};
+
+#define N_KINDS ARRAY_LEN(kinds)
 
 /* Tiers below the smallest domain a VM may float in: cores, shared L2, single CPUs. */
 static unsigned int
@@ -51,26 +58,71 @@ leaf_tier(const struct ranking *r)
 	return r->n_tiers - 1;
 }
 
-static int
-add_leaf(struct build *b, const struct domain *d, const struct cpuset *usable, int tier)
+static struct cpuset
+of_kind(const struct topo *topo, const struct cpuset *cpus, enum topo_kind kind)
 {
-	struct cpuset cpus = cpuset_and(&d->cpus, usable);
-	struct tree *t = b->tree;
+	struct cpuset out = CPUSET_NONE;
 
-	if (cpuset_empty(&cpus))
-		return -1;
+	cpuset_foreach (cpu, cpus) {
+		if (topo_pu_of(topo, cpu)->kind == kind)
+			cpuset_add(&out, cpu);
+	}
+	return out;
+}
+
+static unsigned int
+add_leaf(struct build *b, const struct cpuset *cpus, const struct cpuset *whole,
+	int tier)
+{
+	struct tree *t = b->tree;
+	struct cpuset small = CPUSET_NONE;
+
+	if (b->hybrid)
+		small = of_kind(b->topo, cpus, TOPO_KIND_EFFICIENCY);
+	assert(t->n < b->cap);
 	t->nodes[t->n] = (struct tree_node){
-		.cpus = cpus,
-		.whole = d->cpus,
-		.n_cpus = cpuset_count(&cpus),
-		.n_cores = topo_count_cores(b->topo, &cpus),
+		.cpus = *cpus,
+		.whole = *whole,
+		.n_cpus = cpuset_count(cpus),
+		.n_cores = topo_count_cores(b->topo, cpus),
+		.n_small = cpuset_count(&small),
 		.parent = -1,
 		.parts = {-1, -1},
 		.tier = tier,
 	};
-	cpuset_foreach (cpu, &cpus)
+	cpuset_foreach (cpu, cpus)
 		t->leaf_of_pu[b->topo->pu_of_cpu[cpu]] = (int)t->n;
-	return (int)t->n++;
+	return t->n++;
+}
+
+/* The leaves of a domain: itself, or one for each kind of its cores, into @leaves (room
+ * for N_KINDS). Returns how many. */
+static unsigned int
+add_leaves(struct build *b, const struct domain *d, const struct cpuset *usable,
+	int tier, unsigned int *leaves)
+{
+	struct cpuset all = cpuset_and(&d->cpus, usable);
+	unsigned int n = 0;
+
+	if (cpuset_empty(&all))
+		return 0;
+	if (!b->hybrid) {
+		leaves[0] = add_leaf(b, &all, &d->cpus, tier);
+		return 1;
+	}
+	for (size_t k = 0; k < N_KINDS; k++) {
+		struct cpuset whole = of_kind(b->topo, &d->cpus, kinds[k]);
+		struct cpuset cpus = cpuset_and(&whole, usable);
+
+		if (cpuset_empty(&cpus))
+			continue;
+		if (cpuset_equal(&cpus, &all)) {
+			leaves[n++] = add_leaf(b, &all, &d->cpus, tier);
+			break;
+		}
+		leaves[n++] = add_leaf(b, &cpus, &whole, TOPO_NONE);
+	}
+	return n;
 }
 
 static double
@@ -135,6 +187,7 @@ join(struct build *b, unsigned int x, unsigned int y, int tier)
 		.whole = cpuset_or(&nx->whole, &ny->whole),
 		.n_cpus = nx->n_cpus + ny->n_cpus,
 		.n_cores = nx->n_cores + ny->n_cores,
+		.n_small = nx->n_small + ny->n_small,
 		.parent = -1,
 		.parts = {(int)x, (int)y},
 		.tier = tier,
@@ -239,6 +292,51 @@ build_tier(struct build *b, unsigned int t, int *at, unsigned int *items)
 	}
 }
 
+/* The domains of the tier that leaves are made of; @at as in build_tier. */
+static void
+build_leaves(struct build *b, unsigned int t, const struct cpuset *usable, int *at)
+{
+	const struct tier *tier = &b->ranking->tiers[t];
+	unsigned int *leaves = xcalloc(tier->n_domains, N_KINDS * sizeof(*leaves));
+	unsigned int *n = xcalloc(tier->n_domains, sizeof(*n));
+
+	for (unsigned int d = 0; d < tier->n_domains; d++)
+		n[d] = add_leaves(b, &b->ranking->domains[tier->first_domain + d],
+			usable, (int)t, leaves + d * N_KINDS);
+	sum_leaves(b, usable);
+	for (unsigned int d = 0; d < tier->n_domains; d++) {
+		unsigned int index = tier->first_domain + d;
+
+		at[index] = join_all(b, leaves + d * N_KINDS, n[d], (int)t);
+		if (n[d] > 1)
+			b->tree->nodes[at[index]].whole =
+				b->ranking->domains[index].cpus;
+	}
+	free(leaves);
+	free(n);
+}
+
+static bool
+is_hybrid(const struct topo *topo, const struct cpuset *usable)
+{
+	struct cpuset large = of_kind(topo, usable, TOPO_KIND_PERFORMANCE);
+	struct cpuset small = of_kind(topo, usable, TOPO_KIND_EFFICIENCY);
+
+	return !cpuset_empty(&large) && !cpuset_empty(&small);
+}
+
+static void
+keep_sums(const struct build *b)
+{
+	struct tree *t = b->tree;
+
+	t->sums_ns = xcalloc((size_t)t->n * t->n, sizeof(*t->sums_ns));
+	for (unsigned int x = 0; x < t->n; x++) {
+		for (unsigned int y = 0; y < t->n; y++)
+			t->sums_ns[(size_t)x * t->n + y] = (float)pair_sum(b, x, y);
+	}
+}
+
 struct tree *
 tree_new(const struct topo *topo, const struct ranking *r, const struct lat_view *lat,
 	const struct cpuset *usable)
@@ -250,21 +348,19 @@ tree_new(const struct topo *topo, const struct ranking *r, const struct lat_view
 	auto_free int *at = xcalloc(r->n_domains, sizeof(*at));
 	auto_free unsigned int *items = xcalloc(n_leaves, sizeof(*items));
 
-	b.cap = 2 * n_leaves; /* a binary tree has fewer */
+	b.hybrid = is_hybrid(topo, usable);
+	/* a binary tree has fewer */
+	b.cap = 2 * n_leaves * (b.hybrid ? (unsigned int)N_KINDS : 1);
 	b.sums = xcalloc((size_t)b.cap * b.cap, sizeof(*b.sums));
 	t->nodes = xcalloc(b.cap, sizeof(*t->nodes));
 	t->leaf_of_pu = xcalloc(topo->n_pus, sizeof(*t->leaf_of_pu));
 	t->worst_ns = TREE_WORST_MIN_NS;
 	for (unsigned int i = 0; i < topo->n_pus; i++)
 		t->leaf_of_pu[i] = -1;
-	for (unsigned int d = 0; d < n_leaves; d++) {
-		unsigned int index = r->tiers[first].first_domain + d;
-
-		at[index] = add_leaf(&b, &r->domains[index], usable, (int)first);
-	}
-	sum_leaves(&b, usable);
+	build_leaves(&b, first, usable, at);
 	for (unsigned int i = first + 1; i < r->n_tiers; i++)
 		build_tier(&b, i, at, items);
+	keep_sums(&b);
 	free(b.sums);
 	assert(t->n > 0 && t->nodes[tree_root(t)].parent == -1);
 	return t;
@@ -277,6 +373,7 @@ tree_free(struct tree *t)
 		return;
 	free(t->nodes);
 	free(t->leaf_of_pu);
+	free(t->sums_ns);
 	free(t);
 }
 
@@ -289,4 +386,27 @@ tree_around(const struct tree *t, const struct topo *topo, const struct cpuset *
 	while (!cpuset_within(cpus, &t->nodes[n].cpus))
 		n = t->nodes[n].parent;
 	return (unsigned int)n;
+}
+
+bool
+tree_within(const struct tree *t, unsigned int inner, unsigned int outer)
+{
+	/* children before parents */
+	while (inner < outer && t->nodes[inner].parent >= 0)
+		inner = (unsigned int)t->nodes[inner].parent;
+	return inner == outer;
+}
+
+double
+tree_between_ns(const struct tree *t, unsigned int x, unsigned int y)
+{
+	unsigned int inner = x < y ? x : y;
+	unsigned int outer = x < y ? y : x;
+	double pairs = (double)t->nodes[x].n_cores * t->nodes[y].n_cores;
+
+	if (tree_within(t, inner, outer))
+		pairs -= t->nodes[inner].n_cores;
+	if (pairs <= 0)
+		return 0;
+	return (double)t->sums_ns[(size_t)x * t->n + y] / pairs;
 }

@@ -2,10 +2,14 @@
 /*
  * The domains a VM may be given, as one tree: the ranking's tiers from the L3 (or what
  * stands in for it) up to the host, and where a domain has more than two parts also
- * fixed unions of neighbours. All masks are nodes of it, so they are laminar. Pure.
+ * fixed unions of neighbours. Where cores of different kinds share a smallest domain,
+ * each kind is a part of it. All masks are nodes of the tree, so they are laminar.
+ * Pure.
  */
 #ifndef QMPIN_PLACE_TREE_H
 #define QMPIN_PLACE_TREE_H
+
+#include <stdbool.h>
 
 #include "topo/cpuset.h"
 #include "topo/model.h"
@@ -21,6 +25,7 @@ struct tree_node {
 		whole; /* the domain with its reserved and isolated CPUs: its name */
 	unsigned int n_cpus;
 	unsigned int n_cores; /* with at least one CPU in cpus */
+	unsigned int n_small; /* CPUs of efficiency cores, on a host that has others */
 	int parent;	      /* -1: the root */
 	int parts[2];	      /* what it was joined of; -1: a leaf */
 	int tier;	      /* of the ranking, TOPO_NONE: a union of neighbours */
@@ -32,6 +37,9 @@ struct tree {
 	struct tree_node *nodes; /* children before parents; the root is the last */
 	int *leaf_of_pu;	 /* index of topo->pus -> node, -1: may not be used */
 	double worst_ns;	 /* between any two cores, at least TREE_WORST_MIN_NS */
+	/* n x n: latency from each core of one node to each of another, without those
+	 * to itself, summed up */
+	float *sums_ns;
 };
 
 /**
@@ -53,5 +61,12 @@ tree_root(const struct tree *t)
 /** The smallest node that holds all of @cpus (not empty, all usable). */
 unsigned int tree_around(
 	const struct tree *t, const struct topo *topo, const struct cpuset *cpus);
+
+/** @inner is @outer, or lies within it. */
+bool tree_within(const struct tree *t, unsigned int inner, unsigned int outer);
+
+/** Mean latency between a core of node @x and another one of node @y (which may be the
+ * same, or around it); 0 where there is no such pair. */
+double tree_between_ns(const struct tree *t, unsigned int x, unsigned int y);
 
 #endif

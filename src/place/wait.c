@@ -352,6 +352,17 @@ wait_enter(struct wait *w, unsigned int home, const struct wait_need *need)
 }
 
 void
+wait_enter_always(struct wait *w, unsigned int slot, int32_t units)
+{
+	struct wait_need need = {{0}};
+
+	for (unsigned int k = 0; k <= WAIT_ALL; k++)
+		need.lanes[k] = units;
+	shift(w, &w->forced, slot, &need);
+	shift(w, &w->now, slot, &need);
+}
+
+void
 wait_put(struct wait *w, unsigned int slot, const struct wait_need *need)
 {
 	shift(w, &w->now, slot, need);

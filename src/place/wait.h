@@ -77,6 +77,10 @@ unsigned int wait_add_part(struct wait *w, unsigned int slot, unsigned int cpus)
 /** A VM begins to count: its whole limit is @home. It runs nowhere yet. */
 void wait_enter(struct wait *w, unsigned int home, const struct wait_need *need);
 
+/** Demand of others in @slot that is always there and never leaves it: it takes room,
+ * but it is nobody's of whom the shares are. */
+void wait_enter_always(struct wait *w, unsigned int slot, int32_t units);
+
 /** Run it in @slot; take it out again. */
 void wait_put(struct wait *w, unsigned int slot, const struct wait_need *need);
 void wait_take(struct wait *w, unsigned int slot, const struct wait_need *need);

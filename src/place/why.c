@@ -177,6 +177,12 @@ say_cause(const struct world *w, const struct world_vm *vm, const struct world_g
 	case WORLD_PLUGGED:
 		append(why, ", plugged %u", g->n_vcpus - g->n_current);
 		break;
+	case WORLD_REBALANCED:
+		append(why, ", moved from %s for %.1f ns",
+			why_domain(w->in->topo, &w->tree->nodes[g->first].whole, was,
+				sizeof(was)),
+			g->gain_ns);
+		return;
 	}
 	if (g->role != WORLD_FLOAT || g->first == g->node)
 		return;

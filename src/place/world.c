@@ -11,30 +11,8 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
-
-struct world *
-world_new(const struct plan_input *in, const struct cpuset *usable,
-	struct world_vm *vms, struct world_group *groups, unsigned int n_groups)
-{
-	struct world *w = xcalloc(1, sizeof(*w));
-	struct tree *t = tree_new(in->topo, in->ranking, &in->latency, usable);
-
-	w->in = in;
-	w->usable = *usable;
-	w->tree = t;
-	w->wait = wait_new(t->nodes[tree_root(t)].n_cpus);
-	w->n_vms = in->n_vms;
-	w->vms = vms;
-	w->n_groups = n_groups;
-	w->groups = groups;
-	w->own = xcalloc(t->n, sizeof(*w->own));
-	w->below = xcalloc(t->n, sizeof(*w->below));
-	w->cut = xcalloc(in->topo->n_pus, sizeof(*w->cut));
-	w->fixed = xcalloc(in->topo->n_pus, sizeof(*w->fixed));
-	w->taken = xcalloc(in->topo->n_pus, sizeof(*w->taken));
-	(void)world_class_of(w, usable);
-	return w;
-}
+#include "place/footprint.h"
+#include "place/objective.h"
 
 void
 world_free(struct world *w)
@@ -44,10 +22,14 @@ world_free(struct world *w)
 	for (unsigned int i = 0; i < w->n_classes; i++) {
 		free(w->classes[i].count);
 		free(w->classes[i].share);
+		free(w->classes[i].small);
 		free(w->classes[i].slot);
 	}
-	for (unsigned int i = 0; i < w->n_groups; i++)
+	for (unsigned int i = 0; i < w->n_groups; i++) {
 		free(w->groups[i].pins);
+		free(w->groups[i].bound_share);
+		free(w->groups[i].taken_gib);
+	}
 	for (unsigned int i = 0; i < w->n_vms; i++)
 		free(w->vms[i].vcpus);
 	free(w->classes);
@@ -58,6 +40,9 @@ world_free(struct world *w)
 	free(w->cut);
 	free(w->fixed);
 	free(w->taken);
+	free(w->remote);
+	free(w->free_gib);
+	free(w->touched);
 	wait_free(w->wait);
 	tree_free(w->tree);
 	free(w);
@@ -76,6 +61,8 @@ count_class(const struct world *w, struct world_class *c)
 		unsigned int leaf = (unsigned int)t->leaf_of_pu[pu];
 
 		c->count[leaf]++;
+		if (c->small != NULL && t->nodes[leaf].n_small > 0)
+			c->small[leaf] += 1;
 		if (topo->pus[pu].node != TOPO_NONE)
 			c->share[leaf * n_nodes + (unsigned int)topo->pus[pu].node] +=
 				1;
@@ -86,12 +73,16 @@ count_class(const struct world *w, struct world_class *c)
 		if (t->nodes[n].parent < 0)
 			continue;
 		c->count[up] += c->count[n];
+		if (c->small != NULL)
+			c->small[up] += c->small[n];
 		for (unsigned int i = 0; i < n_nodes; i++)
 			c->share[up * n_nodes + i] += c->share[n * n_nodes + i];
 	}
 	for (unsigned int n = 0; n < t->n; n++) {
 		for (unsigned int i = 0; i < n_nodes && c->count[n] > 0; i++)
 			c->share[n * n_nodes + i] /= (float)c->count[n];
+		if (c->small != NULL && c->count[n] > 0)
+			c->small[n] /= (float)c->count[n];
 	}
 }
 
@@ -117,6 +108,8 @@ world_class_of(struct world *w, const struct cpuset *allowed)
 			xcalloc((size_t)t->n * w->in->topo->n_nodes, sizeof(*c->share)),
 		.slot = xcalloc(t->n, sizeof(*c->slot)),
 	};
+	if (t->nodes[tree_root(t)].n_small > 0)
+		c->small = xcalloc(t->n, sizeof(*c->small));
 	for (unsigned int n = 0; n < t->n; n++)
 		c->slot[n] = -1;
 	if (w->n_classes == 0)
@@ -206,6 +199,34 @@ world_load(const struct world *w, unsigned int node)
 }
 
 double
+world_own_load(const struct world *w, const struct world_group *g, unsigned int node)
+{
+	const struct world_class *c = &w->classes[g->cls];
+	const struct cpuset *cpus = &w->tree->nodes[node].cpus;
+	unsigned int n = 0;
+
+	if (g->pins == NULL && g->node < 0)
+		return 0;
+	if (g->pins == NULL && tree_within(w->tree, (unsigned int)g->node, node))
+		return g->demand;
+	if (g->pins == NULL && tree_within(w->tree, node, (unsigned int)g->node))
+		return g->demand * c->count[node] / c->count[g->node];
+	if (g->pins == NULL)
+		return 0;
+	for (unsigned int v = 0; v < g->n_vcpus; v++)
+		n += g->pins[v] >= 0 &&
+		     cpuset_has(cpus, w->in->topo->pus[g->pins[v]].cpu);
+	return g->demand * n / g->n_vcpus;
+}
+
+double
+world_load_of_others(
+	const struct world *w, const struct world_group *g, unsigned int node)
+{
+	return world_load(w, node) - world_own_load(w, g, node);
+}
+
+double
 world_float_load(const struct world *w, unsigned int pu)
 {
 	const struct tree_node *nodes = w->tree->nodes;
@@ -226,9 +247,74 @@ add_below(struct world *w, int node, double demand)
 void
 world_enter(struct world *w, struct world_group *g)
 {
-	unsigned int home = slot_of(w, g->cls, w->classes[g->cls].top);
+	if (g->entered)
+		return;
+	g->entered = true;
+	wait_enter(w->wait, slot_of(w, g->cls, w->classes[g->cls].top), &g->need);
+}
 
-	wait_enter(w->wait, home, &g->need);
+/* Steps of a 256th: sums of them are exact. */
+static double
+background_of(const struct plan_input *in, unsigned int pu)
+{
+	double load = in->background[pu];
+
+	if (!(load > 0)) /* not a number neither */
+		return 0;
+	return load < 1 ? (double)(int)(load * 256 + 0.5) / 256 : 1;
+}
+
+/* CPU use by others: it stays where it is. */
+static void
+lay_background(struct world *w)
+{
+	const struct tree *t = w->tree;
+	auto_free double *sums = xcalloc(t->n, sizeof(*sums));
+
+	for (unsigned int i = 0; i < w->in->topo->n_pus; i++) {
+		int leaf = t->leaf_of_pu[i];
+
+		if (leaf < 0)
+			continue;
+		w->fixed[i] = background_of(w->in, i);
+		sums[leaf] += w->fixed[i];
+	}
+	for (unsigned int n = 0; n < t->n; n++) {
+		int32_t units = (int32_t)(sums[n] * WAIT_UNIT + 0.5);
+
+		add_below(w, (int)n, sums[n]);
+		if (units > 0)
+			wait_enter_always(w->wait, slot_of(w, 0, n), units);
+	}
+}
+
+struct world *
+world_new(const struct plan_input *in, const struct cpuset *usable,
+	struct world_vm *vms, struct world_group *groups, unsigned int n_groups)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+	struct tree *t = tree_new(in->topo, in->ranking, &in->latency, usable);
+
+	w->in = in;
+	w->usable = *usable;
+	w->tree = t;
+	w->wait = wait_new(t->nodes[tree_root(t)].n_cpus);
+	w->n_vms = in->n_vms;
+	w->vms = vms;
+	w->n_groups = n_groups;
+	w->groups = groups;
+	w->own = xcalloc(t->n, sizeof(*w->own));
+	w->below = xcalloc(t->n, sizeof(*w->below));
+	w->cut = xcalloc(in->topo->n_pus, sizeof(*w->cut));
+	w->fixed = xcalloc(in->topo->n_pus, sizeof(*w->fixed));
+	w->taken = xcalloc(in->topo->n_pus, sizeof(*w->taken));
+	(void)world_class_of(w, usable);
+	if (in->background != NULL)
+		lay_background(w);
+	footprint_set_up(w);
+	for (unsigned int i = 0; i < n_groups; i++)
+		footprint_of(w, &groups[i]);
+	return w;
 }
 
 /* Load of a VM that may use only some CPUs of its node: on those, on no other. */
@@ -267,6 +353,7 @@ add_load(struct world *w, const struct world_group *g, unsigned int node, double
 void
 world_put(struct world *w, struct world_group *g, int node)
 {
+	footprint_put(w, g, node);
 	if (g->node >= 0) {
 		unsigned int from = (unsigned int)g->node;
 
@@ -356,12 +443,19 @@ world_fix(struct world *w, const struct world_load_on *load, int sign)
 }
 
 void
-world_enter_fixed(struct world *w, const struct world_load_on *load)
+world_enter_within(
+	struct world *w, const struct cpuset *limit, const struct world_load_on *load)
 {
-	unsigned int cls = world_class_of(w, &load->cpus);
+	unsigned int cls = world_class_of(w, limit);
 
 	wait_enter(w->wait, slot_of(w, cls, w->classes[cls].top), &load->need);
 	world_fix(w, load, 1);
+}
+
+void
+world_enter_fixed(struct world *w, const struct world_load_on *load)
+{
+	world_enter_within(w, &load->cpus, load);
 }
 
 bool
@@ -386,7 +480,6 @@ world_wait_penalty(const struct world *w, const struct wait_cost *c)
 
 	if (world_waits_ok(w, c))
 		return 0;
-	/* the last term shows progress while a draw is still a bad one */
-	return 4 * above(c->mean, p->wait_mean_max) +
-	       4 * above(c->tail, p->wait_tail_max) + 40 * c->over;
+	return PENALTY_MEAN * above(c->mean, p->wait_mean_max) +
+	       PENALTY_TAIL * above(c->tail, p->wait_tail_max) + PENALTY_OVER * c->over;
 }

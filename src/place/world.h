@@ -27,6 +27,7 @@ enum world_cause {
 	WORLD_CUT,     /* had it, CPUs of it went away */
 	WORLD_GROWN,   /* had part of it, CPUs came back */
 	WORLD_PLUGGED, /* had it, with fewer vCPUs */
+	WORLD_REBALANCED, /* moved or narrowed for a gain */
 };
 
 /* A set of CPUs that VMs may use, and how it cuts the tree's nodes. VMs with the same
@@ -37,7 +38,10 @@ struct world_class {
 	unsigned int top;    /* the smallest node that holds them all */
 	unsigned int *count; /* of each node: allowed CPUs in it */
 	float *share; /* n_nodes of topo for each node: share of its allowed CPUs */
-	int *slot;    /* of each node: wait slot, -1: not made yet */
+	/* of each node: share of its allowed CPUs that are of efficiency cores, NULL:
+	 * the host is not of two kinds */
+	float *small;
+	int *slot; /* of each node: wait slot, -1: not made yet */
 };
 
 /* The vCPUs of a VM that are placed together: those of one guest node, or all. */
@@ -58,11 +62,21 @@ struct world_group {
 		     */
 	int first;  /* float: where it was put first in this run, -1: nowhere */
 	int *pins;  /* pin: index into topo->pus of each of its vCPUs, -1: none yet */
-	/* Share of its memory on each node, NULL: unknown. Borrowed. */
+	/* Share of its memory on each node, NULL: unknown, or not touched yet. */
 	const double *memory_share;
-	double demand;	    /* CPUs wanted when busy */
-	double load_before; /* on its domain, when it came */
-	double heat;	    /* float: demand that cannot run where it is (repair) */
+	double *bound_share; /* owned: memory_share of one that is bound, not measured
+			      */
+	double new_gib;	     /* memory that it will take from what is free; 0: none, or
+				unknown */
+	double *taken_gib;   /* owned, NULL with 0: what it takes of each node */
+	bool entered;	     /* counts in the waiting model */
+	double demand;	     /* CPUs wanted when busy */
+	double load_before;  /* on its domain, when it came */
+	/* Rebalanced: gained for each vCPU, less the price of moving it, and what gained
+	 * most. */
+	double gain_ns;
+	enum term gain_term;
+	double heat;	     /* float: demand that cannot run where it is (repair) */
 	struct wait_need need;
 };
 
@@ -103,6 +117,9 @@ struct world {
 	double *cut;	     /* of each PU: of VMs whose limit cuts their node */
 	double *fixed;	     /* of each PU: demand of what cannot move from it */
 	unsigned int *taken; /* of each PU: vCPUs that have it as their only one */
+	float *remote;	     /* costs of residency.h */
+	double *free_gib;    /* of each node, for who comes next; NULL: unknown */
+	double *touched;     /* of each node: room for a caller's shares of memory */
 };
 
 /**
@@ -140,11 +157,25 @@ double world_load(const struct world *w, unsigned int node);
 /** Demand a CPU of @node's leaves gets from VMs that float over it. */
 double world_float_load(const struct world *w, unsigned int pu);
 
-/** A float group begins to count in the waiting model; it is nowhere yet. */
+/** Of it what @g puts there, if it has a place. */
+double world_own_load(
+	const struct world *w, const struct world_group *g, unsigned int node);
+
+/** The rest of it. */
+double world_load_of_others(
+	const struct world *w, const struct world_group *g, unsigned int node);
+
+/** A float group begins to count in the waiting model; it is nowhere yet. Once is
+ * enough. */
 void world_enter(struct world *w, struct world_group *g);
 
 /** Load that stays on load->cpus (usable) begins to count, and is there. */
 void world_enter_fixed(struct world *w, const struct world_load_on *load);
+
+/** The same of somebody who could be anywhere in @limit, so that what waits is not
+ * forced. */
+void world_enter_within(
+	struct world *w, const struct cpuset *limit, const struct world_load_on *load);
 
 /** Put a float group on @node (-1: nowhere). */
 void world_put(struct world *w, struct world_group *g, int node);

@@ -10,6 +10,7 @@ SYSTEM_TESTS += \
 	tests/system/test_drift.py \
 	tests/system/test_restart.py \
 	tests/system/test_limit.py \
+	tests/system/test_modes.py \
 	tests/system/test_races.py \
 	tests/system/test_many.py \
 	tests/system/test_probe.py \

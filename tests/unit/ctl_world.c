@@ -245,7 +245,49 @@ probe(void *owner, struct ctl_call *call, const json_t *params)
 		w->held[w->n_held++] = call;
 }
 
+static void
+explain(void *owner, struct ctl_call *call, const json_t *params)
+{
+	struct ctl_world *w = owner;
+	const char *text = w->hostile ? "\x1b[31mevil\x07" : "memory: 40 % remote";
+	const struct ctl_term terms[] = {
+		{"waiting", 0, "waiting: none"}, {"memory", 31.25, text}};
+	const struct ctl_candidate places[] = {
+		{"8-11,40-43", "0", 31.25, terms, 2, w->hostile ? text : "L3 group 2"},
+		{"0-31", "0-1", 43.5, terms, 2, w->hostile ? text : "costs 12 ns more"},
+	};
+	const struct ctl_decision history[] = {
+		{1700000000000000, "100", "appeared", "from CPUs 0-63 to 0-7: one"},
+		{1700000060000000, "100", "rebalance", text},
+	};
+	struct ctl_explain x = {.chosen = &places[0],
+		.runner_up = &places[1],
+		.rules = &text,
+		.n_rules = 1,
+		.better_if = &text,
+		.n_better_if = 1,
+		.history = history,
+		.n_history = 2};
+	const char *id = json_string_value(json_object_get(params, "id"));
+
+	w->n_calls++;
+	if (w->n_vms == 0) {
+		ctl_error(call, "VMNotFound", json_pack("{s:s}", "id", id));
+		return;
+	}
+	if (str_equal(id, "101")) {
+		ctl_error(call, "NotManaged",
+			json_pack("{s:s, s:s}", "id", id, "why",
+				w->hostile ? text : "mode off"));
+		return;
+	}
+	if (str_equal(id, "102")) /* all that may be missing is */
+		x = (struct ctl_explain){.chosen = &places[0]};
+	ctl_reply(call, ctl_explain_json(&x), false);
+}
+
 static const struct ctl_method methods[] = {
+	{"Explain", false, explain},
 	{"GetLatency", false, get_latency},
 	{"GetStatus", false, get_status},
 	{"ListVMs", false, list_vms},

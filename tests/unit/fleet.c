@@ -13,6 +13,7 @@
 
 #include "base/str.h"
 #include "base/xalloc.h"
+#include "pour.h"
 
 uint64_t
 fleet_random(uint64_t *state)
@@ -91,6 +92,8 @@ fleet_plan(const struct fleet *f)
 		.ranking = f->host->ranking,
 		.latency = f->host->lat,
 		.policy = &f->policy,
+		.node_free_gib = f->node_free_gib,
+		.background = f->background,
 		.n_vms = f->n,
 		.vms = vms};
 	struct plan *p = NULL;
@@ -218,38 +221,6 @@ list_shares(const struct fleet *f, bool whole, struct share *out)
 	return n;
 }
 
-/* Raise the lowest loads to a common level that takes @demand. */
-static void
-pour(const struct share *s, double *load)
-{
-	double low = 0;
-	double high = 0;
-
-	for (unsigned int i = 0; i < s->n_cpus; i++) {
-		if (load[s->cpus[i]] > high)
-			high = load[s->cpus[i]];
-	}
-	high += s->demand;
-	for (unsigned int round = 0; round < 24; round++) {
-		double level = (low + high) / 2;
-		double takes = 0;
-
-		for (unsigned int i = 0; i < s->n_cpus; i++) {
-			double room = level - load[s->cpus[i]];
-
-			takes += room > 0 ? room : 0;
-		}
-		if (takes > s->demand)
-			high = level;
-		else
-			low = level;
-	}
-	for (unsigned int i = 0; i < s->n_cpus; i++) {
-		if (load[s->cpus[i]] < low)
-			load[s->cpus[i]] = low;
-	}
-}
-
 static double
 lost_of(const struct share *shares, unsigned int n, const bool *busy, double *load)
 {
@@ -258,7 +229,8 @@ lost_of(const struct share *shares, unsigned int n, const bool *busy, double *lo
 	memset(load, 0, CPUSET_CAP * sizeof(*load));
 	for (unsigned int i = 0; i < n; i++) {
 		if (busy == NULL || busy[shares[i].vm])
-			pour(&shares[i], load);
+			pour(shares[i].cpus, shares[i].n_cpus, shares[i].demand, load,
+				NULL);
 	}
 	for (unsigned int cpu = 0; cpu < CPUSET_CAP; cpu++)
 		lost += load[cpu] > 1 ? load[cpu] - 1 : 0;

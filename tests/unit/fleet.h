@@ -10,7 +10,7 @@
 #include "hosts.h"
 #include "place/planner.h"
 
-#define FLEET_MAX 1200u
+#define FLEET_MAX 4100u
 
 struct fleet_vm {
 	char id[16];
@@ -24,6 +24,8 @@ struct fleet_vm {
 struct fleet {
 	const struct host *host;
 	struct plan_policy policy;
+	const double *node_free_gib; /* as of plan_input */
+	const double *background;
 	unsigned int n;
 	struct fleet_vm vms[FLEET_MAX];
 };

@@ -90,22 +90,31 @@ fill_nodes(const struct host_spec *s, struct topo_facts *f)
 }
 
 struct host
-host_make(const struct host_spec *s, const struct cpuset *offline,
-	const struct cpuset *isolated)
+host_of(const struct topo_facts *f)
 {
-	struct topo_facts f = {.isolated = *isolated};
 	struct err e = ERR_NONE;
 	struct host h;
 
-	fill_cpus(s, &f, offline);
-	fill_nodes(s, &f);
-	if (topo_build(&f, &h.topo, &e) < 0) {
-		fprintf(stderr, "%s: %s\n", s->name, e.text);
+	if (topo_build(f, &h.topo, &e) < 0) {
+		fprintf(stderr, "host: %s\n", e.text);
 		abort();
 	}
 	h.ns = lat_class_matrix(h.topo, lat_classes_default());
 	h.lat = (struct lat_view){.ns = h.ns, .n = h.topo->n_pus};
 	h.ranking = ranking_from_topo(h.topo, &h.lat);
+	return h;
+}
+
+struct host
+host_make(const struct host_spec *s, const struct cpuset *offline,
+	const struct cpuset *isolated)
+{
+	struct topo_facts f = {.isolated = *isolated};
+	struct host h;
+
+	fill_cpus(s, &f, offline);
+	fill_nodes(s, &f);
+	h = host_of(&f);
 	free(f.cpus);
 	free(f.nodes);
 	free(f.distances);

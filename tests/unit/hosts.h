@@ -50,6 +50,9 @@ struct host host_make(const struct host_spec *spec, const struct cpuset *offline
 /** The whole host. */
 struct host host_full(const struct host_spec *spec);
 
+/** The host of these facts, of which no one is wrong. */
+struct host host_of(const struct topo_facts *f);
+
 void host_fini(struct host *h);
 
 #endif

@@ -182,6 +182,7 @@ stage_start(struct stage *s)
 	s->engine = engine_new(&options, &config, &host);
 	event_del(s->engine->audit);
 	event_del(s->engine->adoption);
+	event_del(s->engine->rebalance);
 	s->engine->look_ms = 0;
 	s->engine->commons.guard = s->guard = guard_new(s->base, on_guard_change, s);
 	s->watch = watch_new(s->engine, s->vm_dir);
@@ -326,6 +327,12 @@ void
 stage_adoption(struct stage *s)
 {
 	fire(s, s->engine->adoption);
+}
+
+void
+stage_rebalance(struct stage *s)
+{
+	fire(s, s->engine->rebalance);
 }
 
 void

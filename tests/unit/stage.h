@@ -80,6 +80,8 @@ void stage_pass_ms(struct stage *s, uint64_t ms);
 /** One audit of all VMs (fewer than 32), one turn of adoption, and what follows. */
 void stage_audit(struct stage *s);
 void stage_adoption(struct stage *s);
+/** A minute's turn of rebalance, and what follows. */
+void stage_rebalance(struct stage *s);
 /** One look at the number of threads of all VMs, and what follows. */
 void stage_look(struct stage *s);
 

@@ -224,6 +224,39 @@ probe_has_the_declared_members(void **state)
 }
 
 static void
+explain_has_the_declared_members(void **state)
+{
+	const struct ctl_term terms[] = {
+		{"waiting", NAN, "odd \xff"}, {"moving", -1.5, "x"}};
+	const struct ctl_candidate place = {"0-3", "0", INFINITY, terms, 2, "why"};
+	const struct ctl_decision history[] = {
+		{1700000000000001, "103", "resume", "from"},
+		{0, NULL, "drift", "\xff"}};
+	const char *const texts[] = {"one", "two \xc3"};
+	const struct ctl_explain cases[] = {
+		{&place, &place, texts, 2, texts, 1, history, 2},
+		{.chosen = &place},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		json_t *obj = ctl_explain_json(&cases[i]);
+		json_t *chosen = json_object_get(obj, "chosen");
+		json_t *term = json_array_get(json_object_get(chosen, "terms"), 1);
+
+		expect_names(obj, "\nmethod Explain(id: string) -> (");
+		expect_shape(obj, IDL_METHOD_OUT, "Explain");
+		expect_names(chosen, "\ntype Candidate (");
+		expect_names(term, "\ntype Term (");
+		assert_float_equal(
+			json_real_value(json_object_get(term, "ns")), -1.5, 0);
+		assert_int_equal(json_array_size(json_object_get(obj, "history")),
+			cases[i].n_history);
+		json_decref(obj);
+	}
+}
+
+static void
 what_is_unknown_is_null_and_not_a_number(void **state)
 {
 	static const char *const nullable[] = {"vmid", "name", "cpus", "nodes",
@@ -288,6 +321,7 @@ main(void)
 		cmocka_unit_test(threads_have_the_declared_members),
 		cmocka_unit_test(status_has_the_declared_members),
 		cmocka_unit_test(probe_has_the_declared_members),
+		cmocka_unit_test(explain_has_the_declared_members),
 		cmocka_unit_test(what_is_unknown_is_null_and_not_a_number),
 		cmocka_unit_test(values_arrive),
 		cmocka_unit_test(bytes_that_are_no_utf8_are_escaped_not_lost),

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+/*
+ * qmpin explain: why a VM is where it is, what that costs, what came second, what would
+ * have to be free, and what was decided lately, as one would tell a colleague.
+ */
+#include "config.h"
+
+#include "cli/cmd_explain.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/xalloc.h"
+#include "cli/out.h"
+#include "cli/session.h"
+
+/* Terms below this are not worth a line. */
+#define LEAST_NS 0.05
+
+static bool
+on_reply(void *arg, const json_t *reply)
+{
+	json_t **out = arg;
+
+	json_decref(*out);
+	*out = json_deep_copy(reply);
+	return true;
+}
+
+static char *
+safe_text(const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	return out_safe(text != NULL ? text : "-");
+}
+
+/* "CPUs 8-11,40-43 of node 0" */
+static void
+print_place(const json_t *candidate)
+{
+	auto_free char *cpus = out_member(candidate, "cpus");
+	auto_free char *nodes = out_member(candidate, "nodes");
+
+	printf("CPUs %s", cpus);
+	if (strcmp(nodes, "-") != 0)
+		printf(" of node%s %s", strpbrk(nodes, ",-") != NULL ? "s" : "", nodes);
+}
+
+static void
+print_chosen(const json_t *vm, const json_t *chosen)
+{
+	auto_free char *id = out_member(vm, "id");
+	auto_free char *name = out_member(vm, "name");
+	auto_free char *mode = out_member(vm, "mode");
+	auto_free char *origin = out_member(vm, "mode_origin");
+	auto_free char *why = out_member(chosen, "verdict");
+	bool observed = strcmp(mode, "observe") == 0;
+
+	printf("VM %s (%s) %s ", id, name, observed ? "would run on" : "runs on");
+	print_place(chosen);
+	printf(":\n%s.\nIts mode is %s (%s).\n", why, mode, origin);
+}
+
+/* The dearest first would hide that the order is the planner's. */
+static void
+print_terms(const json_t *chosen)
+{
+	const json_t *terms = json_object_get(chosen, "terms");
+
+	printf("\nWhat that costs, in expected nanoseconds for each vCPU:\n");
+	for (size_t i = 0; i < json_array_size(terms); i++) {
+		const json_t *term = json_array_get(terms, i);
+		double ns = json_number_value(json_object_get(term, "ns"));
+		auto_free char *text = out_member(term, "text");
+
+		if (ns >= LEAST_NS || ns <= -LEAST_NS)
+			printf("  %8.1f  %s\n", ns, text);
+	}
+	printf("  %8.1f  in all\n",
+		json_number_value(json_object_get(chosen, "total_ns")));
+}
+
+static void
+print_runner_up(const json_t *second)
+{
+	auto_free char *verdict = NULL;
+
+	if (!json_is_object(second)) {
+		printf("\nThere was nothing to choose from.\n");
+		return;
+	}
+	verdict = out_member(second, "verdict");
+	printf("\nSecond best: ");
+	print_place(second);
+	printf(":\n%s.\n", verdict);
+}
+
+/* Nothing when there is none, unless @none says so. */
+static void
+print_list(const char *heading, const json_t *texts, const char *none)
+{
+	if (json_array_size(texts) > 0)
+		printf("\n%s\n", heading);
+	else if (none != NULL)
+		printf("\n%s\n", none);
+	for (size_t i = 0; i < json_array_size(texts); i++) {
+		auto_free char *text = safe_text(json_array_get(texts, i));
+
+		printf("  - %s\n", text);
+	}
+}
+
+static void
+print_history(const json_t *history)
+{
+	if (json_array_size(history) > 0)
+		printf("\nWhat was decided, the latest last:\n");
+	for (size_t i = 0; i < json_array_size(history); i++) {
+		const json_t *decision = json_array_get(history, i);
+		auto_free char *cause = out_member(decision, "cause");
+		auto_free char *text = out_member(decision, "text");
+		char when[64];
+
+		out_time(json_object_get(decision, "time"), when, sizeof(when));
+		printf("  %s  %s: %s\n", when, cause, text);
+	}
+}
+
+static void
+print_text(const json_t *vm, const json_t *reply)
+{
+	const json_t *chosen = json_object_get(reply, "chosen");
+
+	print_chosen(vm, chosen);
+	print_terms(chosen);
+	print_runner_up(json_object_get(reply, "runner_up"));
+	print_list("What left it no choice:", json_object_get(reply, "rules"), NULL);
+	print_list("It would be better off if:", json_object_get(reply, "better_if"),
+		"No other place would be better, were it free.");
+	print_history(json_object_get(reply, "history"));
+}
+
+/* Its name, its mode and where that comes from. */
+static enum cmd_exit
+ask_for_vm(const struct args *args, const json_t *id, json_t **vm)
+{
+	auto_json json_t *reply = NULL;
+	enum cmd_exit r = session_call(
+		args, "ListVMs", json_pack("{s:O}", "id", id), false, on_reply, &reply);
+
+	if (r == CMD_OK)
+		*vm = json_incref(json_array_get(json_object_get(reply, "vms"), 0));
+	return r;
+}
+
+enum cmd_exit
+cmd_explain_run(const struct args *args)
+{
+	auto_json json_t *id = NULL;
+	auto_json json_t *vm = NULL;
+	auto_json json_t *reply = NULL;
+	enum cmd_exit r;
+
+	if (args->n_operands == 0) {
+		out_note("explain which VM? qmpin explain ID");
+		return CMD_USAGE;
+	}
+	id = json_string(args->operands[0]);
+	if (id == NULL) {
+		out_note("the VM's id is not UTF-8 text");
+		return CMD_USAGE;
+	}
+	r = session_call(
+		args, "Explain", json_pack("{s:O}", "id", id), false, on_reply, &reply);
+	if (r == CMD_OK && args->format == ARGS_TEXT)
+		r = ask_for_vm(args, id, &vm);
+	if (r != CMD_OK)
+		return r;
+	if (args->format == ARGS_TEXT)
+		print_text(vm, reply);
+	else
+		out_json(reply, args->format);
+	return out_finish();
+}

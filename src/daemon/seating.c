@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+/* What each VM is to the planner. */
+#include "config.h"
+
+#include "daemon/seating.h"
+
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+#include "daemon/adopt.h"
+#include "daemon/engine.h"
+#include "daemon/smp.h"
+
+#define KIB_PER_GIB (1024.0 * 1024.0)
+
+/* vCPUs by index, those that already have a place first. */
+static void
+order_vcpus(struct seat *seat)
+{
+	struct vm *vm = seat->vm;
+	struct vm_task **all = xcalloc(vm->n_tasks, sizeof(struct vm_task *));
+	size_t n = vm_vcpus(vm, all);
+
+	seat->vcpus = xcalloc(n, sizeof(struct vm_task *));
+	for (size_t i = 0; i < n; i++) {
+		if (all[i]->wanted)
+			seat->vcpus[seat->n++] = all[i];
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (!all[i]->wanted)
+			seat->vcpus[seat->n++] = all[i];
+	}
+	free(all);
+}
+
+/* Masks the planner shall take for given: what we want of placed vCPUs, else what the
+ * kernel has. Returns how many. */
+static unsigned int
+current_masks(struct seat *seat, bool keep_wants)
+{
+	unsigned int n = 0;
+
+	seat->current = xcalloc(seat->n, sizeof(struct cpuset));
+	for (unsigned int i = 0; i < seat->n; i++) {
+		const struct vm_task *t = seat->vcpus[i];
+
+		if (keep_wants && !t->wanted)
+			break; /* newly plugged: inherited a mask that means nothing */
+		seat->current[n++] = keep_wants ? t->want : t->have;
+	}
+	return n;
+}
+
+/* The guest's nodes and cores in the planner's order of vCPUs. A thread that the facts
+ * do not name is one of a core of its own. */
+static void
+describe_guest(struct seat *seat, struct plan_vm *out)
+{
+	const struct qmp_facts *facts = &seat->vm->facts;
+	struct smp guest;
+
+	smp_init(&guest, facts);
+	seat->guest_node_of = xcalloc(seat->n, sizeof(*seat->guest_node_of));
+	seat->guest_core_of = xcalloc(seat->n, sizeof(*seat->guest_core_of));
+	seat->guest_nodes = xcalloc(guest.n_nodes, sizeof(*seat->guest_nodes));
+	for (unsigned int k = 0; k < seat->n; k++) {
+		int at = smp_find(facts, (unsigned int)seat->vcpus[k]->thread.index);
+
+		seat->guest_node_of[k] = at >= 0 ? guest.node_of[at] : 0;
+		seat->guest_core_of[k] =
+			at >= 0 ? guest.core_of[at] : facts->n_vcpus + k;
+	}
+	out->threads_per_core = guest.threads_per_core;
+	out->n_guest_nodes = guest.n_nodes;
+	out->guest_nodes = guest.n_nodes > 0 ? seat->guest_nodes : NULL;
+	out->guest_node_of = guest.n_nodes > 0 ? seat->guest_node_of : NULL;
+	out->guest_core_of = seat->guest_core_of;
+	smp_fini(&guest);
+}
+
+/* Its mode; off is the administrator's word unless the VM itself says it, and what is
+ * not ours to touch is as good as that. */
+static void
+choose_mode(const struct engine *e, const struct vm *vm, struct plan_vm *out)
+{
+	enum settings_origin origin;
+
+	out->mode = settings_mode(&e->config, vm->id, &origin);
+	out->off_by_admin =
+		origin != SETTINGS_ORIGIN_TAG && origin != SETTINGS_ORIGIN_DESCRIPTION;
+	if (vm->foreign || adopt_waits(e, vm)) {
+		out->mode = PLACE_OFF;
+		out->off_by_admin = true;
+	}
+}
+
+/* A VM that somebody else moves too, that does not run or that could not be set last
+ * time is not moved for a gain: as if its place had changed just now, whatever the
+ * dwell. */
+static double
+changed_s(const struct vm *vm)
+{
+	bool rests = vm->peace_until_us != 0 || vm->rest > 0 ||
+		     (vm->has_facts && !vm->facts.running);
+
+	if (rests)
+		return -PLAN_NEVER_S;
+	return vm->changed_us > 0 ? (double)vm->changed_us / 1e6 : PLAN_NEVER_S;
+}
+
+static void
+take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_vm *out)
+{
+	bool keep_wants;
+
+	seat->vm = vm;
+	order_vcpus(seat);
+	/* what is only thought of (observe, dry run) is not where it runs */
+	keep_wants = vm->placed && seat->n > 0 && seat->vcpus[0]->wanted;
+	*out = (struct plan_vm){
+		.id = vm->id,
+		.smt = settings_smt(&e->config, vm->id),
+		.emulator = settings_emulator(&e->config, vm->id),
+		.n_vcpus = seat->n,
+		.limit = vm->record.limit,
+		.placed = vm->placed,
+		.changed_s = changed_s(vm),
+	};
+	choose_mode(e, vm, out);
+	describe_guest(seat, out);
+	out->n_current = current_masks(seat, keep_wants);
+	out->current = seat->current;
+}
+
+static double *
+free_memory(const struct topo *topo)
+{
+	double *gib = xcalloc(topo->n_nodes, sizeof(*gib));
+
+	for (unsigned int i = 0; i < topo->n_nodes; i++) {
+		const struct topo_node *node = &topo->nodes[i];
+
+		gib[i] = node->mem_known ? (double)node->free_kib / KIB_PER_GIB : -1;
+	}
+	return gib;
+}
+
+double
+seating_now_s(const struct engine *e)
+{
+	return (double)clock_now_us(e->clock) / 1e6;
+}
+
+void
+seating_init(struct seating *s, const struct engine *e)
+{
+	*s = (struct seating){
+		.policy = settings_policy(&e->config),
+		.node_free_gib = free_memory(e->host.topo),
+		.vms = xcalloc(e->n_vms, sizeof(struct plan_vm)),
+		.seats = xcalloc(e->n_vms, sizeof(struct seat)),
+	};
+	s->policy.rebalance = false;
+	s->policy.now_s = seating_now_s(e);
+	s->in = (struct plan_input){.topo = e->host.topo,
+		.ranking = e->host.ranking,
+		.latency = hostmodel_latency(&e->host),
+		.policy = &s->policy,
+		.node_free_gib = s->node_free_gib,
+		.vms = s->vms};
+	for (size_t i = 0; i < e->n_vms; i++) {
+		unsigned int n = s->in.n_vms;
+
+		if (!e->vms[i]->surveyed)
+			continue;
+		take_seat(e, e->vms[i], &s->seats[n], &s->vms[n]);
+		s->in.n_vms++;
+	}
+}
+
+void
+seating_fini(struct seating *s)
+{
+	for (unsigned int i = 0; i < s->in.n_vms; i++) {
+		free(s->seats[i].vcpus);
+		free(s->seats[i].current);
+		free(s->seats[i].guest_nodes);
+		free(s->seats[i].guest_node_of);
+		free(s->seats[i].guest_core_of);
+	}
+	free(s->seats);
+	free(s->vms);
+	free(s->node_free_gib);
+	*s = (struct seating){.in.n_vms = 0};
+}
+
+int
+seating_find(const struct seating *s, const struct vm *vm)
+{
+	for (unsigned int i = 0; i < s->in.n_vms; i++) {
+		if (s->seats[i].vm == vm)
+			return (int)i;
+	}
+	return -1;
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Offers are moves of one group to another node, ranked by what the total falls for
+ * each vCPU moved. They are listed once and tried from the top, each as things are
+ * then: what an earlier move has spoilt or made better the next plan finds. Exchanges
+ * of two groups, and moves that need others widened first, were tried as well and found
+ * next to nothing that single moves do not.
+ */
+#include "config.h"
+
+#include "place/rebalance.h"
+
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+#include "place/candidates.h"
+#include "place/float.h"
+#include "place/total.h"
+
+/* Offers tried, the best ones: each costs a microsecond or two. */
+#define TRIED_OFFERS 4096u
+
+/* What a move may use up of the waiting that the policy allows: newcomers need the
+ * rest. And the more is tried, the better a plan fits its draws, and the less that says
+ * of the load to come. */
+#define WAIT_PART 0.75
+
+struct offer {
+	struct world_group *g;
+	unsigned int node;
+	double each; /* gain for each vCPU, less the price of moving it */
+};
+
+struct rebalance {
+	struct total t;
+	struct world *w;
+	unsigned int vms; /* left of the allowance */
+	unsigned int vcpus;
+	bool *moved; /* of each VM: in this run */
+	unsigned int n;
+	size_t cap;
+	struct offer *offers;
+};
+
+/* It has been where it is for long enough, and nothing happens to it in this run. */
+static bool
+rested(const struct rebalance *r, const struct world_group *g)
+{
+	const struct plan_policy *p = r->w->in->policy;
+
+	return g->role == WORLD_FLOAT && g->node >= 0 && g->node == g->first &&
+	       g->cause == WORLD_KEPT && !g->apart &&
+	       p->now_s - g->in->changed_s >= p->rebalance_dwell_s;
+}
+
+static bool
+affordable(const struct rebalance *r, const struct world_group *g)
+{
+	return g->n_vcpus <= r->vcpus && (r->vms > 0 || r->moved[g->vm]);
+}
+
+/* What must be gained: a part of what the group pays now. */
+static double
+least_gain(const struct rebalance *r, const struct world_group *g)
+{
+	return candidates_cost(r->w, g, (unsigned int)g->node) *
+	       r->w->in->policy->rebalance_gain_pct / 100;
+}
+
+/* A gain of the total for each vCPU, less the price of moving it. */
+static double
+for_each(const struct rebalance *r, const struct world_group *g, double gain)
+{
+	return gain / g->n_vcpus - r->w->in->policy->weights[TERM_MOVING] *
+					   COST_MOVING * r->w->tree->worst_ns;
+}
+
+static void
+list_offers(struct rebalance *r, struct world_group *g)
+{
+	const struct world *w = r->w;
+	unsigned int at = (unsigned int)g->node;
+	double now = candidates_cost(w, g, at);
+	double least = least_gain(r, g);
+
+	for (unsigned int node = 0; node < w->tree->n; node++) {
+		double gain;
+
+		/* a superset is no move: who needs one is widened */
+		if (!candidates_has(w, g, node) || tree_within(w->tree, at, node))
+			continue;
+		/* even if it was alone there */
+		if (now - candidates_distance_cost(w, g, node) <= least)
+			continue;
+		gain = total_gain(&r->t, g, node);
+		if (gain <= least || for_each(r, g, gain) <= 0)
+			continue;
+		r->offers = xgrow(r->offers, r->n, &r->cap, sizeof(*r->offers));
+		r->offers[r->n++] = (struct offer){g, node, for_each(r, g, gain)};
+	}
+}
+
+static int
+by_gain(const void *a, const void *b)
+{
+	const struct offer *x = a;
+	const struct offer *y = b;
+
+	if (x->each < y->each - COST_SAME_NS || x->each > y->each + COST_SAME_NS)
+		return x->each > y->each ? -1 : 1;
+	if (x->g != y->g)
+		return x->g < y->g ? -1 : 1;
+	return x->node < y->node ? -1 : x->node > y->node;
+}
+
+static void
+find_offers(struct rebalance *r)
+{
+	for (unsigned int i = 0; i < r->w->n_groups; i++) {
+		struct world_group *g = &r->w->groups[i];
+
+		if (rested(r, g) && affordable(r, g))
+			list_offers(r, g);
+	}
+	if (r->n > 0)
+		qsort(r->offers, r->n, sizeof(*r->offers), by_gain);
+}
+
+/* Nobody waits more, or all wait so little that there is room for newcomers. */
+static bool
+waits_ok(const struct rebalance *r, const struct wait_cost *c)
+{
+	const struct plan_policy *p = r->w->in->policy;
+	const struct wait_cost *now = &r->t.wait;
+
+	if (c->mean <= WAIT_PART * p->wait_mean_max &&
+		c->tail <= WAIT_PART * p->wait_tail_max)
+		return true;
+	return c->mean <= now->mean && c->tail <= now->tail && c->over <= now->over;
+}
+
+/* The term that falls most when the group goes to @node. */
+static enum term
+main_term(const struct world *w, const struct world_group *g, unsigned int node)
+{
+	struct terms now;
+	struct terms then;
+	unsigned int best = 0;
+
+	candidates_terms(w, g, (unsigned int)g->node, &now);
+	candidates_terms(w, g, node, &then);
+	for (unsigned int t = 1; t < N_TERMS; t++) {
+		if (now.ns[t] - then.ns[t] > now.ns[best] - then.ns[best])
+			best = t;
+	}
+	return (enum term)best;
+}
+
+static void
+try_offer(struct rebalance *r, const struct offer *o)
+{
+	struct world_group *g = o->g;
+	struct wait_cost wait;
+	double gain;
+
+	if (g->cause != WORLD_KEPT || !affordable(r, g))
+		return;
+	gain = total_gain(&r->t, g, o->node);
+	wait = world_try(r->w, g, o->node);
+	gain += float_wait_cost(r->w, &r->t.wait) - float_wait_cost(r->w, &wait);
+	if (!waits_ok(r, &wait) || gain <= least_gain(r, g) ||
+		for_each(r, g, gain) <= 0)
+		return;
+	g->gain_ns = for_each(r, g, gain);
+	g->gain_term = main_term(r->w, g, o->node);
+	g->cause = WORLD_REBALANCED;
+	total_put(&r->t, g, o->node);
+	r->vms -= !r->moved[g->vm];
+	r->moved[g->vm] = true;
+	r->vcpus -= g->n_vcpus;
+}
+
+void
+rebalance_run(struct world *w)
+{
+	struct rebalance r = {.w = w,
+		.vms = w->in->policy->rebalance_vms,
+		.vcpus = w->in->policy->rebalance_vcpus};
+
+	if (r.vms == 0 || r.vcpus == 0)
+		return;
+	r.moved = xcalloc(w->n_vms, sizeof(*r.moved));
+	total_init(&r.t, w);
+	find_offers(&r);
+	for (unsigned int i = 0; i < r.n && i < TRIED_OFFERS; i++)
+		try_offer(&r, &r.offers[i]);
+	total_fini(&r.t);
+	free(r.offers);
+	free(r.moved);
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Local search. Few newcomers are tried on several domains, each with the repair it
+ * would need; many are re-placed one after the other with all others fixed. The total
+ * falls with each change, and the number of trials is bounded.
+ */
+#include "config.h"
+
+#include "place/search.h"
+
+#include <float.h>
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+#include "place/candidates.h"
+#include "place/float.h"
+#include "place/repair.h"
+#include "place/total.h"
+
+/* So many newcomers are tried with a repair each time. */
+#define FEW 3u
+
+/* Passes over all newcomers, trials of the waiting model for one in a pass, and in all:
+ * each costs 2 to 3 us on a host of 384 CPUs. */
+#define PASSES 4u
+#define TRIES_EACH 4u
+#define TRIES 8000u
+
+struct search {
+	struct total t;
+	struct world *w;
+	struct world_group **new;
+	unsigned int n;
+	unsigned int tries; /* of the waiting model, while re-placing */
+	int *before;	    /* of each group: the node at the start */
+	int *best;
+	struct offer *offers;
+};
+
+/* A node for a newcomer. */
+struct offer {
+	unsigned int node;
+	double gain;
+};
+
+static void
+save(const struct world *w, int *nodes)
+{
+	for (unsigned int i = 0; i < w->n_groups; i++)
+		nodes[i] = w->groups[i].node;
+}
+
+static void
+restore(struct world *w, const int *nodes)
+{
+	for (unsigned int i = 0; i < w->n_groups; i++) {
+		struct world_group *g = &w->groups[i];
+
+		if (g->role == WORLD_FLOAT && g->node != nodes[i])
+			world_put(w, g, nodes[i]);
+	}
+}
+
+/* Nodes where the total without waiting would be less than now by more than @least. */
+static unsigned int
+list_offers(struct search *s, struct world_group *g, double least)
+{
+	unsigned int n = 0;
+
+	for (unsigned int node = 0; node < s->w->tree->n; node++) {
+		double gain;
+
+		if ((int)node == g->node || !candidates_has(s->w, g, node))
+			continue;
+		gain = total_gain(&s->t, g, node);
+		if (gain > least + COST_SAME_NS)
+			s->offers[n++] = (struct offer){node, gain};
+	}
+	return n;
+}
+
+/* The offer with the largest gain. */
+static struct offer
+take_best(struct search *s, unsigned int *n)
+{
+	unsigned int best = 0;
+	struct offer offer;
+
+	for (unsigned int i = 1; i < *n; i++) {
+		if (s->offers[i].gain > s->offers[best].gain)
+			best = i;
+	}
+	offer = s->offers[best];
+	for (unsigned int i = best + 1; i < *n; i++)
+		s->offers[i - 1] = s->offers[i];
+	(*n)--;
+	return offer;
+}
+
+/* What comes later starts from here. */
+static void
+settled(const struct search *s, struct world_group *g)
+{
+	g->first = g->node;
+	g->load_before = world_load_of_others(s->w, g, (unsigned int)g->node);
+}
+
+/* Put a newcomer where the total is least with all others as they are. */
+static bool
+re_place(struct search *s, struct world_group *g)
+{
+	double waiting = float_wait_cost(s->w, &s->t.wait);
+	unsigned int n = list_offers(s, g, -waiting);
+	double best = COST_SAME_NS;
+	int to = -1;
+
+	for (unsigned int k = 0; k < TRIES_EACH && n > 0; k++) {
+		struct offer offer = take_best(s, &n);
+		struct wait_cost wait;
+		double gain;
+
+		if (offer.gain + waiting <= best)
+			break;
+		wait = world_try(s->w, g, offer.node);
+		s->tries++;
+		gain = offer.gain + waiting - float_wait_cost(s->w, &wait);
+		if (gain > best &&
+			world_wait_penalty(s->w, &wait) <= s->t.penalty + 1e-9) {
+			best = gain;
+			to = (int)offer.node;
+		}
+	}
+	if (to < 0)
+		return false;
+	total_put(&s->t, g, (unsigned int)to);
+	settled(s, g);
+	return true;
+}
+
+static void
+re_place_all(struct search *s)
+{
+	bool better = true;
+
+	total_read(&s->t);
+	for (unsigned int pass = 0; pass < PASSES && better; pass++) {
+		better = false;
+		for (unsigned int i = 0; i < s->n && s->tries < TRIES; i++) {
+			if (re_place(s, s->new[i]))
+				better = true;
+		}
+	}
+}
+
+static void
+repair(struct search *s)
+{
+	repair_waiting(s->w);
+	repair_undo(s->w);
+	total_read(&s->t);
+}
+
+/* The node a newcomer would be given when waiting was worth @weight times as much. */
+static unsigned int
+choose(struct search *s, const struct world_group *g, const struct wait_cost *waits,
+	unsigned int n, double weight)
+{
+	double best = -DBL_MAX;
+	unsigned int node = (unsigned int)g->node;
+
+	for (unsigned int i = 0; i < n; i++) {
+		double value =
+			s->offers[i].gain - weight * float_wait_cost(s->w, &waits[i]);
+
+		if (value > best) {
+			best = value;
+			node = s->offers[i].node;
+		}
+	}
+	return node;
+}
+
+#define WEIGHTS 5u
+
+static unsigned int
+shortlist(struct search *s, struct world_group *g, unsigned int *out)
+{
+	static const double weights[WEIGHTS] = {0, 0.1, 0.3, 1, 4};
+	unsigned int n = list_offers(s, g, -DBL_MAX);
+	auto_free struct wait_cost *waits = xcalloc(n + 1, sizeof(*waits));
+	unsigned int listed = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		waits[i] = world_try(s->w, g, s->offers[i].node);
+	s->offers[n] = (struct offer){(unsigned int)g->node, 0};
+	waits[n++] = s->t.wait;
+	for (unsigned int i = 0; i < WEIGHTS; i++) {
+		unsigned int node = choose(s, g, waits, n, weights[i]);
+		unsigned int k = 0;
+
+		while (k < listed && out[k] != node)
+			k++;
+		if (k == listed)
+			out[listed++] = node;
+	}
+	return listed;
+}
+
+/* Try a newcomer on several nodes, each with the repair it needs. */
+static void
+try_newcomer(struct search *s, struct world_group *g)
+{
+	unsigned int nodes[WEIGHTS];
+	double least = DBL_MAX;
+	int first = g->first;
+	unsigned int n;
+
+	total_read(&s->t);
+	save(s->w, s->before);
+	n = shortlist(s, g, nodes);
+	for (unsigned int i = 0; i < n; i++) {
+		double sum;
+
+		restore(s->w, s->before);
+		world_put(s->w, g, (int)nodes[i]);
+		settled(s, g);
+		repair(s);
+		sum = total_sum(&s->t);
+		if (sum < least - COST_SAME_NS) {
+			least = sum;
+			first = g->first;
+			save(s->w, s->best);
+		}
+	}
+	restore(s->w, s->best);
+	g->first = first;
+	g->load_before = world_load_of_others(s->w, g, (unsigned int)first);
+}
+
+void
+search_settle(struct world *w, struct world_group **new, unsigned int n)
+{
+	struct search s = {.w = w, .new = new, .n = n};
+
+	total_init(&s.t, w);
+	s.before = xcalloc(w->n_groups, sizeof(*s.before));
+	s.best = xcalloc(w->n_groups, sizeof(*s.best));
+	s.offers = xcalloc(w->tree->n + 1, sizeof(*s.offers));
+	if (n <= FEW) {
+		for (unsigned int i = 0; i < n; i++)
+			try_newcomer(&s, new[i]);
+		repair(&s);
+	} else {
+		repair(&s);
+		re_place_all(&s);
+		repair(&s);
+	}
+	free(s.before);
+	free(s.best);
+	free(s.offers);
+	total_fini(&s.t);
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the planner's answers make of VMs: who is wanted where, who is to be set, whose
+ * place has changed and why.
+ */
+#include "config.h"
+
+#include "daemon/planning.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "vmtable.h"
+
+#define MINUTE_US UINT64_C(60000000)
+
+static void
+plan(struct vmtable *t, bool rebalance)
+{
+	struct err e = ERR_NONE;
+
+	for (unsigned int i = 0; i < VMTABLE_VMS; i++) {
+		t->vms[i]->fresh = false;
+		t->vms[i]->active = 0;
+	}
+	if (planning_run(&t->engine, rebalance, &e) < 0)
+		fail_msg("%s", e.text);
+}
+
+static void
+place(struct vmtable *t, unsigned int vm, const char *cpus)
+{
+	struct cpuset set;
+
+	assert_int_equal(cpuset_parse(cpus, &set), 0);
+	vmtable_place(t->vms[vm], &set);
+}
+
+static void
+check_vcpus(const struct vmtable *t, unsigned int vm, const char *want)
+{
+	struct cpuset cpus = vm_vcpu_cpus(t->vms[vm]);
+	char text[64];
+
+	if (strcmp(cpuset_format(&cpus, text, sizeof(text)), want) != 0)
+		fail_msg("vm %s: %s, not %s", t->vms[vm]->id, text, want);
+}
+
+/* 100 and 101 on the first node, the second one is empty, 102 is not there. The guests
+ * have no nodes, so that each moves as a whole. */
+static void
+crowd(struct vmtable *t)
+{
+	for (unsigned int i = 0; i < 2 * VMTABLE_VCPUS; i++)
+		t->vms[i / VMTABLE_VCPUS]->facts.vcpus[i % VMTABLE_VCPUS].node = -1;
+	place(t, 0, "0-3");
+	place(t, 1, "0-3");
+	t->vms[2]->surveyed = false;
+	t->now_us += 60 * MINUTE_US;
+}
+
+/* Plans with rebalance, a minute apart, until one has moved somebody. */
+static unsigned int
+plans_until_moved(struct vmtable *t, unsigned int most)
+{
+	for (unsigned int n = 1; n <= most; n++) {
+		plan(t, true);
+		if (t->engine.stats.rebalanced > 0)
+			return n;
+		t->now_us += MINUTE_US;
+	}
+	return 0;
+}
+
+static void
+an_event_moves_nobody_however_crowded(void **state)
+{
+	struct vmtable *t = *state;
+
+	crowd(t);
+	for (unsigned int n = 0; n < 20; n++) {
+		plan(t, false);
+		t->now_us += MINUTE_US;
+	}
+	check_vcpus(t, 0, "0-3");
+	check_vcpus(t, 1, "0-3");
+	assert_int_equal(t->engine.stats.rebalanced, 0);
+	assert_false(t->vms[0]->fresh || t->vms[1]->fresh);
+	assert_int_equal(t->vms[0]->changed_us, 0);
+}
+
+static void
+rebalance_moves_one_and_says_so(void **state)
+{
+	struct vmtable *t = *state;
+	unsigned int plans;
+	struct vm *moved;
+
+	crowd(t);
+	/* 4 vCPUs at 1 a minute, once the account is open */
+	plans = plans_until_moved(t, 10);
+	assert_in_range(plans, 4, 6);
+	moved = t->vms[t->vms[0]->fresh ? 0 : 1];
+	assert_true(moved->fresh);
+	assert_int_equal(moved->active, cause_bit(CAUSE_REBALANCE));
+	assert_int_equal(moved->changed_us, t->now_us);
+	check_vcpus(t, moved == t->vms[0] ? 0 : 1, "4-7");
+	check_vcpus(t, moved == t->vms[0] ? 1 : 0, "0-3");
+	assert_true(t->engine.allowance.vcpus < 1);
+	/* it pays off once */
+	for (unsigned int n = 0; n < 20; n++) {
+		t->now_us += MINUTE_US;
+		plan(t, true);
+	}
+	assert_int_equal(t->engine.stats.rebalanced, 1);
+}
+
+static void
+rates_and_gain_are_the_settings(void **state)
+{
+	struct vmtable *t = *state;
+
+	crowd(t);
+	vmtable_configure(t, "[qmpin]\nrebalance_vcpus_per_min = 4\n");
+	assert_in_range(plans_until_moved(t, 10), 1, 2);
+	crowd(t);
+	t->engine.stats.rebalanced = 0;
+	t->engine.allowance = allowance_new();
+	vmtable_configure(t, "[qmpin]\nrebalance_moves_per_min = 0\n");
+	assert_int_equal(plans_until_moved(t, 20), 0);
+	vmtable_configure(t, "[qmpin]\nrebalance_gain_pct = 1000\n");
+	assert_int_equal(plans_until_moved(t, 20), 0);
+	vmtable_configure(t, "[qmpin]\nrebalance = no\n");
+	assert_int_equal(plans_until_moved(t, 20), 0);
+}
+
+static void
+who_rests_is_not_moved(void **state)
+{
+	struct vmtable *t = *state;
+
+	crowd(t);
+	vmtable_configure(t, "[qmpin]\nrebalance_vcpus_per_min = 100\n"
+			     "rebalance_dwell_s = 86400\n");
+	t->vms[0]->changed_us = t->now_us;
+	t->vms[1]->changed_us = t->now_us;
+	assert_int_equal(plans_until_moved(t, 20), 0);
+	t->vms[0]->changed_us = 0;
+	t->vms[0]->peace_until_us = UINT64_MAX; /* somebody else has a say */
+	assert_int_equal(plans_until_moved(t, 20), 0);
+	t->vms[0]->peace_until_us = 0;
+	t->vms[0]->facts.running = false;
+	assert_int_equal(plans_until_moved(t, 20), 0);
+	t->vms[0]->facts.running = true;
+	assert_int_not_equal(plans_until_moved(t, 20), 0);
+	assert_true(t->vms[0]->fresh);
+}
+
+static void
+a_dedicated_vm_that_comes_late_makes_others_leave(void **state)
+{
+	struct vmtable *t = *state;
+	struct cpuset own;
+	struct cpuset left;
+	struct cpuset others;
+
+	vmtable_configure(t, "[vm 102]\nmode = dedicated\n");
+	place(t, 0, "0-3");
+	place(t, 1, "4-7");
+	plan(t, false);
+	own = vm_vcpu_cpus(t->vms[2]);
+	assert_int_equal(cpuset_count(&own), 4);
+	assert_false(cpuset_has(&own, 0));
+	for (unsigned int i = 0; i < 2; i++) {
+		left = vm_vcpu_cpus(t->vms[i]);
+		others = cpuset_or(&left, &t->vms[i]->emulator);
+		assert_false(cpuset_empty(&left));
+		assert_false(cpuset_overlap(&others, &own));
+		if (t->vms[i]->fresh)
+			assert_int_equal(t->vms[i]->changed_us, t->now_us);
+	}
+	assert_true(t->vms[0]->fresh || t->vms[1]->fresh);
+}
+
+/* The first place counts as a change, a vCPU that joins the others does not. */
+static void
+a_plugged_vcpu_does_not_change_the_place(void **state)
+{
+	struct vmtable *t = *state;
+
+	t->vms[1]->surveyed = t->vms[2]->surveyed = false;
+	plan(t, false);
+	assert_int_equal(t->vms[0]->changed_us, t->now_us);
+	t->vms[0]->placed = true;
+	t->now_us += MINUTE_US;
+	t->vms[0]->tasks[1].wanted = false; /* as survey finds a new thread */
+	plan(t, false);
+	assert_true(t->vms[0]->tasks[1].wanted);
+	assert_true(t->vms[0]->fresh);
+	assert_int_equal(t->vms[0]->changed_us, t->now_us - MINUTE_US);
+}
+
+#define CASE(name) \
+	cmocka_unit_test_setup_teardown(name, vmtable_setup, vmtable_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(an_event_moves_nobody_however_crowded),
+		CASE(rebalance_moves_one_and_says_so),
+		CASE(rates_and_gain_are_the_settings),
+		CASE(who_rests_is_not_moved),
+		CASE(a_dedicated_vm_that_comes_late_makes_others_leave),
+		CASE(a_plugged_vcpu_does_not_change_the_place),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
