@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """qmpin plan on hosts that are not this one: sysfs trees, XML, latencies, pipes and
 terminals, the example of README.md, wrong files, and how long a long scenario takes."""
+import atexit
 import fcntl
 import json
 import os
@@ -28,7 +29,8 @@ LIMIT_S = 60
 
 
 class Place:
-    """A directory of a case's own."""
+    """A directory of a case's own, and trees that all cases share."""
+    trees = None
 
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="qmpin-plan-")
@@ -42,7 +44,10 @@ class Place:
         return self.path(name)
 
     def tree(self, preset):
-        path = self.path(preset)
+        if Place.trees is None:
+            Place.trees = tempfile.mkdtemp(prefix="qmpin-trees-")
+            atexit.register(shutil.rmtree, Place.trees)
+        path = os.path.join(Place.trees, preset)
         if not os.path.exists(path):
             synth = os.path.join(SOURCE, "tests", "topologies", "synth.py")
             subprocess.run([sys.executable, "-B", synth, "--preset", preset, "--out",
