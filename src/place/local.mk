@@ -3,16 +3,23 @@ src_libplace_a_SOURCES = \
 	src/place/adopt.c src/place/adopt.h \
 	src/place/allowance.c src/place/allowance.h \
 	src/place/candidates.c src/place/candidates.h \
+	src/place/cores.c src/place/cores.h \
 	src/place/emulator.c src/place/emulator.h \
 	src/place/entry.c src/place/entry.h \
+	src/place/exclusive.c src/place/exclusive.h \
 	src/place/explain.c src/place/explain.h \
 	src/place/float.c src/place/float.h \
+	src/place/guest.c src/place/guest.h \
+	src/place/harm.c src/place/harm.h \
 	src/place/mode.c src/place/mode.h \
 	src/place/objective.c src/place/objective.h \
+	src/place/own.c src/place/own.h \
+	src/place/pick.c src/place/pick.h \
 	src/place/pin.c src/place/pin.h \
 	src/place/planner.c src/place/planner.h \
 	src/place/replay.c src/place/replay.h \
 	src/place/score.c src/place/score.h \
+	src/place/settled.c src/place/settled.h \
 	src/place/tree.c src/place/tree.h \
 	src/place/wait.c src/place/wait.h \
 	src/place/why.c src/place/why.h \

@@ -17,7 +17,9 @@ enum world_role {
 	WORLD_LEAVE,   /* off or impossible: its masks are load and nothing else */
 	WORLD_OBSERVE, /* load as it is; planned at the end, for the report only */
 	WORLD_FLOAT,
-	WORLD_PIN,
+	WORLD_PIN,     /* pin, core, dedicated */
+	WORLD_SETTLED, /* has CPUs outside this world: cores of its own, isolated ones;
+			* its result is written, it has no groups */
 };
 
 /* How a float or pin group came to its place. */
@@ -51,13 +53,16 @@ struct world_group {
 	const unsigned int *vcpus; /* of the VM, ascending */
 	unsigned int n_current;	   /* so many of them have a mask */
 	struct cpuset allowed;	   /* by all rules */
+	struct cpuset isolated;	   /* isolated CPUs it may have; only pin, dedicated */
 	unsigned int cls;	   /* the class of that */
 	unsigned int n_allowed;
 	int node;   /* float: where it is; -1: nowhere yet */
 	bool apart; /* float: its CPUs were a node of an earlier tree; it stays on them
 		     */
 	int first;  /* float: where it was put first in this run, -1: nowhere */
-	int *pins;  /* pin: index into topo->pus of each of its vCPUs, -1: none yet */
+	int *pins;  /* pin: index into topo->pus of each of its vCPUs, -1: none yet.
+		     * May be isolated ones, of which this world knows nothing */
+	bool whole_cores; /* pin: a vCPU has its PU's whole core (mode core) */
 	/* Share of its memory on each node, NULL: unknown. Borrowed. */
 	const double *memory_share;
 	double demand;	    /* CPUs wanted when busy */
@@ -78,8 +83,11 @@ struct world_vm {
 	const struct plan_vm *in;
 	struct plan_result *out;
 	enum world_role role;
+	bool exclusive;	       /* no other managed VM on its cores */
 	struct cpuset allowed; /* by all rules; for roles other than WORLD_LEAVE */
-	double demand;	       /* CPUs wanted when busy */
+	/* Isolated CPUs it may have; empty for modes other than pin and dedicated. */
+	struct cpuset isolated;
+	double demand; /* CPUs wanted when busy */
 	unsigned int first_group;
 	unsigned int n_groups;
 	unsigned int *vcpus;	    /* the groups' lists */
@@ -88,7 +96,7 @@ struct world_vm {
 
 struct world {
 	const struct plan_input *in;
-	struct cpuset usable; /* online, not reserved, not isolated */
+	struct cpuset usable; /* online, not reserved, isolated or a VM's alone */
 	struct tree *tree;
 	struct wait *wait;
 	unsigned int n_classes;
@@ -161,7 +169,7 @@ int64_t world_excess(struct world *w, unsigned int node);
 int64_t world_parts_excess(struct world *w, unsigned int node);
 int64_t world_own_excess(struct world *w, const struct world_group *g);
 
-/** Give the @i-th vCPU of a pin group a PU. */
+/** Give the @i-th vCPU of a pin group a PU (usable). */
 void world_pin(struct world *w, struct world_group *g, unsigned int i, unsigned int pu);
 
 /** Take fixed load away (@sign -1) for the time of a trial, and put it back (1). */
