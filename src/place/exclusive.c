@@ -288,19 +288,22 @@ is_to_be_cut(const struct world_vm *vm, const struct cpuset *limit,
 	if (in->mode == PLACE_OFF)
 		return !in->off_by_admin && (in->placed || runs_on(in, limit, alone));
 	return runs_on(in, limit, alone) ||
-	       (in->placed && cpuset_overlap(limit, alone) && has_mask(in, rest));
+	       (in->placed && !cpuset_empty(alone) && has_mask(in, rest));
 }
 
 static void
 keep_off(const struct plan_input *in, struct world_vm *vm, const struct cpuset *alone)
 {
 	struct cpuset limit = entry_limit(in, vm->in);
-	struct cpuset rest = cpuset_minus(&limit, alone);
 	struct cpuset gone = cpuset_and(&limit, alone);
+	struct cpuset rest = cpuset_minus(&vm->allowed, alone);
 	struct plan_result *out = vm->out;
 	size_t used = strlen(out->why);
 	char text[60];
 
+	/* one that is off may use what no plan would give it */
+	if (vm->in->mode == PLACE_OFF)
+		rest = cpuset_minus(&limit, alone);
 	if (!is_to_be_cut(vm, &limit, &rest, alone))
 		return;
 	out->n_vcpus = vm->in->n_vcpus;

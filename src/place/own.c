@@ -622,14 +622,14 @@ widest_core(const struct cores *c, const struct cpuset *pool)
 
 unsigned int
 own_count(struct cores *c, const struct own *o, const struct cpuset *pool,
-	unsigned int *by_node)
+	unsigned int *by_node, unsigned int *cpus)
 {
 	auto_free unsigned int *units = xcalloc(o->g->n_vcpus, sizeof(*units));
 	struct pick_want want = want_of(o, pool, units);
 	unsigned int each = widest_core(c, pool);
 	unsigned int n = 0;
 
-	pick_count(c, &want, by_node);
+	*cpus = pick_count(c, &want, by_node);
 	for (unsigned int i = 0; i < want.n_units; i++)
 		n += (units[i] + each - 1) / each;
 	return n;

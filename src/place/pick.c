@@ -392,10 +392,11 @@ pick_cores(struct cores *c, const struct pick_want *want, struct pick *out)
 	return n;
 }
 
-void
+unsigned int
 pick_count(struct cores *c, const struct pick_want *want, unsigned int *out)
 {
 	struct trial t = begin(c, want);
+	unsigned int cpus = 0;
 
 	memset(out, 0, c->n_nodes * sizeof(*out));
 	reset(&t);
@@ -404,6 +405,8 @@ pick_count(struct cores *c, const struct pick_want *want, unsigned int *out)
 			continue;
 		choose(&t, &t.all[i]);
 		out[cores_node(c, t.all[i].core)]++;
+		cpus += t.all[i].n_cpus;
 	}
 	end(&t);
+	return cpus;
 }

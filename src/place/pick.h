@@ -43,7 +43,9 @@ unsigned int pick_cores(
 struct cpuset pick_free(
 	const struct cores *c, const struct pick_want *want, unsigned int core);
 
-/** How many cores each node could give, all at once, into @out (c->n_nodes). */
-void pick_count(struct cores *c, const struct pick_want *want, unsigned int *out);
+/** How many cores each node could give, all at once, into @out (c->n_nodes). Returns
+ * their CPUs. */
+unsigned int pick_count(
+	struct cores *c, const struct pick_want *want, unsigned int *out);
 
 #endif

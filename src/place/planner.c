@@ -61,10 +61,13 @@ check_input(const struct plan_input *in, struct err *e)
 
 /* CPUs it has now, those that count: all its masks, or where it may run. */
 static struct cpuset
-current_cpus(const struct plan_vm *vm)
+current_cpus(const struct world_vm *world_vm)
 {
+	const struct plan_vm *vm = world_vm->in;
 	struct cpuset cpus = CPUSET_NONE;
 
+	if (world_vm->out->n_vcpus > 0) /* kept off others' cores */
+		return world_vm->out->domain;
 	if (vm->n_current == 0)
 		return vm->limit;
 	for (unsigned int i = 0; i < vm->n_current; i++)
@@ -76,7 +79,7 @@ current_cpus(const struct plan_vm *vm)
 static void
 lay_fixed(struct world *w, struct world_vm *vm)
 {
-	struct cpuset has = current_cpus(vm->in);
+	struct cpuset has = current_cpus(vm);
 	struct world_load_on *load = &vm->fixed;
 
 	has = cpuset_and(&has, &w->in->topo->online);

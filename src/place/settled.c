@@ -289,7 +289,7 @@ static bool
 can_still_run(const struct world_vm *vm, const struct cpuset *cpus)
 {
 	if ((vm->role != WORLD_LEAVE && vm->role != WORLD_OBSERVE) ||
-		vm->out->n_vcpus > 0)
+		vm->out->n_vcpus > 0 || vm->in->n_vcpus == 0)
 		return false;
 	for (unsigned int v = 0; v < vm->in->n_current; v++) {
 		if (cpuset_overlap(&vm->in->current[v], cpus))
@@ -396,12 +396,13 @@ refuse_alone(struct cores *c, const struct seat *s)
 	const struct cpuset *pool = pool_of(&s->vm->allowed, &s->vm->isolated);
 	unsigned int pct = c->in->policy->dedicated_max_pct;
 	unsigned int needs = 0;
+	unsigned int cpus = 0;
 	int guest_node = -1;
 
 	for (unsigned int i = 0; i < s->n_owns && guest_node < 0; i++) {
 		const struct own *o = &s->owns[i];
 		unsigned int n = own_count(
-			c, o, pool_of(&o->g->allowed, &o->g->isolated), by_node);
+			c, o, pool_of(&o->g->allowed, &o->g->isolated), by_node, &cpus);
 
 		needs += n;
 		if (n <= sum_of(c, by_node) || s->n_owns == 1)
@@ -410,13 +411,16 @@ refuse_alone(struct cores *c, const struct seat *s)
 		needs = n;
 	}
 	if (guest_node < 0)
-		(void)own_count(c, &s->owns[0], pool, by_node);
+		(void)own_count(c, &s->owns[0], pool, by_node, &cpus);
 	else
 		append(s, "guest node %d: ", guest_node);
 	append(s, "%s needs %u core%s of its own: ",
 		s->vm->in->mode == PLACE_DEDICATED ? "dedicated" : "smt=isolate", needs,
 		plural(needs));
 	say_nodes(c, s, by_node);
+	if (sum_of(c, by_node) >= needs)
+		append(s, " with %u CPU%s for %u vCPUs", cpus, plural(cpus),
+			s->vm->in->n_vcpus);
 	append(s, " (%u %% of each node, CPU 0's core never)", pct < 100 ? pct : 100);
 }
 
