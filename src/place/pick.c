@@ -316,6 +316,24 @@ fill(struct trial *t, const struct cpuset *cpus)
 	return true;
 }
 
+/* Choose what comes first. Whether that is enough does not depend on what others have,
+ * so that a VM that cannot be placed can be placed no better in the next plan. */
+static bool
+fill_in_order(struct trial *t)
+{
+	unsigned int n = 0;
+
+	reset(t);
+	for (unsigned int i = 0; i < t->n_all && n == 0; i++) {
+		if (is_barred(t, t->all[i].core))
+			continue;
+		choose(t, &t->all[i]);
+		n = needed(t->want, t->picks, t->n);
+	}
+	t->n = n;
+	return n > 0;
+}
+
 /* Mean latency between two of the cores it would have, with those it has. */
 static double
 latency(const struct trial *t)
@@ -376,7 +394,11 @@ pick_cores(struct cores *c, const struct pick_want *want, struct pick *out)
 	double best = DBL_MAX;
 	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < c->tree->n; i++) {
+	if (fill_in_order(&t)) {
+		n = t.n;
+		memcpy(out, t.picks, n * sizeof(*out));
+	}
+	for (unsigned int i = 0; n > 0 && i < c->tree->n; i++) {
 		double ns;
 
 		if (!fill(&t, &c->tree->nodes[i].cpus))

@@ -293,7 +293,7 @@ static bool
 is_alone(const struct fleet_vm *vm, const struct plan_result *r)
 {
 	return vm->in.mode == PLACE_DEDICATED && r->n_vcpus > 0 &&
-	       cpuset_count(&r->vcpus[0]) == 1;
+	       strstr(r->why, "of its own: ") == NULL;
 }
 
 /* Cores that are a VM's alone after the plan: its neighbours have to leave them. */
