@@ -20,9 +20,9 @@
 /* So many newcomers are tried with a repair each time. */
 #define FEW 3u
 
-/* Passes over all newcomers. For one in a pass so many trials of the waiting model (2 to
- * 3 us each on a host of 384 CPUs); of them, and of the cost (a tenth of that), so many
- * in all. */
+/* Passes over all newcomers. For one in a pass so many trials of the waiting model (2
+ * to 3 us each on a host of 384 CPUs); of them, and of the cost (a tenth of that), so
+ * many in all. */
 #define PASSES 4u
 #define TRIES_EACH 4u
 #define TRIES 8000u
@@ -35,7 +35,7 @@ struct search {
 	unsigned int n;
 	unsigned int tries; /* trials so far, while re-placing */
 	unsigned int gains;
-	int *before;	    /* of each group: the node at the start */
+	int *before; /* of each group: the node at the start */
 	int *best;
 	struct offer *offers;
 };

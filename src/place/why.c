@@ -210,10 +210,9 @@ say_limits(const struct world *w, const struct world_vm *vm,
 	else if (!g->apart && world_room(w, g, node) < w->tree->nodes[node].n_cpus)
 		append(why, ", cut by its limit");
 	if (stacked > 0)
-		append(why, ", %u of them share%s a CPU with another vCPU", stacked,
-			stacked == 1 ? "s" : "");
-	if (vm->in->smt == PLACE_SMT_ISOLATE)
-		append(why, ", smt=isolate is not kept by this version");
+		append(why, ", %u of them share%s a %s with another %s", stacked,
+			stacked == 1 ? "s" : "", g->whole_cores ? "core" : "CPU",
+			g->whole_cores ? "guest core" : "vCPU");
 }
 
 void
