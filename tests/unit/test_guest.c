@@ -149,6 +149,46 @@ together_they_never_cost_more_than_one_by_one(void **state)
 	assert_true(better > 10);
 }
 
+/* The least that they cost with all of them in one domain that has a CPU for each. */
+static double
+cost_in_one(struct scene *s)
+{
+	const struct tree *t = s->w->tree;
+	double least = INFINITY;
+
+	for (unsigned int i = 0; i < s->guest->n_groups; i++)
+		world_enter(s->w, &s->groups[i]);
+	for (unsigned int n = 0; n < t->n; n++) {
+		if (t->nodes[n].n_cpus < s->guest->in->n_vcpus && n != tree_root(t))
+			continue;
+		for (unsigned int i = 0; i < s->guest->n_groups; i++)
+			world_put(s->w, &s->groups[i], (int)n);
+		if (cost_of(s) < least)
+			least = cost_of(s);
+	}
+	return least;
+}
+
+static void
+no_domain_for_all_of_them_costs_less_than_what_is_chosen(void **state)
+{
+	(void)state;
+	for (unsigned int seed = 1; seed <= 300; seed++) {
+		double costs[2];
+
+		for (unsigned int i = 0; i < 2; i++) {
+			struct scene s;
+
+			scene_init(&s, seed % 2 ? &host_9354 : &host_9654_nps1,
+				seed % 4 < 2 ? 2 : 4, seed * UINT64_C(77777777777));
+			costs[i] = i == 0 ? cost_in_one(&s) : cost_of_all_together(&s);
+			scene_fini(&s);
+		}
+		if (costs[1] > costs[0] + 1e-3)
+			fail_msg("seed %u: %f, in one %f", seed, costs[1], costs[0]);
+	}
+}
+
 static void
 all_groups_have_their_place_after_the_first_call(void **state)
 {
@@ -190,6 +230,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(together_they_never_cost_more_than_one_by_one),
+		cmocka_unit_test(
+			no_domain_for_all_of_them_costs_less_than_what_is_chosen),
 		cmocka_unit_test(all_groups_have_their_place_after_the_first_call),
 		cmocka_unit_test(a_group_enters_once_only),
 	};
