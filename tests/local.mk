@@ -77,6 +77,10 @@ one_by_one := $(foreach log,$(alone_logs),\
 check-unit: all
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(UNIT_TESTS) $(REPLAYS)'
 
+# For distcheck, which is about what is in the tarball: what is only about the sources or a
+# QEMU has run in the tree.
+TARBALL_TESTS = $(filter-out %_qemu,$(UNIT_TESTS)) $(SYSTEM_TESTS)
+
 # Fuzz targets replay their corpus as tests, or are libFuzzer programs (--enable-fuzzing).
 FUZZERS += tests/fuzz/fuzz_cpulist
 tests_fuzz_fuzz_cpulist_SOURCES = tests/fuzz/fuzz_cpulist.c $(FUZZ_MAIN)

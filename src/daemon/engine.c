@@ -220,6 +220,13 @@ engine_kick_all(struct engine *e, enum cause cause)
 }
 
 void
+engine_replan(struct engine *e)
+{
+	e->replan_due = true;
+	arm(e->settle, e->config.settle_ms);
+}
+
+void
 engine_rebalance(struct engine *e)
 {
 	e->rebalance_due = true;

@@ -62,6 +62,7 @@ struct engine {
 	struct event *looks; /* at the number of threads, between audits */
 	size_t look_next;
 	unsigned int look_ms; /* 0: never */
+	bool replan_due;      /* a pass, also when nobody is to be looked at */
 	struct event *rebalance;
 	bool rebalance_due;	    /* a quiet pass may move VMs for a gain */
 	struct allowance allowance; /* what rebalance may move */
@@ -109,6 +110,9 @@ void engine_replace_host(struct engine *e, struct hostmodel *host);
 /** Mark work for a VM and start the settle timer. */
 void engine_kick(struct engine *e, struct vm *vm, enum cause cause);
 void engine_kick_all(struct engine *e, enum cause cause);
+
+/** A pass although no VM has to be looked at: somebody has left room. */
+void engine_replan(struct engine *e);
 
 /** A pass that may move VMs for a gain, as soon as nothing else is to be done. */
 void engine_rebalance(struct engine *e);

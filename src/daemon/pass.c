@@ -29,59 +29,21 @@ give_up_for_now(struct vm *vm, int r, const struct err *why)
 }
 
 static void
-survey(struct engine *e, struct vm *vm)
-{
-	struct err why = ERR_NONE;
-	int r = survey_vm(e, vm, &why);
-
-	if (r < 0)
-		give_up_for_now(vm, r, &why);
-	else
-		adopt_ask(e, vm);
-}
-
-static void
 survey_fresh(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_vms; i++) {
-		if (e->vms[i]->fresh)
-			survey(e, e->vms[i]);
-	}
-}
-
-/* Others that the plan wants elsewhere. Returns false when there are none. */
-static bool
-survey_joining(struct engine *e)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < e->n_vms; i++) {
 		struct vm *vm = e->vms[i];
+		struct err why = ERR_NONE;
+		int r;
 
-		if (!vm->joins)
+		if (!vm->fresh)
 			continue;
-		vm->joins = false;
-		vm->fresh = any = true;
-		survey(e, vm);
+		r = survey_vm(e, vm, &why);
+		if (r < 0)
+			give_up_for_now(vm, r, &why);
+		else
+			adopt_ask(e, vm);
 	}
-	return any;
-}
-
-/* What is found of those who join may change the plan; who joins then has the next
- * pass. */
-static int
-plan_for_all(struct engine *e, bool rebalance, struct err *why)
-{
-	int r = planning_run(e, rebalance, why);
-
-	if (r == 0 && survey_joining(e))
-		r = planning_run(e, false, why);
-	for (size_t i = 0; i < e->n_vms; i++) {
-		if (e->vms[i]->joins)
-			engine_kick(e, e->vms[i], CAUSE_NEIGHBOUR);
-		e->vms[i]->joins = false;
-	}
-	return r;
 }
 
 /* Who gets cores of its own comes when the others have left them. */
@@ -120,14 +82,16 @@ pass_run(struct engine *e)
 {
 	struct err why = ERR_NONE;
 	char text[512];
+	bool event = e->replan_due || any_fresh(e);
 	/* An event is answered without moving others. */
-	bool rebalance = e->rebalance_due && !any_fresh(e);
+	bool rebalance = e->rebalance_due && !event;
 
-	if (!any_fresh(e) && !rebalance)
+	if (!event && !rebalance)
 		return false;
+	e->replan_due = false;
 	e->rebalance_due = e->rebalance_due && !rebalance;
 	survey_fresh(e);
-	if (plan_for_all(e, rebalance, &why) < 0) {
+	if (planning_run(e, rebalance, &why) < 0) {
 		log_error("no plan: %s", err_format(&why, text, sizeof(text)));
 		return true;
 	}

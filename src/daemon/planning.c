@@ -99,12 +99,14 @@ note_of_unplanned(const struct engine *e, struct vm *vm)
 /* A VM that is not looked at in this pass has new wants. What it had before us, its
  * limit, may have changed since it was looked at: look again before the first set. */
 static void
-join_pass(struct vm *vm)
+join_pass(struct engine *e, struct vm *vm)
 {
+	if (vm->fresh)
+		return;
 	if (vm->touched)
 		vm->fresh = true;
 	else
-		vm->joins = !vm->fresh;
+		engine_kick(e, vm, CAUSE_NEIGHBOUR);
 }
 
 static void
@@ -119,7 +121,7 @@ take_plan(struct engine *e, struct seating *s, const struct plan *plan)
 			e->stats.rebalanced++;
 		}
 		if (changed)
-			join_pass(vm);
+			join_pass(e, vm);
 		note_of_unplanned(e, vm);
 	}
 }

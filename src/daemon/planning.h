@@ -16,8 +16,7 @@ struct engine;
 /**
  * Plan for all surveyed VMs and store the answer: want and wanted of each task, domain,
  * emulator, why and note of each VM. VMs whose wants changed are marked fresh, so that
- * they are applied too, or, where nothing was ever set, as joining: to be looked at
- * first.
+ * they are applied too.
  *
  * @rebalance  running VMs may be moved for a gain, within the allowance; else only
  *             those that have to

@@ -119,11 +119,14 @@ replace_tasks(struct engine *e, struct vm *vm, const struct vm_thread *threads,
 }
 
 /* A mask of all online CPUs means "no limit": CPUs that come online later count too.
- * The topology may be older than the mask, so the kernel has its say. */
+ * The topology may be older than the mask, so the kernel has its say; in a dry run it
+ * may be another host's, and the kernel alone knows. */
 static struct cpuset
 as_limit(const struct engine *e, const struct cpuset *online, const struct cpuset *have)
 {
-	if (cpuset_within(&e->host.topo->online, have) && cpuset_within(online, have))
+	bool known = e->dry_run || cpuset_within(&e->host.topo->online, have);
+
+	if (known && cpuset_within(online, have))
 		return cpuset_below(CPUSET_CAP);
 	return *have;
 }

@@ -101,7 +101,7 @@ vm_forget_process(struct vm *vm)
 	vm->surveyed = false;
 	vm->n_tasks = 0;
 	vm->causes = vm->delayed = vm->active = 0;
-	vm->awaiting = vm->fresh = vm->joins = false;
+	vm->awaiting = vm->fresh = false;
 	vm->preexisting = vm->foreign = vm->placed = false;
 	vm->changed_us = 0;
 	vm->domain = vm->told = CPUSET_NONE;

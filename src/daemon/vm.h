@@ -84,7 +84,6 @@ struct vm {
 	cause_set active;    /* being answered */
 	bool awaiting;	     /* facts were asked for */
 	bool fresh;	     /* the next pass handles it */
-	bool joins;	     /* it is wanted elsewhere, and has to be looked at first */
 	double guest_tokens; /* budget of guest-made causes */
 	uint64_t guest_tokens_us;
 

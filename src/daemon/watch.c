@@ -41,6 +41,8 @@ forget_vm(struct watch *w, struct vm *vm)
 
 	if (vm->proven && !e->dry_run)
 		record_remove(e->run_dirfd, vm->id);
+	if (vm->placed)
+		engine_replan(e);
 	engine_remove(e, vm);
 	e->on_change(e->owner);
 }
@@ -60,6 +62,8 @@ on_process_end(evutil_socket_t fd, short what, void *arg)
 	}
 	if (!w->engine->dry_run)
 		record_remove(w->engine->run_dirfd, vm->id);
+	if (vm->placed)
+		engine_replan(w->engine);
 	vm_forget_process(vm);
 	vm_set_state(vm, VM_GONE);
 	str_copy(vm->note, sizeof(vm->note), "ended; its socket is still there");

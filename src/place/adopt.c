@@ -4,6 +4,9 @@
 
 #include "place/adopt.h"
 
+#include "place/guestcore.h"
+#include "place/pin.h"
+
 /* The vCPUs have one mask, and CPUs of it may still be used: those, in @cut. */
 static bool
 common_mask(const struct world *w, const struct world_group *g, struct cpuset *cut)
@@ -20,18 +23,23 @@ common_mask(const struct world *w, const struct world_group *g, struct cpuset *c
 	return !cpuset_empty(cut);
 }
 
+enum kind { KIND_L3, KIND_NODE, KIND_LEAF, KIND_CORE };
+
 /* The @i-th group of a kind that placements are made of, or NULL. */
 static const struct cpuset *
-group_of(const struct world *w, unsigned int kind, unsigned int i)
+group_of(const struct world *w, enum kind kind, unsigned int i)
 {
 	const struct topo *topo = w->in->topo;
 	const struct tree *t = w->tree;
 
 	switch (kind) {
-	case 0:
+	case KIND_CORE:
+		return i < topo->n_cores ? &topo->cores[i].cpus : NULL;
+	case KIND_L3:
 		return i < topo->n_l3 ? &topo->l3[i].cpus : NULL;
-	case 1:
+	case KIND_NODE:
 		return i < topo->n_nodes ? &topo->nodes[i].cpus : NULL;
+	case KIND_LEAF:
 	default: /* leaves come first */
 		return i < t->n && t->nodes[i].parts[0] < 0 ? &t->nodes[i].cpus : NULL;
 	}
@@ -39,7 +47,7 @@ group_of(const struct world *w, unsigned int kind, unsigned int i)
 
 /* @cpus are some groups of a kind, each whole as far as it may be used. */
 static bool
-is_whole(const struct world *w, unsigned int kind, const struct cpuset *allowed,
+is_whole(const struct world *w, enum kind kind, const struct cpuset *allowed,
 	const struct cpuset *cpus)
 {
 	struct cpuset covered = CPUSET_NONE;
@@ -70,8 +78,9 @@ stays_apart(
 
 	if (cpuset_count(cpus) < g->n_vcpus)
 		return false;
-	return is_whole(w, 0, allowed, cpus) || is_whole(w, 1, allowed, cpus) ||
-	       is_whole(w, 2, allowed, cpus);
+	return is_whole(w, KIND_L3, allowed, cpus) ||
+	       is_whole(w, KIND_NODE, allowed, cpus) ||
+	       is_whole(w, KIND_LEAF, allowed, cpus);
 }
 
 bool
@@ -92,9 +101,10 @@ adopt_float(struct world *w, struct world_group *g)
 		room = cpuset_count(&cut);
 	}
 	if (cpuset_count(&cut) != room) {
-		/* most of a domain: the rest was offline. Less: never a domain of ours
-		 */
-		if (cpuset_count(&cut) * 2 < room)
+		/* most of a domain: the rest was offline; or cores of one: the others
+		 * were another VM's alone. Else: never a domain of ours */
+		if (cpuset_count(&cut) * 2 < room &&
+			!is_whole(w, KIND_CORE, &w->classes[g->cls].allowed, &cut))
 			return false;
 		g->cause = WORLD_GROWN;
 	} else if (!cpuset_equal(&cut, &g->in->current[g->vcpus[0]])) {
@@ -108,29 +118,74 @@ adopt_float(struct world *w, struct world_group *g)
 	return true;
 }
 
+/* The PU that a mask stands for, or -1. Masks of mode core are a whole core, as far as
+ * it may be used. */
+static int
+pu_of_mask(const struct world *w, const struct world_group *g, const struct cpuset *has)
+{
+	const struct topo *topo = w->in->topo;
+	struct cpuset cut = cpuset_and(has, &w->classes[g->cls].allowed);
+	int pu;
+
+	if (cpuset_empty(&cut))
+		return -1;
+	pu = topo->pu_of_cpu[cpuset_next(&cut, 0)];
+	if (!g->whole_cores)
+		return cpuset_count(has) == 1 ? pu : -1;
+	if (!cpuset_within(&cut, &topo->cores[topo->pus[pu].core].cpus))
+		return -1;
+	return (int)pin_in_core(w, g, (unsigned int)topo->pus[pu].core);
+}
+
+/* Another vCPU of its guest core is on another core: that is no place of mode core. */
+static bool
+leaves_siblings(const struct world *w, const struct world_group *g,
+	const struct guest_cores *guest, unsigned int v, int pu)
+{
+	const struct topo_pu *pus = w->in->topo->pus;
+
+	for (unsigned int k = 0; g->whole_cores && guest->threads && k < v; k++) {
+		if (guest->of[k] == guest->of[v] && g->pins[k] >= 0)
+			return pus[g->pins[k]].core != pus[pu].core;
+	}
+	return false;
+}
+
 bool
 adopt_pin(struct world *w, struct world_group *g)
 {
 	const struct plan_vm *in = g->in;
-	const struct cpuset *allowed = &w->classes[g->cls].allowed;
+	struct guest_cores guest = guestcore_list(g);
+	bool grown = false;
+	bool cut = false;
 	unsigned int n = 0;
 
 	/* two vCPUs on one PU stay: there was no other, and only a rebalance moves */
 	for (unsigned int v = 0; in->placed && v < g->n_current; v++) {
 		const struct cpuset *has = &in->current[g->vcpus[v]];
-		unsigned int cpu = cpuset_next(has, 0);
+		struct cpuset mask;
+		int pu = g->pins[v];
 
-		if (cpuset_count(has) != 1 || !cpuset_has(allowed, cpu))
+		if (pu < 0) /* else it is an isolated one */
+			pu = pu_of_mask(w, g, has);
+		if (pu < 0 || leaves_siblings(w, g, &guest, v, pu))
 			continue;
-		world_pin(w, g, v, (unsigned int)w->in->topo->pu_of_cpu[cpu]);
+		if (g->pins[v] < 0)
+			world_pin(w, g, v, (unsigned int)pu);
+		mask = pin_mask(w, g, v);
+		cut |= !cpuset_within(has, &mask);
+		grown |= !cpuset_within(&mask, has);
 		n++;
 	}
+	guestcore_fini(&guest);
 	if (n == 0)
 		g->cause = WORLD_NEW;
-	else if (n < g->n_current)
+	else if (n < g->n_current || cut)
 		g->cause = WORLD_CUT;
 	else if (n < g->n_vcpus)
 		g->cause = WORLD_PLUGGED;
+	else if (grown)
+		g->cause = WORLD_GROWN;
 	else
 		g->cause = WORLD_KEPT;
 	return n == g->n_vcpus;

@@ -29,12 +29,17 @@ double candidates_cost(
 
 /*
  * The parts that depend on other VMs, for each vCPU: what it pays for sharing its core
- * where @load runs on @node (its own included), and for the load per core there and
- * around it. Sharing counts for more than the group's demand where it avoids it.
+ * (@shared: see objective_sharing), and for the load per core where it is and around
+ * it. Sharing counts for more than the group's demand where it avoids it.
  */
-double candidates_sharing_ns(const struct world *w, unsigned int node, double load);
+double candidates_sharing_ns(const struct world *w, double shared);
 double candidates_sharing_demand(const struct world_group *g);
 double candidates_crowding_ns(const struct world *w, double load_per_core);
+
+/** What it would pay in that way for the load of the VM's other groups, where these
+ * are: nobody crowds himself. */
+double candidates_family_ns(
+	const struct world *w, const struct world_group *g, unsigned int node);
 
 /** Of it the part that does not depend on other VMs: memory, communication, PCI, small
  * cores. */

@@ -49,6 +49,18 @@ entry_limit(const struct plan_input *in, const struct plan_vm *vm)
 	return cpus;
 }
 
+bool
+entry_has_masks(const struct plan_vm *in, const struct plan_result *out)
+{
+	if (in->n_current != out->n_vcpus)
+		return false;
+	for (unsigned int i = 0; i < in->n_current; i++) {
+		if (!cpuset_equal(&in->current[i], &out->vcpus[i]))
+			return false;
+	}
+	return true;
+}
+
 /* " and its affinity 8-9". Returns false when there is no such rule. */
 static bool
 name_rule(const char *name, const struct cpuset *cpus, char *why)
@@ -113,13 +125,14 @@ cpus_of_nodes(const struct plan_input *in, const struct cpuset *ids, struct cpus
 	return true;
 }
 
-/* What a guest node leaves of @allowed. False, with the reason, when that is nothing.
- */
+/* What host nodes leave of a group's CPUs. False, with the reason, when that is
+ * nothing. */
 static bool
-bind_guest_node(const struct plan_input *in, const struct plan_vm *vm, unsigned int g,
-	struct cpuset *allowed, char *why)
+bind_guest_node(const struct plan_input *in, struct world_group *group, unsigned int g,
+	char *why)
 {
-	const struct cpuset *ids = &vm->guest_nodes[g].host_nodes;
+	const struct cpuset *ids = &group->in->guest_nodes[g].host_nodes;
+	struct cpuset may = cpuset_or(&group->allowed, &group->isolated);
 	struct cpuset cpus;
 	unsigned int missing;
 	char nodes[40];
@@ -133,15 +146,16 @@ bind_guest_node(const struct plan_input *in, const struct plan_vm *vm, unsigned 
 	}
 	if (cpuset_empty(&cpus)) /* not bound, or to memory alone */
 		return true;
-	if (!cpuset_overlap(allowed, &cpus)) {
+	if (!cpuset_overlap(&may, &cpus)) {
 		(void)snprintf(why, PLAN_WHY_MAX,
 			"guest node %u is bound to host node %s, of which it may use no "
 			"CPU: it may use %s",
 			g, cpuset_format(ids, nodes, sizeof(nodes)),
-			cpuset_format(allowed, limit, sizeof(limit)));
+			cpuset_format(&may, limit, sizeof(limit)));
 		return false;
 	}
-	*allowed = cpuset_and(allowed, &cpus);
+	group->allowed = cpuset_and(&group->allowed, &cpus);
+	group->isolated = cpuset_and(&group->isolated, &cpus);
 	return true;
 }
 
@@ -176,19 +190,14 @@ guest_is_sane(const struct plan_vm *vm, char *why)
 
 /* Returns false, with the reason, when there is nothing to plan for the VM. */
 static bool
-can_plan(const struct plan_input *in, const struct cpuset *usable,
-	const struct plan_vm *vm, char *why)
+can_plan(const struct plan_input *in, const struct world_vm *v, char *why)
 {
-	struct cpuset allowed = entry_limit(in, vm);
+	const struct plan_vm *vm = v->in;
 
 	if ((unsigned int)vm->mode >= PLACE_N_MODES)
 		(void)snprintf(why, PLAN_WHY_MAX, "unknown mode %d", (int)vm->mode);
 	else if (vm->mode == PLACE_OFF)
 		(void)snprintf(why, PLAN_WHY_MAX, "mode off");
-	else if (!place_mode_supported(vm->mode))
-		(void)snprintf(why, PLAN_WHY_MAX,
-			"mode %s is not supported by this version",
-			place_mode_name(vm->mode));
 	else if (vm->n_vcpus == 0)
 		(void)snprintf(why, PLAN_WHY_MAX, "it has no vCPU");
 	else if (vm->n_vcpus > PLAN_VCPUS_MAX)
@@ -197,7 +206,7 @@ can_plan(const struct plan_input *in, const struct cpuset *usable,
 	else if (vm->n_current > vm->n_vcpus)
 		(void)snprintf(why, PLAN_WHY_MAX, "masks of %u vCPUs, but it has %u",
 			vm->n_current, vm->n_vcpus);
-	else if (!cpuset_overlap(&allowed, usable))
+	else if (cpuset_empty(&v->allowed) && cpuset_empty(&v->isolated))
 		say_no_cpu(in, vm, why);
 	else
 		return guest_is_sane(vm, why);
@@ -207,9 +216,23 @@ can_plan(const struct plan_input *in, const struct cpuset *usable,
 static enum world_role
 role_of(enum place_mode mode)
 {
-	if (mode == PLACE_PIN)
+	if (mode == PLACE_PIN || mode == PLACE_CORE || mode == PLACE_DEDICATED)
 		return WORLD_PIN;
 	return mode == PLACE_OBSERVE ? WORLD_OBSERVE : WORLD_FLOAT;
+}
+
+/* Isolated CPUs it may have: the kernel balances nothing there, so they are for vCPUs
+ * that have one CPU each. */
+static struct cpuset
+isolated_of(const struct plan_input *in, const struct plan_vm *vm)
+{
+	struct cpuset cpus = entry_limit(in, vm);
+
+	if (vm->mode != PLACE_PIN && vm->mode != PLACE_DEDICATED)
+		return CPUSET_NONE;
+	cpus = cpuset_and(&cpus, &in->topo->isolated);
+	cpus = cpuset_and(&cpus, &in->policy->isolated_usable);
+	return cpuset_minus(&cpus, &in->policy->reserved);
 }
 
 /* In sixteenths of a CPU, so that sums of demands are exact. */
@@ -251,6 +274,8 @@ add_group(const struct plan_input *in, struct entries *out, struct world_vm *vm,
 		.guest_node = guest_node,
 		.vcpus = vcpus,
 		.allowed = vm->allowed,
+		.isolated = vm->isolated,
+		.whole_cores = from->mode == PLACE_CORE,
 		.node = -1,
 		.first = -1,
 		.memory_share = from->memory_share,
@@ -264,7 +289,7 @@ add_group(const struct plan_input *in, struct entries *out, struct world_vm *vm,
 	if (n == 0)
 		return true;
 	if (guest_node < from->n_guest_nodes) {
-		if (!bind_guest_node(in, from, guest_node, &g->allowed, vm->out->why))
+		if (!bind_guest_node(in, g, guest_node, vm->out->why))
 			return false;
 		if (from->guest_nodes[guest_node].memory_share != NULL)
 			g->memory_share = from->guest_nodes[guest_node].memory_share;
@@ -332,6 +357,7 @@ entry_list(const struct plan_input *in, const struct cpuset *usable,
 			.out = &results[i],
 			.role = WORLD_LEAVE,
 			.allowed = cpuset_and(&allowed, usable),
+			.isolated = isolated_of(in, &in->vms[i]),
 			.demand = demand_of(&in->vms[i]),
 		};
 	}
@@ -347,13 +373,28 @@ entry_list(const struct plan_input *in, const struct cpuset *usable,
 	for (unsigned int i = 0; i < in->n_vms; i++) {
 		struct world_vm *vm = &all.vms[i];
 
-		if (!can_plan(in, usable, vm->in, vm->out->why))
+		if (!can_plan(in, vm, vm->out->why))
 			continue;
 		vm->role = role_of(vm->in->mode);
+		vm->exclusive = vm->role != WORLD_OBSERVE &&
+				(vm->in->mode == PLACE_DEDICATED ||
+					vm->in->smt == PLACE_SMT_ISOLATE);
 		add_groups(in, &all, vm);
 		for (unsigned int g = 0; g < vm->n_groups; g++)
 			all.groups[vm->first_group + g].vm = i;
 	}
 	*out = all;
 	return 0;
+}
+
+void
+entry_free(struct entries *e, unsigned int n_vms)
+{
+	for (unsigned int i = 0; i < e->n_groups; i++)
+		free(e->groups[i].pins);
+	for (unsigned int i = 0; i < n_vms; i++)
+		free(e->vms[i].vcpus);
+	free(e->groups);
+	free(e->vms);
+	*e = (struct entries){0};
 }

@@ -33,6 +33,12 @@ struct cpuset entry_usable(const struct plan_input *in);
 MUST_CHECK int entry_list(const struct plan_input *in, const struct cpuset *usable,
 	struct plan_result *results, struct entries *out, struct err *e);
 
+/** For those that no world takes. */
+void entry_free(struct entries *e, unsigned int n_vms);
+
+/** What was planned is what the VM has. */
+bool entry_has_masks(const struct plan_vm *in, const struct plan_result *out);
+
 /** CPUs a VM may use by its own rules: online, limit, affinity, cgroup. */
 struct cpuset entry_limit(const struct plan_input *in, const struct plan_vm *vm);
 

@@ -3,16 +3,22 @@ src_libplace_a_SOURCES = \
 	src/place/adopt.c src/place/adopt.h \
 	src/place/allowance.c src/place/allowance.h \
 	src/place/candidates.c src/place/candidates.h \
+	src/place/cores.c src/place/cores.h \
 	src/place/emulator.c src/place/emulator.h \
 	src/place/entry.c src/place/entry.h \
+	src/place/exclusive.c src/place/exclusive.h \
 	src/place/explain.c src/place/explain.h \
 	src/place/float.c src/place/float.h \
 	src/place/tenant.c src/place/tenant.h \
 	src/place/footprint.c src/place/footprint.h \
 	src/place/guest.c src/place/guest.h \
+	src/place/guestcore.c src/place/guestcore.h \
+	src/place/harm.c src/place/harm.h \
 	src/place/mode.c src/place/mode.h \
 	src/place/moves.c src/place/moves.h \
 	src/place/objective.c src/place/objective.h \
+	src/place/own.c src/place/own.h \
+	src/place/pick.c src/place/pick.h \
 	src/place/pin.c src/place/pin.h \
 	src/place/planner.c src/place/planner.h \
 	src/place/policy.h \
@@ -26,6 +32,7 @@ src_libplace_a_SOURCES = \
 	src/place/touch.c src/place/touch.h \
 	src/place/search.c src/place/search.h \
 	src/place/total.c src/place/total.h \
+	src/place/settled.c src/place/settled.h \
 	src/place/tree.c src/place/tree.h \
 	src/place/wait.c src/place/wait.h \
 	src/place/why.c src/place/why.h \
@@ -105,6 +112,24 @@ tests_unit_test_planner_memory_SOURCES = tests/unit/test_planner_memory.c $(PLAC
 tests_unit_test_planner_memory_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_memory_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_total
+tests_unit_test_total_SOURCES = tests/unit/test_total.c $(PLACE_FLEET)
+tests_unit_test_total_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_total_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_search
+tests_unit_test_search_SOURCES = tests/unit/test_search.c $(PLACE_FLEET)
+tests_unit_test_search_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_search_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_rebalance
+tests_unit_test_rebalance_SOURCES = tests/unit/test_rebalance.c $(PLACE_FLEET)
+tests_unit_test_rebalance_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_rebalance_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_properties
 tests_unit_test_planner_properties_SOURCES = tests/unit/test_planner_properties.c \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Names of modes and policies, and which modes this version plans with. Pure. */
+/* Names of modes and policies. Pure. */
 #include "config.h"
 
 #include "place/mode.h"
@@ -83,23 +83,11 @@ place_emulator_parse(const char *name)
 bool
 place_mode_supported(enum place_mode mode)
 {
-	switch (mode) {
-	case PLACE_OFF:
-	case PLACE_OBSERVE:
-	case PLACE_AUTO:
-	case PLACE_FLOAT:
-	case PLACE_PIN:
-		return true;
-	case PLACE_CORE:
-	case PLACE_DEDICATED:
-	case PLACE_N_MODES:
-		break;
-	}
-	return false;
+	return (unsigned int)mode < PLACE_N_MODES;
 }
 
 bool
 place_smt_supported(enum place_smt smt)
 {
-	return smt == PLACE_SMT_SHARE;
+	return (unsigned int)smt < PLACE_N_SMT;
 }

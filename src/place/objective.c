@@ -28,18 +28,6 @@ terms_sum(const struct terms *t)
 	return sum;
 }
 
-double
-objective_sharing(unsigned int n_cpus, unsigned int n_cores, double load)
-{
-	double threads = (double)n_cpus / n_cores;
-	double shared;
-
-	if (load <= n_cores || threads <= 1)
-		return 0;
-	shared = (load - n_cores) * threads / (threads - 1);
-	return shared < load ? shared / load : 1;
-}
-
 const char *
 term_name(enum term t)
 {

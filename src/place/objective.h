@@ -70,6 +70,13 @@
  * has more accesses. */
 #define COST_PCI 0.3
 
+/* MOVING, when cores become a VM's alone: for each vCPU of others that gets another
+ * mask, and for each CPU's worth of load that has to go elsewhere. A vCPU that only
+ * loses a part of its mask moves at most to a neighbour, once; load that goes costs what
+ * it costs where it goes, which is seldom waiting. */
+#define COST_TOUCHED 0.25
+#define COST_EVICTED 1.0
+
 /* FRAGMENTATION, for each vCPU of other VMs that a core of the domain (and, with half
  * the weight each time, around it) has already: fills domains evenly. Two vCPUs for
  * each thread are needed before it is worth a remote access. */
@@ -92,7 +99,17 @@ double terms_sum(const struct terms *t);
 
 /** Share of the vCPUs that share their core when @load vCPUs run on @n_cpus CPUs of
  * @n_cores cores: cores fill up first, then every vCPU more makes another one share. */
-double objective_sharing(unsigned int n_cpus, unsigned int n_cores, double load);
+static inline double
+objective_sharing(unsigned int n_cpus, unsigned int n_cores, double load)
+{
+	double threads = (double)n_cpus / n_cores;
+	double shared;
+
+	if (load <= n_cores || threads <= 1)
+		return 0;
+	shared = (load - n_cores) * threads / (threads - 1);
+	return shared < load ? shared / load : 1;
+}
 
 /** "waiting", "memory", ...: as in [weights], explain and metrics. Static. */
 const char *term_name(enum term t);

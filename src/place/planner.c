@@ -17,6 +17,7 @@
 #include "place/adopt.h"
 #include "place/emulator.h"
 #include "place/entry.h"
+#include "place/exclusive.h"
 #include "place/explain.h"
 #include "place/float.h"
 #include "place/pin.h"
@@ -46,10 +47,13 @@ plan_policy_default(void)
 
 /* CPUs it has now, those that count: all its masks, or where it may run. */
 static struct cpuset
-current_cpus(const struct plan_vm *vm)
+current_cpus(const struct world_vm *world_vm)
 {
+	const struct plan_vm *vm = world_vm->in;
 	struct cpuset cpus = CPUSET_NONE;
 
+	if (world_vm->out->n_vcpus > 0) /* kept off others' cores */
+		return world_vm->out->domain;
 	if (vm->n_current == 0)
 		return vm->limit;
 	for (unsigned int i = 0; i < vm->n_current; i++)
@@ -61,7 +65,7 @@ current_cpus(const struct plan_vm *vm)
 static void
 lay_fixed(struct world *w, struct world_vm *vm)
 {
-	struct cpuset has = current_cpus(vm->in);
+	struct cpuset has = current_cpus(vm);
 	struct world_load_on *load = &vm->fixed;
 
 	has = cpuset_and(&has, &w->in->topo->online);
@@ -82,7 +86,7 @@ set_up(struct world *w, struct world_group *g)
 	g->cls = world_class_of(w, &g->allowed);
 	g->n_allowed = w->classes[g->cls].n_cpus;
 	g->need = wait_need_of(g->in->id, (int32_t)(g->demand * WAIT_UNIT));
-	if (g->role != WORLD_PIN)
+	if (g->role != WORLD_PIN || g->pins != NULL)
 		return;
 	g->pins = xcalloc(g->n_vcpus, sizeof(*g->pins));
 	for (unsigned int i = 0; i < g->n_vcpus; i++)
@@ -172,18 +176,6 @@ place_all(struct world *w)
 		rebalance_run(w);
 }
 
-static bool
-same_masks(const struct plan_vm *in, const struct plan_result *out)
-{
-	if (in->n_current != out->n_vcpus)
-		return false;
-	for (unsigned int i = 0; i < in->n_current; i++) {
-		if (!cpuset_equal(&in->current[i], &out->vcpus[i]))
-			return false;
-	}
-	return true;
-}
-
 /* The domain of a group that has its place. */
 static unsigned int
 node_of(const struct world *w, const struct world_group *g)
@@ -193,6 +185,8 @@ node_of(const struct world *w, const struct world_group *g)
 	if (g->role != WORLD_PIN)
 		return (unsigned int)g->node;
 	cpus = pin_cpus(w, g);
+	if (cpuset_empty(&cpus)) /* isolated ones only */
+		return w->classes[g->cls].top;
 	return tree_around(w->tree, w->in->topo, &cpus);
 }
 
@@ -207,9 +201,7 @@ write_masks(const struct world *w, const struct world_group *g, struct plan_resu
 	for (unsigned int i = 0; i < g->n_vcpus; i++) {
 		struct cpuset *mask = &out->vcpus[g->vcpus[i]];
 
-		*mask = g->role == WORLD_PIN
-				? cpuset_of(w->in->topo->pus[g->pins[i]].cpu)
-				: here;
+		*mask = g->role == WORLD_PIN ? pin_mask(w, g, i) : here;
 		*vcpus = cpuset_or(vcpus, mask);
 	}
 }
@@ -223,6 +215,7 @@ write_result(const struct world *w, const struct world_vm *vm,
 	struct plan_result *out = vm->out;
 	struct cpuset domain = CPUSET_NONE;
 	struct cpuset all = CPUSET_NONE;
+	struct cpuset here;
 	unsigned int node;
 
 	out->n_vcpus = vm->in->n_vcpus;
@@ -231,14 +224,16 @@ write_result(const struct world *w, const struct world_vm *vm,
 		write_masks(w, &groups[g], out, &domain, &all);
 		out->rebalanced |= groups[g].cause == WORLD_REBALANCED;
 	}
-	node = vm->n_groups == 1 ? node_of(w, groups)
-				 : tree_around(w->tree, w->in->topo, &all);
+	here = cpuset_and(&all, &w->usable);
+	node = vm->n_groups == 1 || cpuset_empty(&here)
+		       ? node_of(w, groups)
+		       : tree_around(w->tree, w->in->topo, &here);
 	out->domain = all;
 	out->tier = groups->apart ? TOPO_NONE : w->tree->nodes[node].tier;
 	out->emulator = emulator_mask(w, vm, &domain, &all);
 	out->apply = vm->in->mode != PLACE_OBSERVE;
 	out->verdict = PLAN_PLACE;
-	if (same_masks(vm->in, out) && (vm->in->placed || !out->apply))
+	if (entry_has_masks(vm->in, out) && (vm->in->placed || !out->apply))
 		out->verdict = PLAN_KEEP;
 	for (unsigned int g = 0; g < vm->n_groups; g++)
 		why_planned(w, vm, &groups[g], node_of(w, &groups[g]));
@@ -281,7 +276,7 @@ run(struct world *w)
 
 		if (vm->role == WORLD_OBSERVE)
 			observe(w, vm);
-		else if (vm->role != WORLD_LEAVE)
+		else if (vm->role == WORLD_FLOAT || vm->role == WORLD_PIN)
 			write_result(w, vm, &w->groups[vm->first_group]);
 	}
 }
@@ -309,9 +304,9 @@ planner_run(const struct plan_input *in, struct plan **out, struct err *e)
 		plan_free(p);
 		return r;
 	}
-	if (cpuset_empty(&usable)) { /* every VM has said so */
-		free(entries.vms);
-		free(entries.groups);
+	exclusive_settle(in, &entries, &usable);
+	if (cpuset_empty(&usable)) { /* every other VM has said so */
+		entry_free(&entries, in->n_vms);
 	} else {
 		w = world_new(
 			in, &usable, entries.vms, entries.groups, entries.n_groups);

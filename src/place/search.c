@@ -20,19 +20,22 @@
 /* So many newcomers are tried with a repair each time. */
 #define FEW 3u
 
-/* Passes over all newcomers, trials of the waiting model for one in a pass, and in all:
- * each costs 2 to 3 us on a host of 384 CPUs. */
+/* Passes over all newcomers. For one in a pass so many trials of the waiting model (2
+ * to 3 us each on a host of 384 CPUs); of them, and of the cost (a tenth of that), so
+ * many in all. */
 #define PASSES 4u
 #define TRIES_EACH 4u
 #define TRIES 8000u
+#define GAINS 80000u
 
 struct search {
 	struct total t;
 	struct world *w;
 	struct world_group **new;
 	unsigned int n;
-	unsigned int tries; /* of the waiting model, while re-placing */
-	int *before;	    /* of each group: the node at the start */
+	unsigned int tries; /* trials so far, while re-placing */
+	unsigned int gains;
+	int *before; /* of each group: the node at the start */
 	int *best;
 	struct offer *offers;
 };
@@ -73,6 +76,7 @@ list_offers(struct search *s, struct world_group *g, double least)
 		if ((int)node == g->node || !candidates_has(s->w, g, node))
 			continue;
 		gain = total_gain(&s->t, g, node);
+		s->gains++;
 		if (gain > least + COST_SAME_NS)
 			s->offers[n++] = (struct offer){node, gain};
 	}
@@ -145,7 +149,9 @@ re_place_all(struct search *s)
 	total_read(&s->t);
 	for (unsigned int pass = 0; pass < PASSES && better; pass++) {
 		better = false;
-		for (unsigned int i = 0; i < s->n && s->tries < TRIES; i++) {
+		for (unsigned int i = 0; i < s->n; i++) {
+			if (s->tries >= TRIES || s->gains >= GAINS)
+				return;
 			if (re_place(s, s->new[i]))
 				better = true;
 		}
@@ -181,12 +187,12 @@ choose(struct search *s, const struct world_group *g, const struct wait_cost *wa
 	return node;
 }
 
-#define WEIGHTS 5u
+#define WEIGHTS 3u
 
 static unsigned int
 shortlist(struct search *s, struct world_group *g, unsigned int *out)
 {
-	static const double weights[WEIGHTS] = {0, 0.1, 0.3, 1, 4};
+	static const double weights[WEIGHTS] = {0, 0.3, 1};
 	unsigned int n = list_offers(s, g, -DBL_MAX);
 	auto_free struct wait_cost *waits = xcalloc(n + 1, sizeof(*waits));
 	unsigned int listed = 0;

@@ -64,48 +64,53 @@ shift(const struct total *t, const struct world_group *g, unsigned int node, int
 		shift_parts(t, c, node, demand);
 }
 
-/* What all pay for the load that is there. Nobody's own load crowds itself. */
+/* What all pay for the load that is there. Nobody's own load crowds himself. This is
+ * where searches spend their time. */
 static double
 crowded(const struct total *t)
 {
 	const struct tree_node *nodes = t->w->tree->nodes;
 	struct total_node *at = t->at;
-	double sum = 0;
+	double shared = 0;
+	double crowds = 0;
 
 	for (unsigned int n = t->w->tree->n; n-- > 0;) {
 		int up = nodes[n].parent;
 		double load = t->below[n];
 
-		at[n].outer = up < 0 ? 0
-				     : (at[up].outer + t->own[up]) * nodes[n].n_cpus /
-					       nodes[up].n_cpus;
-		load += at[n].outer;
-		at[n].crowding = load / nodes[n].n_cores;
-		if (up >= 0)
-			at[n].crowding = (at[n].crowding + at[up].crowding) / 2;
+		at[n].crowding = load * at[n].per_core;
+		if (up >= 0) {
+			at[n].outer = (at[up].outer + t->own[up]) * at[n].part;
+			load += at[n].outer;
+			at[n].crowding = (load * at[n].per_core + at[up].crowding) / 2;
+		}
 		if (at[n].groups == 0)
 			continue;
-		sum += at[n].sharing * candidates_sharing_ns(t->w, n, load);
-		sum += candidates_crowding_ns(t->w,
-			at[n].demand * at[n].crowding - at[n].squares * at[n].own);
+		shared += at[n].sharing *
+			  objective_sharing(nodes[n].n_cpus, nodes[n].n_cores, load);
+		crowds += at[n].demand * at[n].crowding - at[n].squares * at[n].alone;
 	}
-	return sum;
+	return candidates_sharing_ns(t->w, shared) +
+	       candidates_crowding_ns(t->w, crowds);
 }
 
 static void
 count_groups(struct total *t)
 {
-	const struct world *w = t->w;
+	const struct tree_node *nodes = t->w->tree->nodes;
 
-	for (unsigned int n = w->tree->n; n-- > 0;) {
-		int up = w->tree->nodes[n].parent;
-		double own = 1.0 / w->tree->nodes[n].n_cores;
+	for (unsigned int n = t->w->tree->n; n-- > 0;) {
+		int up = nodes[n].parent;
+		double alone = 1.0 / nodes[n].n_cores;
 
-		t->at[n] = (struct total_node){
-			.own = up < 0 ? own : (own + t->at[up].own) / 2};
+		t->at[n] = (struct total_node){.per_core = alone, .alone = alone};
+		if (up < 0)
+			continue;
+		t->at[n].alone = (alone + t->at[up].alone) / 2;
+		t->at[n].part = (double)nodes[n].n_cpus / nodes[up].n_cpus;
 	}
-	for (unsigned int i = 0; i < w->n_groups; i++) {
-		const struct world_group *g = &w->groups[i];
+	for (unsigned int i = 0; i < t->w->n_groups; i++) {
+		const struct world_group *g = &t->w->groups[i];
 
 		if (g->role == WORLD_FLOAT && g->node >= 0)
 			add_group(&t->at[g->node], g, 1);
@@ -160,6 +165,16 @@ total_put(struct total *t, struct world_group *g, unsigned int node)
 	refresh(t);
 }
 
+/* What a group pays for its own place, whoever else is there. */
+static double
+own_cost(const struct world *w, const struct world_group *g)
+{
+	unsigned int node = (unsigned int)g->node;
+
+	return candidates_distance_cost(w, g, node) -
+	       g->demand * candidates_family_ns(w, g, node);
+}
+
 double
 total_cost(const struct total *t)
 {
@@ -167,10 +182,8 @@ total_cost(const struct total *t)
 	double sum = t->crowded_ns;
 
 	for (unsigned int i = 0; i < w->n_groups; i++) {
-		const struct world_group *g = &w->groups[i];
-
-		if (g->role == WORLD_FLOAT && g->node >= 0)
-			sum += candidates_distance_cost(w, g, (unsigned int)g->node);
+		if (w->groups[i].role == WORLD_FLOAT && w->groups[i].node >= 0)
+			sum += own_cost(w, &w->groups[i]);
 	}
 	return sum;
 }
@@ -181,31 +194,29 @@ total_sum(const struct total *t)
 	return total_cost(t) + float_wait_cost(t->w, &t->wait);
 }
 
-/* What the VM's groups pay for distances. */
+/* Where one group is matters to the VM's others. */
 static double
-distances(const struct world *w, const struct world_vm *vm)
+vm_cost(const struct world *w, const struct world_vm *vm)
 {
 	double sum = 0;
 
 	for (unsigned int i = 0; i < vm->n_groups; i++) {
-		const struct world_group *g = &w->groups[vm->first_group + i];
-
-		if (g->node >= 0)
-			sum += candidates_distance_cost(w, g, (unsigned int)g->node);
+		if (w->groups[vm->first_group + i].node >= 0)
+			sum += own_cost(w, &w->groups[vm->first_group + i]);
 	}
 	return sum;
 }
 
-/* What the VM pays less for distances with the group on @node. */
+/* What the VM pays less with the group on @node. */
 static double
-distance_gain(const struct world *w, struct world_group *g, unsigned int node)
+vm_gain(const struct world *w, struct world_group *g, unsigned int node)
 {
 	const struct world_vm *vm = &w->vms[g->vm];
 	int now = g->node;
-	double gain = distances(w, vm);
+	double gain = vm_cost(w, vm);
 
 	g->node = (int)node;
-	gain -= distances(w, vm);
+	gain -= vm_cost(w, vm);
 	g->node = now;
 	return gain;
 }
@@ -215,7 +226,7 @@ total_gain(const struct total *t, struct world_group *g, unsigned int node)
 {
 	const struct world *w = t->w;
 	size_t size = w->tree->n * sizeof(*t->own);
-	double gain = t->crowded_ns + distance_gain(w, g, node);
+	double gain = t->crowded_ns + vm_gain(w, g, node);
 
 	shift(t, g, (unsigned int)g->node, -1);
 	shift(t, g, node, 1);

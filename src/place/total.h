@@ -15,7 +15,9 @@ struct total_node {
 	double demand;
 	double squares;	 /* of their demands: nobody crowds himself */
 	double sharing;	 /* demand, as candidates_sharing_demand */
-	double own;	 /* load per core that a CPU of demand here is to itself */
+	double per_core; /* 1 / cores */
+	double part;	 /* of its parent's CPUs */
+	double alone;	 /* crowding of a CPU of demand with nobody else */
 	double outer;	 /* its part of the load around it */
 	double crowding; /* load per core here and around */
 };

@@ -14,6 +14,7 @@
 
 #include "base/attr.h"
 #include "place/candidates.h"
+#include "place/objective.h"
 #include "place/pin.h"
 
 /* The groups among @groups that lie in @cpus, as a set of indices; empty when they do
@@ -178,10 +179,10 @@ say_cause(const struct world *w, const struct world_vm *vm, const struct world_g
 		append(why, ", plugged %u", g->n_vcpus - g->n_current);
 		break;
 	case WORLD_REBALANCED:
-		append(why, ", moved from %s for %.1f ns",
+		append(why, ", moved from %s: %.1f ns less, most of it %s",
 			why_domain(w->in->topo, &w->tree->nodes[g->first].whole, was,
 				sizeof(was)),
-			g->gain_ns);
+			g->gain_ns, term_name(g->gain_term));
 		return;
 	}
 	if (g->role != WORLD_FLOAT || g->first == g->node)
@@ -209,10 +210,9 @@ say_limits(const struct world *w, const struct world_vm *vm,
 	else if (!g->apart && world_room(w, g, node) < w->tree->nodes[node].n_cpus)
 		append(why, ", cut by its limit");
 	if (stacked > 0)
-		append(why, ", %u of them share%s a CPU with another vCPU", stacked,
-			stacked == 1 ? "s" : "");
-	if (vm->in->smt == PLACE_SMT_ISOLATE)
-		append(why, ", smt=isolate is not kept by this version");
+		append(why, ", %u of them share%s a %s with another %s", stacked,
+			stacked == 1 ? "s" : "", g->whole_cores ? "core" : "CPU",
+			g->whole_cores ? "guest core" : "vCPU");
 }
 
 void

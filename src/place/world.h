@@ -17,16 +17,18 @@ enum world_role {
 	WORLD_LEAVE,   /* off or impossible: its masks are load and nothing else */
 	WORLD_OBSERVE, /* load as it is; planned at the end, for the report only */
 	WORLD_FLOAT,
-	WORLD_PIN,
+	WORLD_PIN,     /* pin, core, dedicated */
+	WORLD_SETTLED, /* has CPUs outside this world: cores of its own, isolated ones;
+			* its result is written, it has no groups */
 };
 
 /* How a float or pin group came to its place. */
 enum world_cause {
-	WORLD_KEPT,    /* had it */
-	WORLD_NEW,     /* placed in this run */
-	WORLD_CUT,     /* had it, CPUs of it went away */
-	WORLD_GROWN,   /* had part of it, CPUs came back */
-	WORLD_PLUGGED, /* had it, with fewer vCPUs */
+	WORLD_KEPT,	  /* had it */
+	WORLD_NEW,	  /* placed in this run */
+	WORLD_CUT,	  /* had it, CPUs of it went away */
+	WORLD_GROWN,	  /* had part of it, CPUs came back */
+	WORLD_PLUGGED,	  /* had it, with fewer vCPUs */
 	WORLD_REBALANCED, /* moved or narrowed for a gain */
 };
 
@@ -55,13 +57,16 @@ struct world_group {
 	const unsigned int *vcpus; /* of the VM, ascending */
 	unsigned int n_current;	   /* so many of them have a mask */
 	struct cpuset allowed;	   /* by all rules */
+	struct cpuset isolated;	   /* isolated CPUs it may have; only pin, dedicated */
 	unsigned int cls;	   /* the class of that */
 	unsigned int n_allowed;
 	int node;   /* float: where it is; -1: nowhere yet */
 	bool apart; /* float: its CPUs were a node of an earlier tree; it stays on them
 		     */
 	int first;  /* float: where it was put first in this run, -1: nowhere */
-	int *pins;  /* pin: index into topo->pus of each of its vCPUs, -1: none yet */
+	int *pins;  /* pin: index into topo->pus of each of its vCPUs, -1: none yet.
+		     * May be isolated ones, of which this world knows nothing */
+	bool whole_cores; /* pin: a vCPU has its PU's whole core (mode core) */
 	/* Share of its memory on each node, NULL: unknown, or not touched yet. */
 	const double *memory_share;
 	double *bound_share; /* owned: memory_share of one that is bound, not measured
@@ -72,11 +77,11 @@ struct world_group {
 	bool entered;	     /* counts in the waiting model */
 	double demand;	     /* CPUs wanted when busy */
 	double load_before;  /* on its domain, when it came */
-	/* Rebalanced: gained for each vCPU, less the price of moving it, and what gained
-	 * most. */
+	/* Rebalanced: gained for each vCPU, less the price of moving it, and what
+	 * gained most. */
 	double gain_ns;
 	enum term gain_term;
-	double heat;	     /* float: demand that cannot run where it is (repair) */
+	double heat; /* float: demand that cannot run where it is (repair) */
 	struct wait_need need;
 };
 
@@ -92,8 +97,11 @@ struct world_vm {
 	const struct plan_vm *in;
 	struct plan_result *out;
 	enum world_role role;
+	bool exclusive;	       /* no other managed VM on its cores */
 	struct cpuset allowed; /* by all rules; for roles other than WORLD_LEAVE */
-	double demand;	       /* CPUs wanted when busy */
+	/* Isolated CPUs it may have; empty for modes other than pin and dedicated. */
+	struct cpuset isolated;
+	double demand; /* CPUs wanted when busy */
 	unsigned int first_group;
 	unsigned int n_groups;
 	unsigned int *vcpus;	    /* the groups' lists */
@@ -102,7 +110,7 @@ struct world_vm {
 
 struct world {
 	const struct plan_input *in;
-	struct cpuset usable; /* online, not reserved, not isolated */
+	struct cpuset usable; /* online, not reserved, isolated or a VM's alone */
 	struct tree *tree;
 	struct wait *wait;
 	unsigned int n_classes;
@@ -192,7 +200,7 @@ int64_t world_excess(struct world *w, unsigned int node);
 int64_t world_parts_excess(struct world *w, unsigned int node);
 int64_t world_own_excess(struct world *w, const struct world_group *g);
 
-/** Give the @i-th vCPU of a pin group a PU. */
+/** Give the @i-th vCPU of a pin group a PU (usable). */
 void world_pin(struct world *w, struct world_group *g, unsigned int i, unsigned int pu);
 
 /** Take fixed load away (@sign -1) for the time of a trial, and put it back (1). */

@@ -200,14 +200,17 @@ wire_next(struct wire *w, struct wire_message *out, struct err *e)
 {
 	size_t len = w->len - w->done;
 	size_t most = len < WIRE_LINE_MAX ? len : WIRE_LINE_MAX;
-	char *line = w->buf + w->done;
 	struct wire_message m;
+	char *line;
 	char *end;
 	int r;
 
 	if (w->status < 0)
 		return err_set(e, w->status, NULL, 0, "not what was agreed upon");
-	end = most > 0 ? memchr(line, '\n', most) : NULL;
+	if (most == 0)
+		return 0; /* there may be no buffer yet */
+	line = w->buf + w->done;
+	end = memchr(line, '\n', most);
 	if (end == NULL && most == WIRE_LINE_MAX)
 		return refuse(w, line, most, e);
 	if (end == NULL)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """qmpin plan on hosts that are not this one: sysfs trees, XML, latencies, pipes and
 terminals, the example of README.md, wrong files, and how long a long scenario takes."""
+import atexit
 import fcntl
 import json
 import os
@@ -28,7 +29,8 @@ LIMIT_S = 60
 
 
 class Place:
-    """A directory of a case's own."""
+    """A directory of a case's own, and trees that all cases share."""
+    trees = None
 
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="qmpin-plan-")
@@ -42,7 +44,10 @@ class Place:
         return self.path(name)
 
     def tree(self, preset):
-        path = self.path(preset)
+        if Place.trees is None:
+            Place.trees = tempfile.mkdtemp(prefix="qmpin-trees-")
+            atexit.register(shutil.rmtree, Place.trees)
+        path = os.path.join(Place.trees, preset)
         if not os.path.exists(path):
             synth = os.path.join(SOURCE, "tests", "topologies", "synth.py")
             subprocess.run([sys.executable, "-B", synth, "--preset", preset, "--out",
@@ -100,6 +105,14 @@ def on_terminal(argv, columns):
 
 # -- examples
 
+def write_golden(name, text):
+    """For those who have looked at it and found it right."""
+    folder = os.environ.get("QMPIN_GOLDEN_OUT")
+    if folder:
+        with open(os.path.join(folder, name), "w") as f:
+            f.write(text)
+
+
 def example(host):
     """the example of README.md is what is shown"""
     with open(os.path.join(SOURCE, "README.md")) as f:
@@ -109,6 +122,7 @@ def example(host):
     words = block.group(1).replace("\\\n", " ").split()
     want = re.sub("^    ", "", block.group(2), flags=re.M).strip()
     shown = on_terminal([QMPIN] + words[1:], 80).strip()
+    write_golden("README.example", re.sub("^(?=.)", "    ", shown, flags=re.M) + "\n")
     check(shown == want, "shown is\n%s", shown)
 
 
@@ -116,10 +130,7 @@ def golden(host):
     """the placements of a readable scenario, line by line"""
     out, err = plan("--topology", XML, SCENARIO)
     check(err == "", "says %s", err)
-    if "QMPIN_GOLDEN_OUT" in os.environ:
-        name = os.path.join(os.environ["QMPIN_GOLDEN_OUT"], os.path.basename(GOLDEN))
-        with open(name, "w") as f:
-            f.write(out)
+    write_golden(os.path.basename(GOLDEN), out)
     with open(os.path.join(SOURCE, GOLDEN)) as f:
         for number, (line, want) in enumerate(zip(out.splitlines(), f), 1):
             check(line == want.strip(), "line %d is\n%s", number, line)

@@ -144,6 +144,8 @@ fleet_apply(struct fleet *f, const struct plan *p)
 
 		if (!r->apply)
 			continue;
+		if (r->verdict == PLAN_PLACE)
+			vm->in.changed_s = f->policy.now_s;
 		vm->masks = xrealloc(vm->masks, r->n_vcpus, sizeof(*vm->masks));
 		memcpy(vm->masks, r->vcpus, r->n_vcpus * sizeof(*vm->masks));
 		vm->in.n_current = r->n_vcpus;

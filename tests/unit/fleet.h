@@ -45,7 +45,7 @@ struct fleet_vm *fleet_add(
 /** The VM at @index stops; the others keep their order. */
 void fleet_remove(struct fleet *f, unsigned int index);
 
-/** What the planner is told of the fleet; @vms: room for f->n. */
+/** What the planner is told. @vms: room for f->n, in use as long as the input. */
 struct plan_input fleet_input(const struct fleet *f, struct plan_vm *vms);
 
 /** Plan without a change to the fleet. The plan is never NULL; plan_free it. */

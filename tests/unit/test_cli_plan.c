@@ -285,14 +285,14 @@ static void
 scenario_is_stronger_than_settings(void **state)
 {
 	char *config = plan_new_file(*state, "c", "[vm 100]\nmode = off\n");
-	char *scenario = plan_new_file(*state, "s",
-		START "100,\"vcpus\":1,\"mode\":\"pin\",\"affinity\":\"5\"}\n");
+	char *scenario =
+		plan_new_file(*state, "s", START "100,\"vcpus\":1,\"mode\":\"pin\"}\n");
 	auto_free char *mask = NULL;
 	struct cli_result r;
 
 	plan_run(*state, scenario, "--config", config, &r);
 	mask = plan_last_mask(strbuf_text(&r.out), "100");
-	assert_string_equal(mask, "5");
+	assert_null(strpbrk(mask, ",-")); /* one CPU: pinned */
 	cli_result_fini(&r);
 	plan_unlink_file(config);
 	plan_unlink_file(scenario);

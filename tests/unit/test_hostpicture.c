@@ -106,6 +106,21 @@ vms_are_in_the_smallest_group_that_holds_them(void **state)
 }
 
 static void
+only_groups_that_nobody_has_are_put_together(void **state)
+{
+	struct world *w = world_new(&host_9354);
+
+	(void)state;
+	add_vm(w, 1, 4, "0-3,32-35");
+	add_vm(w, 2, 8, "4-7,36-39,8-11,40-43"); /* half of it on node 0 */
+	auto_free char *text = draw_and_free(w, (struct hostpicture){.columns = 80});
+	assert_non_null(strstr(text, "  L3 0    0-3,32-35   ####.... 4.0/8      1(4)\n"
+				     "  L3 1    4-7,36-39   ####.... 4.0/8\n"));
+	assert_non_null(strstr(text, "  L3 0    8-11,40-43  ####.... 4.0/8\n"
+				     "  L3 1    12-15,44-47 ........ 0.0/8\n"));
+}
+
+static void
 vcpus_of_one_vm_may_sit_apart(void **state)
 {
 	struct world *w = world_new(&host_9354);
@@ -248,6 +263,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vms_are_in_the_smallest_group_that_holds_them),
+		cmocka_unit_test(only_groups_that_nobody_has_are_put_together),
 		cmocka_unit_test(vcpus_of_one_vm_may_sit_apart),
 		cmocka_unit_test(empty_host_is_a_line),
 		cmocka_unit_test(reserved_and_offline_cpus_are_told),

@@ -15,9 +15,9 @@
 #include "stage.h"
 
 /* CPU 0's core is nobody's alone, so the dedicated VM gets the second one. The others
- * had their first masks until now: none of them was ever set. */
+ * still have their first masks. */
 static void
-the_others_have_left_when_a_dedicated_vm_comes(void **state)
+others_leave_before_a_dedicated_vm_comes_and_return_when_it_ends(void **state)
 {
 	struct stage *s = stage_of(state);
 	uint64_t passes;
@@ -44,27 +44,11 @@ the_others_have_left_when_a_dedicated_vm_comes(void **state)
 	came = strstr(strbuf_text(&s->log.text), "vm 101: vCPU 0 ");
 	left = strstr(strbuf_text(&s->log.text), "vm 102: vCPUs 0-1 ");
 	assert_true(left != NULL && came != NULL && left < came);
-}
-
-/* As above, but what the others had has been narrowed since they were looked at: that
- * is their limit, and they are planned for once more before anything is set. */
-static void
-who_joins_is_looked_at_before_the_first_set(void **state)
-{
-	struct stage *s = stage_of(state);
-
-	s->config.reserved_cpus = CPUSET_NONE;
-	s->vms[0] = standin_vm(s->vm_dir, 100, 2);
-	stage_start_with(s, "100");
-	stage_reload(s, "[vm 101]\nmode = dedicated\n");
-	standin_set_mask(s->vms[0].pid, &s->second);
-	for (unsigned int i = 0; i < 2; i++)
-		standin_set_mask(s->vms[0].claims[i], &s->second);
-	s->vms[1] = standin_vm(s->vm_dir, 101, 1);
-	stage_until_seen(s, "101");
-	assert_false(cpuset_has(&engine_find(s->engine, "100")->record.limit,
-		cpuset_next(&s->first, 0)));
-	stage_check_mask(s->vms[0].claims[0], &s->second);
+	standin_kill(&s->vms[1]);
+	stage_until_said(s, "vm 101: ended");
+	stage_settle(s);
+	stage_check_mask(s->vms[0].claims[1], &s->all);
+	stage_check_mask(s->vms[2].claims[0], &s->all);
 }
 
 static void
@@ -95,8 +79,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_STAGE(the_others_have_left_when_a_dedicated_vm_comes),
-		ON_STAGE(who_joins_is_looked_at_before_the_first_set),
+		ON_STAGE(
+			others_leave_before_a_dedicated_vm_comes_and_return_when_it_ends),
 		ON_STAGE(decisions_are_kept_and_repairs_are_not),
 	};
 

@@ -162,6 +162,8 @@ check_inside(struct world_case *c)
 		struct cpuset all = CPUSET_NONE;
 
 		may = cpuset_minus(&may, &c->host.topo->isolated);
+		if (in->mode == PLACE_OFF) /* a plan of its own it has not */
+			may = limit;
 		CHECK(c, "a reason is missing", r->why[0] != '\0');
 		CHECK(c, "leave with masks",
 			r->verdict != PLAN_LEAVE || r->n_vcpus == 0);
@@ -182,7 +184,8 @@ check_inside(struct world_case *c)
 		CHECK(c, "emulator outside the limit",
 			cpuset_within(&r->emulator, &limit));
 		CHECK(c, "emulator isolated",
-			!cpuset_overlap(&r->emulator, &c->host.topo->isolated));
+			in->mode == PLACE_OFF ||
+				!cpuset_overlap(&r->emulator, &c->host.topo->isolated));
 	}
 	plan_free(p);
 }
@@ -256,6 +259,14 @@ check_settles(struct world_case *c)
 	plan_free(b);
 }
 
+/* Masks of the others are cores, CPUs, or not planned. */
+static bool
+floats(const struct fleet_vm *vm)
+{
+	return vm->in.mode == PLACE_AUTO || vm->in.mode == PLACE_FLOAT ||
+	       vm->in.mode == PLACE_OBSERVE;
+}
+
 static void
 check_laminar(struct world_case *c)
 {
@@ -267,8 +278,7 @@ check_laminar(struct world_case *c)
 		for (unsigned int k = 0; k < i; k++) {
 			const struct cpuset *b = &p->results[k].domain;
 
-			if (c->fleet->vms[i].in.mode == PLACE_PIN ||
-				c->fleet->vms[k].in.mode == PLACE_PIN)
+			if (!floats(&c->fleet->vms[i]) || !floats(&c->fleet->vms[k]))
 				continue;
 			CHECK(c, "masks overlap in part",
 				!cpuset_overlap(a, b) || cpuset_within(a, b) ||
@@ -278,6 +288,33 @@ check_laminar(struct world_case *c)
 	plan_free(p);
 }
 
+/* A VM that cannot have its cores is one like others. */
+static bool
+is_alone(const struct fleet_vm *vm, const struct plan_result *r)
+{
+	return vm->in.mode == PLACE_DEDICATED && r->n_vcpus > 0 &&
+	       strstr(r->why, "of its own: ") == NULL;
+}
+
+/* Cores that are a VM's alone after the plan: its neighbours have to leave them. */
+static struct cpuset
+exclusive_cpus(const struct world_case *c, const struct plan *p)
+{
+	const struct topo *t = c->host.topo;
+	struct cpuset cpus = CPUSET_NONE;
+
+	for (unsigned int i = 0; i < p->n; i++) {
+		if (!is_alone(&c->fleet->vms[i], &p->results[i]))
+			continue;
+		cpuset_foreach (cpu, &p->results[i].domain) {
+			int core = t->pus[t->pu_of_cpu[cpu]].core;
+
+			cpus = cpuset_or(&cpus, &t->cores[core].cpus);
+		}
+	}
+	return cpus;
+}
+
 static void
 check_newcomers(struct world_case *c)
 {
@@ -285,6 +322,7 @@ check_newcomers(struct world_case *c)
 
 	fleet_step(f);
 	for (unsigned int more = 0; more < 4; more++) {
+		struct cpuset gone;
 		struct plan *p;
 
 		if (more % 2 == 0)
@@ -292,14 +330,21 @@ check_newcomers(struct world_case *c)
 		else
 			f->vms[fleet_below(&c->random, f->n)].in.n_vcpus++;
 		p = fleet_plan(f);
+		gone = exclusive_cpus(c, p);
 		for (unsigned int i = 0; i < f->n - (more % 2 == 0); i++) {
 			const struct fleet_vm *vm = &f->vms[i];
 			const struct plan_result *r = &p->results[i];
 
 			for (unsigned int v = 0;
-				r->apply && vm->in.placed && v < vm->in.n_current; v++)
-				CHECK(c, "moved",
-					cpuset_within(&vm->masks[v], &r->vcpus[v]));
+				r->apply && vm->in.placed && v < vm->in.n_current;
+				v++) {
+				struct cpuset stays =
+					cpuset_minus(&vm->masks[v], &gone);
+
+				if (is_alone(vm, r))
+					stays = vm->masks[v];
+				CHECK(c, "moved", cpuset_within(&stays, &r->vcpus[v]));
+			}
 		}
 		fleet_apply(f, p);
 		plan_free(p);
