@@ -360,28 +360,53 @@ look_at_pins(const struct look *l, unsigned int vm)
 static unsigned int
 guest_core_of(const struct plan_vm *vm, unsigned int vcpu)
 {
-	if (vm->guest_core_of != NULL)
-		return vm->guest_core_of[vcpu];
-	return vm->threads_per_core > 1 ? vcpu / vm->threads_per_core : vcpu;
+	if (vm->threads_per_core < 2)
+		return vcpu;
+	return vm->guest_core_of != NULL ? vm->guest_core_of[vcpu]
+					 : vcpu / vm->threads_per_core;
 }
 
-/* Mode core: the same mask for vCPUs of one guest core (within a guest node). */
+/* Every core that the vCPU may use has so many CPUs for it. */
+static bool
+cores_have(const struct look *l, const struct cpuset *may, unsigned int n)
+{
+	const struct topo *t = l->in->topo;
+
+	for (unsigned int i = 0; i < t->n_cores; i++) {
+		struct cpuset here = cpuset_and(&t->cores[i].cpus, may);
+
+		if (!cpuset_empty(&here) && cpuset_count(&here) < n)
+			return false;
+	}
+	return true;
+}
+
+/* Mode core: one mask for vCPUs of one guest core (within a guest node), if any host
+ * core has as many threads. */
 static void
 look_at_guest_cores(const struct look *l, unsigned int vm)
 {
 	const struct plan_vm *in = &l->in->vms[vm];
 	const struct plan_result *r = &l->p->results[vm];
+	struct cpuset others = alone_of_others(l, vm);
 
 	if (in->mode != PLACE_CORE || l->kept_off[vm])
 		return;
 	for (unsigned int v = 0; v < r->n_vcpus; v++) {
-		for (unsigned int k = 0; k < v; k++) {
+		struct cpuset may = vcpu_may(l, in, v);
+		unsigned int n = 0;
+		bool together = true;
+
+		may = cpuset_minus(&may, &others);
+		for (unsigned int k = 0; k < r->n_vcpus; k++) {
 			if (guest_core_of(in, v) != guest_core_of(in, k) ||
 				guest_node_of(in, v) != guest_node_of(in, k))
 				continue;
-			check(l, INV_GUEST_THREADS, vm,
-				cpuset_equal(&r->vcpus[v], &r->vcpus[k]));
+			n++;
+			together &= cpuset_equal(&r->vcpus[v], &r->vcpus[k]);
 		}
+		if (n > 1 && cores_have(l, &may, n))
+			check(l, INV_GUEST_THREADS, vm, together);
 	}
 }
 
