@@ -196,7 +196,7 @@ find_alone(struct look *l)
 		cpuset_foreach (cpu, &l->p->results[i].domain) {
 			const struct topo_pu *pu = topo_pu_of(t, cpu);
 
-			if (pu != NULL && !cpuset_has(&t->isolated, cpu))
+			if (pu != NULL)
 				l->alone[i] = cpuset_or(
 					&l->alone[i], &t->cores[pu->core].cpus);
 		}
