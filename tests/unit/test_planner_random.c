@@ -32,7 +32,7 @@ print_counts(const struct trials *t)
 		print_message("%10lu  planned, %lu not: mode %s\n", t->inv.planned[m],
 			t->inv.left[m], place_mode_name((enum place_mode)m));
 	print_message(
-		"rebalance of VMs with limits: %lu rounds, %lu worse, at most %.1f %%\n",
+		"rebalance among VMs with rules: %lu rounds, %lu worse, at most %.1f %%\n",
 		t->limited, t->limited_worse, 100 * t->limited_max);
 	if (t->renumbered > 0)
 		print_message(

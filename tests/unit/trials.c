@@ -47,6 +47,13 @@ score_of(struct wild *w)
 	return s;
 }
 
+/* Whether it gets cores of its own depends on what others were given before it. */
+static bool
+wants_luck(const struct plan_vm *vm)
+{
+	return vm->mode == PLACE_DEDICATED || vm->smt == PLACE_SMT_ISOLATE;
+}
+
 static void
 look(struct trials *t, struct wild *w, const struct plan *p)
 {
@@ -54,7 +61,9 @@ look(struct trials *t, struct wild *w, const struct plan *p)
 	bool excused[WILD_VMS] = {false};
 
 	for (unsigned int i = 0; i < w->n; i++)
-		excused[i] = w->vms[i]->excused;
+		/* what one has that waits for cores of its own is no place */
+		excused[i] = w->vms[i]->excused ||
+			     (wants_luck(&w->vms[i]->in) && !w->vms[i]->has_cores);
 	invariants_of_plan(&t->inv, &in, p, excused);
 }
 
@@ -265,13 +274,6 @@ compare_scores(struct trials *t, struct wild *a, struct wild *b)
 	t->renumbered_max = fmax(t->renumbered_max, difference);
 }
 
-/* Whether it gets cores of its own depends on what others were given before it. */
-static bool
-wants_luck(const struct plan_vm *vm)
-{
-	return vm->mode == PLACE_DEDICATED || vm->smt == PLACE_SMT_ISOLATE;
-}
-
 /*
  * The same host and VMs with other CPU numbers. Ties go to the lower CPU, so that later
  * VMs may meet something else: what must be the same is who can be planned, and how a
@@ -336,24 +338,26 @@ try_return(struct trials *t, const struct wild *w)
 	wild_free(one);
 }
 
-/* A moved VM may use a part of its domain only: what that costs is known roughly. */
+/* Nobody has rules of his own: then all costs are known exactly. Where some may use
+ * parts of domains only, or have CPUs for themselves, some are known roughly. */
 static bool
-moved_within_limits(struct wild *w, const struct plan *p)
+nobody_has_rules(struct wild *w)
 {
 	struct cpuset ordinary =
 		cpuset_minus(&w->host.topo->online, &w->policy.reserved);
-	bool limits = false;
+	bool rules = false;
 
 	ordinary = cpuset_minus(&ordinary, &w->host.topo->isolated);
-	for (unsigned int i = 0; i < p->n; i++) {
+	for (unsigned int i = 0; i < w->n; i++) {
 		const struct plan_vm *in = &w->vms[i]->in;
 
-		limits |= p->results[i].rebalanced &&
-			  (!cpuset_within(&ordinary, &in->limit) ||
-				  in->affinity != NULL || in->cgroup != NULL ||
-				  in->n_guest_nodes > 0);
+		rules |= (in->mode != PLACE_AUTO && in->mode != PLACE_FLOAT) ||
+			 in->smt == PLACE_SMT_ISOLATE ||
+			 !cpuset_within(&ordinary, &in->limit) ||
+			 in->affinity != NULL || in->cgroup != NULL ||
+			 in->n_guest_nodes > 0;
 	}
-	return limits;
+	return !rules;
 }
 
 /* One round of rebalance from a settled world. Returns how many VMs it moved. */
@@ -376,7 +380,7 @@ rebalance_once(struct trials *t, struct wild *w)
 	(void)snprintf(what, sizeof(what), "%.3f -> %.3f ns, %u moved", before.total_ns,
 		after.total_ns, moved);
 	worse = fmax(after.total_ns / fmax(before.total_ns, 1) - 1, 0);
-	if (moved > 0 && moved_within_limits(w, p)) {
+	if (moved > 0 && !nobody_has_rules(w)) {
 		t->limited++;
 		t->limited_worse += worse > 1e-4;
 		t->limited_max = fmax(t->limited_max, worse);

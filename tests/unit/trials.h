@@ -24,8 +24,8 @@ struct trials {
 	double renumbered_sum;
 	double renumbered_max;
 	unsigned long rebalanced; /* VMs */
-	/* Rounds that moved VMs with limits, those that raised the objective, and the
-	 * largest relative rise. */
+	/* Rounds that moved VMs where some have rules of their own, those that raised
+	 * the objective, and the largest relative rise. */
 	unsigned long limited;
 	unsigned long limited_worse;
 	double limited_max;

@@ -436,6 +436,7 @@ wild_apply(struct wild *w, const struct plan *p)
 		vm->emulator = r->emulator;
 		vm->in.n_current = r->n_vcpus;
 		vm->in.placed = true;
+		vm->has_cores = strstr(r->why, " of its own for ") != NULL;
 		if (r->verdict == PLAN_PLACE)
 			vm->in.changed_s = w->policy.now_s;
 		/* every other VM's memory is known */

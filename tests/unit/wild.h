@@ -28,6 +28,7 @@ struct wild_vm {
 	uint32_t core_of[WILD_VCPUS];
 	struct cpuset masks[WILD_VCPUS];
 	struct cpuset emulator; /* of the last plan */
+	bool has_cores;		/* of its own, as the last plan said */
 	bool excused;		/* its own rules changed: it may have to go elsewhere */
 };
 
