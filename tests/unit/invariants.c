@@ -49,6 +49,7 @@ struct look {
 	struct invariants *v;
 	const struct plan_input *in;
 	const struct plan *p;
+	bool returned;
 	struct cpuset ordinary; /* online, not reserved, not isolated */
 	struct cpuset *alone;	/* of each VM: CPUs of cores that are its alone */
 	bool *kept_off;		/* of each VM: has no place of its own, see above */
@@ -482,7 +483,7 @@ is_free(const struct look *l, unsigned int vm, unsigned int vcpu)
 
 	if ((in->mode != PLACE_AUTO && in->mode != PLACE_FLOAT &&
 		    in->mode != PLACE_OBSERVE) ||
-		wants_cores(in) || l->kept_off[vm])
+		wants_cores(in) || l->kept_off[vm] || (l->returned && in->placed))
 		return false;
 	may = vcpu_may(l, in, vcpu);
 	return cpuset_equal(&may, &l->ordinary);
@@ -612,9 +613,9 @@ look_at_vm(const struct look *l, unsigned int vm, bool excused)
 
 void
 invariants_of_plan(struct invariants *v, const struct plan_input *in,
-	const struct plan *p, const bool *excused)
+	const struct plan *p, const bool *excused, bool returned)
 {
-	struct look l = {.v = v, .in = in, .p = p};
+	struct look l = {.v = v, .in = in, .p = p, .returned = returned};
 
 	l.ordinary = cpuset_minus(&in->topo->online, &in->policy->reserved);
 	l.ordinary = cpuset_minus(&l.ordinary, &in->topo->isolated);

@@ -330,10 +330,12 @@ toggle_cpu(struct wild *w, struct chance *c)
 {
 	unsigned int cpu = w->facts.cpus[chance_below(c, w->facts.n_cpus)].cpu;
 
-	if (cpuset_has(&w->offline, cpu))
+	if (cpuset_has(&w->offline, cpu)) {
 		cpuset_remove(&w->offline, cpu);
-	else if (cpuset_count(&w->offline) + 1 < w->facts.n_cpus)
+		w->returned = true;
+	} else if (cpuset_count(&w->offline) + 1 < w->facts.n_cpus) {
 		cpuset_add(&w->offline, cpu);
+	}
 }
 
 static void
@@ -346,6 +348,8 @@ plug(struct wild *w, struct chance *c)
 		n += 1 + chance_below(c, WILD_VCPUS - n < 4 ? WILD_VCPUS - n : 4);
 	else if (n > 1)
 		n--;
+	/* with fewer vCPUs it gives cores back */
+	vm->excused = vm->has_cores && n < vm->in.n_vcpus;
 	vm->in.n_vcpus = n;
 	if (vm->in.n_current > n)
 		vm->in.n_current = n;
@@ -383,6 +387,9 @@ wild_event(struct wild *w, struct chance *c)
 		for (unsigned int i = 1 + chance_below(c, 4); i > 0; i--)
 			toggle_cpu(w, c);
 		wild_rebuild(w);
+		/* a node with fewer cores has fewer to give away */
+		for (unsigned int i = 0; i < w->n; i++)
+			w->vms[i]->excused = w->vms[i]->has_cores;
 	} else {
 		change_rules(w, c);
 	}
