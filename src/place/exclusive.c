@@ -481,23 +481,24 @@ end(struct stage *s)
 }
 
 void
-exclusive_settle(const struct plan_input *in, struct entries *e, struct cpuset *usable)
+exclusive_settle(const struct plan_input *in, struct entries *e, struct cpuset *usable,
+	struct cpuset *alone)
 {
 	struct stage s = {.in = in, .e = e};
-	struct cpuset alone = CPUSET_NONE;
 
+	*alone = CPUSET_NONE;
 	if (seat_all(&s)) {
 		s.cores = cores_new(in, e, usable);
 		seat_them(&s);
 		assign_roles(&s);
-		alone = s.cores->alone;
+		*alone = s.cores->alone;
 	}
-	tell_others(&s, &alone);
+	tell_others(&s, alone);
 	for (unsigned int i = 0; i < s.n_seats; i++) {
 		if (s.seats[i].vm->role == WORLD_SETTLED)
 			settled_write(s.cores, &s.seats[i]);
 	}
 	end(&s);
 	drop_groups(e, in->n_vms);
-	*usable = cpuset_minus(usable, &alone);
+	*usable = cpuset_minus(usable, alone);
 }

@@ -94,8 +94,11 @@ static struct cpuset
 reserved_for(const struct cores *c, const struct seat *s)
 {
 	struct cpuset cpus = entry_limit(c->in, s->vm->in);
+	struct cpuset own = cores_of(c, s);
+	struct cpuset others = cpuset_minus(&c->alone, &own);
 
 	cpus = cpuset_and(&cpus, &c->in->policy->reserved);
+	cpus = cpuset_minus(&cpus, &others);
 	return cpuset_minus(&cpus, &c->in->topo->isolated);
 }
 
