@@ -140,16 +140,16 @@ partly_plugged_guest_cores_have_a_core_each(void **state)
 	host_fini(&h);
 }
 
-/* L3 groups have VMs of 8, 6 ... vCPUs; only the least is asked to give way. */
+/* L3 groups have VMs of 8, 7 ... vCPUs; only the least is asked to give way. @demand:
+ * of each, 0: by size. */
 static void
-a_late_dedicated_vm_moves_the_fewest_vcpus(void **state)
+expect_fewest_moves(double demand)
 {
 	static const unsigned int sizes[8] = {8, 7, 6, 5, 2, 6, 7, 8};
 	struct host h = host_full(&host_9354);
 	struct fleet *f = fleet_new(&h);
 	struct plan *p;
 
-	(void)state;
 	for (unsigned int i = 0; i < 8; i++) {
 		struct fleet_vm *vm = add(f, 100 + i, PLACE_AUTO, sizes[i]);
 		char mask[32];
@@ -161,6 +161,7 @@ a_late_dedicated_vm_moves_the_fewest_vcpus(void **state)
 			vm->masks[v] = cpus(mask);
 		vm->in.n_current = sizes[i];
 		vm->in.placed = true;
+		vm->in.demand_vcpus = demand;
 	}
 	add(f, 200, PLACE_DEDICATED, 4);
 	p = fleet_plan(f);
@@ -171,6 +172,36 @@ a_late_dedicated_vm_moves_the_fewest_vcpus(void **state)
 			p->results[i].verdict, i == 4 ? PLAN_PLACE : PLAN_KEEP);
 	expect_cpus(&p->results[4].vcpus[0], "18-19,50-51", "the VM that gives way");
 	plan_free(p);
+	fleet_free(f);
+	host_fini(&h);
+}
+
+static void
+a_late_dedicated_vm_moves_the_fewest_vcpus(void **state)
+{
+	(void)state;
+	expect_fewest_moves(0);
+	expect_fewest_moves(2);
+}
+
+/* Four cores of a node, then two may be had: it keeps two and goes elsewhere. */
+static void
+a_smaller_share_of_a_node_makes_it_give_cores_up(void **state)
+{
+	struct host h = host_full(&host_9354);
+	struct fleet *f = fleet_new(&h);
+	struct fleet_vm *vm = add(f, 100, PLACE_DEDICATED, 8);
+
+	(void)state;
+	fleet_step(f);
+	expect_cpus(&vm->masks[0], "4", "at first");
+	f->policy.dedicated_max_pct = 25;
+	fleet_step(f);
+	for (unsigned int v = 0; v < 8; v++)
+		assert_int_equal(cpuset_has(&h.topo->nodes[0].cpus,
+					 cpuset_next(&vm->masks[v], 0)),
+			v < 4);
+	expect_cpus(&vm->masks[0], "4", "what it keeps");
 	fleet_free(f);
 	host_fini(&h);
 }
@@ -541,6 +572,7 @@ main(void)
 		cmocka_unit_test(guest_threads_of_a_dedicated_vm_are_host_siblings),
 		cmocka_unit_test(partly_plugged_guest_cores_have_a_core_each),
 		cmocka_unit_test(a_late_dedicated_vm_moves_the_fewest_vcpus),
+		cmocka_unit_test(a_smaller_share_of_a_node_makes_it_give_cores_up),
 		cmocka_unit_test(cpus_come_back_when_the_dedicated_vm_is_gone),
 		cmocka_unit_test(a_vm_comes_back_to_where_it_was),
 		cmocka_unit_test(too_few_cores_leave_it_as_it_is_with_the_numbers),

@@ -123,6 +123,27 @@ no_two_vcpus_have_one_isolated_cpu(void **state)
 	host_fini(&h);
 }
 
+static void
+two_that_are_found_on_one_isolated_cpu_are_parted(void **state)
+{
+	struct host h;
+	struct fleet *f = fleet_with_isolated(&h, "8-9,40-41", "8-9,40-41");
+	struct fleet_vm *vm = add(f, 100, PLACE_DEDICATED, 2);
+
+	(void)state;
+	fleet_step(f);
+	for (unsigned int i = 0; i < 2; i++) {
+		vm->in.mode = i == 0 ? PLACE_DEDICATED : PLACE_PIN;
+		vm->masks[0] = cpus("8");
+		vm->masks[1] = cpus("8");
+		fleet_step(f);
+		expect_cpus(&vm->masks[0], "8", "the first");
+		assert_false(cpuset_equal(&vm->masks[0], &vm->masks[1]));
+	}
+	fleet_free(f);
+	host_fini(&h);
+}
+
 /* As on hosts for real time: all CPUs but the reserved ones are isolated. */
 static void
 a_host_of_isolated_cpus_alone_is_planned(void **state)
@@ -155,6 +176,7 @@ main(void)
 		cmocka_unit_test(
 			isolated_cpus_serve_pin_and_dedicated_only_where_listed),
 		cmocka_unit_test(no_two_vcpus_have_one_isolated_cpu),
+		cmocka_unit_test(two_that_are_found_on_one_isolated_cpu_are_parted),
 		cmocka_unit_test(a_host_of_isolated_cpus_alone_is_planned),
 	};
 
