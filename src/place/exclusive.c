@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "place/held.h"
 #include "place/settled.h"
 
 struct stage {
@@ -271,7 +272,7 @@ give_up_last(struct stage *s, struct seat *seat)
 		if (!cpuset_equal(&mask, &other))
 			return;
 	}
-	own = own_cores(s->cores, o);
+	own = held_cores(s->cores, o);
 	own = cpuset_and(&own, &seat->vm->allowed);
 	rest = cpuset_or(&rest, &own);
 	if (cpuset_count(&mask) >= o->g->n_vcpus || !cpuset_equal(&rest, &mask))

@@ -87,7 +87,7 @@ splits(const struct choice *c, unsigned int v, unsigned int pu)
 	const struct topo *topo = c->w->in->topo;
 	const struct cpuset *core = core_cpus(c->w, pu);
 	int whose = c->whose[topo->pus[pu].core];
-	struct cpuset room = cpuset_and(core, &c->w->classes[c->g->cls].allowed);
+	const struct cpuset *allowed = &c->w->classes[c->g->cls].allowed;
 	unsigned int idle = 0;
 
 	if (!c->guest.threads)
@@ -97,7 +97,7 @@ splits(const struct choice *c, unsigned int v, unsigned int pu)
 	cpuset_foreach (cpu, core) {
 		unsigned int i = (unsigned int)topo->pu_of_cpu[cpu];
 
-		idle += cpuset_has(&room, cpu) && c->w->taken[i] == 0;
+		idle += cpuset_has(allowed, cpu) && c->w->taken[i] == 0;
 	}
 	return idle < c->guest.size[c->guest.of[v]];
 }
@@ -142,8 +142,9 @@ price_of_core(const struct choice *c, unsigned int v, unsigned int pu)
 {
 	const struct topo *topo = c->w->in->topo;
 	const struct cpuset *core = core_cpus(c->w, pu);
-	struct cpuset room = cpuset_and(core, &c->w->classes[c->g->cls].allowed);
+	const struct cpuset *allowed = &c->w->classes[c->g->cls].allowed;
 	struct price price = {0};
+	unsigned int room = 0;
 	double load = 0;
 
 	cpuset_foreach (cpu, core) {
@@ -152,12 +153,28 @@ price_of_core(const struct choice *c, unsigned int v, unsigned int pu)
 		price.stacked += c->w->taken[i];
 		price.own += c->own[i];
 		load += c->w->fixed[i] + c->floating[i];
+		room += cpuset_has(allowed, cpu);
 	}
 	/* a core with fewer CPUs than the guest's has threads */
-	price.split = cpuset_count(&room) < c->guest.size[c->guest.of[v]];
+	price.split = room < c->guest.size[c->guest.of[v]];
 	price.ns = c->w->tree->worst_ns * COST_LOST * load;
 	price.ns += c->n_near > 0 ? c->near[pu] / c->n_near : 0;
 	return price;
+}
+
+/* A sibling in @cpus comes before the PU: its core has been looked at. */
+static bool
+is_seen(const struct choice *c, unsigned int pu, const struct cpuset *cpus)
+{
+	const struct cpuset *core = core_cpus(c->w, pu);
+	unsigned int cpu = c->w->in->topo->pus[pu].cpu;
+
+	for (unsigned int i = cpuset_next(core, 0); i < cpu;
+		i = cpuset_next(core, i + 1)) {
+		if (cpuset_has(cpus, i))
+			return true;
+	}
+	return false;
 }
 
 /* The cheapest place of @cpus for the @v-th vCPU, which it takes for the trial. */
@@ -169,9 +186,12 @@ take_cheapest(struct choice *c, unsigned int v, const struct cpuset *cpus)
 
 	cpuset_foreach (cpu, cpus) {
 		unsigned int pu = (unsigned int)topo->pu_of_cpu[cpu];
-		struct price price = c->g->whole_cores ? price_of_core(c, v, pu)
-						       : price_of_pu(c, v, pu);
+		struct price price;
 
+		if (c->g->whole_cores && is_seen(c, pu, cpus))
+			continue;
+		price = c->g->whole_cores ? price_of_core(c, v, pu)
+					  : price_of_pu(c, v, pu);
 		if (cheaper(&price, &best)) {
 			best = price;
 			c->pins[v] = (int)pu;

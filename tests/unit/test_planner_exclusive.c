@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Cores that are a VM's alone: mode dedicated, smt isolate, isolated CPUs. At the end
- * what must hold whatever happens; QMPIN_SEED=N runs one seed alone, QMPIN_CASES=N more
- * of them.
- */
+/* Cores that are a VM's alone: mode dedicated, smt isolate. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -12,13 +8,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/xalloc.h"
 #include "fleet.h"
-
-#define CASES 150u
 
 static struct cpuset
 cpus(const char *text)
@@ -147,16 +140,16 @@ partly_plugged_guest_cores_have_a_core_each(void **state)
 	host_fini(&h);
 }
 
-/* L3 groups have VMs of 8, 6 ... vCPUs; only the least is asked to give way. */
+/* L3 groups have VMs of 8, 7 ... vCPUs; only the least is asked to give way. @demand:
+ * of each, 0: by size. */
 static void
-a_late_dedicated_vm_moves_the_fewest_vcpus(void **state)
+expect_fewest_moves(double demand)
 {
 	static const unsigned int sizes[8] = {8, 7, 6, 5, 2, 6, 7, 8};
 	struct host h = host_full(&host_9354);
 	struct fleet *f = fleet_new(&h);
 	struct plan *p;
 
-	(void)state;
 	for (unsigned int i = 0; i < 8; i++) {
 		struct fleet_vm *vm = add(f, 100 + i, PLACE_AUTO, sizes[i]);
 		char mask[32];
@@ -168,6 +161,7 @@ a_late_dedicated_vm_moves_the_fewest_vcpus(void **state)
 			vm->masks[v] = cpus(mask);
 		vm->in.n_current = sizes[i];
 		vm->in.placed = true;
+		vm->in.demand_vcpus = demand;
 	}
 	add(f, 200, PLACE_DEDICATED, 4);
 	p = fleet_plan(f);
@@ -178,6 +172,36 @@ a_late_dedicated_vm_moves_the_fewest_vcpus(void **state)
 			p->results[i].verdict, i == 4 ? PLAN_PLACE : PLAN_KEEP);
 	expect_cpus(&p->results[4].vcpus[0], "18-19,50-51", "the VM that gives way");
 	plan_free(p);
+	fleet_free(f);
+	host_fini(&h);
+}
+
+static void
+a_late_dedicated_vm_moves_the_fewest_vcpus(void **state)
+{
+	(void)state;
+	expect_fewest_moves(0);
+	expect_fewest_moves(2);
+}
+
+/* Four cores of a node, then two may be had: it keeps two and goes elsewhere. */
+static void
+a_smaller_share_of_a_node_makes_it_give_cores_up(void **state)
+{
+	struct host h = host_full(&host_9354);
+	struct fleet *f = fleet_new(&h);
+	struct fleet_vm *vm = add(f, 100, PLACE_DEDICATED, 8);
+
+	(void)state;
+	fleet_step(f);
+	expect_cpus(&vm->masks[0], "4", "at first");
+	f->policy.dedicated_max_pct = 25;
+	fleet_step(f);
+	for (unsigned int v = 0; v < 8; v++)
+		assert_int_equal(cpuset_has(&h.topo->nodes[0].cpus,
+					 cpuset_next(&vm->masks[v], 0)),
+			v < 4);
+	expect_cpus(&vm->masks[0], "4", "what it keeps");
 	fleet_free(f);
 	host_fini(&h);
 }
@@ -489,106 +513,6 @@ a_vm_that_is_off_by_itself_is_kept_off_and_let_back(void **state)
 	host_fini(&h);
 }
 
-static struct fleet *
-fleet_with_isolated(struct host *h, const char *isolated, const char *usable)
-{
-	struct cpuset none = CPUSET_NONE;
-	struct cpuset these = cpus(isolated);
-	struct fleet *f;
-
-	*h = host_make(&host_9354, &none, &these);
-	f = fleet_new(h);
-	f->policy.isolated_usable = cpus(usable);
-	return f;
-}
-
-static void
-isolated_cpus_serve_pin_and_dedicated_only_where_listed(void **state)
-{
-	struct host h;
-	struct fleet *f = fleet_with_isolated(&h, "8-15,40-47", "8-11,40-43");
-	struct plan *p;
-
-	(void)state;
-	add(f, 100, PLACE_PIN, 4);
-	add(f, 101, PLACE_AUTO, 4);
-	add(f, 102, PLACE_CORE, 4);
-	p = fleet_plan(f);
-	/* a core for each, as far as there are */
-	expect_cpus(&p->results[0].domain, "8-11", "pin");
-	expect_text(p->results[0].why, "isolated CPUs 8-11 for 4 vCPUs");
-	assert_false(cpuset_overlap(&p->results[0].emulator, &h.topo->isolated));
-	for (unsigned int i = 1; i < 3; i++)
-		assert_false(cpuset_overlap(&p->results[i].domain, &h.topo->isolated));
-	plan_free(p);
-	f->vms[0].in.mode = PLACE_DEDICATED;
-	p = fleet_plan(f);
-	expect_cpus(&p->results[0].domain, "8-9,40-41", "dedicated");
-	plan_free(p);
-	fleet_free(f);
-	host_fini(&h);
-}
-
-static void
-no_two_vcpus_have_one_isolated_cpu(void **state)
-{
-	struct host h;
-	struct fleet *f = fleet_with_isolated(&h, "8-9", "8-9");
-	struct cpuset first;
-	struct plan *p;
-
-	(void)state;
-	/* not enough for all: none */
-	add(f, 100, PLACE_PIN, 3);
-	fleet_step(f);
-	assert_false(cpuset_has(&f->vms[0].masks[0], 8));
-	add(f, 101, PLACE_PIN, 1);
-	fleet_step(f);
-	first = f->vms[1].masks[0];
-	assert_true(cpuset_within(&first, &h.topo->isolated));
-	/* plugged vCPUs go to others as soon as they do not suffice */
-	f->vms[1].in.n_vcpus = 3;
-	for (unsigned int round = 0; round < 2; round++) {
-		fleet_step(f);
-		assert_true(cpuset_equal(&f->vms[1].masks[0], &first));
-		assert_false(cpuset_overlap(&f->vms[1].masks[1], &h.topo->isolated));
-		assert_false(cpuset_overlap(&f->vms[1].masks[2], &h.topo->isolated));
-	}
-	add(f, 102, PLACE_PIN, 2)->in.limit = cpus("8-9");
-	p = fleet_plan(f);
-	assert_int_equal(p->results[2].verdict, PLAN_LEAVE);
-	assert_string_equal(p->results[2].why,
-		"2 vCPUs need an isolated CPU each: of CPUs 8-9 1 are free");
-	plan_free(p);
-	fleet_free(f);
-	host_fini(&h);
-}
-
-/* As on hosts for real time: all CPUs but the reserved ones are isolated. */
-static void
-a_host_of_isolated_cpus_alone_is_planned(void **state)
-{
-	struct host h;
-	struct fleet *f = fleet_with_isolated(&h, "1-31,33-63", "1-31,33-63");
-	struct plan *p;
-
-	(void)state;
-	f->policy.reserved = cpus("0,32");
-	add(f, 100, PLACE_PIN, 4);
-	add(f, 101, PLACE_DEDICATED, 4);
-	add(f, 102, PLACE_AUTO, 2);
-	p = fleet_plan(f);
-	expect_cpus(&p->results[0].emulator, "0,32", "emulator");
-	assert_int_equal(p->results[0].verdict, PLAN_PLACE);
-	assert_int_equal(p->results[1].verdict, PLAN_PLACE);
-	assert_false(cpuset_overlap(&p->results[0].domain, &p->results[1].domain));
-	assert_int_equal(p->results[2].verdict, PLAN_LEAVE);
-	expect_text(p->results[2].why, "no usable CPU");
-	plan_free(p);
-	fleet_free(f);
-	host_fini(&h);
-}
-
 static void
 the_emulator_stays_with_its_cores_unless_it_is_isolated(void **state)
 {
@@ -640,279 +564,6 @@ absurd_sizes_are_refused_in_time(void **state)
 	host_fini(&h);
 }
 
-static const struct host_spec *const specs[] = {
-	&host_9354, &host_7351p, &host_xeon_2s, &host_hybrid, &host_flat2};
-
-/* Arrays that VMs borrow. */
-static const uint16_t halves[64] = {0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0,
-	1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1,
-	0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1};
-static const struct plan_guest_node free_nodes[2];
-
-struct scene {
-	uint64_t seed;
-	uint64_t random;
-	const struct host_spec *spec;
-	struct host host;
-	struct fleet *fleet;
-	unsigned int next;
-};
-
-#define CHECK(s, what, condition)                               \
-	do {                                                    \
-		if (!(condition))                               \
-			fail_msg("%s (QMPIN_SEED=%llu)", what,  \
-				(unsigned long long)(s)->seed); \
-	} while (0)
-
-static unsigned int
-below(struct scene *s, unsigned int n)
-{
-	return fleet_below(&s->random, n);
-}
-
-static void
-start_vm(struct scene *s)
-{
-	static const enum place_mode modes[8] = {PLACE_AUTO, PLACE_AUTO, PLACE_FLOAT,
-		PLACE_DEDICATED, PLACE_DEDICATED, PLACE_PIN, PLACE_CORE, PLACE_OFF};
-	unsigned int n = fleet_random_size(&s->random);
-	struct fleet_vm *vm =
-		add(s->fleet, s->next++, modes[below(s, 8)], n > 16 ? 16 : n);
-
-	if (below(s, 5) == 0)
-		vm->in.smt = PLACE_SMT_ISOLATE;
-	vm->in.emulator = (enum place_emulator)below(s, PLACE_N_EMULATOR);
-	vm->in.threads_per_core = below(s, 3);
-	if (below(s, 6) == 0)
-		vm->in.limit = cpuset_below(1 + below(s, s->host.topo->n_pus));
-	if (below(s, 6) == 0) {
-		vm->in.n_guest_nodes = 2;
-		vm->in.guest_nodes = free_nodes;
-		vm->in.guest_node_of = halves;
-	}
-}
-
-static void
-make_host(struct scene *s, bool offline)
-{
-	struct cpuset isolated = s->seed % 3 == 0 ? cpus("2-5,18-21,34-37") : cpus("");
-	struct cpuset gone = CPUSET_NONE;
-
-	for (unsigned int cpu = 1; offline && cpu < 32; cpu++) {
-		if (below(s, 8) == 0 && s->spec != &host_flat2)
-			cpuset_add(&gone, cpu);
-	}
-	if (s->host.topo != NULL)
-		host_fini(&s->host);
-	s->host = host_make(s->spec, &gone, &isolated);
-}
-
-static bool
-is_exclusive(const struct fleet_vm *vm, const struct plan_result *r)
-{
-	return (vm->in.mode == PLACE_DEDICATED || vm->in.smt == PLACE_SMT_ISOLATE) &&
-	       vm->in.mode != PLACE_OFF && r->n_vcpus > 0 &&
-	       strstr(r->why, "of its own: ") == NULL;
-}
-
-/* Nobody else whom we place is on the VM's cores. */
-static void
-check_alone(struct scene *s, const struct plan *p, unsigned int i,
-	const struct cpuset *cores)
-{
-	CHECK(s, "CPU 0's core", !cpuset_has(cores, 0));
-	for (unsigned int k = 0; k < p->n; k++) {
-		const struct plan_result *r = &p->results[k];
-
-		if (k == i || r->n_vcpus == 0)
-			continue;
-		CHECK(s, "a vCPU of another", !cpuset_overlap(cores, &r->domain));
-		CHECK(s, "an emulator of another",
-			!cpuset_overlap(cores, &r->emulator));
-	}
-}
-
-static void
-check_shares(struct scene *s, const struct cpuset *alone)
-{
-	const struct topo *t = s->host.topo;
-
-	for (unsigned int n = 0; n < t->n_nodes; n++) {
-		struct cpuset here = cpuset_and(alone, &t->nodes[n].cpus);
-
-		CHECK(s, "too much of a node",
-			topo_count_cores(t, &here) * 100 <=
-				topo_count_cores(t, &t->nodes[n].cpus) *
-					s->fleet->policy.dedicated_max_pct);
-	}
-}
-
-static void
-check_isolated(struct scene *s, const struct plan *p)
-{
-	struct cpuset used = CPUSET_NONE;
-
-	for (unsigned int i = 0; i < p->n; i++) {
-		const struct plan_result *r = &p->results[i];
-		enum place_mode mode = s->fleet->vms[i].in.mode;
-
-		for (unsigned int v = 0; mode != PLACE_OFF && v < r->n_vcpus; v++) {
-			struct cpuset here =
-				cpuset_and(&r->vcpus[v], &s->host.topo->isolated);
-
-			if (cpuset_empty(&here))
-				continue;
-			CHECK(s, "isolated for others",
-				mode == PLACE_PIN || mode == PLACE_DEDICATED);
-			CHECK(s, "isolated but not listed",
-				cpuset_within(
-					&here, &s->fleet->policy.isolated_usable));
-			CHECK(s, "two on an isolated CPU",
-				!cpuset_overlap(&used, &here));
-			used = cpuset_or(&used, &here);
-		}
-	}
-}
-
-static void
-check_plan(struct scene *s, const struct plan *p)
-{
-	struct cpuset alone = CPUSET_NONE;
-
-	for (unsigned int i = 0; i < p->n; i++) {
-		const struct plan_result *r = &p->results[i];
-		struct cpuset cores;
-
-		for (unsigned int v = 0; v < r->n_vcpus; v++) {
-			CHECK(s, "no CPU", !cpuset_empty(&r->vcpus[v]));
-			CHECK(s, "outside its limit",
-				cpuset_within(
-					&r->vcpus[v], &s->fleet->vms[i].in.limit));
-		}
-		CHECK(s, "emulator outside the limit",
-			cpuset_within(&r->emulator, &s->fleet->vms[i].in.limit));
-		if (!is_exclusive(&s->fleet->vms[i], r))
-			continue;
-		cores = cores_of(&s->host, r);
-		check_alone(s, p, i, &cores);
-		alone = cpuset_or(&alone, &cores);
-	}
-	check_shares(s, &alone);
-	check_isolated(s, p);
-}
-
-static void
-check_kept(struct scene *s)
-{
-	struct plan *p = fleet_plan(s->fleet);
-
-	for (unsigned int i = 0; i < p->n; i++) {
-		const struct plan_result *r = &p->results[i];
-
-		if (r->verdict == PLAN_PLACE)
-			fail_msg("placed twice: %s, %s, %s (QMPIN_SEED=%llu)",
-				s->fleet->vms[i].id,
-				place_mode_name(s->fleet->vms[i].in.mode), r->why,
-				(unsigned long long)s->seed);
-	}
-	plan_free(p);
-}
-
-/* Without an event that takes CPUs, masks lose what became exclusive and no more. */
-static void
-check_moves(struct scene *s, const struct plan *p)
-{
-	struct cpuset alone = CPUSET_NONE;
-
-	for (unsigned int i = 0; i < p->n; i++) {
-		struct cpuset cores = cores_of(&s->host, &p->results[i]);
-
-		if (is_exclusive(&s->fleet->vms[i], &p->results[i]))
-			alone = cpuset_or(&alone, &cores);
-	}
-	for (unsigned int i = 0; i < p->n; i++) {
-		const struct fleet_vm *vm = &s->fleet->vms[i];
-		const struct plan_result *r = &p->results[i];
-		struct cpuset stays;
-
-		if (is_exclusive(vm, r) || !r->apply || !vm->in.placed)
-			continue;
-		for (unsigned int v = 0; v < vm->in.n_current; v++) {
-			stays = cpuset_minus(&vm->masks[v], &alone);
-			stays = cpuset_and(&stays, &s->host.topo->online);
-			if (!cpuset_within(&stays, &r->vcpus[v]))
-				fail_msg("moved: %s, %s, %s (QMPIN_SEED=%llu)", vm->id,
-					place_mode_name(vm->in.mode), r->why,
-					(unsigned long long)s->seed);
-		}
-	}
-}
-
-/* One thing happens. Returns false when it takes CPUs. */
-static bool
-happen(struct scene *s)
-{
-	struct fleet *f = s->fleet;
-	unsigned int what = below(s, 8);
-
-	if (f->n == 0 || (what < 4 && f->n < 24)) {
-		start_vm(s);
-	} else if (what < 5) {
-		fleet_remove(f, below(s, f->n));
-	} else if (what < 7) {
-		struct fleet_vm *vm = &f->vms[below(s, f->n)];
-
-		vm->in.n_vcpus += vm->in.n_vcpus < 30 ? 1 : 0;
-	} else {
-		make_host(s, below(s, 2) == 0);
-		return false;
-	}
-	return true;
-}
-
-static void
-play(struct scene *s)
-{
-	make_host(s, false);
-	s->fleet = fleet_new(&s->host);
-	s->fleet->policy.isolated_usable = cpus("2-4,18-19,34-36");
-	if (below(s, 4) == 0)
-		s->fleet->policy.reserved = cpus("0,1");
-	s->next = 100;
-	for (unsigned int step = 0; step < 25; step++) {
-		bool gentle = happen(s);
-		struct plan *p = fleet_plan(s->fleet);
-
-		check_plan(s, p);
-		if (gentle)
-			check_moves(s, p);
-		fleet_apply(s->fleet, p);
-		check_kept(s);
-		plan_free(p);
-	}
-	fleet_free(s->fleet);
-	host_fini(&s->host);
-}
-
-static void
-own_cores_are_never_shared_whatever_happens(void **state)
-{
-	const char *one = getenv("QMPIN_SEED");
-	const char *more = getenv("QMPIN_CASES");
-	uint64_t n = more != NULL ? strtoull(more, NULL, 10) : CASES;
-	uint64_t first = one != NULL ? strtoull(one, NULL, 10) : 1;
-
-	(void)state;
-	for (uint64_t seed = first; seed <= (one != NULL ? first : n); seed++) {
-		struct scene s = {.seed = seed,
-			.random = seed * 0x9e3779b97f4a7c15 + 1,
-			.spec = specs[seed % ARRAY_LEN(specs)]};
-
-		play(&s);
-	}
-}
-
 int
 main(void)
 {
@@ -921,6 +572,7 @@ main(void)
 		cmocka_unit_test(guest_threads_of_a_dedicated_vm_are_host_siblings),
 		cmocka_unit_test(partly_plugged_guest_cores_have_a_core_each),
 		cmocka_unit_test(a_late_dedicated_vm_moves_the_fewest_vcpus),
+		cmocka_unit_test(a_smaller_share_of_a_node_makes_it_give_cores_up),
 		cmocka_unit_test(cpus_come_back_when_the_dedicated_vm_is_gone),
 		cmocka_unit_test(a_vm_comes_back_to_where_it_was),
 		cmocka_unit_test(too_few_cores_leave_it_as_it_is_with_the_numbers),
@@ -937,13 +589,8 @@ main(void)
 		cmocka_unit_test(other_vms_keep_a_cpu_that_is_nobodys_alone),
 		cmocka_unit_test(a_vm_that_is_off_by_itself_is_kept_off_and_let_back),
 		cmocka_unit_test(
-			isolated_cpus_serve_pin_and_dedicated_only_where_listed),
-		cmocka_unit_test(no_two_vcpus_have_one_isolated_cpu),
-		cmocka_unit_test(a_host_of_isolated_cpus_alone_is_planned),
-		cmocka_unit_test(
 			the_emulator_stays_with_its_cores_unless_it_is_isolated),
 		cmocka_unit_test(absurd_sizes_are_refused_in_time),
-		cmocka_unit_test(own_cores_are_never_shared_whatever_happens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
