@@ -2,6 +2,8 @@ noinst_LIBRARIES += src/libplace.a
 src_libplace_a_SOURCES = \
 	src/place/adopt.c src/place/adopt.h \
 	src/place/allowance.c src/place/allowance.h \
+	src/place/better.c src/place/better.h \
+	src/place/bounds.c src/place/bounds.h \
 	src/place/candidates.c src/place/candidates.h \
 	src/place/cores.c src/place/cores.h \
 	src/place/emulator.c src/place/emulator.h \
@@ -20,8 +22,10 @@ src_libplace_a_SOURCES = \
 	src/place/own.c src/place/own.h \
 	src/place/pick.c src/place/pick.h \
 	src/place/pin.c src/place/pin.h \
+	src/place/pinned.c src/place/pinned.h \
 	src/place/planner.c src/place/planner.h \
 	src/place/policy.h \
+	src/place/reason.c src/place/reason.h \
 	src/place/rebalance.c src/place/rebalance.h \
 	src/place/repair.c src/place/repair.h \
 	src/place/replay.c src/place/replay.h \

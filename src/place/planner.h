@@ -94,6 +94,7 @@ struct plan_input {
 	 * unknown. Memory of VMs that run is not in it. */
 	const double *node_free_gib;
 	enum plan_explain_of explain;
+	const char *explain_id; /* of this VM only, NULL: of all that explain says */
 	unsigned int n_vms;
 	const struct plan_vm *vms;
 };
