@@ -130,26 +130,35 @@ candidates_crowding_ns(const struct world *w, double load_per_core)
 	       COST_SPREAD * load_per_core;
 }
 
-/* Load that is not the VM's. */
+/* Load of the VM's other groups. */
 static double
-foreign_load(const struct world *w, const struct world_group *g, unsigned int node)
+family_load(const struct world *w, const struct world_group *g, unsigned int node)
 {
 	const struct world_vm *vm = &w->vms[g->vm];
-	double load = world_load_of_others(w, g, node);
+	double load = 0;
 
 	for (unsigned int i = 0; i < vm->n_groups && vm->n_groups > 1; i++) {
 		const struct world_group *other = &w->groups[vm->first_group + i];
 
 		if (other->guest_node != g->guest_node)
-			load -= world_own_load(w, other, node);
+			load += world_own_load(w, other, node);
 	}
 	return load;
 }
 
-/* Load of other VMs per core on the node and, with half the weight each time, around
- * it. */
 static double
-crowding(const struct world *w, const struct world_group *g, unsigned int node)
+foreign_load(const struct world *w, const struct world_group *g, unsigned int node)
+{
+	return world_load_of_others(w, g, node) - family_load(w, g, node);
+}
+
+typedef double load_fn(
+	const struct world *w, const struct world_group *g, unsigned int node);
+
+/* Load per core on the node and, with half the weight each time, around it. */
+static double
+crowding(const struct world *w, const struct world_group *g, unsigned int node,
+	load_fn *load_on)
 {
 	const struct tree_node *nodes = w->tree->nodes;
 	double weight = 1;
@@ -158,9 +167,18 @@ crowding(const struct world *w, const struct world_group *g, unsigned int node)
 	for (int n = (int)node; n >= 0; n = nodes[n].parent) {
 		if (nodes[n].parent >= 0)
 			weight /= 2;
-		sum += weight * foreign_load(w, g, (unsigned int)n) / nodes[n].n_cores;
+		sum += weight * load_on(w, g, (unsigned int)n) / nodes[n].n_cores;
 	}
 	return sum;
+}
+
+double
+candidates_family_ns(
+	const struct world *w, const struct world_group *g, unsigned int node)
+{
+	if (w->vms[g->vm].n_groups == 1)
+		return 0;
+	return candidates_crowding_ns(w, crowding(w, g, node, family_load));
 }
 
 /* The terms that do not depend on other VMs. */
@@ -197,7 +215,8 @@ candidates_terms(const struct world *w, const struct world_group *g, unsigned in
 	distance_terms(w, g, node, out);
 	out->ns[TERM_SMT] += candidates_sharing_ns(w, shared) *
 			     candidates_sharing_demand(g) / g->demand;
-	out->ns[TERM_FRAGMENTATION] = candidates_crowding_ns(w, crowding(w, g, node));
+	out->ns[TERM_FRAGMENTATION] = 
+		candidates_crowding_ns(w, crowding(w, g, node, foreign_load));
 }
 
 double

@@ -36,6 +36,11 @@ double candidates_sharing_ns(const struct world *w, double shared);
 double candidates_sharing_demand(const struct world_group *g);
 double candidates_crowding_ns(const struct world *w, double load_per_core);
 
+/** What it would pay in that way for the load of the VM's other groups, where these
+ * are: nobody crowds himself. */
+double candidates_family_ns(
+	const struct world *w, const struct world_group *g, unsigned int node);
+
 /** Of it the part that does not depend on other VMs: memory, communication, PCI, small
  * cores. */
 double candidates_distance_cost(

@@ -79,6 +79,41 @@ has_ordinary_pin(const struct seat *seat)
 	return false;
 }
 
+/* All its vCPUs have this mask. */
+static bool
+has_mask(const struct plan_vm *in, const struct cpuset *mask)
+{
+	for (unsigned int v = 0; v < in->n_current; v++) {
+		if (!cpuset_equal(&in->current[v], mask))
+			return false;
+	}
+	return in->n_current > 0;
+}
+
+/*
+ * What it has may be what was left of its limit when it could not be placed: all its
+ * vCPUs on all that is not others' alone, and too few. Seen when all others have been
+ * adopted.
+ */
+static bool
+may_be_kept_off(const struct seat *seat)
+{
+	const struct plan_vm *in = seat->vm->in;
+
+	return in->placed && in->n_current > 0 &&
+	       cpuset_count(&in->current[0]) < in->n_vcpus &&
+	       has_mask(in, &in->current[0]);
+}
+
+static bool
+was_kept_off(const struct stage *s, const struct seat *seat)
+{
+	struct cpuset rest = cpuset_minus(&seat->vm->allowed, &s->cores->alone);
+
+	return cpuset_overlap(&seat->vm->allowed, &s->cores->alone) &&
+	       has_mask(seat->vm->in, &rest);
+}
+
 static void
 adopt(struct stage *s, struct seat *seat)
 {
@@ -185,8 +220,14 @@ seat_them(struct stage *s)
 	auto_free struct seat **new = xcalloc(s->n_seats, sizeof(struct seat *));
 	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < s->n_seats; i++)
-		adopt(s, &s->seats[i]);
+	for (unsigned int i = 0; i < s->n_seats; i++) {
+		if (!may_be_kept_off(&s->seats[i]))
+			adopt(s, &s->seats[i]);
+	}
+	for (unsigned int i = 0; i < s->n_seats; i++) {
+		if (may_be_kept_off(&s->seats[i]) && !was_kept_off(s, &s->seats[i]))
+			adopt(s, &s->seats[i]);
+	}
 	for (unsigned int i = 0; i < s->n_seats; i++) {
 		struct seat *seat = &s->seats[i];
 
@@ -249,17 +290,6 @@ cut(struct stage *s, struct world_vm *vm, const struct cpuset *alone)
 		"all CPUs it may use are other VMs' alone: %s",
 		cpuset_format(&was, text, sizeof(text)));
 	leave(vm);
-}
-
-/* All its vCPUs have this mask. */
-static bool
-has_mask(const struct plan_vm *in, const struct cpuset *mask)
-{
-	for (unsigned int v = 0; v < in->n_current; v++) {
-		if (!cpuset_equal(&in->current[v], mask))
-			return false;
-	}
-	return in->n_current > 0;
 }
 
 static bool

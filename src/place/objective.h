@@ -70,6 +70,13 @@
  * has more accesses. */
 #define COST_PCI 0.3
 
+/* MOVING, when cores become a VM's alone: for each vCPU of others that gets another
+ * mask, and for each CPU's worth of load that has to go elsewhere. A vCPU that only
+ * loses a part of its mask moves at most to a neighbour, once; load that goes costs what
+ * it costs where it goes, which is seldom waiting. */
+#define COST_TOUCHED 0.25
+#define COST_EVICTED 1.0
+
 /* FRAGMENTATION, for each vCPU of other VMs that a core of the domain (and, with half
  * the weight each time, around it) has already: fills domains evenly. Two vCPUs for
  * each thread are needed before it is worth a remote access. */

@@ -284,6 +284,7 @@ adopt_floating(struct cores *c, struct own *o)
 	const struct cpuset *mask = &g->in->current[g->vcpus[0]];
 	auto_free struct pick *picks = xcalloc(c->in->topo->n_cores, sizeof(*picks));
 	auto_free unsigned int *units = xcalloc(g->n_vcpus, sizeof(*units));
+	struct cpuset lost;
 	unsigned int n;
 
 	for (unsigned int v = 1; v < g->n_current; v++) {
@@ -307,6 +308,13 @@ adopt_floating(struct cores *c, struct own *o)
 	for (unsigned int i = 0; i < n; i++) {
 		if (cores_may_take(c, picks[i].core))
 			take_floating(c, o, &picks[i], 1);
+	}
+	/* where it was with others: what it may have of that is not enough */
+	lost = cpuset_and(mask, &g->allowed);
+	lost = cpuset_minus(&lost, &o->cpus);
+	if (!cpuset_empty(&lost) && cpuset_count(&o->cpus) < g->n_current) {
+		own_drop(c, o);
+		return false;
 	}
 	if (!cpuset_within(mask, &o->cpus))
 		g->cause = WORLD_CUT;

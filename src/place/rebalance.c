@@ -23,7 +23,7 @@
 /* What a move may use up of the waiting that the policy allows: newcomers need the
  * rest. And the more is tried, the better a plan fits its draws, and the less that says
  * of the load to come. */
-#define WAIT_PART 0.75
+#define WAIT_PART 0.5
 
 struct offer {
 	struct world_group *g;

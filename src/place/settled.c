@@ -193,6 +193,8 @@ say_cause(const struct cores *c, const struct seat *s, const struct own *o,
 	case WORLD_PLUGGED:
 		append(s, ", plugged %u", o->g->n_vcpus - o->g->n_current);
 		break;
+	case WORLD_REBALANCED: /* moves float VMs only */
+		break;
 	}
 }
 

@@ -165,6 +165,16 @@ total_put(struct total *t, struct world_group *g, unsigned int node)
 	refresh(t);
 }
 
+/* What a group pays for its own place, whoever else is there. */
+static double
+own_cost(const struct world *w, const struct world_group *g)
+{
+	unsigned int node = (unsigned int)g->node;
+
+	return candidates_distance_cost(w, g, node) -
+	       g->demand * candidates_family_ns(w, g, node);
+}
+
 double
 total_cost(const struct total *t)
 {
@@ -172,10 +182,8 @@ total_cost(const struct total *t)
 	double sum = t->crowded_ns;
 
 	for (unsigned int i = 0; i < w->n_groups; i++) {
-		const struct world_group *g = &w->groups[i];
-
-		if (g->role == WORLD_FLOAT && g->node >= 0)
-			sum += candidates_distance_cost(w, g, (unsigned int)g->node);
+		if (w->groups[i].role == WORLD_FLOAT && w->groups[i].node >= 0)
+			sum += own_cost(w, &w->groups[i]);
 	}
 	return sum;
 }
@@ -186,31 +194,29 @@ total_sum(const struct total *t)
 	return total_cost(t) + float_wait_cost(t->w, &t->wait);
 }
 
-/* What the VM's groups pay for distances. */
+/* Where one group is matters to the VM's others. */
 static double
-distances(const struct world *w, const struct world_vm *vm)
+vm_cost(const struct world *w, const struct world_vm *vm)
 {
 	double sum = 0;
 
 	for (unsigned int i = 0; i < vm->n_groups; i++) {
-		const struct world_group *g = &w->groups[vm->first_group + i];
-
-		if (g->node >= 0)
-			sum += candidates_distance_cost(w, g, (unsigned int)g->node);
+		if (w->groups[vm->first_group + i].node >= 0)
+			sum += own_cost(w, &w->groups[vm->first_group + i]);
 	}
 	return sum;
 }
 
-/* What the VM pays less for distances with the group on @node. */
+/* What the VM pays less with the group on @node. */
 static double
-distance_gain(const struct world *w, struct world_group *g, unsigned int node)
+vm_gain(const struct world *w, struct world_group *g, unsigned int node)
 {
 	const struct world_vm *vm = &w->vms[g->vm];
 	int now = g->node;
-	double gain = distances(w, vm);
+	double gain = vm_cost(w, vm);
 
 	g->node = (int)node;
-	gain -= distances(w, vm);
+	gain -= vm_cost(w, vm);
 	g->node = now;
 	return gain;
 }
@@ -220,7 +226,7 @@ total_gain(const struct total *t, struct world_group *g, unsigned int node)
 {
 	const struct world *w = t->w;
 	size_t size = w->tree->n * sizeof(*t->own);
-	double gain = t->crowded_ns + distance_gain(w, g, node);
+	double gain = t->crowded_ns + vm_gain(w, g, node);
 
 	shift(t, g, (unsigned int)g->node, -1);
 	shift(t, g, node, 1);

@@ -105,6 +105,14 @@ def on_terminal(argv, columns):
 
 # -- examples
 
+def write_golden(name, text):
+    """For those who have looked at it and found it right."""
+    folder = os.environ.get("QMPIN_GOLDEN_OUT")
+    if folder:
+        with open(os.path.join(folder, name), "w") as f:
+            f.write(text)
+
+
 def example(host):
     """the example of README.md is what is shown"""
     with open(os.path.join(SOURCE, "README.md")) as f:
@@ -114,6 +122,7 @@ def example(host):
     words = block.group(1).replace("\\\n", " ").split()
     want = re.sub("^    ", "", block.group(2), flags=re.M).strip()
     shown = on_terminal([QMPIN] + words[1:], 80).strip()
+    write_golden("README.example", re.sub("^(?=.)", "    ", shown, flags=re.M) + "\n")
     check(shown == want, "shown is\n%s", shown)
 
 
@@ -121,10 +130,7 @@ def golden(host):
     """the placements of a readable scenario, line by line"""
     out, err = plan("--topology", XML, SCENARIO)
     check(err == "", "says %s", err)
-    if "QMPIN_GOLDEN_OUT" in os.environ:
-        name = os.path.join(os.environ["QMPIN_GOLDEN_OUT"], os.path.basename(GOLDEN))
-        with open(name, "w") as f:
-            f.write(out)
+    write_golden(os.path.basename(GOLDEN), out)
     with open(os.path.join(SOURCE, GOLDEN)) as f:
         for number, (line, want) in enumerate(zip(out.splitlines(), f), 1):
             check(line == want.strip(), "line %d is\n%s", number, line)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <event2/event.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,6 +200,7 @@ probelab_set_up(void **state)
 	struct settings config;
 	struct hostmodel host = probelab_make_host(&CPUSET_NONE);
 
+	(void)signal(SIGPIPE, SIG_IGN); /* as the daemon */
 	*state = l;
 	l->dir = procs_make_dir();
 	l->state_dir = xasprintf("%s/state", l->dir);

@@ -164,7 +164,7 @@ floods_events(int listener)
 			"{\"event\": \"RTC_CHANGE\", \"data\": {\"offset\": 1}}\r\n");
 	(void)server_say(fd, SERVER_GREETING);
 	server_agree(fd);
-	for (size_t said = 0; said < 100u * 1000 * 1000; said += strlen(text))
+	for (size_t said = 0; said < 40u * 1000 * 1000; said += strlen(text))
 		(void)server_say(fd, text);
 	(void)server_say(fd, "{\"event\": \"STOP\"}\r\n");
 	pause();
@@ -547,11 +547,13 @@ a_flood_of_events_is_drained(void **state)
 	unsigned int ms;
 
 	f->w.quiet_events = true;
+	/* nothing is answered meanwhile, however long that is */
+	f->w.options.session_ms = f->w.options.query_ms = 300000;
 	start(f, floods_events);
-	ms = watch_until(&f->w, "event:STOP", 60000);
+	ms = watch_until(&f->w, "event:STOP", 200000);
 	print_message("%lu events in %u ms, memory grew by %lu KiB\n", f->w.events, ms,
 		memory_kib("VmHWM") - before);
-	assert_true(f->w.events > 1000000);
+	assert_true(f->w.events > 500000);
 #ifndef QMPIN_SANITIZED
 	assert_true(memory_kib("VmHWM") - before < 8 * 1024);
 #endif

@@ -38,6 +38,22 @@ mean_ns(const struct host *h, const struct cpuset *a, const struct cpuset *b)
 }
 
 static void
+check_means(const char *name, const struct host *h, const struct tree *t)
+{
+	for (unsigned int x = 0; x < t->n; x++) {
+		for (unsigned int y = 0; y < t->n; y++) {
+			double got = tree_between_ns(t, x, y);
+			double wanted =
+				mean_ns(h, &t->nodes[x].cpus, &t->nodes[y].cpus);
+
+			if (fabs(got - wanted) > 1e-3)
+				fail_msg("%s, nodes %u and %u: %f, not %f", name, x, y,
+					got, wanted);
+		}
+	}
+}
+
+static void
 the_mean_between_any_two_nodes_is_that_of_their_cores(void **state)
 {
 	static const struct host_spec *const specs[] = {
@@ -48,17 +64,7 @@ the_mean_between_any_two_nodes_is_that_of_their_cores(void **state)
 		struct host h = host_full(specs[i]);
 		struct tree *t = tree_new(h.topo, h.ranking, &h.lat, &h.topo->online);
 
-		for (unsigned int x = 0; x < t->n; x++) {
-			for (unsigned int y = 0; y < t->n; y++) {
-				double got = tree_between_ns(t, x, y);
-				double wanted = mean_ns(
-					&h, &t->nodes[x].cpus, &t->nodes[y].cpus);
-
-				if (fabs(got - wanted) > 1e-3)
-					fail_msg("%s, nodes %u and %u: %f, not %f",
-						specs[i]->name, x, y, got, wanted);
-			}
-		}
+		check_means(specs[i]->name, &h, t);
 		tree_free(t);
 		host_fini(&h);
 	}
