@@ -47,7 +47,7 @@ begin(char *buf, size_t size)
 }
 
 static const char *
-plural(double n)
+plural(unsigned int n)
 {
 	return n == 1 ? "" : "s";
 }
@@ -103,7 +103,8 @@ say_isolated(
 
 	if (may)
 		set = cpuset_minus(&set, &in->policy->isolated_usable);
-	append(t, "isolated CPUs %s: %s", list_of(&l, &set),
+	append(t, "isolated CPU%s %s: %s", plural(cpuset_count(&set)),
+		list_of(&l, &set),
 		may ? "not in isolated_cpus" : "only pin and dedicated may have them");
 }
 
@@ -139,7 +140,9 @@ say_cpu_rule(const struct text *t, const struct plan_input *in,
 
 	if (rule == EXPLAIN_OFFLINE) {
 		set = cpuset_minus(&own, &in->topo->online);
-		append(t, "CPUs %s of its limit are offline", list_of(&l, &set));
+		append(t, "CPU%s %s of its limit %s offline",
+			plural(cpuset_count(&set)), list_of(&l, &set),
+			cpuset_count(&set) == 1 ? "is" : "are");
 	} else if (rule == EXPLAIN_LIMIT) {
 		say_set(t, in, "the mask it had when it was first seen,", &vm->limit);
 	} else if (rule == EXPLAIN_AFFINITY && vm->affinity != NULL) {
@@ -148,10 +151,12 @@ say_cpu_rule(const struct text *t, const struct plan_input *in,
 		say_set(t, in, "the cpuset of its cgroup,", vm->cgroup);
 	} else if (rule == EXPLAIN_RESERVED) {
 		set = cpuset_and(&own, &in->policy->reserved);
-		append(t, "reserved_cpus keeps CPUs %s for the host",
-			list_of(&l, &set));
+		append(t, "reserved_cpus keeps CPU%s %s for the host",
+			plural(cpuset_count(&set)), list_of(&l, &set));
 	} else if (rule == EXPLAIN_EXCLUSIVE) {
-		append(t, "CPUs %s are other VMs' alone", list_of(&l, &e->exclusive));
+		append(t, "cores that are other VMs' alone: CPU%s %s",
+			plural(cpuset_count(&e->exclusive)),
+			list_of(&l, &e->exclusive));
 	} else if (rule == EXPLAIN_ISOLATED) {
 		say_isolated(t, in, vm);
 	} else {
@@ -315,6 +320,13 @@ explain_verdict_text(
 
 /* ---- what would be better ---- */
 
+/* Rounded up to what is shown. */
+static double
+tenths_above(double x)
+{
+	return ceil(x * 10 - 1e-6) / 10;
+}
+
 char *
 explain_better_text(
 	const struct plan_input *in, const struct explain *e, char *buf, size_t size)
@@ -322,20 +334,21 @@ explain_better_text(
 	struct text t = begin(buf, size);
 	char where[WHY_DOMAIN_MAX];
 	unsigned int cpus = cpuset_count(&e->better.cpus);
-	double busy = cpus - e->better_free_cpus;
+	double less = e->chosen.total_ns - e->better.total_ns;
 
 	if (!e->has_better)
 		return buf;
 	(void)why_domain(in->topo, &e->better.cpus, where, sizeof(where));
-	if (e->better_load_cpus <= busy + 1e-9)
-		append(&t, "it was moved to %s, where %.1f of %u CPU%s are free", where,
-			cpus - e->better_load_cpus, cpus, plural(cpus));
+	if (e->better_load_cpus <= cpus - e->better_free_cpus + 1e-9)
+		append(&t, "it was moved to %s, of whose %u CPU%s others use %.1f",
+			where, cpus, plural(cpus), e->better_load_cpus);
 	else
-		append(&t, "%.1f of the %u CPU%s of %s were free (%.1f are in use)",
-			e->better_free_cpus, cpus, plural(cpus), where,
+		append(&t,
+			"at least %.1f of the %u CPU%s of %s were free, of which "
+			"others use %.1f",
+			tenths_above(e->better_free_cpus), cpus, plural(cpus), where,
 			e->better_load_cpus);
-	append(&t, ": up to %.1f ns less a vCPU",
-		e->chosen.total_ns - e->better.total_ns);
+	append(&t, "; if all were free: %.1f ns less a vCPU", less);
 	return buf;
 }
 
@@ -391,7 +404,7 @@ explain_term_text(const struct plan_input *in, const struct explain_option *o,
 		say_memory(&text, in, o);
 		break;
 	case TERM_COMMUNICATION:
-		append(&text, "mean latency between two of its vCPUs");
+		append(&text, "mean latency between its vCPUs");
 		break;
 	case TERM_SMT:
 		say_sharing(&text, o);
@@ -400,8 +413,9 @@ explain_term_text(const struct plan_input *in, const struct explain_option *o,
 		say_pci(&text, o);
 		break;
 	case TERM_FRAGMENTATION:
-		append(&text, "others keep up to %.1f of its %u CPU%s busy",
-			o->load_cpus, cpus, plural(cpus));
+		append(&text, "others may use %.1f of its %u CPU%s%s", o->load_cpus,
+			cpus, plural(cpus),
+			o->terms.ns[t] > SHOWN_NS ? ", and CPUs around them" : "");
 		break;
 	case TERM_MOVING:
 		append(&text, "it stays where it is");

@@ -92,10 +92,9 @@ char *explain_rule_text(const struct plan_input *in, const struct plan_vm *vm,
 char *explain_verdict_text(const struct explain *e, const struct explain_option *o,
 	char *buf, size_t size);
 
-/** "at most 4.0 of the 8 CPUs of L3 group 0 of node 1 were in use (5.5 are): 12.0 ns
- * less a vCPU": goes on after "better if", into @buf; empty when nothing is better.
- * Returns
- * @buf. */
+/** "at least 4.0 of the 8 CPUs of L3 group 0 of node 1 were free, of which others use
+ * 5.5; if all were free: 12.0 ns less a vCPU": goes on after "better if", into @buf;
+ * empty when nothing is better. Returns @buf. */
 char *explain_better_text(
 	const struct plan_input *in, const struct explain *e, char *buf, size_t size);
 

@@ -59,6 +59,12 @@ tests_unit_test_candidates_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit 
 	$(CMOCKA_CFLAGS)
 tests_unit_test_candidates_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_explain
+tests_unit_test_explain_SOURCES = tests/unit/test_explain.c $(PLACE_FLEET)
+tests_unit_test_explain_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_explain_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_mode
 tests_unit_test_mode_SOURCES = tests/unit/test_mode.c
 tests_unit_test_mode_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
