@@ -17,8 +17,8 @@
 /* Less is not worth a line: it is what the texts show as 0.1 ns. */
 #define WORTH_NS 0.05
 
-/* Steps in which load is looked for: a sixteenth of a CPU. */
-#define LOAD_STEPS 16.0
+/* What load is found to: a quarter of a CPU. */
+#define LOAD_STEP 0.25
 
 struct better {
 	struct world *w;
@@ -75,15 +75,13 @@ most_load(const struct better *b, unsigned int node)
 	double high = (room - b->g->demand) * cpus / room;
 	double low = 0;
 
-	if (!is_choice(b, node, 0))
-		return -1;
 	if (high > b->loads[node])
 		high = b->loads[node];
-	if (high <= 0)
-		return 0;
-	if (is_choice(b, node, high))
+	if (high > 0 && is_choice(b, node, high))
 		return high;
-	while (high - low > 1 / LOAD_STEPS) {
+	if (!is_choice(b, node, 0))
+		return -1;
+	while (high - low > LOAD_STEP) {
 		double mid = (low + high) / 2;
 
 		if (is_choice(b, node, mid))

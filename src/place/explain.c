@@ -340,12 +340,12 @@ explain_better_text(
 		return buf;
 	(void)why_domain(in->topo, &e->better.cpus, where, sizeof(where));
 	if (e->better_load_cpus <= cpus - e->better_free_cpus + 1e-9)
-		append(&t, "it was moved to %s, of whose %u CPU%s others use %.1f",
+		append(&t, "it was moved to %s, of whose %u CPU%s others want %.1f",
 			where, cpus, plural(cpus), e->better_load_cpus);
 	else
 		append(&t,
-			"at least %.1f of the %u CPU%s of %s were free, of which "
-			"others use %.1f",
+			"at least %.1f of the %u CPU%s of %s were free, where "
+			"others want %.1f",
 			tenths_above(e->better_free_cpus), cpus, plural(cpus), where,
 			e->better_load_cpus);
 	append(&t, "; if all were free: %.1f ns less a vCPU", less);
@@ -397,7 +397,7 @@ explain_term_text(const struct plan_input *in, const struct explain_option *o,
 
 	switch (t) {
 	case TERM_WAITING:
-		append(&text, "all VMs wait %.1f %% of their time because of masks",
+		append(&text, "VMs wait %.1f %% of their time because of masks",
 			100 * o->wait_mean);
 		break;
 	case TERM_MEMORY:
@@ -413,7 +413,7 @@ explain_term_text(const struct plan_input *in, const struct explain_option *o,
 		say_pci(&text, o);
 		break;
 	case TERM_FRAGMENTATION:
-		append(&text, "others may use %.1f of its %u CPU%s%s", o->load_cpus,
+		append(&text, "others want up to %.1f of its %u CPU%s%s", o->load_cpus,
 			cpus, plural(cpus),
 			o->terms.ns[t] > SHOWN_NS ? ", and CPUs around them" : "");
 		break;

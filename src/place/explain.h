@@ -92,7 +92,7 @@ char *explain_rule_text(const struct plan_input *in, const struct plan_vm *vm,
 char *explain_verdict_text(const struct explain *e, const struct explain_option *o,
 	char *buf, size_t size);
 
-/** "at least 4.0 of the 8 CPUs of L3 group 0 of node 1 were free, of which others use
+/** "at least 4.0 of the 8 CPUs of L3 group 0 of node 1 were free, where others want
  * 5.5; if all were free: 12.0 ns less a vCPU": goes on after "better if", into @buf;
  * empty when nothing is better. Returns @buf. */
 char *explain_better_text(

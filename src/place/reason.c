@@ -469,7 +469,7 @@ explain_one(struct reasons *r, const struct world_vm *vm)
 	if (!is_asked_for(r->in, vm) || vm->role == WORLD_OBSERVE)
 		return;
 	l.e = new_explain(r->in, vm, &r->alone);
-	if (vm->role == WORLD_LEAVE)
+	if (vm->out->n_vcpus == 0) /* it is left alone */
 		return;
 	if (vm->role == WORLD_FLOAT) {
 		l.groups = &w->groups[vm->first_group];
