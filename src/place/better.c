@@ -25,7 +25,6 @@ struct better {
 	const struct world_group *g;
 	double *below; /* as it was */
 	double *loads; /* of each node: of others, as it was */
-	struct candidate *list;
 };
 
 static void
@@ -52,15 +51,57 @@ take(const struct better *b, unsigned int node, double load)
 	}
 }
 
+/* What all pay with the group on @node. Load crowds both sides alike; of sharing,
+ * others pay what they share more. */
+static double
+cost_for_all(const struct better *b, unsigned int node)
+{
+	const struct world *w = b->w;
+	const struct tree_node *tn = &w->tree->nodes[node];
+	double load = world_load_of_others(w, b->g, node);
+	double with = load + b->g->demand;
+	double shared = with * objective_sharing(tn->n_cpus, tn->n_cores, with);
+	struct terms terms;
+
+	if (load <= 0)
+		return candidates_cost(w, b->g, node);
+	candidates_terms(w, b->g, node, &terms);
+	shared = load * shared / with;
+	shared -= load * objective_sharing(tn->n_cpus, tn->n_cores, load);
+	return b->g->demand * (terms_sum(&terms) + terms.ns[TERM_FRAGMENTATION]) +
+	       candidates_sharing_ns(w, shared);
+}
+
+/* Of two that cost the same the smaller is taken, then the first. */
+static bool
+comes_first(const struct better *b, unsigned int x, unsigned int y)
+{
+	const struct tree_node *nx = &b->w->tree->nodes[x];
+	const struct tree_node *ny = &b->w->tree->nodes[y];
+
+	if (nx->n_cpus != ny->n_cpus)
+		return nx->n_cpus < ny->n_cpus;
+	return cpuset_next(&nx->cpus, 0) < cpuset_next(&ny->cpus, 0);
+}
+
 /* With no more than @load of others on it the node would be the choice. */
 static bool
 is_choice(const struct better *b, unsigned int node, double load)
 {
-	bool first;
+	bool first = true;
+	double cost;
 
 	take(b, node, b->loads[node] - load);
-	(void)candidates_list(b->w, b->g, b->list);
-	first = b->list[0].node == node;
+	cost = cost_for_all(b, node);
+	for (unsigned int n = 0; n < b->w->tree->n && first; n++) {
+		double other;
+
+		if (n == node || !candidates_has(b->w, b->g, n))
+			continue;
+		other = cost_for_all(b, n);
+		first = cost < other - COST_SAME_NS ||
+			(cost < other + COST_SAME_NS && comes_first(b, node, n));
+	}
 	put_back(b);
 	return first;
 }
@@ -148,7 +189,6 @@ better_find(struct world *w, const struct world_group *g, struct explain *out)
 
 	b.below = xcalloc(w->tree->n, sizeof(*b.below));
 	b.loads = xcalloc(w->tree->n, sizeof(*b.loads));
-	b.list = xcalloc(w->tree->n, sizeof(*b.list));
 	memcpy(b.below, w->below, w->tree->n * sizeof(*b.below));
 	for (unsigned int n = 0; n < w->tree->n; n++)
 		b.loads[n] = world_load_of_others(w, g, n);
@@ -160,6 +200,5 @@ better_find(struct world *w, const struct world_group *g, struct explain *out)
 	}
 	free(b.below);
 	free(b.loads);
-	free(b.list);
 	return out->has_better ? node : -1;
 }

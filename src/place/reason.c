@@ -189,13 +189,20 @@ option_with(struct look *l, struct world_group *g, unsigned int node)
 
 /* ---- what came second ---- */
 
+/* The VM would have the same CPUs with the group on @node. */
 static bool
-same_cpus(const struct world *w, const struct world_group *g, unsigned int node)
+same_cpus(const struct look *l, const struct world_group *g, unsigned int node)
 {
-	unsigned int at = (unsigned int)g->node;
+	struct cpuset cpus = world_mask(l->w, g, node);
 
-	return (tree_within(w->tree, node, at) || tree_within(w->tree, at, node)) &&
-	       world_room(w, g, node) == world_room(w, g, at);
+	for (unsigned int i = 0; i < l->vm->n_groups; i++) {
+		const struct world_group *o = &l->groups[i];
+		struct cpuset here = world_mask(l->w, o, (unsigned int)o->node);
+
+		if (o != g)
+			cpus = cpuset_or(&cpus, &here);
+	}
+	return cpuset_equal(&cpus, &l->e->chosen.cpus);
 }
 
 static void
@@ -211,7 +218,7 @@ list_others(struct look *l)
 		for (unsigned int n = 0; n < w->tree->n; n++) {
 			struct other o = {g, n, 0};
 
-			if (!candidates_has(w, g, n) || same_cpus(w, g, n))
+			if (!candidates_has(w, g, n) || same_cpus(l, g, n))
 				continue;
 			o.gain = l->total != NULL ? total_gain(l->total, g, n)
 						  : own - candidates_cost(w, g, n);

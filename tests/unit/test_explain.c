@@ -375,17 +375,141 @@ a_full_home_is_what_would_be_better(void **state)
 			terms[t]);
 	expect_cpus(&e->better.cpus, "16-19,48-51");
 	assert_string_equal(explain_better_text(&a.in, e, text, sizeof(text)),
-		"at least 4.0 of the 8 CPUs of L3 group 0 of node 2 were free, where "
+		"at least 6.0 of the 8 CPUs of L3 group 0 of node 2 were free, where "
 		"others want 28.0; if all were free: 96.4 ns less a vCPU");
 	asked_fini(&a);
 	fleet_free(f);
 	host_fini(&h);
 }
 
+/* VM 200 has its memory on node 2, but came when that was full; by now it is empty. */
+static struct fleet *
+homeless(const struct host *h)
+{
+	struct fleet *f = fleet_new(h);
+	struct fleet_vm *vm = fleet_add(f, "100", PLACE_AUTO, 56);
+
+	vm->in.limit = cpus_of("16-23,48-55");
+	fleet_step(f);
+	vm = fleet_add(f, "200", PLACE_AUTO, 4);
+	vm->memory[2] = 1;
+	vm->started = true;
+	f->policy.now_s = 1000;
+	fleet_step(f);
+	fleet_remove(f, 0);
+	return f;
+}
+
+struct hold_case {
+	bool rebalance;
+	double now_s;
+	double gain_pct;
+	enum place_mode mode;
+	enum explain_hold hold;
+	unsigned int rules;
+	const char *text; /* the end of the verdict */
+};
+
+static void
+why_it_stays_is_said(void **state)
+{
+	static const struct hold_case cases[] = {
+		{false, 2000, 10, PLACE_AUTO, EXPLAIN_OFF, 0,
+			"; but it runs where it is, and rebalance is off"},
+		{true, 1100, 10, PLACE_AUTO, EXPLAIN_RESTS, BIT(DWELL),
+			"; but it has changed a short time ago and rests"},
+		{true, 2000, 90, PLACE_AUTO, EXPLAIN_LITTLE, 0,
+			"; too little for rebalance to move it"},
+		{true, 2000, 10, PLACE_AUTO, EXPLAIN_FREE, 0,
+			"; rebalance may move it when its turn comes"},
+	};
+	struct host h = host_full(&host_9354);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct hold_case *c = &cases[i];
+		struct fleet *f = homeless(&h);
+		const struct explain *e;
+		struct asked a;
+		char text[256];
+
+		f->policy.rebalance = c->rebalance;
+		f->policy.rebalance_gain_pct = c->gain_pct;
+		f->policy.now_s = c->now_s;
+		a = ask(f, PLAN_EXPLAIN_ALL, NULL);
+		expect_sane(&a, 0);
+		e = a.plan->results[0].explain;
+		assert_int_equal(e->runner_up.verdict, EXPLAIN_STAYS);
+		assert_int_equal(e->hold, c->hold);
+		assert_int_equal(e->rules, c->rules);
+		expect_cpus(&e->runner_up.nodes, "2");
+		(void)explain_verdict_text(e, &e->runner_up, text, sizeof(text));
+		assert_non_null(
+			strstr(text, "costs 120.0 ns less a vCPU: memory -120.0"));
+		assert_string_equal(text + strlen(text) - strlen(c->text), c->text);
+		(void)explain_better_text(&a.in, e, text, sizeof(text));
+		assert_string_equal(text,
+			"it was moved to L3 group 0 of node 2, of whose 8 CPUs others "
+			"want 0.0; if all were free: 120.0 ns less a vCPU");
+		(void)explain_rule_text(
+			&a.in, &a.in.vms[0], e, EXPLAIN_DWELL, text, sizeof(text));
+		if (c->rules != 0)
+			assert_string_equal(text,
+				"rebalance lets it rest for 300 s after a change, "
+				"100 s have passed");
+		asked_fini(&a);
+		fleet_free(f);
+	}
+	host_fini(&h);
+}
+
+static void
+verdicts_are_said_in_numbers(void **state)
+{
+	struct explain e = {.wait_mean_max = 0.006, .wait_tail_max = 0.016};
+	struct explain_option *o = &e.runner_up;
+	char text[256];
+
+	(void)state;
+	e.chosen.total_ns = 20;
+	e.chosen.terms.ns[TERM_COMMUNICATION] = 20;
+	*o = (struct explain_option){.total_ns = 32.3, .verdict = EXPLAIN_DEARER};
+	o->terms.ns[TERM_COMMUNICATION] = 20.01;
+	o->terms.ns[TERM_SMT] = 2.2;
+	o->terms.ns[TERM_MEMORY] = 10.1;
+	assert_string_equal(explain_verdict_text(&e, o, text, sizeof(text)),
+		"costs 12.3 ns more a vCPU: memory +10.1, smt +2.2");
+	o->total_ns = 12.5;
+	o->terms = (struct terms){{[TERM_COMMUNICATION] = 12.5}};
+	o->verdict = EXPLAIN_HARMS;
+	o->others_ns = 40;
+	assert_string_equal(explain_verdict_text(&e, o, text, sizeof(text)),
+		"costs 7.5 ns less a vCPU: communication -7.5; but other VMs 40.0 ns "
+		"more in all");
+	o->verdict = EXPLAIN_WAITS;
+	o->wait_mean = 0.018;
+	assert_string_equal(explain_verdict_text(&e, o, text, sizeof(text)),
+		"would make VMs wait: 1.8 % of their time expected, 0.6 % is the bound");
+	o->wait_mean = 0.004;
+	o->wait_tail = 0.051;
+	assert_string_equal(explain_verdict_text(&e, o, text, sizeof(text)),
+		"would make VMs wait at busy times: in 5.1 % of the draws more than 5 % "
+		"of their time, 1.6 % is the bound");
+	/* what does not fit is cut, never overrun */
+	for (size_t size = 1; size < 40; size++) {
+		(void)explain_verdict_text(&e, o, text, size);
+		assert_int_equal(strlen(text), size - 1);
+	}
+}
+
 /* ---- random fleets ---- */
 
 static const enum place_mode modes[] = {PLACE_AUTO, PLACE_AUTO, PLACE_AUTO, PLACE_FLOAT,
 	PLACE_OBSERVE, PLACE_PIN, PLACE_CORE, PLACE_DEDICATED};
+
+/* Of guests with two nodes, not bound to any of the host. */
+static const struct plan_guest_node guest_nodes[2];
+static const uint16_t guest_node_of[32] = {0, 1, 0, 1, 1, 0, 0, 1, 1, 1, 1, 1, 0, 0};
 
 static void
 add_random(struct fleet *f, uint64_t *seed, const enum place_mode *of, unsigned int n)
@@ -401,6 +525,12 @@ add_random(struct fleet *f, uint64_t *seed, const enum place_mode *of, unsigned 
 	}
 	if (fleet_below(seed, 8) == 0)
 		vm->in.limit = cpuset_below(8 + fleet_below(seed, 24));
+	vm->in.memory_gib = 3 * fleet_below(seed, 8);
+	if (fleet_below(seed, 4) != 0)
+		return;
+	vm->in.n_guest_nodes = 2;
+	vm->in.guest_nodes = guest_nodes;
+	vm->in.guest_node_of = guest_node_of;
 }
 
 /* A fleet that came in several steps, the last ones not yet placed. */
@@ -473,6 +603,54 @@ asking_changes_no_plan(void **state)
 	assert_true(waits > 0 && betters > 0);
 	for (unsigned int v = EXPLAIN_DEARER; v <= EXPLAIN_HARMS; v++)
 		assert_true(seconds[v] > 0);
+}
+
+static bool
+same_option(const struct explain_option *a, const struct explain_option *b)
+{
+	for (unsigned int t = 0; t < N_TERMS; t++) {
+		if (a->terms.ns[t] < b->terms.ns[t] || a->terms.ns[t] > b->terms.ns[t])
+			return false;
+	}
+	return a->verdict == b->verdict && cpuset_equal(&a->cpus, &b->cpus);
+}
+
+/* One VM's reasons leave nothing behind in which another's could differ: to the last
+ * bit. */
+static void
+reasons_do_not_depend_on_who_else_is_asked_for(void **state)
+{
+	uint64_t seed = 99;
+	double free_gib[8];
+
+	(void)state;
+	for (unsigned int k = 0; k < 60; k++) {
+		struct host h = host_full(k % 2 == 0 ? &host_9354 : &host_7351p);
+		struct fleet *f = random_fleet(&h, &seed, modes, ARRAY_LEN(modes));
+		struct asked all;
+
+		for (unsigned int n = 0; n < ARRAY_LEN(free_gib); n++)
+			free_gib[n] = 0.1 * fleet_below(&seed, 300);
+		f->node_free_gib = free_gib;
+		all = ask(f, PLAN_EXPLAIN_ALL, NULL);
+		for (unsigned int i = 0; i < f->n; i++) {
+			struct asked one = ask(f, PLAN_EXPLAIN_ALL, f->vms[i].id);
+			const struct explain *x = all.plan->results[i].explain;
+			const struct explain *y = one.plan->results[i].explain;
+
+			assert_true(same_option(&x->chosen, &y->chosen));
+			assert_true(same_option(&x->runner_up, &y->runner_up));
+			assert_true(same_option(&x->better, &y->better));
+			assert_int_equal(x->rules, y->rules);
+			for (unsigned int o = 0; o < f->n; o++)
+				assert_true(
+					o == i || one.plan->results[o].explain == NULL);
+			asked_fini(&one);
+		}
+		asked_fini(&all);
+		fleet_free(f);
+		host_fini(&h);
+	}
 }
 
 /* Load of other VMs on these CPUs. */
@@ -649,7 +827,10 @@ main(void)
 		cmocka_unit_test(on_a_host_of_isolated_cpus_pinned_vms_have_reasons),
 		cmocka_unit_test(the_runner_up_of_an_empty_host_is_as_good),
 		cmocka_unit_test(a_full_home_is_what_would_be_better),
+		cmocka_unit_test(why_it_stays_is_said),
+		cmocka_unit_test(verdicts_are_said_in_numbers),
 		cmocka_unit_test(asking_changes_no_plan),
+		cmocka_unit_test(reasons_do_not_depend_on_who_else_is_asked_for),
 		cmocka_unit_test(what_would_be_better_is_chosen_when_it_is_free),
 		cmocka_unit_test(reasons_cost_little),
 	};
