@@ -154,7 +154,7 @@ answer(struct ctl_call *call, const struct vm *vm, struct seating *s)
 		return;
 	}
 	s->in.explain = PLAN_EXPLAIN_ALL;
-	s->in.explain_id = s->vms[seat].id;
+	s->in.explain_id = vm->id;
 	if (planner_run(&s->in, &plan, &why) < 0) {
 		ctl_error(call, "Failed",
 			json_pack("{s:o}", "why", ctl_text_json(why.text)));

@@ -96,16 +96,15 @@ choose_mode(const struct engine *e, const struct vm *vm, struct plan_vm *out)
 
 /* A VM that somebody else moves too, that does not run or that could not be set last
  * time is not moved for a gain: as if its place had changed just now, whatever the
- * dwell. */
+ * dwell. What was before the daemon began is not known: as if then. */
 static double
-changed_s(const struct vm *vm)
+changed_s(const struct engine *e, const struct vm *vm)
 {
 	bool rests = vm->peace_until_us != 0 || vm->rest > 0 ||
 		     (vm->has_facts && !vm->facts.running);
+	uint64_t changed_us = vm->changed_us > 0 ? vm->changed_us : e->start_us;
 
-	if (rests)
-		return -PLAN_NEVER_S;
-	return vm->changed_us > 0 ? (double)vm->changed_us / 1e6 : PLAN_NEVER_S;
+	return rests ? -PLAN_NEVER_S : (double)changed_us / 1e6;
 }
 
 static void
@@ -124,7 +123,7 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 		.n_vcpus = seat->n,
 		.limit = vm->record.limit,
 		.placed = vm->placed,
-		.changed_s = changed_s(vm),
+		.changed_s = changed_s(e, vm),
 	};
 	choose_mode(e, vm, out);
 	describe_guest(seat, out);

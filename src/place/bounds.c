@@ -65,6 +65,8 @@ find_host_rules(const struct plan_input *in, const struct world_vm *vm,
 {
 	struct cpuset limit = entry_limit(in, vm->in);
 	struct cpuset isolated = cpuset_and(&limit, &in->topo->isolated);
+	struct cpuset usable = entry_usable(in);
+	struct cpuset may = cpuset_or(&usable, &vm->isolated);
 	struct cpuset mine = CPUSET_NONE;
 
 	set_rule(out, EXPLAIN_RESERVED, cpuset_overlap(&limit, &in->policy->reserved));
@@ -74,6 +76,7 @@ find_host_rules(const struct plan_input *in, const struct world_vm *vm,
 		mine = own_cores(in->topo, vm->out);
 	out->exclusive = cpuset_minus(alone, &mine);
 	out->exclusive = cpuset_and(&out->exclusive, &limit);
+	out->exclusive = cpuset_and(&out->exclusive, &may);
 	set_rule(out, EXPLAIN_EXCLUSIVE, !cpuset_empty(&out->exclusive));
 }
 

@@ -215,7 +215,7 @@ candidates_terms(const struct world *w, const struct world_group *g, unsigned in
 	distance_terms(w, g, node, out);
 	out->ns[TERM_SMT] += candidates_sharing_ns(w, shared) *
 			     candidates_sharing_demand(g) / g->demand;
-	out->ns[TERM_FRAGMENTATION] = 
+	out->ns[TERM_FRAGMENTATION] =
 		candidates_crowding_ns(w, crowding(w, g, node, foreign_load));
 }
 

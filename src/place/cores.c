@@ -68,7 +68,9 @@ cores_may_take(const struct cores *c, unsigned int core)
 {
 	const struct cpuset *cpus = &c->in->topo->cores[core].cpus;
 
+	/* a core of which the host has a part for its own work is nobody's alone */
 	return c->owner[core] < 0 && !cpuset_has(cpus, 0) &&
+	       !cpuset_overlap(cpus, &c->in->policy->reserved) &&
 	       !cpuset_overlap(cpus, &c->single) && c->left[cores_node(c, core)] > 0;
 }
 

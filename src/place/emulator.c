@@ -62,6 +62,7 @@ emulator_mask(const struct world *w, const struct world_vm *vm,
 		apart = entry_limit(w->in, vm->in);
 		apart = cpuset_and(&apart, &w->in->policy->reserved);
 		apart = cpuset_minus(&apart, &w->in->topo->isolated);
+		apart = cpuset_minus(&apart, &w->alone);
 		if (!cpuset_empty(&apart) || one_core_outside(w, vm, domain, &apart))
 			return apart;
 		break;

@@ -90,19 +90,25 @@ has_mask(const struct plan_vm *in, const struct cpuset *mask)
 	return in->n_current > 0;
 }
 
+/* All its vCPUs have one mask with fewer CPUs. */
+static bool
+is_cramped(const struct plan_vm *in)
+{
+	return in->n_current > 0 && has_mask(in, &in->current[0]) &&
+	       cpuset_count(&in->current[0]) < in->n_vcpus;
+}
+
 /*
  * What it has may be what was left of its limit when it could not be placed: all its
- * vCPUs on all that is not others' alone, and too few. Seen when all others have been
- * adopted.
+ * vCPUs on all that is not others' alone. Seen when all others have been adopted; one
+ * whose own cores are all that is left finds them again.
  */
 static bool
 may_be_kept_off(const struct seat *seat)
 {
 	const struct plan_vm *in = seat->vm->in;
 
-	return in->placed && in->n_current > 0 &&
-	       cpuset_count(&in->current[0]) < in->n_vcpus &&
-	       has_mask(in, &in->current[0]);
+	return in->placed && in->n_current > 0 && has_mask(in, &in->current[0]);
 }
 
 static bool
@@ -143,6 +149,29 @@ may_use_others(const struct seat *seat)
 	return true;
 }
 
+static void
+drop_all(struct stage *s, struct seat *seat, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		own_drop(s->cores, &seat->owns[i]);
+}
+
+static bool
+is_on_isolated(const struct stage *s, const struct seat *seat)
+{
+	for (unsigned int i = 0; i < seat->n_owns; i++) {
+		const struct world_group *g = seat->owns[i].g;
+
+		for (unsigned int v = 0; g->pins != NULL && v < g->n_vcpus; v++) {
+			if (g->pins[v] >= 0 &&
+				cpuset_has(
+					&g->isolated, s->in->topo->pus[g->pins[v]].cpu))
+				return true;
+		}
+	}
+	return false;
+}
+
 /* More vCPUs than it had, or fewer CPUs. */
 static void
 extend(struct stage *s, struct seat *seat)
@@ -150,7 +179,9 @@ extend(struct stage *s, struct seat *seat)
 	for (unsigned int i = 0; i < seat->n_owns; i++) {
 		struct own *o = &seat->owns[i];
 
-		if (own_missing(o) > 0 && !cpuset_empty(&o->g->isolated))
+		/* a vCPU on an ordinary CPU has a place as good */
+		if (own_missing(o) > 0 && !cpuset_empty(&o->g->isolated) &&
+			(o->alone || !has_ordinary_pin(seat)))
 			own_extend(s->cores, o, &o->g->isolated);
 		if (own_missing(o) > 0 && o->alone)
 			own_extend(s->cores, o, &o->g->allowed);
@@ -162,6 +193,11 @@ extend(struct stage *s, struct seat *seat)
 			seat->failed = true;
 	}
 	seat->failed |= seat->later && !may_use_others(seat);
+	/* all or nothing; on isolated CPUs it stays, and nobody else may come there */
+	if (seat->failed && !is_on_isolated(s, seat)) {
+		drop_all(s, seat, seat->n_owns);
+		seat->adopted = false;
+	}
 }
 
 /* All its vCPUs on isolated CPUs, or all on others. Returns false, and it has nothing,
@@ -175,8 +211,7 @@ place_on(struct stage *s, struct seat *seat, bool isolated)
 		own_extend(s->cores, o, isolated ? &o->g->isolated : &o->g->allowed);
 		if (own_missing(o) == 0)
 			continue;
-		for (unsigned int k = 0; k <= i; k++)
-			own_drop(s->cores, &seat->owns[k]);
+		drop_all(s, seat, i + 1);
 		return false;
 	}
 	return true;
@@ -214,6 +249,38 @@ by_choice(const void *a, const void *b)
 	return x < y ? -1 : x > y; /* by id */
 }
 
+/*
+ * A VM that shares the last CPUs it could have looks like one that is kept off others'
+ * cores; so it is one. Else the next plan would not know.
+ */
+static void
+give_up_last(struct stage *s, struct seat *seat)
+{
+	struct own *o = &seat->owns[0];
+	struct cpuset rest = cpuset_minus(&seat->vm->allowed, &s->cores->alone);
+	struct cpuset mask;
+	struct cpuset own;
+
+	if (seat->failed || seat->later || seat->n_owns > 1 ||
+		!cpuset_overlap(&seat->vm->allowed, &s->cores->alone))
+		return;
+	mask = own_mask(s->cores, o, 0);
+	for (unsigned int v = 1; v < o->g->n_vcpus; v++) {
+		struct cpuset other = own_mask(s->cores, o, v);
+
+		if (!cpuset_equal(&mask, &other))
+			return;
+	}
+	own = own_cores(s->cores, o);
+	own = cpuset_and(&own, &seat->vm->allowed);
+	rest = cpuset_or(&rest, &own);
+	if (cpuset_count(&mask) >= o->g->n_vcpus || !cpuset_equal(&rest, &mask))
+		return;
+	drop_all(s, seat, 1);
+	seat->adopted = false;
+	seat->failed = true;
+}
+
 static void
 seat_them(struct stage *s)
 {
@@ -239,6 +306,8 @@ seat_them(struct stage *s)
 	qsort(new, n, sizeof(struct seat *), by_choice);
 	for (unsigned int i = 0; i < n; i++)
 		place(s, new[i]);
+	for (unsigned int i = 0; i < s->n_seats; i++)
+		give_up_last(s, &s->seats[i]);
 }
 
 static void
@@ -317,8 +386,10 @@ is_to_be_cut(const struct world_vm *vm, const struct cpuset *limit,
 		return false;
 	if (in->mode == PLACE_OFF)
 		return !in->off_by_admin && (in->placed || runs_on(in, limit, alone));
-	return runs_on(in, limit, alone) ||
-	       (in->placed && !cpuset_empty(alone) && has_mask(in, rest));
+	if (runs_on(in, limit, alone))
+		return true;
+	/* it was kept off before, and perhaps has less than it could have by now */
+	return in->placed && (has_mask(in, rest) || (vm->exclusive && is_cramped(in)));
 }
 
 static void
@@ -410,23 +481,24 @@ end(struct stage *s)
 }
 
 void
-exclusive_settle(const struct plan_input *in, struct entries *e, struct cpuset *usable)
+exclusive_settle(const struct plan_input *in, struct entries *e, struct cpuset *usable,
+	struct cpuset *alone)
 {
 	struct stage s = {.in = in, .e = e};
-	struct cpuset alone = CPUSET_NONE;
 
+	*alone = CPUSET_NONE;
 	if (seat_all(&s)) {
 		s.cores = cores_new(in, e, usable);
 		seat_them(&s);
 		assign_roles(&s);
-		alone = s.cores->alone;
+		*alone = s.cores->alone;
 	}
-	tell_others(&s, &alone);
+	tell_others(&s, alone);
 	for (unsigned int i = 0; i < s.n_seats; i++) {
 		if (s.seats[i].vm->role == WORLD_SETTLED)
 			settled_write(s.cores, &s.seats[i]);
 	}
 	end(&s);
 	drop_groups(e, in->n_vms);
-	*usable = cpuset_minus(usable, &alone);
+	*usable = cpuset_minus(usable, alone);
 }

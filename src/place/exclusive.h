@@ -16,8 +16,9 @@
  *          WORLD_LEAVE; both lose their groups. Groups of others may come with pins.
  * @usable  CPUs that VMs in general may use; afterwards without the cores that are
  *          VMs' alone. Perhaps empty, then no group is left.
+ * @alone   all CPUs of those cores, also isolated and reserved ones
  */
-void exclusive_settle(
-	const struct plan_input *in, struct entries *e, struct cpuset *usable);
+void exclusive_settle(const struct plan_input *in, struct entries *e,
+	struct cpuset *usable, struct cpuset *alone);
 
 #endif

@@ -68,9 +68,34 @@ put_in_order(const struct party *p)
 }
 
 static void
+put_all(const struct party *p, const int *nodes)
+{
+	for (unsigned int i = 0; i < p->n; i++)
+		world_put(p->w, p->groups[i], nodes[i]);
+}
+
+/* Each once more with the others where they are. Returns whether one has moved. */
+static bool
+place_again(const struct party *p)
+{
+	bool moved = false;
+
+	for (unsigned int i = 0; i < p->n; i++) {
+		struct world_group *g = p->groups[i];
+		int was = g->node;
+
+		world_put(p->w, g, -1);
+		world_put(p->w, g, (int)float_best(p->w, g));
+		moved |= g->node != was;
+	}
+	return moved;
+}
+
+static void
 place_apart(const struct party *p)
 {
-	bool moved = true;
+	auto_free int *first = xcalloc(p->n, sizeof(*first));
+	double cost;
 
 	for (unsigned int i = 0; i < p->n; i++) {
 		struct world_group *g = p->groups[i];
@@ -79,18 +104,14 @@ place_apart(const struct party *p)
 		if (g->role != WORLD_OBSERVE)
 			world_enter(p->w, g);
 		world_put(p->w, g, (int)float_best(p->w, g));
+		first[i] = g->node;
 	}
-	for (unsigned int round = 0; moved && round < ROUNDS; round++) {
-		moved = false;
-		for (unsigned int i = 0; i < p->n; i++) {
-			struct world_group *g = p->groups[i];
-			int was = g->node;
-
-			world_put(p->w, g, -1);
-			world_put(p->w, g, (int)float_best(p->w, g));
-			moved |= g->node != was;
-		}
-	}
+	cost = cost_of(p);
+	for (unsigned int round = 0; round < ROUNDS && place_again(p); round++)
+		;
+	/* what is best for one may be worse for the others */
+	if (cost_of(p) > cost + COST_SAME_NS)
+		put_all(p, first);
 	put_in_order(p);
 }
 
@@ -135,13 +156,6 @@ can_be_one(const struct party *p)
 			return false;
 	}
 	return p->n == p->vm->n_groups;
-}
-
-static void
-put_all(const struct party *p, const int *nodes)
-{
-	for (unsigned int i = 0; i < p->n; i++)
-		world_put(p->w, p->groups[i], nodes[i]);
 }
 
 static void

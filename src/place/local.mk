@@ -45,6 +45,13 @@ src_libplace_a_SOURCES = \
 # Hosts and VMs for tests of the planner.
 PLACE_FLEET = tests/unit/fleet.c tests/unit/fleet.h tests/unit/hosts.c tests/unit/hosts.h \
 	tests/unit/pour.c tests/unit/pour.h
+# Hosts and VMs of all kinds, and what must hold of their plans.
+PLACE_TRIALS = tests/unit/chance.c tests/unit/chance.h \
+	tests/unit/hosts.c tests/unit/hosts.h \
+	tests/unit/invariants.c tests/unit/invariants.h \
+	tests/unit/trials.c tests/unit/trials.h \
+	tests/unit/wild.c tests/unit/wild.h \
+	tests/unit/wildhost.c tests/unit/wildhost.h
 # Replays on such hosts.
 PLACE_GROUND = tests/unit/ground.c tests/unit/ground.h tests/unit/hosts.c tests/unit/hosts.h
 
@@ -64,6 +71,12 @@ tests_unit_test_explain_SOURCES = tests/unit/test_explain.c $(PLACE_FLEET)
 tests_unit_test_explain_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_explain_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_guest
+tests_unit_test_guest_SOURCES = tests/unit/test_guest.c $(PLACE_FLEET)
+tests_unit_test_guest_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_guest_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_mode
 tests_unit_test_mode_SOURCES = tests/unit/test_mode.c
@@ -85,6 +98,18 @@ tests_unit_test_planner_SOURCES = tests/unit/test_planner.c $(PLACE_FLEET)
 tests_unit_test_planner_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_planner_core
+tests_unit_test_planner_core_SOURCES = tests/unit/test_planner_core.c $(PLACE_FLEET)
+tests_unit_test_planner_core_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_planner_core_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_planner_exclusive
+tests_unit_test_planner_exclusive_SOURCES = tests/unit/test_planner_exclusive.c $(PLACE_FLEET)
+tests_unit_test_planner_exclusive_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_planner_exclusive_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_golden
 tests_unit_test_planner_golden_SOURCES = tests/unit/test_planner_golden.c $(PLACE_FLEET)
@@ -141,6 +166,12 @@ tests_unit_test_planner_properties_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tes
 	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_properties_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_planner_random
+tests_unit_test_planner_random_SOURCES = tests/unit/test_planner_random.c $(PLACE_TRIALS)
+tests_unit_test_planner_random_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_planner_random_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_replay
 tests_unit_test_replay_SOURCES = tests/unit/test_replay.c $(PLACE_GROUND)
 tests_unit_test_replay_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
@@ -179,5 +210,11 @@ UNIT_TESTS += tests/unit/test_wait
 tests_unit_test_wait_SOURCES = tests/unit/test_wait.c
 tests_unit_test_wait_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_wait_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+# Random plans, as many as one has time for: make check-random CASES=100000
+CASES = 100000
+check-random: tests/unit/test_planner_random
+	QMPIN_CASES=$(CASES) tests/unit/test_planner_random
 endif
+.PHONY: check-random
 EXTRA_DIST += tests/data/place

@@ -79,15 +79,3 @@ place_emulator_parse(const char *name)
 {
 	return find(emulator_names, PLACE_N_EMULATOR, name);
 }
-
-bool
-place_mode_supported(enum place_mode mode)
-{
-	return (unsigned int)mode < PLACE_N_MODES;
-}
-
-bool
-place_smt_supported(enum place_smt smt)
-{
-	return (unsigned int)smt < PLACE_N_SMT;
-}

@@ -5,8 +5,6 @@
 #ifndef QMPIN_PLACE_MODE_H
 #define QMPIN_PLACE_MODE_H
 
-#include <stdbool.h>
-
 enum place_mode {
 	PLACE_OFF,
 	PLACE_OBSERVE, /* plan and report, never apply */
@@ -36,10 +34,5 @@ const char *place_emulator_name(enum place_emulator emulator);
 int place_mode_parse(const char *name);
 int place_smt_parse(const char *name);
 int place_emulator_parse(const char *name);
-
-/** This version plans with the mode; the others are refused when they are configured.
- */
-bool place_mode_supported(enum place_mode mode);
-bool place_smt_supported(enum place_smt smt);
 
 #endif

@@ -205,18 +205,19 @@ cores_in(const struct cores *c, const struct own *o, const struct cpuset *mask,
 	return n;
 }
 
-/* One core less would do. */
+/* One core less would do, whichever: what is found core by core, as vCPUs are plugged,
+ * may have one with a single CPU too many. */
 static bool
 is_too_many(const struct own *o, const struct pick *picks, unsigned int n)
 {
-	unsigned int least = UINT_MAX;
+	unsigned int most = 0;
 	unsigned int sum = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
 		sum += picks[i].n_cpus;
-		least = picks[i].n_cpus < least ? picks[i].n_cpus : least;
+		most = picks[i].n_cpus > most ? picks[i].n_cpus : most;
 	}
-	return n > 0 && sum - least >= o->g->n_vcpus;
+	return n > 0 && sum - most >= o->g->n_vcpus;
 }
 
 /* What the group wants of @pool for its vCPUs without a place; @units: room for one of
@@ -611,6 +612,18 @@ own_mask(const struct cores *c, const struct own *o, unsigned int i)
 	if (o->g->whole_cores)
 		return part_of(c, o, core_of(c, o->g->pins[i]));
 	return cpuset_of(c->in->topo->pus[o->g->pins[i]].cpu);
+}
+
+struct cpuset
+own_cores(const struct cores *c, const struct own *o)
+{
+	struct cpuset cpus = CPUSET_NONE;
+
+	for (unsigned int core = 0; core < c->in->topo->n_cores; core++) {
+		if (c->owner[core] == (int)o->number)
+			cpus = cpuset_or(&cpus, &c->in->topo->cores[core].cpus);
+	}
+	return cpus;
 }
 
 /* Most CPUs that a core has in @pool. */

@@ -53,6 +53,7 @@ struct choice {
 	unsigned int n_near;
 	int *pins;  /* as g->pins, with what is being tried */
 	int *first; /* of each guest core: PU of its first vCPU that has one, -1 */
+	int *whose; /* of each core: a guest core that has a PU of it, -1 */
 };
 
 static void
@@ -85,19 +86,17 @@ splits(const struct choice *c, unsigned int v, unsigned int pu)
 {
 	const struct topo *topo = c->w->in->topo;
 	const struct cpuset *core = core_cpus(c->w, pu);
-	int first = c->first[c->guest.of[v]];
+	int whose = c->whose[topo->pus[pu].core];
 	struct cpuset room = cpuset_and(core, &c->w->classes[c->g->cls].allowed);
 	unsigned int idle = 0;
 
 	if (!c->guest.threads)
 		return false;
-	if (first >= 0)
-		return topo->pus[first].core != topo->pus[pu].core;
+	if (whose >= 0 || c->first[c->guest.of[v]] >= 0)
+		return whose != (int)c->guest.of[v];
 	cpuset_foreach (cpu, core) {
 		unsigned int i = (unsigned int)topo->pu_of_cpu[cpu];
 
-		if (c->own[i] > 0)
-			return true;
 		idle += cpuset_has(&room, cpu) && c->w->taken[i] == 0;
 	}
 	return idle < c->guest.size[c->guest.of[v]];
@@ -186,11 +185,14 @@ static struct price
 fill(struct choice *c, const struct cpuset *cpus)
 {
 	unsigned int n = c->g->n_vcpus;
+	const struct topo *topo = c->w->in->topo;
 	auto_free int *first = xcalloc(n, sizeof(*first));
+	auto_free int *whose = xcalloc(topo->n_cores, sizeof(*whose));
 	struct price total = {0};
 
 	memcpy(c->pins, c->g->pins, n * sizeof(*c->pins));
 	memcpy(first, c->first, n * sizeof(*first));
+	memcpy(whose, c->whose, topo->n_cores * sizeof(*whose));
 	for (unsigned int v = 0; v < n; v++) {
 		int *sibling = &c->first[c->guest.of[v]];
 		struct price best = {0};
@@ -202,10 +204,11 @@ fill(struct choice *c, const struct cpuset *cpus)
 		else
 			best = take_cheapest(c, v, cpus);
 		if (c->g->whole_cores)
-			c->pins[v] = (int)pin_in_core(c->w, c->g,
-				(unsigned int)c->w->in->topo->pus[c->pins[v]].core);
+			c->pins[v] = (int)pin_in_core(
+				c->w, c->g, (unsigned int)topo->pus[c->pins[v]].core);
 		if (*sibling < 0)
 			*sibling = c->pins[v];
+		c->whose[topo->pus[c->pins[v]].core] = (int)c->guest.of[v];
 		total.stacked += best.stacked;
 		total.own += best.own;
 		total.split += best.split;
@@ -217,6 +220,7 @@ fill(struct choice *c, const struct cpuset *cpus)
 			mark(c, (unsigned int)c->pins[v], -1);
 	}
 	memcpy(c->first, first, n * sizeof(*first));
+	memcpy(c->whose, whose, topo->n_cores * sizeof(*whose));
 	return total;
 }
 
@@ -361,6 +365,7 @@ note_pins(struct choice *c)
 			c->near[i] += (double)lat_ns(&c->w->in->latency, pu, i);
 		c->own[pu]++;
 		c->n_near++;
+		c->whose[c->w->in->topo->pus[pu].core] = (int)c->guest.of[v];
 		if (c->first[c->guest.of[v]] < 0)
 			c->first[c->guest.of[v]] = (int)pu;
 	}
@@ -378,11 +383,14 @@ begin(struct world *w, const struct world_group *g)
 	c.own = xcalloc(n_pus, sizeof(*c.own));
 	c.pins = xcalloc(g->n_vcpus, sizeof(*c.pins));
 	c.first = xcalloc(g->n_vcpus, sizeof(*c.first));
+	c.whose = xcalloc(w->in->topo->n_cores, sizeof(*c.whose));
 	for (unsigned int i = 0; i < n_pus; i++)
 		c.floating[i] =
 			w->tree->leaf_of_pu[i] >= 0 ? world_float_load(w, i) : 0;
 	for (unsigned int v = 0; v < g->n_vcpus; v++)
 		c.first[v] = -1;
+	for (unsigned int i = 0; i < w->in->topo->n_cores; i++)
+		c.whose[i] = -1;
 	note_pins(&c);
 	return c;
 }
@@ -396,6 +404,7 @@ end(struct choice *c)
 	free(c->own);
 	free(c->pins);
 	free(c->first);
+	free(c->whose);
 }
 
 void

@@ -288,6 +288,7 @@ planner_run(const struct plan_input *in, struct plan **out, struct err *e)
 {
 	struct entries entries;
 	struct cpuset usable;
+	struct cpuset alone;
 	struct world *w;
 	struct plan *p;
 	int r;
@@ -306,15 +307,16 @@ planner_run(const struct plan_input *in, struct plan **out, struct err *e)
 		plan_free(p);
 		return r;
 	}
-	exclusive_settle(in, &entries, &usable);
+	exclusive_settle(in, &entries, &usable, &alone);
 	if (cpuset_empty(&usable)) { /* every other VM has said so */
-		reason_all(in, NULL, entries.vms);
+		reason_all(in, NULL, entries.vms, &alone);
 		entry_free(&entries, in->n_vms);
 	} else {
 		w = world_new(
 			in, &usable, entries.vms, entries.groups, entries.n_groups);
+		w->alone = alone;
 		run(w);
-		reason_all(in, w, entries.vms);
+		reason_all(in, w, entries.vms, &alone);
 		world_free(w);
 	}
 	*out = p;

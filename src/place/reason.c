@@ -18,7 +18,6 @@
 #include "place/better.h"
 #include "place/bounds.h"
 #include "place/candidates.h"
-#include "place/entry.h"
 #include "place/float.h"
 #include "place/pin.h"
 #include "place/pinned.h"
@@ -439,24 +438,14 @@ new_explain(const struct plan_input *in, const struct world_vm *vm,
 	return e;
 }
 
-/* CPUs that are some VMs' alone. */
-static struct cpuset
-alone_of(const struct plan_input *in, const struct world *w)
-{
-	struct cpuset usable = entry_usable(in);
-
-	return w != NULL ? cpuset_minus(&usable, &w->usable) : usable;
-}
-
 void
 reason_observed(struct world *w, const struct world_vm *vm)
 {
-	struct cpuset alone = alone_of(w->in, w);
 	struct look l = {.w = w, .vm = vm, .groups = &w->groups[vm->first_group]};
 
 	if (!is_asked_for(w->in, vm))
 		return;
-	l.e = new_explain(w->in, vm, &alone);
+	l.e = new_explain(w->in, vm, &w->alone);
 	explain_float(&l);
 }
 
@@ -464,7 +453,7 @@ struct reasons {
 	const struct plan_input *in;
 	struct pinned_host host;
 	struct total total; /* where there is a world */
-	struct cpuset alone;
+	const struct cpuset *alone;
 };
 
 static void
@@ -475,7 +464,7 @@ explain_one(struct reasons *r, const struct world_vm *vm)
 
 	if (!is_asked_for(r->in, vm) || vm->role == WORLD_OBSERVE)
 		return;
-	l.e = new_explain(r->in, vm, &r->alone);
+	l.e = new_explain(r->in, vm, r->alone);
 	if (vm->out->n_vcpus == 0) /* it is left alone */
 		return;
 	if (vm->role == WORLD_FLOAT) {
@@ -487,13 +476,13 @@ explain_one(struct reasons *r, const struct world_vm *vm)
 }
 
 void
-reason_all(const struct plan_input *in, struct world *w, const struct world_vm *vms)
+reason_all(const struct plan_input *in, struct world *w, const struct world_vm *vms,
+	const struct cpuset *alone)
 {
-	struct reasons r = {.in = in};
+	struct reasons r = {.in = in, .alone = alone};
 
 	if (in->explain == PLAN_EXPLAIN_NONE)
 		return;
-	r.alone = alone_of(in, w);
 	r.host = pinned_host_of(in, w);
 	if (w != NULL)
 		total_init(&r.total, w);

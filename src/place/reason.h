@@ -12,11 +12,12 @@
  * Reasons of all VMs that have a result, as plan_input asks for them; of the observed
  * ones see below.
  *
- * @w    NULL: no CPU is for VMs in general
- * @vms  in->n_vms of them
+ * @w      NULL: no CPU is for VMs in general
+ * @vms    in->n_vms of them
+ * @alone  CPUs of the cores that are VMs' alone
  */
-void reason_all(
-	const struct plan_input *in, struct world *w, const struct world_vm *vms);
+void reason_all(const struct plan_input *in, struct world *w,
+	const struct world_vm *vms, const struct cpuset *alone);
 
 /** Reasons of an observed VM, at the moment its groups have the places that they would
  * be given. */

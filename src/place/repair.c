@@ -7,14 +7,16 @@
 
 #include "place/repair.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "base/xalloc.h"
 #include "place/candidates.h"
 
-/* VMs tried in each step of a repair, and wider domains tried for each. */
-#define TRIED_VMS 24u
-#define TRIED_DOMAINS 3u
+/* VMs tried in each step of a repair, and wider domains tried for each; all of them
+ * when none of these helps. */
+#define TRIED_VMS 12u
+#define TRIED_DOMAINS 2u
 
 struct repair {
 	struct world *w;
@@ -91,9 +93,10 @@ worth(const struct repair *r, struct world_group *g, unsigned int node)
 	return gain / (1 + (price > 0 ? price : 0));
 }
 
-/* The best single widening. Returns false when none helps. */
+/* The best single widening, by @domains domains at most. Returns false when none helps.
+ */
 static bool
-widen_one(struct repair *r)
+widen_one(struct repair *r, unsigned int domains)
 {
 	struct world_group *hot[TRIED_VMS];
 	struct world_group *g = NULL;
@@ -104,7 +107,7 @@ widen_one(struct repair *r)
 	for (unsigned int i = 0; i < n; i++) {
 		int up = world_wider(r->w, hot[i], (unsigned int)hot[i]->node);
 
-		for (unsigned int k = 0; up >= 0 && k < TRIED_DOMAINS; k++) {
+		for (unsigned int k = 0; up >= 0 && k < domains; k++) {
 			double value = worth(r, hot[i], (unsigned int)up);
 
 			if (value > best) {
@@ -129,7 +132,7 @@ repair_waiting(struct world *w)
 	r.heat = xcalloc(w->tree->n, sizeof(*r.heat));
 	for (measure(&r); r.penalty > 0; measure(&r)) {
 		find_heat(&r);
-		if (!widen_one(&r))
+		if (!widen_one(&r, TRIED_DOMAINS) && !widen_one(&r, UINT_MAX))
 			break;
 	}
 	free(r.heat);

@@ -18,7 +18,10 @@
 #include "place/total.h"
 
 /* So many newcomers are tried with a repair each time. */
-#define FEW 3u
+#define FEW 8u
+
+/* And so many times more while that helps. */
+#define ROUNDS 3u
 
 /* Passes over all newcomers. For one in a pass so many trials of the waiting model (2
  * to 3 us each on a host of 384 CPUs); of them, and of the cost (a tenth of that), so
@@ -141,21 +144,61 @@ re_place(struct search *s, struct world_group *g)
 	return true;
 }
 
-static void
+/* Two newcomers change places. Memory is why one should: what else they do to each
+ * other re-placing one after the other finds as well. */
+static bool
+swap(struct search *s, struct world_group *g, struct world_group *h)
+{
+	unsigned int there = (unsigned int)h->node;
+	unsigned int here = (unsigned int)g->node;
+	double gain = float_wait_cost(s->w, &s->t.wait);
+	double penalty = s->t.penalty;
+	struct wait_cost wait;
+
+	s->gains++;
+	if (here == there || g->vm == h->vm || !candidates_has(s->w, g, there) ||
+		!candidates_has(s->w, h, here))
+		return false;
+	if (candidates_distance_cost(s->w, g, there) +
+			candidates_distance_cost(s->w, h, here) >=
+		candidates_distance_cost(s->w, g, here) +
+			candidates_distance_cost(s->w, h, there))
+		return false;
+	gain += total_gain(&s->t, g, there);
+	total_put(&s->t, g, there);
+	gain += total_gain(&s->t, h, here);
+	wait = world_try(s->w, h, here);
+	s->tries++;
+	gain -= float_wait_cost(s->w, &wait);
+	if (gain <= COST_SAME_NS || world_wait_penalty(s->w, &wait) > penalty + 1e-9) {
+		total_put(&s->t, g, here);
+		return false;
+	}
+	total_put(&s->t, h, here);
+	settled(s, g);
+	settled(s, h);
+	return true;
+}
+
+static bool
+used_up(const struct search *s)
+{
+	return s->tries >= TRIES || s->gains >= GAINS;
+}
+
+/* Returns whether the total fell. */
+static bool
 re_place_all(struct search *s)
 {
-	bool better = true;
+	bool better = false;
 
-	total_read(&s->t);
-	for (unsigned int pass = 0; pass < PASSES && better; pass++) {
-		better = false;
-		for (unsigned int i = 0; i < s->n; i++) {
-			if (s->tries >= TRIES || s->gains >= GAINS)
-				return;
-			if (re_place(s, s->new[i]))
-				better = true;
-		}
+	for (unsigned int i = 0; i < s->n && !used_up(s); i++)
+		better |= re_place(s, s->new[i]);
+	for (unsigned int i = 1; i < s->n; i++) {
+		for (unsigned int k = 0; k < i && !used_up(s); k++)
+			better |= swap(s, s->new[i], s->new[k]);
 	}
+	return better;
 }
 
 static void
@@ -211,17 +254,19 @@ shortlist(struct search *s, struct world_group *g, unsigned int *out)
 	return listed;
 }
 
-/* Try a newcomer on several nodes, each with the repair it needs. */
-static void
-try_newcomer(struct search *s, struct world_group *g)
+/* Try a newcomer on several nodes, each with the repair it needs. Something must be
+ * chosen the first time (@least DBL_MAX), later only what costs less. */
+static bool
+try_newcomer(struct search *s, struct world_group *g, double least)
 {
+	double penalty = least < DBL_MAX ? s->t.penalty + 1e-9 : DBL_MAX;
 	unsigned int nodes[WEIGHTS];
-	double least = DBL_MAX;
 	int first = g->first;
+	bool found = false;
 	unsigned int n;
 
-	total_read(&s->t);
 	save(s->w, s->before);
+	save(s->w, s->best);
 	n = shortlist(s, g, nodes);
 	for (unsigned int i = 0; i < n; i++) {
 		double sum;
@@ -231,15 +276,41 @@ try_newcomer(struct search *s, struct world_group *g)
 		settled(s, g);
 		repair(s);
 		sum = total_sum(&s->t);
-		if (sum < least - COST_SAME_NS) {
-			least = sum;
-			first = g->first;
-			save(s->w, s->best);
-		}
+		if (sum >= least - COST_SAME_NS || s->t.penalty > penalty)
+			continue;
+		least = sum;
+		first = g->first;
+		found = true;
+		save(s->w, s->best);
 	}
 	restore(s->w, s->best);
+	total_read(&s->t);
 	g->first = first;
 	g->load_before = world_load_of_others(s->w, g, (unsigned int)first);
+	return found;
+}
+
+static void
+settle_few(struct search *s)
+{
+	bool better = s->n > 1;
+
+	for (unsigned int i = 0; i < s->n; i++)
+		(void)try_newcomer(s, s->new[i], DBL_MAX);
+	for (unsigned int round = 0; round < ROUNDS && better; round++) {
+		better = re_place_all(s);
+		for (unsigned int i = 0; i < s->n; i++)
+			better |= try_newcomer(s, s->new[i], total_sum(&s->t));
+	}
+}
+
+static void
+settle_many(struct search *s)
+{
+	repair(s);
+	for (unsigned int pass = 0; pass < PASSES && re_place_all(s); pass++)
+		;
+	repair(s);
 }
 
 void
@@ -251,15 +322,12 @@ search_settle(struct world *w, struct world_group **new, unsigned int n)
 	s.before = xcalloc(w->n_groups, sizeof(*s.before));
 	s.best = xcalloc(w->n_groups, sizeof(*s.best));
 	s.offers = xcalloc(w->tree->n + 1, sizeof(*s.offers));
-	if (n <= FEW) {
-		for (unsigned int i = 0; i < n; i++)
-			try_newcomer(&s, new[i]);
+	if (n == 0)
 		repair(&s);
-	} else {
-		repair(&s);
-		re_place_all(&s);
-		repair(&s);
-	}
+	else if (n <= FEW)
+		settle_few(&s);
+	else
+		settle_many(&s);
 	free(s.before);
 	free(s.best);
 	free(s.offers);

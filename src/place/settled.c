@@ -39,15 +39,14 @@ plural(unsigned int n)
 
 /* All CPUs of the cores that are the VM's alone. */
 static struct cpuset
-own_cores(const struct cores *c, const struct seat *s)
+cores_of(const struct cores *c, const struct seat *s)
 {
 	struct cpuset cpus = CPUSET_NONE;
 
-	for (unsigned int core = 0; core < c->in->topo->n_cores; core++) {
-		for (unsigned int i = 0; i < s->n_owns; i++) {
-			if (c->owner[core] == (int)s->owns[i].number)
-				cpus = cpuset_or(&cpus, &c->in->topo->cores[core].cpus);
-		}
+	for (unsigned int i = 0; i < s->n_owns; i++) {
+		struct cpuset own = own_cores(c, &s->owns[i]);
+
+		cpus = cpuset_or(&cpus, &own);
 	}
 	return cpus;
 }
@@ -95,8 +94,11 @@ static struct cpuset
 reserved_for(const struct cores *c, const struct seat *s)
 {
 	struct cpuset cpus = entry_limit(c->in, s->vm->in);
+	struct cpuset own = cores_of(c, s);
+	struct cpuset others = cpuset_minus(&c->alone, &own);
 
 	cpus = cpuset_and(&cpus, &c->in->policy->reserved);
+	cpus = cpuset_minus(&cpus, &others);
 	return cpuset_minus(&cpus, &c->in->topo->isolated);
 }
 
@@ -105,7 +107,7 @@ reserved_for(const struct cores *c, const struct seat *s)
 static struct cpuset
 emulator_near(const struct cores *c, const struct seat *s, const struct cpuset *vcpus)
 {
-	struct cpuset cores = own_cores(c, s);
+	struct cpuset cores = cores_of(c, s);
 	struct cpuset own = cpuset_and(&cores, &s->vm->allowed);
 	struct cpuset idle = CPUSET_NONE;
 
@@ -303,7 +305,7 @@ can_still_run(const struct world_vm *vm, const struct cpuset *cpus)
 static void
 say_intruders(const struct cores *c, const struct seat *s)
 {
-	struct cpuset cpus = own_cores(c, s);
+	struct cpuset cpus = cores_of(c, s);
 	unsigned int n = 0;
 
 	if (cpuset_empty(&cpus))

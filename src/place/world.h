@@ -111,6 +111,7 @@ struct world_vm {
 struct world {
 	const struct plan_input *in;
 	struct cpuset usable; /* online, not reserved, isolated or a VM's alone */
+	struct cpuset alone;  /* cores that are a VM's alone, the planner's to say */
 	struct tree *tree;
 	struct wait *wait;
 	unsigned int n_classes;

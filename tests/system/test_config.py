@@ -26,7 +26,8 @@ def check_config(host, text):
 
 BAD = [     # name, text, line of the complaint, words it must hold
     ("bad word", "[qmpin]\nmode = fast\n", 2, "mode"),
-    ("mode of a later version", "[qmpin]\nmode = dedicated\n", 2, "mode"),
+    ("word of a later version", "[qmpin]\nselect = tagged\n", 2, "select"),
+    ("factor out of range", "[weights]\nmemory = 100.5\n", 2, "memory"),
     ("no number", "[qmpin]\n\nsettle_ms = ten\n", 3, "settle_ms"),
     ("number with a tail", "[qmpin]\nsettle_ms = 10x\n", 2, "settle_ms"),
     ("negative number", "[qmpin]\nsettle_ms = -1\n", 2, "settle_ms"),
@@ -52,7 +53,8 @@ def good(host):
     """--check-config accepts what is good and says so"""
     for text in (PIN, "", "# nothing\n; at all\n\n", PIN + "[vm 100]\nmode = off\n",
                  "[qmpin]\r\nmode = pin\r\n", "[qmpin]\nmode=pin", "[vm 100]\n",
-                 "[qmpin]\nreserved_cpus = 0-1,3\nlog_level = debug\n"):
+                 "[qmpin]\nreserved_cpus = 0-1,3\nlog_level = debug\n",
+                 "[qmpin]\nmode = dedicated\n[weights]\nmemory = 0.5\n"):
         _, (code, said) = check_config(host, text)
         check(code == 0 and "configuration is valid" in said, "%r: %d %s", text, code,
               said)

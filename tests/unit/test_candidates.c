@@ -341,6 +341,30 @@ fragmentation_is_the_load_of_other_vms(void **state)
 }
 
 static void
+load_that_is_no_vms_counts_too(void **state)
+{
+	double load[64] = {0};
+	struct scene s;
+	struct terms terms;
+
+	(void)state;
+	scene_init(&s, &host_9354);
+	add(&s, "100", 4);
+	for (unsigned int i = 0; i < 4; i++)
+		load[i] = load[i + 32] = 0.5; /* 4 on the 4 cores of the first L3 */
+	s.in.background = load;
+	build(&s);
+	terms = terms_of(&s, 0, L3_0);
+	assert_near(terms.ns[TERM_SMT], COST_SMT * s.w->tree->worst_ns);
+	/* 1 a core here, 1/2 in the node, 1/4 in both, 1/8 in the host */
+	assert_near(terms.ns[TERM_FRAGMENTATION],
+		COST_SPREAD * s.w->tree->worst_ns *
+			(1.0 / 2 + 1.0 / 8 + 1.0 / 32 + 1.0 / 64));
+	assert_near(terms_of(&s, 0, L3_1).ns[TERM_SMT], 0);
+	scene_fini(&s);
+}
+
+static void
 candidates_are_listed_by_cost(void **state)
 {
 	struct scene s;
@@ -376,6 +400,7 @@ main(void)
 		cmocka_unit_test(smt_avoid_counts_sharing_cores_more),
 		cmocka_unit_test(devices_count_by_distance_and_less_than_memory),
 		cmocka_unit_test(fragmentation_is_the_load_of_other_vms),
+		cmocka_unit_test(load_that_is_no_vms_counts_too),
 		cmocka_unit_test(candidates_are_listed_by_cost),
 	};
 

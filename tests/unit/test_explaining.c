@@ -70,7 +70,6 @@ open_desk(void **state, const char *settings)
 	struct err e = ERR_NONE;
 	struct stage *s = stage_of(&stage);
 
-	s->config.reserved_cpus = CPUSET_NONE;
 	s->vms[0] = standin_vm(s->vm_dir, 100, 2);
 	stage_start_with(s, "100");
 	stage_reload(s, settings);

@@ -54,16 +54,6 @@ other_words_are_refused(void **state)
 	}
 }
 
-static void
-all_of_them_are_supported(void **state)
-{
-	(void)state;
-	for (int i = 0; i < PLACE_N_MODES; i++)
-		assert_true(place_mode_supported((enum place_mode)i));
-	for (int i = 0; i < PLACE_N_SMT; i++)
-		assert_true(place_smt_supported((enum place_smt)i));
-}
-
 int
 main(void)
 {
@@ -71,7 +61,6 @@ main(void)
 		cmocka_unit_test(every_name_reads_back),
 		cmocka_unit_test(names_are_those_of_the_documentation),
 		cmocka_unit_test(other_words_are_refused),
-		cmocka_unit_test(all_of_them_are_supported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

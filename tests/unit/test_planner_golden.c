@@ -32,6 +32,8 @@ static const char *const cases[] = {
 	"epyc-9354-memory-decides-the-node",
 	"epyc-9354-pin",
 	"epyc-9354-limits",
+	"epyc-9354-core-and-isolate",
+	"epyc-9354-dedicated-arrives-late",
 	"epyc-9354-emulator",
 	"epyc-9354-hotplug-and-offline",
 	"epyc-7351p-small-l3-groups",

@@ -136,6 +136,7 @@ guest_nodes_that_do_not_fit_together_each_have_a_host_node(void **state)
 	} cases[] = {
 		{&host_9354, 2, 24},
 		{&host_9354, 2, 32},
+		{&host_9354, 4, 32},
 		{&host_9354, 4, 64},
 		{&host_7351p, 2, 16},
 		{&host_7351p, 4, 32},

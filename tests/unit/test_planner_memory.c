@@ -148,7 +148,7 @@ memory_of_a_bound_newcomer_is_taken_from_its_node(void **state)
 static void
 a_vm_that_was_placed_takes_nothing_more(void **state)
 {
-	static const double free_gib[2] = {5, 5};
+	static const double free_gib[2] = {5, 100};
 	struct host h = host_full(&host_xeon_2s);
 	struct fleet *f = fleet_new(&h);
 	struct plan *p;
@@ -156,8 +156,7 @@ a_vm_that_was_placed_takes_nothing_more(void **state)
 	(void)state;
 	add_placed(f, "100", 4, "0-15,32-47", NULL);
 	add_placed(f, "101", 6, "16-31,48-63", NULL);
-	f->vms[0].in.memory_gib = 64;
-	f->vms[1].in.memory_gib = 64;
+	f->vms[0].in.memory_gib = 8;
 	fleet_add(f, "102", PLACE_AUTO, 2)->in.memory_gib = 4;
 	f->node_free_gib = free_gib;
 	p = fleet_plan(f);

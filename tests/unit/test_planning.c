@@ -146,11 +146,11 @@ who_rests_is_not_moved(void **state)
 
 	crowd(t);
 	vmtable_configure(t, "[qmpin]\nrebalance_vcpus_per_min = 100\n"
-			     "rebalance_dwell_s = 86400\n");
+			     "rebalance_dwell_s = 3000\n");
 	t->vms[0]->changed_us = t->now_us;
-	t->vms[1]->changed_us = t->now_us;
+	t->vms[1]->peace_until_us = UINT64_MAX;
 	assert_int_equal(plans_until_moved(t, 20), 0);
-	t->vms[0]->changed_us = 0;
+	t->vms[0]->changed_us = 1;
 	t->vms[0]->peace_until_us = UINT64_MAX; /* somebody else has a say */
 	assert_int_equal(plans_until_moved(t, 20), 0);
 	t->vms[0]->peace_until_us = 0;

@@ -236,8 +236,8 @@ those_who_have_a_say_of_their_own_are_not_moved(void **state)
 		may_move(f, PLENTY, PLENTY);
 		p = fleet_plan(f);
 		if (moved_by(p).vms != 0)
-			fail_msg("%s: %s", place_mode_name(modes[i]),
-				p->results[0].why);
+			fail_msg(
+				"%s: %s", place_mode_name(modes[i]), p->results[0].why);
 		plan_free(p);
 		fleet_free(f);
 	}
@@ -257,8 +257,8 @@ a_vm_that_was_widened_is_narrowed_when_the_others_have_gone(void **state)
 	p = fleet_plan(f);
 	assert_true(p->results[0].rebalanced);
 	assert_int_equal(cpuset_count(&p->results[0].domain), 8);
-	assert_true(cpuset_has(&h.topo->nodes[0].cpus,
-		cpuset_next(&p->results[0].domain, 0)));
+	assert_true(cpuset_has(
+		&h.topo->nodes[0].cpus, cpuset_next(&p->results[0].domain, 0)));
 	plan_free(p);
 	fleet_free(f);
 	host_fini(&h);
@@ -442,8 +442,8 @@ live(const struct host *h, unsigned int low, unsigned int high, double credit)
 			struct judge j;
 
 			churn(&r, &rnd,
-				(low + fleet_below(&rnd, high - low)) *
-					h->topo->n_pus / 100);
+				(low + fleet_below(&rnd, high - low)) * h->topo->n_pus /
+					100);
 			j = fleet_judge(r.f, i * 100 + step + 777, 4);
 			d.j += j.j / (runs * steps);
 			d.wait += j.wait / (runs * steps);

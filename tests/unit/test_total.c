@@ -43,10 +43,11 @@ add_vms(struct scene *s)
 		char id[8];
 
 		(void)snprintf(id, sizeof(id), "%u", 100 + i);
-		vm = fleet_add(s->fleet, id, PLACE_FLOAT, 1 + fleet_below(&s->random, 8));
+		vm = fleet_add(
+			s->fleet, id, PLACE_FLOAT, 1 + fleet_below(&s->random, 8));
 		if (i % 3 == 0)
-			vm->in.limit = cpuset_below(
-				1 + fleet_below(&s->random, n_cpus));
+			vm->in.limit =
+				cpuset_below(1 + fleet_below(&s->random, n_cpus));
 		if (i % 4 == 0)
 			vm->in.smt = PLACE_SMT_AVOID;
 		if (i % 5 == 0)
@@ -93,7 +94,8 @@ begin(struct scene *s, const struct host_spec *spec, uint64_t seed)
 	s->in = fleet_input(s->fleet, s->vms);
 	usable = entry_usable(&s->in);
 	assert_int_equal(entry_list(&s->in, &usable, s->results, &entries, NULL), 0);
-	s->w = world_new(&s->in, &usable, entries.vms, entries.groups, entries.n_groups);
+	s->w = world_new(
+		&s->in, &usable, entries.vms, entries.groups, entries.n_groups);
 	for (unsigned int i = 0; i < s->w->n_groups; i++) {
 		struct world_group *g = &s->w->groups[i];
 
@@ -187,7 +189,8 @@ groups_that_were_put_elsewhere_are_found_by_reading_anew(void **state)
 	begin(&s, &host_9354, 99);
 	total_init(&t, s.w);
 	for (unsigned int i = 0; i < s.w->n_groups; i++)
-		world_put(s.w, &s.w->groups[i], (int)s.w->classes[s.w->groups[i].cls].top);
+		world_put(s.w, &s.w->groups[i],
+			(int)s.w->classes[s.w->groups[i].cls].top);
 	total_read(&t);
 	expect_close(&s, "cost", total_cost(&t), sum_of_costs(s.w));
 	total_fini(&t);

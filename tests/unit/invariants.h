@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What must hold of any plan, checked from its input and its masks alone: no code is
+ * shared with the planner but the model of the host and sets of CPUs. Made for unit
+ * tests and fuzzers: it only says what is broken.
+ */
+#ifndef QMPIN_TESTS_INVARIANTS_H
+#define QMPIN_TESTS_INVARIANTS_H
+
+#include "place/planner.h"
+
+/* Rules about one plan and its input, then rules about several plans, which are the
+ * caller's to check. */
+enum invariant {
+	INV_SHAPE,
+	INV_VERDICT,
+	INV_NOT_REFUSED,
+	INV_INSIDE,
+	INV_RESERVED,
+	INV_ISOLATED,
+	INV_HOST_NODES,
+	INV_ONE_CPU,
+	INV_ONE_CORE,
+	INV_GUEST_THREADS,
+	INV_ALONE,
+	INV_CPU0,
+	INV_NODE_SHARE,
+	INV_QUOTA,
+	INV_ROOM,
+	INV_LAMINAR,
+	INV_EMULATOR,
+	INV_MOVED,
+	INV_REBALANCED,
+	INV_FIRST_OF_SEVERAL,
+	INV_REPEATS = INV_FIRST_OF_SEVERAL,
+	INV_ORDER,
+	INV_SETTLES,
+	INV_NUMBERS,
+	INV_NEWCOMER,
+	INV_RETURNS,
+	INV_NOT_WORSE,
+	INV_COMES_TO_REST,
+	N_INVARIANTS
+};
+
+struct invariants {
+	unsigned long checked[N_INVARIANTS];  /* how often */
+	unsigned long planned[PLACE_N_MODES]; /* results with masks, by mode */
+	unsigned long left[PLACE_N_MODES];    /* results without */
+	bool broken;
+	enum invariant which; /* the first one that was broken */
+	char text[PLAN_WHY_MAX + 200];
+};
+
+/** "vCPUs stay inside what the VM may use"; static. */
+const char *invariant_name(enum invariant i);
+
+/** Count a check; note the first one that is not @ok, with the VM (NULL: none). Returns
+ * @ok. */
+bool invariant_check(struct invariants *v, enum invariant i, bool ok, const char *vm,
+	const char *what);
+
+/**
+ * Check one plan.
+ *
+ * @excused   of each VM: it may have to go elsewhere, whatever it has; NULL: none
+ * @returned  CPUs were offline and came back: who was placed without them keeps what
+ *            was a whole domain then, though masks of others may cut it now
+ */
+void invariants_of_plan(struct invariants *v, const struct plan_input *in,
+	const struct plan *p, const bool *excused, bool returned);
+
+/** The same bytes, but for the reasons where @why is false. */
+bool invariants_same(
+	const struct plan_result *a, const struct plan_result *b, bool why);
+
+#endif
