@@ -705,7 +705,7 @@ pays(struct fleet *f, unsigned int vm, struct cpuset *where)
 /*
  * As free as is said to be needed, the better place costs less than what the VM had,
  * and is chosen, unless with those VMs something has become free that is as good for
- * it, or better for all.
+ * it, or better for all, or others whose limits cut it would wait.
  * Returns 1 when it is chosen, 0 when it is not, -1: nothing is said.
  */
 static int
@@ -730,6 +730,8 @@ try_better(struct fleet *f, unsigned int vm)
 		return 1;
 	f->vms[vm].in.limit = better;
 	there = pays(f, vm, &better);
+	if (cpuset_within(&better, &where)) /* and widened */
+		return 0;
 	if (there >= had || now >= had)
 		fail_msg("had %f ns, would have %f ns there, gets %f ns", had, there,
 			now);
