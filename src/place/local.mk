@@ -217,4 +217,4 @@ check-random: tests/unit/test_planner_random
 	QMPIN_CASES=$(CASES) tests/unit/test_planner_random
 endif
 .PHONY: check-random
-EXTRA_DIST += tests/data/place
+EXTRA_DIST += tests/data/place docs/planner.md
