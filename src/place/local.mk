@@ -52,6 +52,7 @@ PLACE_TRIALS = tests/unit/chance.c tests/unit/chance.h \
 	tests/unit/trials.c tests/unit/trials.h \
 	tests/unit/wild.c tests/unit/wild.h \
 	tests/unit/wildhost.c tests/unit/wildhost.h
+PLACE_ASKED = tests/unit/asked.c tests/unit/asked.h $(PLACE_FLEET)
 # Replays on such hosts.
 PLACE_GROUND = tests/unit/ground.c tests/unit/ground.h tests/unit/hosts.c tests/unit/hosts.h
 
@@ -67,10 +68,16 @@ tests_unit_test_candidates_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit 
 tests_unit_test_candidates_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_explain
-tests_unit_test_explain_SOURCES = tests/unit/test_explain.c $(PLACE_FLEET)
+tests_unit_test_explain_SOURCES = tests/unit/test_explain.c $(PLACE_ASKED)
 tests_unit_test_explain_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_explain_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_reason
+tests_unit_test_reason_SOURCES = tests/unit/test_reason.c $(PLACE_ASKED)
+tests_unit_test_reason_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_reason_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_guest
 tests_unit_test_guest_SOURCES = tests/unit/test_guest.c $(PLACE_FLEET)
