@@ -15,7 +15,9 @@
 struct view {
 	const struct pinned_host *h;
 	const struct world_vm *vm;
-	double *on; /* of each PU: vCPUs */
+	const struct cpuset *masks;
+	double *on;  /* of each PU: vCPUs */
+	double *has; /* of each PU: vCPUs that the world has there */
 	/* Guest nodes, n_nodes of topo for each: shares of their vCPUs' CPUs, and of
 	 * their memory. */
 	unsigned int n_guest;
@@ -61,14 +63,13 @@ static void
 read_masks(struct view *v)
 {
 	const struct topo *topo = v->h->in->topo;
-	const struct plan_result *out = v->vm->out;
 
-	for (unsigned int k = 0; k < out->n_vcpus; k++) {
+	for (unsigned int k = 0; k < v->vm->in->n_vcpus; k++) {
 		unsigned int guest = guest_node_of(v->vm->in, k);
-		double each = 1.0 / cpuset_count(&out->vcpus[k]);
+		double each = 1.0 / cpuset_count(&v->masks[k]);
 
 		v->vcpus[guest]++;
-		cpuset_foreach (cpu, &out->vcpus[k]) {
+		cpuset_foreach (cpu, &v->masks[k]) {
 			unsigned int pu = (unsigned int)topo->pu_of_cpu[cpu];
 			int node = topo->pus[pu].node;
 
@@ -113,19 +114,36 @@ read_memory(struct view *v, unsigned int guest)
 	}
 }
 
+/* Where the world has it. */
+static void
+read_pins(struct view *v)
+{
+	const struct world_vm *vm = v->vm;
+
+	for (unsigned int i = 0; vm->role == WORLD_PIN && i < vm->n_groups; i++) {
+		const struct world_group *g = &v->h->w->groups[vm->first_group + i];
+
+		for (unsigned int k = 0; k < g->n_vcpus; k++)
+			v->has[g->pins[k]] += 1;
+	}
+}
+
 static struct view
-view_of(const struct pinned_host *h, const struct world_vm *vm)
+view_of(const struct pinned_host *h, const struct world_vm *vm,
+	const struct cpuset *masks)
 {
 	const struct topo *topo = h->in->topo;
 	unsigned int n = vm->in->n_guest_nodes > 1 ? vm->in->n_guest_nodes : 1;
 	size_t cells = (size_t)n * topo->n_nodes;
-	struct view v = {.h = h, .vm = vm, .n_guest = n};
+	struct view v = {.h = h, .vm = vm, .masks = masks, .n_guest = n};
 
 	v.on = xcalloc(topo->n_pus, sizeof(*v.on));
+	v.has = xcalloc(topo->n_pus, sizeof(*v.has));
 	v.vcpus = xcalloc(n, sizeof(*v.vcpus));
 	v.from = xcalloc(cells, sizeof(*v.from));
 	v.to = xcalloc(cells, sizeof(*v.to));
 	read_masks(&v);
+	read_pins(&v);
 	for (unsigned int g = 0; g < n; g++) {
 		for (unsigned int i = 0; i < topo->n_nodes && v.vcpus[g] > 0; i++)
 			v.from[g * topo->n_nodes + i] /= (float)v.vcpus[g];
@@ -138,6 +156,7 @@ static void
 view_fini(struct view *v)
 {
 	free(v->on);
+	free(v->has);
 	free(v->vcpus);
 	free(v->from);
 	free(v->to);
@@ -148,7 +167,7 @@ static double
 memory(const struct view *v, double *local)
 {
 	unsigned int nodes = v->h->in->topo->n_nodes;
-	unsigned int all = v->vm->out->n_vcpus;
+	unsigned int all = v->vm->in->n_vcpus;
 	double sum = 0;
 
 	*local = 0;
@@ -198,33 +217,36 @@ static double
 communication(const struct view *v)
 {
 	const struct plan_input *in = v->h->in;
-	const struct plan_result *out = v->vm->out;
+	unsigned int n = v->vm->in->n_vcpus;
 	double sum = 0;
 	double same = 0;
 
-	if (out->n_vcpus < 2)
+	if (n < 2)
 		return 0;
 	for (unsigned int i = 0; i < in->topo->n_pus; i++) {
 		for (unsigned int j = 0; j < in->topo->n_pus && v->on[i] > 0; j++)
 			sum += v->on[i] * v->on[j] * (double)lat_ns(&in->latency, i, j);
 	}
-	for (unsigned int k = 0; k < out->n_vcpus; k++) {
-		if (k == 0 || !cpuset_equal(&out->vcpus[k], &out->vcpus[k - 1]))
-			same = within(v, &out->vcpus[k]);
+	for (unsigned int k = 0; k < n; k++) {
+		if (k == 0 || !cpuset_equal(&v->masks[k], &v->masks[k - 1]))
+			same = within(v, &v->masks[k]);
 		sum -= same;
 	}
-	sum /= (double)out->n_vcpus * (out->n_vcpus - 1);
+	sum /= (double)n * (n - 1);
 	return sum > 0 ? sum : 0;
 }
 
+/* Load of a PU with the VM's vCPUs as in its masks. */
 static double
 load_of(const struct view *v, unsigned int pu)
 {
 	const struct world *w = v->h->w;
+	double each = v->vm->demand / v->vm->in->n_vcpus;
+	double load = v->on[pu] * each;
 
 	if (w != NULL && w->tree->leaf_of_pu[pu] >= 0)
-		return w->fixed[pu] + world_float_load(w, pu);
-	return v->on[pu] * v->vm->demand / v->vm->out->n_vcpus;
+		load += w->fixed[pu] + world_float_load(w, pu) - v->has[pu] * each;
+	return load;
 }
 
 /* Shares of the vCPUs that share their core, cannot run, are on efficiency cores. */
@@ -232,14 +254,14 @@ static void
 crowding(const struct view *v, struct explain_option *o, double *lost)
 {
 	const struct topo *topo = v->h->in->topo;
-	double each = v->vm->demand / v->vm->out->n_vcpus;
+	double each = v->vm->demand / v->vm->in->n_vcpus;
 	bool both = false;
 
 	for (unsigned int i = 0; i < topo->n_pus; i++)
 		both |= topo->pus[i].kind == TOPO_KIND_PERFORMANCE;
 	*lost = 0;
 	for (unsigned int i = 0; i < topo->n_pus; i++) {
-		double part = v->on[i] / v->vm->out->n_vcpus;
+		double part = v->on[i] / v->vm->in->n_vcpus;
 		double load = load_of(v, i);
 		double core = -each;
 
@@ -270,22 +292,24 @@ pci(const struct view *v)
 	for (unsigned int g = 0; g < v->n_guest; g++)
 		sum += residency_nearest(h->in->topo, h->remote,
 			       v->from + (size_t)g * nodes, &v->vm->in->pci_nodes) *
-		       v->vcpus[g] / v->vm->out->n_vcpus;
+		       v->vcpus[g] / v->vm->in->n_vcpus;
 	return sum;
 }
 
 void
 pinned_option(const struct pinned_host *h, const struct world_vm *vm,
-	struct explain_option *out)
+	const struct cpuset *masks, struct explain_option *out)
 {
 	const double *weights = h->in->policy->weights;
-	struct view v = view_of(h, vm);
+	struct view v = view_of(h, vm, masks);
 	double avoid = vm->in->smt == PLACE_SMT_AVOID ? COST_SMT_AVOID : 1;
 	double *ns = out->terms.ns;
 	double local;
 	double lost;
 
-	*out = (struct explain_option){.cpus = vm->out->domain};
+	*out = (struct explain_option){.wait_mean = 0};
+	for (unsigned int k = 0; k < vm->in->n_vcpus; k++)
+		out->cpus = cpuset_or(&out->cpus, &masks[k]);
 	ns[TERM_MEMORY] =
 		weights[TERM_MEMORY] * COST_REMOTE * h->worst_ns * memory(&v, &local);
 	out->local_share = v.placed ? local : -1;

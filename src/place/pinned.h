@@ -21,9 +21,9 @@ struct pinned_host {
 struct pinned_host pinned_host_of(const struct plan_input *in, struct world *w);
 void pinned_fini(struct pinned_host *h);
 
-/** The option that vm->out's masks are: CPUs, nodes, terms; crowding only where the
- * world knows them. */
+/** The option that these masks of the VM's vCPUs are: its CPUs and terms. The world has
+ * the VM where it is. */
 void pinned_option(const struct pinned_host *h, const struct world_vm *vm,
-	struct explain_option *out);
+	const struct cpuset *masks, struct explain_option *out);
 
 #endif

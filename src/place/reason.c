@@ -397,21 +397,58 @@ explain_float(struct look *l)
 	free(l->others);
 }
 
+/* An option of masks, with what the world says of it. */
+static struct explain_option
+option_of_masks(const struct pinned_host *h, const struct world_vm *vm,
+	const struct cpuset *masks)
+{
+	const struct world *w = h->w;
+	struct explain_option o;
+	struct cpuset here = CPUSET_NONE;
+
+	pinned_option(h, vm, masks, &o);
+	o.nodes = nodes_of(h->in->topo, &o.cpus);
+	if (w != NULL) {
+		struct wait_cost now = wait_measure(w->wait);
+
+		o.wait_mean = now.mean;
+		o.wait_tail = now.tail;
+		here = cpuset_and(&o.cpus, &w->usable);
+	}
+	if (vm->role == WORLD_PIN && vm->n_groups == 1 && !cpuset_empty(&here)) {
+		struct terms terms;
+
+		candidates_terms(w, &w->groups[vm->first_group],
+			tree_around(w->tree, w->in->topo, &here), &terms);
+		o.terms.ns[TERM_FRAGMENTATION] = terms.ns[TERM_FRAGMENTATION];
+	}
+	o.total_ns = terms_sum(&o.terms);
+	return o;
+}
+
 static void
 explain_masks(const struct pinned_host *h, const struct world_vm *vm, struct explain *e)
 {
 	struct world *w = h->w;
+	struct cpuset *masks;
+	double *fixed;
 
-	pinned_option(h, vm, &e->chosen);
-	e->chosen.nodes = nodes_of(h->in->topo, &e->chosen.cpus);
-	if (w != NULL) {
-		struct wait_cost now = wait_measure(w->wait);
-
-		e->chosen.wait_mean = now.mean;
-		e->chosen.wait_tail = now.tail;
-	}
-	e->chosen.total_ns = terms_sum(&e->chosen.terms);
+	e->chosen = option_of_masks(h, vm, vm->out->vcpus);
 	e->hold = EXPLAIN_PINNED;
+	if (vm->role != WORLD_PIN || vm->n_groups > 1)
+		return;
+	masks = xcalloc(vm->in->n_vcpus, sizeof(*masks));
+	fixed = copy(w->fixed, h->in->topo->n_pus, sizeof(*fixed));
+	e->has_runner_up = pin_elsewhere(w, &w->groups[vm->first_group], masks);
+	put_back(w->fixed, fixed, h->in->topo->n_pus);
+	if (e->has_runner_up) {
+		e->runner_up = option_of_masks(h, vm, masks);
+		e->runner_up.verdict =
+			e->runner_up.total_ns > e->chosen.total_ns - SHOWN_NS
+				? EXPLAIN_DEARER
+				: EXPLAIN_STAYS;
+	}
+	free(masks);
 }
 
 static bool

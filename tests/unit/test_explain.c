@@ -270,6 +270,39 @@ the_runner_up_of_an_empty_host_is_as_good(void **state)
 	host_fini(&h);
 }
 
+static void
+a_pinned_vm_could_be_on_the_next_cores(void **state)
+{
+	static const enum place_mode modes[] = {PLACE_PIN, PLACE_CORE};
+	static const char *const second[] = {"4-7", "4-7,36-39"};
+	struct host h = host_full(&host_9354);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		struct fleet *f = fleet_new(&h);
+		const struct explain *e;
+		struct asked a;
+		char text[256];
+
+		(void)fleet_add(f, "100", modes[i], 4);
+		fleet_step(f);
+		a = asked_of(f, PLAN_EXPLAIN_ALL, NULL);
+		asked_expect_sane(&a, 0);
+		e = a.plan->results[0].explain;
+		assert_true(e->has_runner_up);
+		expect_cpus(&e->runner_up.cpus, second[i]);
+		/* a core each, alone: nothing but distances */
+		assert_true(e->chosen.total_ns <=
+			    e->chosen.terms.ns[TERM_COMMUNICATION] + 1e-9);
+		assert_string_equal(
+			explain_verdict_text(e, &e->runner_up, text, sizeof(text)),
+			"costs the same");
+		asked_fini(&a);
+		fleet_free(f);
+	}
+	host_fini(&h);
+}
+
 /* Memory draws it to node 2, where others are. */
 static void
 a_full_home_is_what_would_be_better(void **state)
@@ -450,6 +483,7 @@ main(void)
 		cmocka_unit_test(a_vm_that_cannot_be_placed_has_its_rules_only),
 		cmocka_unit_test(on_a_host_of_isolated_cpus_pinned_vms_have_reasons),
 		cmocka_unit_test(the_runner_up_of_an_empty_host_is_as_good),
+		cmocka_unit_test(a_pinned_vm_could_be_on_the_next_cores),
 		cmocka_unit_test(a_full_home_is_what_would_be_better),
 		cmocka_unit_test(why_it_stays_is_said),
 		cmocka_unit_test(verdicts_are_said_in_numbers),

@@ -261,7 +261,7 @@ what_would_be_better_is_chosen_when_it_is_free(void **state)
 	unsigned int chosen = 0;
 
 	(void)state;
-	for (unsigned int k = 0; k < 300; k++) {
+	for (unsigned int k = 0; k < 150; k++) {
 		uint64_t seed = 100 + k;
 		struct host h = host_full(k % 2 == 0 ? &host_9354 : &host_7351p);
 		struct fleet *f = random_fleet(&h, &seed, &mode, 1);
