@@ -17,6 +17,7 @@
 
 /* Terms with smaller differences are left out of a verdict. */
 #define SHOWN_NS 0.05
+#define SHOWN_CPUS 0.05
 
 /* Guest nodes that are named one by one. */
 #define NAMED_NODES 4u
@@ -388,12 +389,25 @@ say_pci(const struct text *t, const struct explain_option *o)
 		append(t, "passed-through devices are on another node");
 }
 
+static void
+say_others(const struct text *t, const struct explain_option *o)
+{
+	unsigned int cpus = cpuset_count(&o->cpus);
+	bool around = o->terms.ns[TERM_FRAGMENTATION] >= SHOWN_NS;
+
+	if (o->load_cpus >= SHOWN_CPUS)
+		append(t, "others want up to %.1f of its %u CPU%s%s", o->load_cpus,
+			cpus, plural(cpus), around ? ", and CPUs around them" : "");
+	else
+		append(t, "others want none of its %u CPU%s%s", cpus, plural(cpus),
+			around ? ", but CPUs around them" : "");
+}
+
 char *
 explain_term_text(const struct plan_input *in, const struct explain_option *o,
 	enum term t, char *buf, size_t size)
 {
 	struct text text = begin(buf, size);
-	unsigned int cpus = cpuset_count(&o->cpus);
 
 	switch (t) {
 	case TERM_WAITING:
@@ -413,9 +427,7 @@ explain_term_text(const struct plan_input *in, const struct explain_option *o,
 		say_pci(&text, o);
 		break;
 	case TERM_FRAGMENTATION:
-		append(&text, "others want up to %.1f of its %u CPU%s%s", o->load_cpus,
-			cpus, plural(cpus),
-			o->terms.ns[t] > SHOWN_NS ? ", and CPUs around them" : "");
+		say_others(&text, o);
 		break;
 	case TERM_MOVING:
 		append(&text, "it stays where it is");

@@ -314,7 +314,7 @@ a_full_home_is_what_would_be_better(void **state)
 		[TERM_SMT] = "a core for each vCPU when all are busy",
 		[TERM_PCI] = "no passed-through device is on another node",
 		[TERM_FRAGMENTATION] =
-			"others want up to 0.0 of its 8 CPUs, and CPUs around them",
+			"others want none of its 8 CPUs, but CPUs around them",
 		[TERM_MOVING] = "it stays where it is",
 	};
 	struct host h = host_full(&host_9354);
