@@ -72,8 +72,8 @@
 
 /* MOVING, when cores become a VM's alone: for each vCPU of others that gets another
  * mask, and for each CPU's worth of load that has to go elsewhere. A vCPU that only
- * loses a part of its mask moves at most to a neighbour, once; load that goes costs what
- * it costs where it goes, which is seldom waiting. */
+ * loses a part of its mask moves at most to a neighbour, once; load that goes costs
+ * what it costs where it goes, which is seldom waiting. */
 #define COST_TOUCHED 0.25
 #define COST_EVICTED 1.0
 

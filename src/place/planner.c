@@ -35,8 +35,8 @@ plan_policy_default(void)
 	 * many bad ones. 0.016: four of 256 */
 	struct plan_policy p = {
 		.dedicated_max_pct = 75,
-		.wait_mean_max = 0.006,
-		.wait_tail_max = 0.016,
+		.wait_mean_max = 0.008,
+		.wait_tail_max = 0.035,
 		.rebalance_gain_pct = 10,
 		.rebalance_dwell_s = 300,
 	};

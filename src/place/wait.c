@@ -43,8 +43,8 @@ mix(uint64_t x)
 	return x ^ (x >> 31);
 }
 
-struct wait_need
-wait_need_of(const char *id, int32_t units)
+static struct wait_need
+draw(const char *id, uint64_t salt, int32_t units)
 {
 	/* the probabilities as shares of 2^64 */
 	static const uint64_t busy_below[4] = {UINT64_MAX / 10, UINT64_MAX / 10 * 2,
@@ -54,13 +54,25 @@ wait_need_of(const char *id, int32_t units)
 
 	for (const char *c = id; *c != '\0'; c++)
 		seed = (seed ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
-	seed = mix(seed);
+	seed = mix(seed + salt);
 	for (unsigned int k = 0; k < WAIT_DRAWS; k++) {
 		if (mix(seed + k) < busy_below[k / (WAIT_DRAWS / 4)])
 			need.lanes[k] = units;
 	}
 	need.lanes[WAIT_ALL] = units;
 	return need;
+}
+
+struct wait_need
+wait_need_of(const char *id, int32_t units)
+{
+	return draw(id, 0, units);
+}
+
+struct wait_need
+wait_need_other(const char *id, int32_t units)
+{
+	return draw(id, 1, units);
 }
 
 struct wait_need
@@ -125,6 +137,16 @@ new_slot(struct wait *w, const struct wait_slot *slot)
 	w->forced.own[s] = nothing;
 	w->forced.inner[s] = nothing;
 	return s;
+}
+
+struct wait *
+wait_empty_copy(const struct wait *w)
+{
+	struct wait *copy = xcalloc(1, sizeof(*copy));
+
+	for (unsigned int s = 0; s < w->n; s++)
+		(void)new_slot(copy, &w->slots[s]);
+	return copy;
 }
 
 unsigned int

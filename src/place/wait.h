@@ -36,6 +36,9 @@ struct wait_need {
 /** Demand of @units in the draws in which @id is busy: a function of the two only. */
 struct wait_need wait_need_of(const char *id, int32_t units);
 
+/** The same in as many other draws: those that a plan is not fitted to. */
+struct wait_need wait_need_other(const char *id, int32_t units);
+
 /** The same draws with another demand. */
 struct wait_need wait_need_scaled(const struct wait_need *need, int32_t units);
 
@@ -67,6 +70,9 @@ struct wait_cost {
 /** @root_cpus  CPUs of slot 0, the root */
 struct wait *wait_new(unsigned int root_cpus);
 void wait_free(struct wait *w);
+
+/** The same slots with nothing in them, not settled. */
+struct wait *wait_empty_copy(const struct wait *w);
 
 /** A new slot within @parent for @cpus CPUs. Returns its number. */
 unsigned int wait_add_slot(struct wait *w, unsigned int parent, unsigned int cpus);

@@ -114,6 +114,8 @@ struct world {
 	struct cpuset alone;  /* cores that are a VM's alone, the planner's to say */
 	struct tree *tree;
 	struct wait *wait;
+	double strict; /* part of the policy's bounds on waiting that may be used, 0..1
+			*/
 	unsigned int n_classes;
 	size_t cap_classes;
 	struct world_class *classes; /* [0]: everything usable */
@@ -206,6 +208,9 @@ void world_pin(struct world *w, struct world_group *g, unsigned int i, unsigned 
 
 /** Take fixed load away (@sign -1) for the time of a trial, and put it back (1). */
 void world_fix(struct world *w, const struct world_load_on *load, int sign);
+
+/** What waits in draws that nothing was fitted to (settled). */
+struct wait_cost world_check(struct world *w);
 
 /** The waiting condition of the policy holds. */
 bool world_waits_ok(const struct world *w, const struct wait_cost *c);

@@ -57,13 +57,13 @@ vcpus_at(const struct day *d, unsigned int percent)
 	return percent * d->topo->n_pus / 100;
 }
 
-/* Sizes as Proxmox hosts have them; at most what the host has CPUs. */
+/* Sizes as Proxmox hosts have them, few of them large; at most what the host has CPUs. */
 static unsigned int
 random_size(struct day *d)
 {
 	static const unsigned int sizes[20] = {
-		1, 1, 1, 2, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 4, 8, 8, 8, 16, 32};
-	unsigned int size = sizes[rnd_below(&d->rnd, 20)];
+		1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 8, 8, 8, 16};
+	unsigned int size = chance(d, 2) ? 32 : sizes[rnd_below(&d->rnd, 20)];
 
 	return size < d->topo->n_pus ? size : d->topo->n_pus;
 }
