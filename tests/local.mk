@@ -28,6 +28,7 @@ endif
 
 # Lints: what the style asks, checked. Each first proves on a broken copy that it sees.
 LINTS = \
+	tests/lint/constants \
 	tests/lint/format \
 	tests/lint/layers \
 	tests/lint/listed \

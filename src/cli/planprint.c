@@ -172,7 +172,8 @@ print_explain(
 	char text[PLAN_WHY_MAX];
 	char where[WHY_DOMAIN_MAX];
 
-	printf("  costs %.1f ns for each vCPU\n", x->chosen.total_ns);
+	if (!cpuset_empty(&x->chosen.cpus))
+		printf("  costs %.1f ns for each vCPU\n", x->chosen.total_ns);
 	print_terms(in, &x->chosen);
 	if (x->has_runner_up)
 		printf("  next best: %s: %s\n",
@@ -180,12 +181,13 @@ print_explain(
 			explain_verdict_text(x, &x->runner_up, text, sizeof(text)));
 	for (unsigned int rule = 0; rule < EXPLAIN_N_RULES; rule++) {
 		if ((x->rules & (1u << rule)) != 0)
-			printf("  bound by %s\n",
-				explain_rule_text(in, vm, (enum explain_rule)rule, text,
-					sizeof(text)));
+			printf("  bound by: %s\n",
+				explain_rule_text(in, vm, x, (enum explain_rule)rule,
+					text, sizeof(text)));
 	}
 	if (x->has_better)
-		printf("  %s\n", explain_better_text(in, x, text, sizeof(text)));
+		printf("  better if %s\n",
+			explain_better_text(in, x, text, sizeof(text)));
 }
 
 void

@@ -73,8 +73,8 @@ list_rules(const struct verdict *v, struct words *w)
 	for (unsigned int r = 0; r < EXPLAIN_N_RULES; r++) {
 		if ((v->result->explain->rules & 1u << r) == 0)
 			continue;
-		w->rule_list[n] = explain_rule_text(v->in, v->vm, (enum explain_rule)r,
-			w->rules[n], sizeof(w->rules[n]));
+		w->rule_list[n] = explain_rule_text(v->in, v->vm, v->result->explain,
+			(enum explain_rule)r, w->rules[n], sizeof(w->rules[n]));
 		n++;
 	}
 	return n;

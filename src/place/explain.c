@@ -1,45 +1,439 @@
 // SPDX-License-Identifier: MIT
-/* Reasons in words. */
+/*
+ * Reasons in words. Each text is one line without a full stop; numbers have one
+ * decimal where they are nanoseconds, CPUs or small shares. Nothing is decided here.
+ */
 #include "config.h"
 
 #include "place/explain.h"
 
+#include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "base/attr.h"
+#include "place/why.h"
+
+/* Terms with smaller differences are left out of a verdict. */
+#define SHOWN_NS 0.05
+#define SHOWN_CPUS 0.05
+
+/* Guest nodes that are named one by one. */
+#define NAMED_NODES 4u
+
+struct text {
+	char *buf;
+	size_t size;
+};
+
+static void append(const struct text *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void
+append(const struct text *t, const char *fmt, ...)
+{
+	size_t used = strlen(t->buf);
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(t->buf + used, t->size - used, fmt, args);
+	va_end(args);
+}
+
+static struct text
+begin(char *buf, size_t size)
+{
+	buf[0] = '\0';
+	return (struct text){buf, size};
+}
+
+static const char *
+plural(unsigned int n)
+{
+	return n == 1 ? "" : "s";
+}
+
+/* ---- rules ---- */
+
+/* "0-31"; long lists are cut. */
+struct list {
+	char text[48];
+};
+
+static const char *
+list_of(struct list *l, const struct cpuset *set)
+{
+	if (cpuset_empty(set))
+		return "(none)";
+	return cpuset_format(set, l->text, sizeof(l->text));
+}
+
+/* "WHAT 0-31: 32 of 64 CPUs" */
+static void
+say_set(const struct text *t, const struct plan_input *in, const char *what,
+	const struct cpuset *set)
+{
+	struct cpuset left = cpuset_and(&in->topo->online, set);
+	struct list l;
+
+	append(t, "%s %s: %u of %u CPUs", what, list_of(&l, set), cpuset_count(&left),
+		cpuset_count(&in->topo->online));
+}
+
+/* The limits of its own, all together. */
+static struct cpuset
+own_limit(const struct plan_vm *vm)
+{
+	struct cpuset own = vm->limit;
+
+	if (vm->affinity != NULL)
+		own = cpuset_and(&own, vm->affinity);
+	if (vm->cgroup != NULL)
+		own = cpuset_and(&own, vm->cgroup);
+	return own;
+}
+
+static void
+say_isolated(
+	const struct text *t, const struct plan_input *in, const struct plan_vm *vm)
+{
+	struct cpuset own = own_limit(vm);
+	struct cpuset set = cpuset_and(&own, &in->topo->isolated);
+	bool may = vm->mode == PLACE_PIN || vm->mode == PLACE_DEDICATED;
+	struct list l;
+
+	if (may)
+		set = cpuset_minus(&set, &in->policy->isolated_usable);
+	append(t, "isolated CPU%s %s: %s", plural(cpuset_count(&set)),
+		list_of(&l, &set),
+		may ? "not in isolated_cpus" : "only pin and dedicated may have them");
+}
+
+static void
+say_host_nodes(const struct text *t, const struct plan_vm *vm)
+{
+	unsigned int named = 0;
+
+	append(t, "guest nodes bound to host nodes:");
+	for (unsigned int g = 0; g < vm->n_guest_nodes; g++) {
+		const struct cpuset *ids = &vm->guest_nodes[g].host_nodes;
+		struct list l;
+
+		if (cpuset_empty(ids))
+			continue;
+		if (named == NAMED_NODES) {
+			append(t, " and so on");
+			return;
+		}
+		append(t, "%s %u to %s", named > 0 ? "," : "", g, list_of(&l, ids));
+		named++;
+	}
+}
+
+/* Rules that are sets of CPUs. */
+static bool
+say_cpu_rule(const struct text *t, const struct plan_input *in,
+	const struct plan_vm *vm, const struct explain *e, enum explain_rule rule)
+{
+	struct cpuset own = own_limit(vm);
+	struct cpuset set;
+	struct list l;
+
+	if (rule == EXPLAIN_OFFLINE) {
+		set = cpuset_minus(&own, &in->topo->online);
+		append(t, "CPU%s %s of its limit %s offline",
+			plural(cpuset_count(&set)), list_of(&l, &set),
+			cpuset_count(&set) == 1 ? "is" : "are");
+	} else if (rule == EXPLAIN_LIMIT) {
+		say_set(t, in, "the mask it had when it was first seen,", &vm->limit);
+	} else if (rule == EXPLAIN_AFFINITY && vm->affinity != NULL) {
+		say_set(t, in, "affinity of its configuration,", vm->affinity);
+	} else if (rule == EXPLAIN_CGROUP && vm->cgroup != NULL) {
+		say_set(t, in, "the cpuset of its cgroup,", vm->cgroup);
+	} else if (rule == EXPLAIN_RESERVED) {
+		set = cpuset_and(&own, &in->policy->reserved);
+		append(t, "reserved_cpus keeps CPU%s %s for the host",
+			plural(cpuset_count(&set)), list_of(&l, &set));
+	} else if (rule == EXPLAIN_EXCLUSIVE) {
+		append(t, "cores that are other VMs' alone: CPU%s %s",
+			plural(cpuset_count(&e->exclusive)),
+			list_of(&l, &e->exclusive));
+	} else if (rule == EXPLAIN_ISOLATED) {
+		say_isolated(t, in, vm);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void
+say_other_rule(const struct text *t, const struct plan_input *in,
+	const struct plan_vm *vm, enum explain_rule rule)
+{
+	const struct plan_policy *p = in->policy;
+
+	switch ((int)rule) {
+	case EXPLAIN_HOST_NODES:
+		say_host_nodes(t, vm);
+		break;
+	case EXPLAIN_GUEST_CORES:
+		append(t, "threads of a guest core belong on one host core");
+		break;
+	case EXPLAIN_CPU0:
+		append(t, "CPU 0's core is never a VM's alone");
+		break;
+	case EXPLAIN_NODE_SHARE:
+		append(t,
+			"at most %u %% of a node's cores may be VMs' alone "
+			"(dedicated_max_pct)",
+			p->dedicated_max_pct);
+		break;
+	case EXPLAIN_QUOTA:
+		append(t, "its CPU quota: of %u vCPUs %.1f count as busy", vm->n_vcpus,
+			vm->cpulimit);
+		break;
+	case EXPLAIN_WAITING:
+		append(t,
+			"wider than its vCPUs need, so that VMs wait at most %.1f %% "
+			"of their time",
+			100 * p->wait_mean_max);
+		break;
+	case EXPLAIN_DWELL:
+		append(t,
+			"rebalance lets it rest for %.0f s after a change, %.0f s "
+			"have passed",
+			p->rebalance_dwell_s, p->now_s - vm->changed_s);
+		break;
+	default:
+		break;
+	}
+}
 
 char *
 explain_rule_text(const struct plan_input *in, const struct plan_vm *vm,
-	enum explain_rule rule, char *buf, size_t size)
+	const struct explain *e, enum explain_rule rule, char *buf, size_t size)
 {
-	(void)in;
-	(void)vm;
-	(void)snprintf(buf, size, "rule %d", (int)rule);
+	struct text t = begin(buf, size);
+
+	if (!say_cpu_rule(&t, in, vm, e, rule))
+		say_other_rule(&t, in, vm, rule);
 	return buf;
+}
+
+/* ---- verdicts ---- */
+
+/* ": memory +10.1, smt +2.2", the largest first. */
+static void
+say_differences(
+	const struct text *t, const struct explain *e, const struct explain_option *o)
+{
+	bool said[N_TERMS] = {false};
+	const char *before = ": ";
+
+	for (unsigned int k = 0; k < N_TERMS; k++) {
+		unsigned int most = N_TERMS;
+		double of_most = SHOWN_NS;
+
+		for (unsigned int i = 0; i < N_TERMS; i++) {
+			double more = o->terms.ns[i] - e->chosen.terms.ns[i];
+
+			if (!said[i] && fabs(more) > of_most) {
+				of_most = fabs(more);
+				most = i;
+			}
+		}
+		if (most == N_TERMS)
+			return;
+		said[most] = true;
+		append(t, "%s%s %+.1f", before, term_name((enum term)most),
+			o->terms.ns[most] - e->chosen.terms.ns[most]);
+		before = ", ";
+	}
+}
+
+static void
+say_waiting(
+	const struct text *t, const struct explain *e, const struct explain_option *o)
+{
+	if (o->wait_mean > e->wait_mean_max)
+		append(t,
+			"would make VMs wait: %.1f %% of their time expected, %.1f %% "
+			"is the bound",
+			100 * o->wait_mean, 100 * e->wait_mean_max);
+	else
+		append(t,
+			"would make VMs wait at busy times: in %.1f %% of the draws "
+			"more than 5 %% of their time, %.1f %% is the bound",
+			100 * o->wait_tail, 100 * e->wait_tail_max);
+}
+
+static const char *
+hold_text(enum explain_hold hold)
+{
+	switch (hold) {
+	case EXPLAIN_OFF:
+		return "but it runs where it is, and rebalance is off";
+	case EXPLAIN_RESTS:
+		return "but it has changed a short time ago and rests";
+	case EXPLAIN_LITTLE:
+		return "too little for rebalance to move it";
+	case EXPLAIN_PINNED:
+		return "but its mode is never moved for a gain";
+	case EXPLAIN_OBSERVED:
+		return "but it is only observed";
+	case EXPLAIN_FREE:
+		break;
+	}
+	return "rebalance may move it when its turn comes";
 }
 
 char *
 explain_verdict_text(
 	const struct explain *e, const struct explain_option *o, char *buf, size_t size)
 {
-	(void)snprintf(
-		buf, size, "costs %.1f ns, %.1f ns", o->total_ns, e->chosen.total_ns);
+	double more = o->total_ns - e->chosen.total_ns;
+	struct text t = begin(buf, size);
+
+	switch (o->verdict) {
+	case EXPLAIN_CHOSEN:
+		append(&t, "chosen");
+		return buf;
+	case EXPLAIN_WAITS:
+		say_waiting(&t, e, o);
+		return buf;
+	case EXPLAIN_DEARER:
+	case EXPLAIN_STAYS:
+	case EXPLAIN_HARMS:
+		break;
+	}
+	if (fabs(more) < SHOWN_NS)
+		append(&t, "costs the same");
+	else
+		append(&t, "costs %.1f ns %s a vCPU", fabs(more),
+			more > 0 ? "more" : "less");
+	say_differences(&t, e, o);
+	if (o->verdict == EXPLAIN_STAYS)
+		append(&t, "; %s", hold_text(e->hold));
+	else if (o->verdict == EXPLAIN_HARMS)
+		append(&t, "; but other VMs %.1f ns more in all", o->others_ns);
 	return buf;
+}
+
+/* ---- what would be better ---- */
+
+/* Rounded up to what is shown. */
+static double
+tenths_above(double x)
+{
+	return ceil(x * 10 - 1e-6) / 10;
 }
 
 char *
 explain_better_text(
 	const struct plan_input *in, const struct explain *e, char *buf, size_t size)
 {
-	(void)in;
-	(void)e;
-	(void)snprintf(buf, size, "%s", "");
+	struct text t = begin(buf, size);
+	char where[WHY_DOMAIN_MAX];
+	unsigned int cpus = cpuset_count(&e->better.cpus);
+	double less = e->chosen.total_ns - e->better.total_ns;
+
+	if (!e->has_better)
+		return buf;
+	(void)why_domain(in->topo, &e->better.cpus, where, sizeof(where));
+	if (e->better_load_cpus <= cpus - e->better_free_cpus + 1e-9)
+		append(&t, "it was moved to %s, of whose %u CPU%s others want %.1f",
+			where, cpus, plural(cpus), e->better_load_cpus);
+	else
+		append(&t,
+			"at least %.1f of the %u CPU%s of %s were free, where "
+			"others want %.1f",
+			tenths_above(e->better_free_cpus), cpus, plural(cpus), where,
+			e->better_load_cpus);
+	append(&t, "; if all were free: %.1f ns less a vCPU", less);
 	return buf;
+}
+
+/* ---- terms ---- */
+
+static void
+say_memory(const struct text *t, const struct plan_input *in,
+	const struct explain_option *o)
+{
+	if (in->topo->n_nodes < 2)
+		append(t, "the host has one node");
+	else if (o->local_share < 0)
+		append(t, "its memory comes to lie where it runs");
+	else
+		append(t, "%.0f %% of its memory is local", 100 * o->local_share);
+}
+
+static void
+say_sharing(const struct text *t, const struct explain_option *o)
+{
+	if (o->shared_share < 0.005)
+		append(t, "a core for each vCPU when all are busy");
+	else
+		append(t, "%.0f %% of its vCPUs share a core when all are busy",
+			100 * o->shared_share);
+	if (o->small_share >= 0.005)
+		append(t, ", %.0f %% of its CPUs are efficiency cores",
+			100 * o->small_share);
+}
+
+static void
+say_pci(const struct text *t, const struct explain_option *o)
+{
+	if (o->terms.ns[TERM_PCI] < SHOWN_NS)
+		append(t, "no passed-through device is on another node");
+	else
+		append(t, "passed-through devices are on another node");
+}
+
+static void
+say_others(const struct text *t, const struct explain_option *o)
+{
+	unsigned int cpus = cpuset_count(&o->cpus);
+	bool around = o->terms.ns[TERM_FRAGMENTATION] >= SHOWN_NS;
+
+	if (o->load_cpus >= SHOWN_CPUS)
+		append(t, "others want up to %.1f of its %u CPU%s%s", o->load_cpus,
+			cpus, plural(cpus), around ? ", and CPUs around them" : "");
+	else
+		append(t, "others want none of its %u CPU%s%s", cpus, plural(cpus),
+			around ? ", but CPUs around them" : "");
 }
 
 char *
 explain_term_text(const struct plan_input *in, const struct explain_option *o,
 	enum term t, char *buf, size_t size)
 {
-	(void)in;
-	(void)snprintf(buf, size, "%s %.1f ns", term_name(t), o->terms.ns[t]);
+	struct text text = begin(buf, size);
+
+	switch (t) {
+	case TERM_WAITING:
+		append(&text, "VMs wait %.1f %% of their time because of masks",
+			100 * o->wait_mean);
+		break;
+	case TERM_MEMORY:
+		say_memory(&text, in, o);
+		break;
+	case TERM_COMMUNICATION:
+		append(&text, "mean latency between its vCPUs");
+		break;
+	case TERM_SMT:
+		say_sharing(&text, o);
+		break;
+	case TERM_PCI:
+		say_pci(&text, o);
+		break;
+	case TERM_FRAGMENTATION:
+		say_others(&text, o);
+		break;
+	case TERM_MOVING:
+		append(&text, "it stays where it is");
+		break;
+	case N_TERMS:
+		break;
+	}
 	return buf;
 }

@@ -27,7 +27,7 @@ enum explain_rule {
 	EXPLAIN_NODE_SHARE,  /* dedicated_max_pct */
 	EXPLAIN_QUOTA,	     /* its CPU quota: auto does not narrow it */
 	EXPLAIN_WAITING,     /* wider than it needs, so that nobody waits */
-	EXPLAIN_DWELL,	     /* rests after its last change */
+	EXPLAIN_DWELL,	     /* rests after its last change, or it would be moved */
 	EXPLAIN_N_RULES
 };
 
@@ -37,6 +37,17 @@ enum explain_verdict {
 	EXPLAIN_DEARER, /* costs more */
 	EXPLAIN_WAITS,	/* would make VMs wait beyond the bound */
 	EXPLAIN_STAYS,	/* costs less, but moving is not worth it or not allowed now */
+	EXPLAIN_HARMS,	/* costs it less, but others more than that */
+};
+
+/* What speaks against moving it now to what costs less. */
+enum explain_hold {
+	EXPLAIN_FREE,	 /* nothing: the next rebalance may move it */
+	EXPLAIN_OFF,	 /* rebalance is off */
+	EXPLAIN_RESTS,	 /* it was changed a short time ago */
+	EXPLAIN_LITTLE,	 /* the gain is smaller than rebalance asks for */
+	EXPLAIN_PINNED,	 /* of a mode that is never moved for a gain */
+	EXPLAIN_OBSERVED /* it is only observed */
 };
 
 struct explain_option {
@@ -45,13 +56,25 @@ struct explain_option {
 	struct terms terms;
 	double total_ns;
 	enum explain_verdict verdict;
+	/* What the terms were made of, for the texts. */
+	double others_ns;    /* ns x vCPUs that other VMs pay more than now */
+	double local_share;  /* of its memory; negative: it is nowhere yet */
+	double shared_share; /* of its vCPUs: their cores run other vCPUs too */
+	double small_share;  /* of its vCPUs: on efficiency cores */
+	double load_cpus;    /* of other VMs and of the host, on these CPUs */
+	double wait_mean;    /* of all VMs, as in policy.h */
+	double wait_tail;
 };
 
 struct explain {
 	struct explain_option chosen;
 	bool has_runner_up;
 	struct explain_option runner_up;
-	unsigned int rules; /* bits */
+	enum explain_hold hold;	 /* when the runner-up costs less */
+	unsigned int rules;	 /* bits */
+	struct cpuset exclusive; /* with EXPLAIN_EXCLUSIVE: those CPUs */
+	double wait_mean_max;	 /* the bounds */
+	double wait_tail_max;
 	/* The cheapest domain were it empty, when that is cheaper than what was chosen.
 	 */
 	bool has_better;
@@ -61,20 +84,21 @@ struct explain {
 				  * its CPUs */
 };
 
-/** "affinity 0-31 of its configuration" ... into @buf. Returns @buf. */
+/** "affinity 0-31 of its configuration: 32 of 64 CPUs" ... into @buf. Returns @buf. */
 char *explain_rule_text(const struct plan_input *in, const struct plan_vm *vm,
-	enum explain_rule rule, char *buf, size_t size);
+	const struct explain *e, enum explain_rule rule, char *buf, size_t size);
 
-/** "costs 12 ns more: memory +10, SMT +2" ... into @buf. Returns @buf. */
+/** "costs 12.3 ns more a vCPU: memory +10.1, smt +2.2" ... into @buf. Returns @buf. */
 char *explain_verdict_text(const struct explain *e, const struct explain_option *o,
 	char *buf, size_t size);
 
-/** "L3 group 0 of node 1 would be 12 ns nearer: 5.5 of its 8 CPUs are in use, at most 4
- * may be" into @buf; empty when nothing is better. Returns @buf. */
+/** "at least 4.0 of the 8 CPUs of L3 group 0 of node 1 were free, where others want
+ * 5.5; if all were free: 12.0 ns less a vCPU": goes on after "better if", into @buf;
+ * empty when nothing is better. Returns @buf. */
 char *explain_better_text(
 	const struct plan_input *in, const struct explain *e, char *buf, size_t size);
 
-/** A term in words: "memory: 40 % of accesses go to another node" into @buf. */
+/** A term in words: "60 % of its memory is local" into @buf. Returns @buf. */
 char *explain_term_text(const struct plan_input *in, const struct explain_option *o,
 	enum term t, char *buf, size_t size);
 

@@ -2,6 +2,8 @@ noinst_LIBRARIES += src/libplace.a
 src_libplace_a_SOURCES = \
 	src/place/adopt.c src/place/adopt.h \
 	src/place/allowance.c src/place/allowance.h \
+	src/place/better.c src/place/better.h \
+	src/place/bounds.c src/place/bounds.h \
 	src/place/candidates.c src/place/candidates.h \
 	src/place/cores.c src/place/cores.h \
 	src/place/emulator.c src/place/emulator.h \
@@ -21,8 +23,10 @@ src_libplace_a_SOURCES = \
 	src/place/own.c src/place/own.h \
 	src/place/pick.c src/place/pick.h \
 	src/place/pin.c src/place/pin.h \
+	src/place/pinned.c src/place/pinned.h \
 	src/place/planner.c src/place/planner.h \
 	src/place/policy.h \
+	src/place/reason.c src/place/reason.h \
 	src/place/rebalance.c src/place/rebalance.h \
 	src/place/repair.c src/place/repair.h \
 	src/place/replay.c src/place/replay.h \
@@ -49,6 +53,7 @@ PLACE_TRIALS = tests/unit/chance.c tests/unit/chance.h \
 	tests/unit/trials.c tests/unit/trials.h \
 	tests/unit/wild.c tests/unit/wild.h \
 	tests/unit/wildhost.c tests/unit/wildhost.h
+PLACE_ASKED = tests/unit/asked.c tests/unit/asked.h $(PLACE_FLEET)
 # Replays on such hosts.
 PLACE_GROUND = tests/unit/ground.c tests/unit/ground.h tests/unit/hosts.c tests/unit/hosts.h
 
@@ -62,6 +67,18 @@ tests_unit_test_candidates_SOURCES = tests/unit/test_candidates.c $(PLACE_FLEET)
 tests_unit_test_candidates_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_candidates_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_explain
+tests_unit_test_explain_SOURCES = tests/unit/test_explain.c $(PLACE_ASKED)
+tests_unit_test_explain_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_explain_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_reason
+tests_unit_test_reason_SOURCES = tests/unit/test_reason.c $(PLACE_ASKED)
+tests_unit_test_reason_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_reason_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_guest
 tests_unit_test_guest_SOURCES = tests/unit/test_guest.c $(PLACE_FLEET)
@@ -220,4 +237,4 @@ check-random: tests/unit/test_planner_random
 	QMPIN_CASES=$(CASES) tests/unit/test_planner_random
 endif
 .PHONY: check-random
-EXTRA_DIST += tests/data/place
+EXTRA_DIST += tests/data/place docs/planner.md

@@ -472,3 +472,28 @@ pin_fits(struct world *w, const struct world_group *g, unsigned int node,
 	free(trial.pins);
 	return price.stacked == 0;
 }
+
+bool
+pin_elsewhere(struct world *w, const struct world_group *g, struct cpuset *masks)
+{
+	struct world_group trial = *g;
+	struct cpuset has = pin_cpus(w, g);
+	struct cpuset rest = cpuset_minus(&w->classes[g->cls].allowed, &has);
+	struct choice c;
+
+	if (cpuset_count(&rest) < g->n_vcpus)
+		return false;
+	trial.cls = world_class_of(w, &rest);
+	trial.pins = xcalloc(g->n_vcpus, sizeof(*trial.pins));
+	for (unsigned int v = 0; v < g->n_vcpus; v++)
+		trial.pins[v] = -1;
+	c = begin(w, &trial);
+	rest = world_mask(w, &trial, choose_domain(&c));
+	(void)fill(&c, &rest);
+	memcpy(trial.pins, c.pins, g->n_vcpus * sizeof(*trial.pins));
+	for (unsigned int v = 0; v < g->n_vcpus; v++)
+		masks[v] = pin_mask(w, &trial, v);
+	end(&c);
+	free(trial.pins);
+	return true;
+}

@@ -41,4 +41,11 @@ unsigned int pin_stacked(const struct world *w, const struct world_group *g);
 bool pin_fits(struct world *w, const struct world_group *g, unsigned int node,
 	struct cpuset *masks);
 
+/**
+ * Where the group would go if it had to leave all CPUs it has.
+ *
+ * @masks  of each of its vCPUs; written only when there are CPUs for them
+ */
+bool pin_elsewhere(struct world *w, const struct world_group *g, struct cpuset *masks);
+
 #endif

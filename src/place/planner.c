@@ -21,6 +21,7 @@
 #include "place/explain.h"
 #include "place/float.h"
 #include "place/pin.h"
+#include "place/reason.h"
 #include "place/rebalance.h"
 #include "place/search.h"
 #include "place/why.h"
@@ -253,6 +254,7 @@ observe(struct world *w, const struct world_vm *vm)
 		float_place(w, &groups[g]);
 	}
 	write_result(w, vm, groups);
+	reason_observed(w, vm);
 	for (unsigned int g = 0; g < vm->n_groups; g++)
 		world_put(w, &groups[g], -1);
 	if (laid)
@@ -307,12 +309,14 @@ planner_run(const struct plan_input *in, struct plan **out, struct err *e)
 	}
 	exclusive_settle(in, &entries, &usable, &alone);
 	if (cpuset_empty(&usable)) { /* every other VM has said so */
+		reason_all(in, NULL, entries.vms, &alone);
 		entry_free(&entries, in->n_vms);
 	} else {
 		w = world_new(
 			in, &usable, entries.vms, entries.groups, entries.n_groups);
 		w->alone = alone;
 		run(w);
+		reason_all(in, w, entries.vms, &alone);
 		world_free(w);
 	}
 	*out = p;
