@@ -14,6 +14,7 @@ src_libplace_a_SOURCES = \
 	src/place/guest.c src/place/guest.h \
 	src/place/guestcore.c src/place/guestcore.h \
 	src/place/harm.c src/place/harm.h \
+	src/place/held.c src/place/held.h \
 	src/place/mode.c src/place/mode.h \
 	src/place/moves.c src/place/moves.h \
 	src/place/objective.c src/place/objective.h \
@@ -95,6 +96,13 @@ tests_unit_test_planner_exclusive_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test
 	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_exclusive_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_planner_exclusive_properties
+tests_unit_test_planner_exclusive_properties_SOURCES = \
+	tests/unit/test_planner_exclusive_properties.c $(PLACE_FLEET)
+tests_unit_test_planner_exclusive_properties_CPPFLAGS = $(AM_CPPFLAGS) \
+	-I$(top_srcdir)/tests/unit $(CMOCKA_CFLAGS)
+tests_unit_test_planner_exclusive_properties_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_planner_golden
 tests_unit_test_planner_golden_SOURCES = tests/unit/test_planner_golden.c $(PLACE_FLEET)
 tests_unit_test_planner_golden_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
@@ -112,6 +120,12 @@ tests_unit_test_planner_host_SOURCES = tests/unit/test_planner_host.c $(PLACE_FL
 tests_unit_test_planner_host_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_host_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_planner_isolated
+tests_unit_test_planner_isolated_SOURCES = tests/unit/test_planner_isolated.c $(PLACE_FLEET)
+tests_unit_test_planner_isolated_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_planner_isolated_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_measured
 tests_unit_test_planner_measured_SOURCES = tests/unit/test_planner_measured.c $(PLACE_FLEET)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
+#include "place/held.h"
 #include "place/pick.h"
 
 struct own
@@ -41,97 +42,11 @@ own_fini(struct own *o)
 	o->used = NULL;
 }
 
-static unsigned int
-core_of(const struct cores *c, int pu)
-{
-	return (unsigned int)c->in->topo->pus[pu].core;
-}
-
-/* All CPUs it may have, where it has to choose no longer. */
-static struct cpuset
-may_have(const struct own *o)
-{
-	if (!o->alone)
-		return o->g->isolated;
-	return cpuset_or(&o->g->allowed, &o->g->isolated);
-}
-
-/* CPUs of a core that it may have. */
-static struct cpuset
-part_of(const struct cores *c, const struct own *o, unsigned int core)
-{
-	struct cpuset may = may_have(o);
-
-	return cpuset_and(&may, &c->in->topo->cores[core].cpus);
-}
-
-static unsigned int
-vcpus_on_core(const struct cores *c, const struct own *o, unsigned int core)
-{
-	const struct topo *t = c->in->topo;
-	unsigned int n = 0;
-
-	cpuset_foreach (cpu, &t->cores[core].cpus)
-		n += o->used[t->pu_of_cpu[cpu]];
-	return n;
-}
-
-/* The core becomes its own. Returns false when it is somebody else's or must not. */
-static bool
-take_core(struct cores *c, const struct own *o, unsigned int core)
-{
-	if (c->owner[core] == (int)o->number)
-		return true;
-	if (!cores_may_take(c, core))
-		return false;
-	cores_take(c, core, o->number);
-	return true;
-}
-
-static void
-set_pin(struct cores *c, const struct own *o, unsigned int v, int pu)
-{
-	o->g->pins[v] = pu;
-	o->used[pu]++;
-	if (!o->alone)
-		cpuset_add(&c->single, c->in->topo->pus[pu].cpu);
-}
-
-/* The CPU that stands for the @v-th vCPU on a core: those of a guest core take its CPUs
- * in turn. */
-static int
-pu_in_turn(
-	const struct cores *c, const struct own *o, unsigned int v, unsigned int core)
-{
-	struct cpuset cpus = part_of(c, o, core);
-	unsigned int turn = 0;
-	unsigned int cpu;
-
-	for (unsigned int k = 0; k < v; k++)
-		turn += o->guest.of[k] == o->guest.of[v];
-	turn %= cpuset_count(&cpus);
-	cpu = cpuset_next(&cpus, 0);
-	for (; turn > 0; turn--)
-		cpu = cpuset_next(&cpus, cpu + 1);
-	return c->in->topo->pu_of_cpu[cpu];
-}
-
-/* The core that the vCPU's guest core has already, or -1. */
-static int
-core_of_siblings(const struct cores *c, const struct own *o, unsigned int v)
-{
-	for (unsigned int k = 0; k < o->g->n_vcpus; k++) {
-		if (o->guest.of[k] == o->guest.of[v] && o->g->pins[k] >= 0)
-			return (int)core_of(c, o->g->pins[k]);
-	}
-	return -1;
-}
-
 static bool
 adopt_pin(struct cores *c, struct own *o, unsigned int v, const struct cpuset *mask)
 {
 	unsigned int cpu = cpuset_next(mask, 0);
-	struct cpuset may = may_have(o);
+	struct cpuset may = held_may(o);
 	int pu;
 
 	if (cpuset_count(mask) != 1 || !cpuset_has(&may, cpu) ||
@@ -140,29 +55,29 @@ adopt_pin(struct cores *c, struct own *o, unsigned int v, const struct cpuset *m
 	pu = c->in->topo->pu_of_cpu[cpu];
 	if (cpuset_has(&o->g->isolated, cpu) && o->used[pu] > 0)
 		return false;
-	if (o->alone && !take_core(c, o, core_of(c, pu)))
+	if (o->alone && !held_take(c, o, held_core(c, pu)))
 		return false;
-	set_pin(c, o, v, pu);
+	held_pin(c, o, v, pu);
 	return true;
 }
 
 static bool
 adopt_core(struct cores *c, struct own *o, unsigned int v, const struct cpuset *mask)
 {
-	struct cpuset may = may_have(o);
+	struct cpuset may = held_may(o);
 	struct cpuset cut = cpuset_and(mask, &may);
 	unsigned int core;
 	struct cpuset whole;
 
 	if (cpuset_empty(&cut))
 		return false;
-	core = core_of(c, c->in->topo->pu_of_cpu[cpuset_next(&cut, 0)]);
-	whole = part_of(c, o, core);
-	if (!cpuset_within(&cut, &whole) || !take_core(c, o, core))
+	core = held_core(c, c->in->topo->pu_of_cpu[cpuset_next(&cut, 0)]);
+	whole = held_part(c, o, core);
+	if (!cpuset_within(&cut, &whole) || !held_take(c, o, core))
 		return false;
-	if (core_of_siblings(c, o, v) >= 0 && core_of_siblings(c, o, v) != (int)core)
+	if (held_siblings(c, o, v) >= 0 && held_siblings(c, o, v) != (int)core)
 		return false;
-	set_pin(c, o, v, pu_in_turn(c, o, v, core));
+	held_pin(c, o, v, held_turn(c, o, v, core));
 	return true;
 }
 
@@ -196,7 +111,7 @@ cores_in(const struct cores *c, const struct own *o, const struct cpuset *mask,
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < c->in->topo->n_cores; i++) {
-		struct cpuset part = part_of(c, o, i);
+		struct cpuset part = held_part(c, o, i);
 
 		if (!cpuset_overlap(&part, mask) || !cores_may_take(c, i))
 			continue;
@@ -269,7 +184,7 @@ static void
 take_floating(struct cores *c, struct own *o, const struct pick *picks, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		struct cpuset part = part_of(c, o, picks[i].core);
+		struct cpuset part = held_part(c, o, picks[i].core);
 
 		cores_take(c, picks[i].core, o->number);
 		o->cpus = cpuset_or(&o->cpus, &part);
@@ -298,7 +213,7 @@ adopt_floating(struct cores *c, struct own *o)
 		struct pick_want want;
 
 		for (unsigned int i = 0; i < n; i++) {
-			struct cpuset part = part_of(c, o, picks[i].core);
+			struct cpuset part = held_part(c, o, picks[i].core);
 
 			pool = cpuset_or(&pool, &part);
 		}
@@ -354,37 +269,21 @@ own_missing(const struct own *o)
 	return n;
 }
 
-/* A CPU of the core that no vCPU has, or -1. */
-static int
-idle_pu(const struct cores *c, const struct own *o, unsigned int core)
-{
-	struct cpuset part = part_of(c, o, core);
-
-	part = cpuset_minus(&part, &c->single);
-	if (!o->alone)
-		part = cpuset_minus(&part, &c->alone);
-	cpuset_foreach (cpu, &part) {
-		if (o->used[c->in->topo->pu_of_cpu[cpu]] == 0)
-			return c->in->topo->pu_of_cpu[cpu];
-	}
-	return -1;
-}
-
 /* A place for the vCPU beside those that have one, or -1. */
 static int
 beside(const struct cores *c, const struct own *o, unsigned int v)
 {
-	int siblings = core_of_siblings(c, o, v);
+	int siblings = held_siblings(c, o, v);
 
 	if (o->g->whole_cores)
-		return siblings < 0 ? -1 : pu_in_turn(c, o, v, (unsigned int)siblings);
+		return siblings < 0 ? -1 : held_turn(c, o, v, (unsigned int)siblings);
 	if (o->guest.threads)
-		return siblings < 0 ? -1 : idle_pu(c, o, (unsigned int)siblings);
+		return siblings < 0 ? -1 : held_idle(c, o, (unsigned int)siblings);
 	for (unsigned int core = 0; o->alone && core < c->in->topo->n_cores; core++) {
 		int pu = -1;
 
 		if (c->owner[core] == (int)o->number)
-			pu = idle_pu(c, o, core);
+			pu = held_idle(c, o, core);
 		if (pu >= 0)
 			return pu;
 	}
@@ -424,7 +323,7 @@ put_some(struct cores *c, struct own *o, const struct pick_want *want,
 	if (o->alone)
 		cores_take(c, p->core, o->number);
 	for (unsigned int i = 0; i < n; i++) {
-		set_pin(c, o, vcpus[i], c->in->topo->pu_of_cpu[cpu]);
+		held_pin(c, o, vcpus[i], c->in->topo->pu_of_cpu[cpu]);
 		cpu = cpuset_next(&free, cpu + 1);
 	}
 	return n;
@@ -442,7 +341,7 @@ put_guest_core(
 	for (unsigned int v = 0; v < o->g->n_vcpus; v++) {
 		if (o->guest.of[v] != core || o->g->pins[v] >= 0)
 			continue;
-		set_pin(c, o, v, pu_in_turn(c, o, v, p->core));
+		held_pin(c, o, v, held_turn(c, o, v, p->core));
 		n++;
 	}
 	return n;
@@ -486,7 +385,7 @@ own_extend(struct cores *c, struct own *o, const struct cpuset *pool)
 		int pu = o->g->pins[v] < 0 ? beside(c, o, v) : -1;
 
 		if (pu >= 0)
-			set_pin(c, o, v, pu);
+			held_pin(c, o, v, pu);
 	}
 	if (own_missing(o) == 0)
 		return;
@@ -508,50 +407,6 @@ own_extend(struct cores *c, struct own *o, const struct cpuset *pool)
 		put_pins(c, o, &want, picks, n);
 }
 
-/* The core of its own with the fewest vCPUs for each CPU that is not isolated, or -1.
- */
-static int
-least_shared_core(const struct cores *c, const struct own *o)
-{
-	unsigned int least = UINT_MAX;
-	int best = -1;
-
-	for (unsigned int core = 0; core < c->in->topo->n_cores; core++) {
-		unsigned int n;
-
-		if (c->owner[core] != (int)o->number)
-			continue;
-		n = vcpus_on_core(c, o, core);
-		if (n < least) {
-			least = n;
-			best = (int)core;
-		}
-	}
-	return best;
-}
-
-/* The CPU of its cores with the fewest vCPUs, or -1. */
-static int
-least_shared_pu(const struct cores *c, const struct own *o)
-{
-	unsigned int least = UINT_MAX;
-	int best = -1;
-
-	cpuset_foreach (cpu, &o->g->allowed) {
-		int pu = c->in->topo->pu_of_cpu[cpu];
-		unsigned int n;
-
-		if (c->owner[core_of(c, pu)] != (int)o->number)
-			continue;
-		n = o->used[pu];
-		if (n < least) {
-			least = n;
-			best = pu;
-		}
-	}
-	return best;
-}
-
 /* What the vCPU shares with others of the group, or -1. */
 static int
 shared_place(const struct cores *c, const struct own *o, unsigned int v)
@@ -559,11 +414,11 @@ shared_place(const struct cores *c, const struct own *o, unsigned int v)
 	int core;
 
 	if (!o->g->whole_cores)
-		return least_shared_pu(c, o);
-	core = core_of_siblings(c, o, v);
+		return held_least_pu(c, o);
+	core = held_siblings(c, o, v);
 	if (core < 0)
-		core = least_shared_core(c, o);
-	return core < 0 ? -1 : pu_in_turn(c, o, v, (unsigned int)core);
+		core = held_least_core(c, o);
+	return core < 0 ? -1 : held_turn(c, o, v, (unsigned int)core);
 }
 
 bool
@@ -579,7 +434,7 @@ own_share(struct cores *c, struct own *o)
 		pu = o->alone ? shared_place(c, o, v) : -1;
 		if (pu < 0)
 			return false;
-		set_pin(c, o, v, pu);
+		held_pin(c, o, v, pu);
 	}
 	return true;
 }
@@ -610,20 +465,8 @@ own_mask(const struct cores *c, const struct own *o, unsigned int i)
 	if (o->floats)
 		return o->cpus;
 	if (o->g->whole_cores)
-		return part_of(c, o, core_of(c, o->g->pins[i]));
+		return held_part(c, o, held_core(c, o->g->pins[i]));
 	return cpuset_of(c->in->topo->pus[o->g->pins[i]].cpu);
-}
-
-struct cpuset
-own_cores(const struct cores *c, const struct own *o)
-{
-	struct cpuset cpus = CPUSET_NONE;
-
-	for (unsigned int core = 0; core < c->in->topo->n_cores; core++) {
-		if (c->owner[core] == (int)o->number)
-			cpus = cpuset_or(&cpus, &c->in->topo->cores[core].cpus);
-	}
-	return cpus;
 }
 
 /* Most CPUs that a core has in @pool. */

@@ -45,9 +45,6 @@ void own_drop(struct cores *c, struct own *o);
 /** Of the @i-th vCPU of the group. */
 struct cpuset own_mask(const struct cores *c, const struct own *o, unsigned int i);
 
-/** All CPUs of the cores that are its alone. */
-struct cpuset own_cores(const struct cores *c, const struct own *o);
-
 /** How many cores it lacks in @pool, each node could give (c->n_nodes), and their CPUs.
  */
 unsigned int own_count(struct cores *c, const struct own *o, const struct cpuset *pool,

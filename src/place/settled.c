@@ -11,6 +11,7 @@
 
 #include "base/xalloc.h"
 #include "place/entry.h"
+#include "place/held.h"
 #include "place/why.h"
 
 /* More VMs that may run on its cores, or nodes, than this are not named one by one. */
@@ -44,7 +45,7 @@ cores_of(const struct cores *c, const struct seat *s)
 	struct cpuset cpus = CPUSET_NONE;
 
 	for (unsigned int i = 0; i < s->n_owns; i++) {
-		struct cpuset own = own_cores(c, &s->owns[i]);
+		struct cpuset own = held_cores(c, &s->owns[i]);
 
 		cpus = cpuset_or(&cpus, &own);
 	}

@@ -315,6 +315,22 @@ exclusive_cpus(const struct world_case *c, const struct plan *p)
 	return cpus;
 }
 
+/* The vCPUs it had lose no CPU but those that are another VM's alone now. */
+static void
+check_stays(struct world_case *c, const struct fleet_vm *vm,
+	const struct plan_result *r, const struct cpuset *gone)
+{
+	if (!r->apply || !vm->in.placed)
+		return;
+	for (unsigned int v = 0; v < vm->in.n_current; v++) {
+		struct cpuset stays = vm->masks[v];
+
+		if (!is_alone(vm, r))
+			stays = cpuset_minus(&stays, gone);
+		CHECK(c, "moved", cpuset_within(&stays, &r->vcpus[v]));
+	}
+}
+
 static void
 check_newcomers(struct world_case *c)
 {
@@ -331,21 +347,8 @@ check_newcomers(struct world_case *c)
 			f->vms[fleet_below(&c->random, f->n)].in.n_vcpus++;
 		p = fleet_plan(f);
 		gone = exclusive_cpus(c, p);
-		for (unsigned int i = 0; i < f->n - (more % 2 == 0); i++) {
-			const struct fleet_vm *vm = &f->vms[i];
-			const struct plan_result *r = &p->results[i];
-
-			for (unsigned int v = 0;
-				r->apply && vm->in.placed && v < vm->in.n_current;
-				v++) {
-				struct cpuset stays =
-					cpuset_minus(&vm->masks[v], &gone);
-
-				if (is_alone(vm, r))
-					stays = vm->masks[v];
-				CHECK(c, "moved", cpuset_within(&stays, &r->vcpus[v]));
-			}
-		}
+		for (unsigned int i = 0; i < f->n - (more % 2 == 0); i++)
+			check_stays(c, &f->vms[i], &p->results[i], &gone);
 		fleet_apply(f, p);
 		plan_free(p);
 	}
