@@ -112,38 +112,12 @@ may_be_kept_off(const struct seat *seat)
 	return in->placed && in->n_current > 0 && has_mask(in, &in->current[0]);
 }
 
-/* Cores that are somebody's alone, or are if the mask of another VM that may be kept
- * off is its own after all. Who is kept off has no CPU of those. */
-static struct cpuset
-alone_of_others(const struct stage *s, const struct seat *seat)
-{
-	const struct topo *t = s->in->topo;
-	const struct cpuset *mine = &seat->vm->in->current[0];
-	struct cpuset cpus = s->cores->alone;
-
-	for (unsigned int i = 0; i < s->n_seats; i++) {
-		const struct seat *other = &s->seats[i];
-
-		if (other == seat || other->adopted || !may_be_kept_off(other) ||
-			cpuset_overlap(&other->vm->in->current[0], mine))
-			continue;
-		cpuset_foreach (cpu, &other->vm->in->current[0]) {
-			const struct topo_pu *pu = topo_pu_of(t, cpu);
-
-			if (pu != NULL)
-				cpus = cpuset_or(&cpus, &t->cores[pu->core].cpus);
-		}
-	}
-	return cpus;
-}
-
 static bool
 was_kept_off(const struct stage *s, const struct seat *seat)
 {
-	struct cpuset alone = alone_of_others(s, seat);
-	struct cpuset rest = cpuset_minus(&seat->vm->allowed, &alone);
+	struct cpuset rest = cpuset_minus(&seat->vm->allowed, &s->cores->alone);
 
-	return cpuset_overlap(&seat->vm->allowed, &alone) &&
+	return cpuset_overlap(&seat->vm->allowed, &s->cores->alone) &&
 	       has_mask(seat->vm->in, &rest);
 }
 
