@@ -143,6 +143,7 @@ tests_unit_test_planner_host_SOURCES = tests/unit/test_planner_host.c $(PLACE_FL
 tests_unit_test_planner_host_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_host_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_planner_isolated
 tests_unit_test_planner_isolated_SOURCES = tests/unit/test_planner_isolated.c $(PLACE_FLEET)
 tests_unit_test_planner_isolated_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \

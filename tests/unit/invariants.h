@@ -64,8 +64,8 @@ bool invariant_check(struct invariants *v, enum invariant i, bool ok, const char
  * Check one plan.
  *
  * @excused   of each VM: it may have to go elsewhere, whatever it has; NULL: none
- * @returned  CPUs were offline and came back: who was placed without them keeps what
- *            was a whole domain then, though masks of others may cut it now
+ * @returned  CPUs were offline, or a VM's alone, and came back: who was placed without
+ * them keeps what was a whole domain then, though masks of others may cut it now
  */
 void invariants_of_plan(struct invariants *v, const struct plan_input *in,
 	const struct plan *p, const bool *excused, bool returned);

@@ -375,8 +375,10 @@ wild_event(struct wild *w, struct chance *c)
 {
 	unsigned int kind = chance_below(c, 10);
 
-	for (unsigned int i = 0; i < w->n; i++)
+	for (unsigned int i = 0; i < w->n; i++) {
 		w->vms[i]->excused = false;
+		w->returned |= w->vms[i]->has_cores;
+	}
 	if (w->n == 0 || kind < 3) {
 		(void)wild_add(w, c);
 	} else if (kind < 5) {
