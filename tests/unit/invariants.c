@@ -280,8 +280,7 @@ look_at_verdict(const struct look *l, unsigned int vm)
 	if (r->verdict == PLAN_LEAVE) {
 		check(l, INV_VERDICT, vm, !r->apply && !r->rebalanced);
 		check(l, INV_NOT_REFUSED, vm,
-			!is_possible(l, vm) || wants_cores(in) ||
-				!place_mode_supported(in->mode));
+			!is_possible(l, vm) || wants_cores(in));
 		return;
 	}
 	for (unsigned int v = 0; same && v < r->n_vcpus; v++)
