@@ -22,11 +22,11 @@ enum world_role {
 
 /* How a float or pin group came to its place. */
 enum world_cause {
-	WORLD_KEPT,    /* had it */
-	WORLD_NEW,     /* placed in this run */
-	WORLD_CUT,     /* had it, CPUs of it went away */
-	WORLD_GROWN,   /* had part of it, CPUs came back */
-	WORLD_PLUGGED, /* had it, with fewer vCPUs */
+	WORLD_KEPT,	  /* had it */
+	WORLD_NEW,	  /* placed in this run */
+	WORLD_CUT,	  /* had it, CPUs of it went away */
+	WORLD_GROWN,	  /* had part of it, CPUs came back */
+	WORLD_PLUGGED,	  /* had it, with fewer vCPUs */
 	WORLD_REBALANCED, /* moved or narrowed for a gain */
 };
 
@@ -72,11 +72,11 @@ struct world_group {
 	bool entered;	     /* counts in the waiting model */
 	double demand;	     /* CPUs wanted when busy */
 	double load_before;  /* on its domain, when it came */
-	/* Rebalanced: gained for each vCPU, less the price of moving it, and what gained
-	 * most. */
+	/* Rebalanced: gained for each vCPU, less the price of moving it, and what
+	 * gained most. */
 	double gain_ns;
 	enum term gain_term;
-	double heat;	     /* float: demand that cannot run where it is (repair) */
+	double heat; /* float: demand that cannot run where it is (repair) */
 	struct wait_need need;
 };
 
