@@ -258,9 +258,9 @@ candidates_has(const struct world *w, const struct world_group *g, unsigned int 
 	       !repeats_a_part(w, g, node);
 }
 
-/* The leaf that comes first has the lower CPU; a joint comes after its parts. */
-static bool
-comes_first(const struct world *w, const struct candidate *a, const struct candidate *b)
+bool
+candidates_before(
+	const struct world *w, const struct candidate *a, const struct candidate *b)
 {
 	const struct tree_node *na = &w->tree->nodes[a->node];
 	const struct tree_node *nb = &w->tree->nodes[b->node];
@@ -285,7 +285,7 @@ candidates_list(
 		if (!candidates_has(w, g, node))
 			continue;
 		new.cost = candidates_cost(w, g, node);
-		for (at = n; at > 0 && comes_first(w, &new, &out[at - 1]); at--)
+		for (at = n; at > 0 && candidates_before(w, &new, &out[at - 1]); at--)
 			out[at] = out[at - 1];
 		out[at] = new;
 		n++;

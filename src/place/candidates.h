@@ -56,6 +56,10 @@ double candidates_distance_cost(
 unsigned int candidates_list(
 	const struct world *w, const struct world_group *g, struct candidate *out);
 
+/** The order of that list. */
+bool candidates_before(
+	const struct world *w, const struct candidate *a, const struct candidate *b);
+
 /** It is in that list. */
 bool candidates_has(
 	const struct world *w, const struct world_group *g, unsigned int node);

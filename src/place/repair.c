@@ -146,7 +146,7 @@ narrowest(struct world *w, const struct world_group *g, double penalty)
 		node = (unsigned int)w->tree->nodes[node].parent) {
 		struct wait_cost wait;
 
-		if (world_room(w, g, node) < g->n_vcpus)
+		if (!candidates_has(w, g, node))
 			continue;
 		wait = world_try(w, g, node);
 		if (world_wait_penalty(w, &wait) <= penalty)

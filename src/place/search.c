@@ -44,13 +44,7 @@ struct search {
 	unsigned int gains;
 	int *before; /* of each group: the node at the start */
 	int *best;
-	struct offer *offers;
-};
-
-/* A node for a newcomer. */
-struct offer {
-	unsigned int node;
-	double gain;
+	struct candidate *offers; /* cost: of the total, 0: as it is */
 };
 
 static void
@@ -71,6 +65,18 @@ restore(struct world *w, const int *nodes)
 	}
 }
 
+/* A guest node among several stays as narrow as it was placed: near to the others' all
+ * the same, its guest takes it for one node. */
+static bool
+may_have(const struct search *s, const struct world_group *g, unsigned int node)
+{
+	const struct tree_node *nodes = s->w->tree->nodes;
+
+	return (int)node != g->node && candidates_has(s->w, g, node) &&
+	       (s->w->vms[g->vm].n_groups == 1 ||
+		       nodes[node].n_cpus <= nodes[g->node].n_cpus);
+}
+
 /* Nodes where the total without waiting would be less than now by more than @least. */
 static unsigned int
 list_offers(struct search *s, struct world_group *g, double least)
@@ -80,31 +86,28 @@ list_offers(struct search *s, struct world_group *g, double least)
 	for (unsigned int node = 0; node < s->w->tree->n; node++) {
 		double gain;
 
-		if ((int)node == g->node || !candidates_has(s->w, g, node))
+		if (!may_have(s, g, node))
 			continue;
 		gain = total_gain(&s->t, g, node);
 		s->gains++;
 		if (gain > least + COST_SAME_NS)
-			s->offers[n++] = (struct offer){node, gain};
+			s->offers[n++] = (struct candidate){node, -gain};
 	}
 	return n;
 }
 
-/* The offer with the largest gain. */
-static struct offer
+static struct candidate
 take_best(struct search *s, unsigned int *n)
 {
 	unsigned int best = 0;
-	struct offer offer;
+	struct candidate offer;
 
 	for (unsigned int i = 1; i < *n; i++) {
-		if (s->offers[i].gain > s->offers[best].gain)
+		if (candidates_before(s->w, &s->offers[i], &s->offers[best]))
 			best = i;
 	}
 	offer = s->offers[best];
-	for (unsigned int i = best + 1; i < *n; i++)
-		s->offers[i - 1] = s->offers[i];
-	(*n)--;
+	s->offers[best] = s->offers[--*n];
 	return offer;
 }
 
@@ -126,15 +129,15 @@ re_place(struct search *s, struct world_group *g)
 	int to = -1;
 
 	for (unsigned int k = 0; k < TRIES_EACH && n > 0; k++) {
-		struct offer offer = take_best(s, &n);
+		struct candidate offer = take_best(s, &n);
 		struct wait_cost wait;
 		double gain;
 
-		if (offer.gain + waiting <= best)
+		if (waiting - offer.cost <= best)
 			break;
 		wait = world_try(s->w, g, offer.node);
 		s->tries++;
-		gain = offer.gain + waiting - float_wait_cost(s->w, &wait);
+		gain = waiting - offer.cost - float_wait_cost(s->w, &wait);
 		if (gain > best &&
 			world_wait_penalty(s->w, &wait) <= s->t.penalty + 1e-9) {
 			best = gain;
@@ -215,39 +218,39 @@ repair(struct search *s)
 
 /* The node a newcomer would be given when waiting was worth @weight times as much. */
 static unsigned int
-choose(struct search *s, const struct world_group *g, const struct wait_cost *waits,
-	unsigned int n, double weight)
+choose(const struct search *s, const struct wait_cost *waits, unsigned int n,
+	double weight)
 {
-	/* where it is stands for all that are as good: it has the lowest CPU of them */
-	unsigned int node = (unsigned int)g->node;
-	double best = -weight * float_wait_cost(s->w, &s->t.wait);
+	struct candidate best = {.cost = DBL_MAX};
 
 	for (unsigned int i = 0; i < n; i++) {
-		double value =
-			s->offers[i].gain - weight * float_wait_cost(s->w, &waits[i]);
+		struct candidate c = s->offers[i];
 
-		if (value > best + COST_SAME_NS) {
-			best = value;
-			node = s->offers[i].node;
-		}
+		c.cost += weight * float_wait_cost(s->w, &waits[i]);
+		if (best.cost == DBL_MAX || candidates_before(s->w, &c, &best))
+			best = c;
 	}
-	return node;
+	return best.node;
 }
 
 #define WEIGHTS 3u
 
+/* A group that is not the whole VM was placed with the others: it stays. */
 static unsigned int
 shortlist(struct search *s, struct world_group *g, unsigned int *out)
 {
 	static const double weights[WEIGHTS] = {0, 0.3, 1};
-	unsigned int n = list_offers(s, g, -DBL_MAX);
+	bool whole = s->w->vms[g->vm].n_groups == 1;
+	unsigned int n = whole ? list_offers(s, g, -DBL_MAX) : 0;
 	auto_free struct wait_cost *waits = xcalloc(n + 1, sizeof(*waits));
 	unsigned int listed = 0;
 
 	for (unsigned int i = 0; i < n; i++)
 		waits[i] = world_try(s->w, g, s->offers[i].node);
+	s->offers[n] = (struct candidate){(unsigned int)g->node, 0};
+	waits[n++] = s->t.wait;
 	for (unsigned int i = 0; i < WEIGHTS; i++) {
-		unsigned int node = choose(s, g, waits, n, weights[i]);
+		unsigned int node = choose(s, waits, n, weights[i]);
 		unsigned int k = 0;
 
 		while (k < listed && out[k] != node)
@@ -259,38 +262,43 @@ shortlist(struct search *s, struct world_group *g, unsigned int *out)
 }
 
 /* Try a newcomer on several nodes, each with the repair it needs. Something must be
- * chosen the first time (@least DBL_MAX), later only what costs less. */
+ * chosen the first time, later only what makes the total fall. */
 static bool
-try_newcomer(struct search *s, struct world_group *g, double least)
+try_newcomer(struct search *s, struct world_group *g, bool again)
 {
-	double penalty = least < DBL_MAX ? s->t.penalty + 1e-9 : DBL_MAX;
+	double penalty = again ? s->t.penalty + 1e-9 : DBL_MAX;
+	struct candidate best = {.cost = again ? total_sum(&s->t) : DBL_MAX};
 	unsigned int nodes[WEIGHTS];
-	int first = g->first;
+	double load_before = g->load_before;
+	int before = g->first;
 	bool found = false;
 	unsigned int n;
 
+	best.node = (unsigned int)g->first;
 	save(s->w, s->before);
 	save(s->w, s->best);
 	n = shortlist(s, g, nodes);
 	for (unsigned int i = 0; i < n; i++) {
-		double sum;
+		struct candidate c = {.node = nodes[i]};
 
 		restore(s->w, s->before);
 		world_put(s->w, g, (int)nodes[i]);
 		settled(s, g);
 		repair(s);
-		sum = total_sum(&s->t);
-		if (sum >= least - COST_SAME_NS || s->t.penalty > penalty)
+		c.cost = total_sum(&s->t);
+		if ((again && c.cost >= best.cost - COST_SAME_NS) ||
+			s->t.penalty > penalty || !candidates_before(s->w, &c, &best))
 			continue;
-		least = sum;
-		first = g->first;
+		best = c;
 		found = true;
 		save(s->w, s->best);
 	}
 	restore(s->w, s->best);
 	total_read(&s->t);
-	g->first = first;
-	g->load_before = world_load_of_others(s->w, g, (unsigned int)first);
+	g->first = (int)best.node;
+	g->load_before = load_before;
+	if (g->first != before)
+		g->load_before = world_load_of_others(s->w, g, best.node);
 	return found;
 }
 
@@ -300,11 +308,11 @@ settle_few(struct search *s)
 	bool better = s->n > 1;
 
 	for (unsigned int i = 0; i < s->n; i++)
-		(void)try_newcomer(s, s->new[i], DBL_MAX);
+		(void)try_newcomer(s, s->new[i], false);
 	for (unsigned int round = 0; round < ROUNDS && better; round++) {
 		better = re_place_all(s);
 		for (unsigned int i = 0; i < s->n; i++)
-			better |= try_newcomer(s, s->new[i], total_sum(&s->t));
+			better |= try_newcomer(s, s->new[i], true);
 	}
 }
 

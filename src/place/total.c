@@ -4,6 +4,9 @@
  * for the load of others, which is the same for each vCPU on a node. The second is
  * therefore a sum over nodes, and a trial costs one walk over the tree, however many
  * VMs there are.
+ *
+ * Two groups that crowd each other count once, not for each of the two: so that a group
+ * goes where it would go by itself, and keeping holes does not outweigh its memory.
  */
 #include "config.h"
 
@@ -91,7 +94,7 @@ crowded(const struct total *t)
 		crowds += at[n].demand * at[n].crowding - at[n].squares * at[n].alone;
 	}
 	return candidates_sharing_ns(t->w, shared) +
-	       candidates_crowding_ns(t->w, crowds);
+	       candidates_crowding_ns(t->w, crowds) / 2;
 }
 
 static void
@@ -172,7 +175,7 @@ own_cost(const struct world *w, const struct world_group *g)
 	unsigned int node = (unsigned int)g->node;
 
 	return candidates_distance_cost(w, g, node) -
-	       g->demand * candidates_family_ns(w, g, node);
+	       g->demand * candidates_family_ns(w, g, node) / 2;
 }
 
 double

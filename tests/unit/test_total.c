@@ -118,14 +118,20 @@ end(struct scene *s)
 	host_fini(&s->host);
 }
 
+/* Two groups that crowd each other both pay; in the total that counts once. */
 static double
 sum_of_costs(const struct world *w)
 {
 	double sum = 0;
 
-	for (unsigned int i = 0; i < w->n_groups; i++)
-		sum += candidates_cost(
-			w, &w->groups[i], (unsigned int)w->groups[i].node);
+	for (unsigned int i = 0; i < w->n_groups; i++) {
+		const struct world_group *g = &w->groups[i];
+		struct terms terms;
+
+		candidates_terms(w, g, (unsigned int)g->node, &terms);
+		terms.ns[TERM_FRAGMENTATION] /= 2;
+		sum += g->demand * terms_sum(&terms);
+	}
 	return sum;
 }
 
