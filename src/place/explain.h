@@ -25,7 +25,7 @@ enum explain_rule {
 	EXPLAIN_GUEST_CORES, /* guest threads on host siblings (core, pin) */
 	EXPLAIN_CPU0,	     /* CPU 0's core is nobody's alone */
 	EXPLAIN_NODE_SHARE,  /* dedicated_max_pct */
-	EXPLAIN_QUOTA,	     /* its CPU quota: auto does not narrow it */
+	EXPLAIN_QUOTA,	     /* its CPU quota: it counts with less than its vCPUs */
 	EXPLAIN_WAITING,     /* wider than it needs, so that nobody waits */
 	EXPLAIN_DWELL,	     /* rests after its last change, or it would be moved */
 	EXPLAIN_N_RULES
