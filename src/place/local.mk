@@ -170,6 +170,13 @@ tests_unit_test_planner_properties_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tes
 	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_properties_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_planner_optimum
+tests_unit_test_planner_optimum_SOURCES = tests/unit/test_planner_optimum.c \
+	tests/unit/chance.c tests/unit/chance.h $(PLACE_FLEET)
+tests_unit_test_planner_optimum_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_planner_optimum_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_planner_random
 tests_unit_test_planner_random_SOURCES = tests/unit/test_planner_random.c $(PLACE_TRIALS)
 tests_unit_test_planner_random_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
@@ -219,6 +226,10 @@ tests_unit_test_wait_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 CASES = 100000
 check-random: tests/unit/test_planner_random
 	QMPIN_CASES=$(CASES) tests/unit/test_planner_random
+
+# How far from the best: make check-optimum CASES=3000
+check-optimum: tests/unit/test_planner_optimum
+	QMPIN_CASES=$(CASES) tests/unit/test_planner_optimum
 endif
-.PHONY: check-random
+.PHONY: check-random check-optimum
 EXTRA_DIST += tests/data/place
