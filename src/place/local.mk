@@ -227,9 +227,14 @@ CASES = 100000
 check-random: tests/unit/test_planner_random
 	QMPIN_CASES=$(CASES) tests/unit/test_planner_random
 
+# Golden plans as they come out now, into the source tree: look at git diff.
+golden-place: tests/unit/test_planner_golden
+	srcdir=$(srcdir) QMPIN_GOLDEN_OUT=$(abs_srcdir)/tests/data/place \
+		tests/unit/test_planner_golden
+
 # How far from the best: make check-optimum CASES=3000
 check-optimum: tests/unit/test_planner_optimum
 	QMPIN_CASES=$(CASES) tests/unit/test_planner_optimum
 endif
-.PHONY: check-random check-optimum
+.PHONY: check-random check-optimum golden-place
 EXTRA_DIST += tests/data/place
