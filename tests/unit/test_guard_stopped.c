@@ -120,7 +120,8 @@ a_client_does_not_wait_for_a_stopped_daemon(void **state)
 	assert_true(world_is_ended(f->served, WORLD_LIMIT_MS));
 	took_us = now_us() - start_us;
 	print_message("ended after %.1f ms\n", (double)took_us / 1000);
-	assert_in_range(took_us, 20000, WORLD_LIMIT_MS * 1000);
+	/* less by a look when the guard had seen the daemon in the queue before that */
+	assert_in_range(took_us, 15000, WORLD_LIMIT_MS * 1000);
 	close(world_accept(&f->world));
 	assert_true(world_is_ended(waiter, WORLD_LIMIT_MS));
 	close(waiter);
