@@ -99,28 +99,6 @@ is_cramped(const struct plan_vm *in)
 	       cpuset_count(&in->current[0]) < in->n_vcpus;
 }
 
-/*
- * What it has may be what was left of its limit when it could not be placed: all its
- * vCPUs on all that is not others' alone. Seen when all others have been adopted; one
- * whose own cores are all that is left finds them again.
- */
-static bool
-may_be_kept_off(const struct seat *seat)
-{
-	const struct plan_vm *in = seat->vm->in;
-
-	return in->placed && in->n_current > 0 && has_mask(in, &in->current[0]);
-}
-
-static bool
-was_kept_off(const struct stage *s, const struct seat *seat)
-{
-	struct cpuset rest = cpuset_minus(&seat->vm->allowed, &s->cores->alone);
-
-	return cpuset_overlap(&seat->vm->allowed, &s->cores->alone) &&
-	       has_mask(seat->vm->in, &rest);
-}
-
 static void
 adopt(struct stage *s, struct seat *seat)
 {
@@ -250,52 +228,14 @@ by_choice(const void *a, const void *b)
 	return x < y ? -1 : x > y; /* by id */
 }
 
-/*
- * A VM that shares the last CPUs it could have looks like one that is kept off others'
- * cores; so it is one. Else the next plan would not know.
- */
-static void
-give_up_last(struct stage *s, struct seat *seat)
-{
-	struct own *o = &seat->owns[0];
-	struct cpuset rest = cpuset_minus(&seat->vm->allowed, &s->cores->alone);
-	struct cpuset mask;
-	struct cpuset own;
-
-	if (seat->failed || seat->later || seat->n_owns > 1 ||
-		!cpuset_overlap(&seat->vm->allowed, &s->cores->alone))
-		return;
-	mask = own_mask(s->cores, o, 0);
-	for (unsigned int v = 1; v < o->g->n_vcpus; v++) {
-		struct cpuset other = own_mask(s->cores, o, v);
-
-		if (!cpuset_equal(&mask, &other))
-			return;
-	}
-	own = held_cores(s->cores, o);
-	own = cpuset_and(&own, &seat->vm->allowed);
-	rest = cpuset_or(&rest, &own);
-	if (cpuset_count(&mask) >= o->g->n_vcpus || !cpuset_equal(&rest, &mask))
-		return;
-	drop_all(s, seat, 1);
-	seat->adopted = false;
-	seat->failed = true;
-}
-
 static void
 seat_them(struct stage *s)
 {
 	auto_free struct seat **new = xcalloc(s->n_seats, sizeof(struct seat *));
 	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < s->n_seats; i++) {
-		if (!may_be_kept_off(&s->seats[i]))
-			adopt(s, &s->seats[i]);
-	}
-	for (unsigned int i = 0; i < s->n_seats; i++) {
-		if (may_be_kept_off(&s->seats[i]) && !was_kept_off(s, &s->seats[i]))
-			adopt(s, &s->seats[i]);
-	}
+	for (unsigned int i = 0; i < s->n_seats; i++)
+		adopt(s, &s->seats[i]);
 	for (unsigned int i = 0; i < s->n_seats; i++) {
 		struct seat *seat = &s->seats[i];
 
@@ -307,8 +247,6 @@ seat_them(struct stage *s)
 	qsort(new, n, sizeof(struct seat *), by_choice);
 	for (unsigned int i = 0; i < n; i++)
 		place(s, new[i]);
-	for (unsigned int i = 0; i < s->n_seats; i++)
-		give_up_last(s, &s->seats[i]);
 }
 
 static void
@@ -324,6 +262,9 @@ assign_roles(struct stage *s)
 	for (unsigned int i = 0; i < s->n_seats; i++) {
 		struct seat *seat = &s->seats[i];
 
+		/* one that failed may still be on isolated CPUs */
+		seat->vm->out->own =
+			seat->vm->exclusive && (!seat->failed || seat->adopted);
 		if (seat->failed) {
 			settled_refuse(s->cores, seat);
 			leave(seat->vm);
