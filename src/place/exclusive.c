@@ -129,9 +129,9 @@ may_use_others(const struct seat *seat)
 }
 
 static void
-drop_all(struct stage *s, struct seat *seat, unsigned int n)
+drop_all(struct stage *s, struct seat *seat)
 {
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < seat->n_owns; i++)
 		own_drop(s->cores, &seat->owns[i]);
 }
 
@@ -174,9 +174,34 @@ extend(struct stage *s, struct seat *seat)
 	seat->failed |= seat->later && !may_use_others(seat);
 	/* all or nothing; on isolated CPUs it stays, and nobody else may come there */
 	if (seat->failed && !is_on_isolated(s, seat)) {
-		drop_all(s, seat, seat->n_owns);
+		drop_all(s, seat);
 		seat->adopted = false;
 	}
+}
+
+static unsigned int
+choice_of_own(const struct own *o)
+{
+	return cpuset_count(&o->g->allowed) + cpuset_count(&o->g->isolated);
+}
+
+/* Its guest nodes, who has the least choice first: whether all find cores is not to
+ * depend on where others happen to be. */
+static struct own **
+in_order(const struct seat *seat)
+{
+	struct own **order = xcalloc(seat->n_owns, sizeof(struct own *));
+
+	for (unsigned int i = 0; i < seat->n_owns; i++) {
+		unsigned int at = i;
+
+		for (; at > 0 &&
+			choice_of_own(order[at - 1]) > choice_of_own(&seat->owns[i]);
+			at--)
+			order[at] = order[at - 1];
+		order[at] = &seat->owns[i];
+	}
+	return order;
 }
 
 /* All its vCPUs on isolated CPUs, or all on others. Returns false, and it has nothing,
@@ -184,13 +209,15 @@ extend(struct stage *s, struct seat *seat)
 static bool
 place_on(struct stage *s, struct seat *seat, bool isolated)
 {
+	auto_free struct own **order = in_order(seat);
+
 	for (unsigned int i = 0; i < seat->n_owns; i++) {
-		struct own *o = &seat->owns[i];
+		struct own *o = order[i];
 
 		own_extend(s->cores, o, isolated ? &o->g->isolated : &o->g->allowed);
 		if (own_missing(o) == 0)
 			continue;
-		drop_all(s, seat, i + 1);
+		drop_all(s, seat);
 		return false;
 	}
 	return true;
