@@ -29,13 +29,13 @@
 /* A node or L3 group. */
 struct unit {
 	struct cpuset cpus;
-	unsigned int n_cpus;
-	unsigned int id;   /* node: the kernel's; L3 group: its index in the node */
-	int parent;	   /* of an L3 group: index of its node; -1: a node */
-	double load;	   /* vCPUs that run there */
-	unsigned int here; /* vCPUs of the VM that is being seated */
-	bool wide;	   /* and they may run on other nodes */
-	struct strbuf vms; /* "100(4) 101(2)" */
+	unsigned int n_cpus; /* without reserved ones, as the load is */
+	unsigned int id;     /* node: the kernel's; L3 group: its index in the node */
+	int parent;	     /* of an L3 group: index of its node; -1: a node */
+	double load;	     /* vCPUs that run there */
+	unsigned int here;   /* vCPUs of the VM that is being seated */
+	bool wide;	     /* and they may run on other nodes */
+	struct strbuf vms;   /* "100(4) 101(2)" */
 };
 
 struct picture {
@@ -54,9 +54,10 @@ static struct unit *
 add_unit(struct picture *p, const struct cpuset *cpus, unsigned int id, int parent)
 {
 	struct unit *u = &p->units[p->n++];
+	struct cpuset usable = cpuset_minus(cpus, &p->h->reserved);
 
 	*u = (struct unit){.cpus = *cpus,
-		.n_cpus = cpuset_count(cpus),
+		.n_cpus = cpuset_count(&usable),
 		.id = id,
 		.parent = parent};
 	return u;
@@ -123,10 +124,12 @@ seat(struct picture *p, const struct cpuset *mask, unsigned int n)
 	for (unsigned int i = 0; i < p->n; i++) {
 		struct unit *u = &p->units[i];
 		struct cpuset part = cpuset_and(mask, &u->cpus);
+		struct cpuset usable;
 
 		if (cpuset_empty(&part))
 			continue;
-		u->load += (double)n * cpuset_count(&part) / all;
+		usable = cpuset_minus(&part, &p->h->reserved);
+		u->load += (double)n * cpuset_count(&usable) / all;
 		if ((int)i == own || (own < 0 && u->parent < 0))
 			u->here += n;
 		if (own < 0 && u->parent < 0)
@@ -258,7 +261,7 @@ add_line(struct picture *p, const struct unit *a, const struct unit *b)
 		a != b ? " each" : "");
 	strbuf_addf(&p->out, "%-*s %-*s ", (int)p->label_width, label,
 		(int)p->cpus_width, list);
-	add_bar(p, a->load / a->n_cpus);
+	add_bar(p, a->n_cpus > 0 ? a->load / a->n_cpus : 0);
 	strbuf_addf(&p->out, " %-10s ", load);
 	at = p->label_width + 1 + p->cpus_width + 1 + BAR + 1 +
 	     (unsigned int)(strlen(load) > 10 ? strlen(load) : 10) + 1;

@@ -355,6 +355,18 @@ explain_better_text(
 
 /* ---- terms ---- */
 
+/* Pinned vCPUs pay for what they cannot have themselves, others for what all wait. */
+static void
+say_wait_term(const struct text *t, const struct explain_option *o)
+{
+	if (o->lost_share > 0)
+		append(t, "%.1f %% of what its vCPUs want cannot run when all are busy",
+			100 * o->lost_share);
+	else
+		append(t, "VMs wait %.1f %% of their time because of masks",
+			100 * o->wait_mean);
+}
+
 static void
 say_memory(const struct text *t, const struct plan_input *in,
 	const struct explain_option *o)
@@ -411,8 +423,7 @@ explain_term_text(const struct plan_input *in, const struct explain_option *o,
 
 	switch (t) {
 	case TERM_WAITING:
-		append(&text, "VMs wait %.1f %% of their time because of masks",
-			100 * o->wait_mean);
+		say_wait_term(&text, o);
 		break;
 	case TERM_MEMORY:
 		say_memory(&text, in, o);

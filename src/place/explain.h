@@ -62,6 +62,7 @@ struct explain_option {
 	double shared_share; /* of its vCPUs: their cores run other vCPUs too */
 	double small_share;  /* of its vCPUs: on efficiency cores */
 	double load_cpus;    /* of other VMs and of the host, on these CPUs */
+	double lost_share;   /* pinned: of its demand, that its CPUs cannot run */
 	double wait_mean;    /* of all VMs, as in policy.h */
 	double wait_tail;
 };

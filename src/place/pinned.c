@@ -315,6 +315,7 @@ pinned_option(const struct pinned_host *h, const struct world_vm *vm,
 	out->local_share = v.placed ? local : -1;
 	ns[TERM_COMMUNICATION] = weights[TERM_COMMUNICATION] * communication(&v);
 	crowding(&v, out, &lost);
+	out->lost_share = lost;
 	ns[TERM_WAITING] = weights[TERM_WAITING] * COST_LOST * h->worst_ns * lost;
 	ns[TERM_SMT] = weights[TERM_SMT] * h->worst_ns *
 		       (COST_SMT * avoid * out->shared_share +

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Reasons. Domains have the names an administrator knows from lscpu and lstopo; L3
- * groups are counted within their node. Texts fit PLAN_WHY_MAX with the domain first,
- * so that a cut text loses the least.
+ * groups are counted within their node, so those of several nodes have no name but
+ * their CPUs. Texts fit PLAN_WHY_MAX with the domain first, so that a cut text loses
+ * the least.
  */
 #include "config.h"
 
@@ -107,7 +108,7 @@ why_domain(const struct topo *t, const struct cpuset *cpus, char *buf, size_t si
 	members = made_of(t->l3, t->n_l3, cpus);
 	if (!cpuset_empty(&members) && l3_of_node(t, &members, buf, size))
 		return buf;
-	if (!cpuset_empty(&members))
+	if (!cpuset_empty(&members) && t->n_nodes == 0)
 		return list("L3 group", "L3 groups", &members, buf, size);
 	(void)snprintf(
 		buf, size, "CPUs %s", cpuset_format(cpus, numbers, sizeof(numbers)));

@@ -270,6 +270,28 @@ the_runner_up_of_an_empty_host_is_as_good(void **state)
 	host_fini(&h);
 }
 
+/* What all VMs wait is not what it pays for. */
+static void
+a_pinned_vm_that_is_too_large_says_what_cannot_run(void **state)
+{
+	struct host h = host_full(&host_9354);
+	struct fleet *f = fleet_new(&h);
+	struct asked a;
+	char text[256];
+
+	(void)state;
+	(void)fleet_add(f, "100", PLACE_PIN, 128);
+	fleet_step(f);
+	a = asked_of(f, PLAN_EXPLAIN_ALL, NULL);
+	assert_string_equal(
+		explain_term_text(&a.in, &a.plan->results[0].explain->chosen,
+			TERM_WAITING, text, sizeof(text)),
+		"50.0 % of what its vCPUs want cannot run when all are busy");
+	asked_fini(&a);
+	fleet_free(f);
+	host_fini(&h);
+}
+
 static void
 a_pinned_vm_could_be_on_the_next_cores(void **state)
 {
@@ -483,6 +505,7 @@ main(void)
 		cmocka_unit_test(a_vm_that_cannot_be_placed_has_its_rules_only),
 		cmocka_unit_test(on_a_host_of_isolated_cpus_pinned_vms_have_reasons),
 		cmocka_unit_test(the_runner_up_of_an_empty_host_is_as_good),
+		cmocka_unit_test(a_pinned_vm_that_is_too_large_says_what_cannot_run),
 		cmocka_unit_test(a_pinned_vm_could_be_on_the_next_cores),
 		cmocka_unit_test(a_full_home_is_what_would_be_better),
 		cmocka_unit_test(why_it_stays_is_said),

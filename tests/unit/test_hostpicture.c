@@ -160,6 +160,9 @@ reserved_and_offline_cpus_are_told(void **state)
 	assert_non_null(strstr(text, "\noffline  99\n"));
 	assert_non_null(strstr(text, "\nreserved 0\n"));
 	assert_null(strstr(text, "isolated"));
+	/* they are not counted as room */
+	assert_non_null(strstr(text, " 0.0/15\n"));
+	assert_non_null(strstr(text, " 0.0/7\n"));
 }
 
 /* Hosts that lack something. */
