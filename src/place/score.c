@@ -398,8 +398,13 @@ tally_init(struct tally *t, const struct plan_input *in,
 		return 0;
 	}
 	t->w = world_new(in, &usable, entries.vms, entries.groups, entries.n_groups);
-	for (unsigned int i = 0; i < t->w->n_groups; i++)
-		t->w->groups[i].cls = world_class_of(t->w, &t->w->groups[i].allowed);
+	for (unsigned int i = 0; i < t->w->n_groups; i++) {
+		struct world_group *g = &t->w->groups[i];
+
+		/* none: it may have isolated CPUs only, which are in no domain */
+		g->cls = world_class_of(
+			t->w, cpuset_empty(&g->allowed) ? &t->w->usable : &g->allowed);
+	}
 	t->load = xcalloc(in->topo->n_pus, sizeof(*t->load));
 	lay_all(t);
 	return 0;
