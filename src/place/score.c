@@ -99,6 +99,8 @@ lay_group(struct tally *t, const struct world_group *g)
 {
 	unsigned int first = t->n_parts;
 
+	if (cpuset_empty(&g->allowed))
+		return; /* on isolated CPUs only, which are in no domain */
 	for (unsigned int v = 0; v < g->n_vcpus; v++) {
 		struct cpuset cpus = mask_of(t->w, g, g->vcpus[v]);
 
@@ -401,9 +403,8 @@ tally_init(struct tally *t, const struct plan_input *in,
 	for (unsigned int i = 0; i < t->w->n_groups; i++) {
 		struct world_group *g = &t->w->groups[i];
 
-		/* none: it may have isolated CPUs only, which are in no domain */
-		g->cls = world_class_of(
-			t->w, cpuset_empty(&g->allowed) ? &t->w->usable : &g->allowed);
+		if (!cpuset_empty(&g->allowed))
+			g->cls = world_class_of(t->w, &g->allowed);
 	}
 	t->load = xcalloc(in->topo->n_pus, sizeof(*t->load));
 	lay_all(t);
