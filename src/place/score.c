@@ -99,6 +99,8 @@ lay_group(struct tally *t, const struct world_group *g)
 {
 	unsigned int first = t->n_parts;
 
+	if (cpuset_empty(&g->allowed))
+		return; /* on isolated CPUs only, which are in no domain */
 	for (unsigned int v = 0; v < g->n_vcpus; v++) {
 		struct cpuset cpus = mask_of(t->w, g, g->vcpus[v]);
 
@@ -398,8 +400,12 @@ tally_init(struct tally *t, const struct plan_input *in,
 		return 0;
 	}
 	t->w = world_new(in, &usable, entries.vms, entries.groups, entries.n_groups);
-	for (unsigned int i = 0; i < t->w->n_groups; i++)
-		t->w->groups[i].cls = world_class_of(t->w, &t->w->groups[i].allowed);
+	for (unsigned int i = 0; i < t->w->n_groups; i++) {
+		struct world_group *g = &t->w->groups[i];
+
+		if (!cpuset_empty(&g->allowed))
+			g->cls = world_class_of(t->w, &g->allowed);
+	}
 	t->load = xcalloc(in->topo->n_pus, sizeof(*t->load));
 	lay_all(t);
 	return 0;

@@ -129,11 +129,10 @@ wants_cores(const struct plan_vm *vm)
 	       (vm->mode == PLACE_DEDICATED || vm->smt == PLACE_SMT_ISOLATE);
 }
 
-/* It was given cores; the only thing that is taken from a reason. */
 static bool
 has_cores(const struct plan_result *r)
 {
-	return r->n_vcpus > 0 && strstr(r->why, " of its own for ") != NULL;
+	return r->n_vcpus > 0 && r->own;
 }
 
 static void

@@ -124,9 +124,12 @@ make_host(struct scene *s, bool offline)
 static bool
 is_exclusive(const struct fleet_vm *vm, const struct plan_result *r)
 {
-	return (vm->in.mode == PLACE_DEDICATED || vm->in.smt == PLACE_SMT_ISOLATE) &&
-	       vm->in.mode != PLACE_OFF && r->n_vcpus > 0 &&
-	       strstr(r->why, "of its own: ") == NULL;
+	bool own = r->n_vcpus > 0 && strstr(r->why, "of its own: ") == NULL;
+
+	own &= vm->in.mode == PLACE_DEDICATED || vm->in.smt == PLACE_SMT_ISOLATE;
+	own &= vm->in.mode != PLACE_OFF;
+	assert_int_equal(own, r->n_vcpus > 0 && r->own);
+	return own;
 }
 
 /* Nobody else whom we place is on the VM's cores. */

@@ -156,6 +156,31 @@ the_guest_s_nodes_and_cores_go_with_its_vcpus(void **state)
 	seating_fini(&s);
 }
 
+/* Two of three were placed on the same cores before the daemon began. */
+static void
+after_a_restart_cores_are_who_is_alone_on_them(void **state)
+{
+	static const unsigned int first[N_VMS] = {0, 2, 2};
+	struct vmtable *t = *state;
+	struct seating s;
+
+	for (unsigned int i = 0; i < N_VMS; i++) {
+		struct cpuset cpus = cpuset_of(first[i]);
+
+		vmtable_place(t->vms[i], &cpus);
+	}
+	seating_init(&s, &t->engine);
+	for (unsigned int i = 0; i < N_VMS; i++)
+		assert_int_equal(s.in.vms[i].own, i == 0);
+	seating_fini(&s);
+	/* and once a plan has said so */
+	t->vms[0]->own_known = t->vms[1]->own_known = t->vms[1]->own = true;
+	seating_init(&s, &t->engine);
+	for (unsigned int i = 0; i < N_VMS; i++)
+		assert_int_equal(s.in.vms[i].own, i == 1);
+	seating_fini(&s);
+}
+
 static void
 a_guest_that_says_nothing_has_no_nodes(void **state)
 {
@@ -235,6 +260,7 @@ main(void)
 		CASE(off_is_the_administrators_word_unless_the_vm_says_so),
 		CASE(what_is_not_ours_to_touch_is_off),
 		CASE(the_guest_s_nodes_and_cores_go_with_its_vcpus),
+		CASE(after_a_restart_cores_are_who_is_alone_on_them),
 		CASE(a_guest_that_says_nothing_has_no_nodes),
 		CASE(a_vm_rests_after_a_change_and_while_it_is_not_ours_alone),
 		CASE(free_memory_is_told_where_it_is_known),

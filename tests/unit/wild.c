@@ -439,14 +439,13 @@ wild_apply(struct wild *w, const struct plan *p)
 		const struct plan_result *r = &p->results[i];
 		bool first = !vm->in.placed;
 
-		vm->in.own = r->own;
+		vm->in.own = vm->has_cores = r->own;
 		if (r->verdict == PLAN_LEAVE || !r->apply)
 			continue;
 		memcpy(vm->masks, r->vcpus, r->n_vcpus * sizeof(*vm->masks));
 		vm->emulator = r->emulator;
 		vm->in.n_current = r->n_vcpus;
 		vm->in.placed = true;
-		vm->has_cores = strstr(r->why, " of its own for ") != NULL;
 		if (r->verdict == PLAN_PLACE)
 			vm->in.changed_s = w->policy.now_s;
 		/* every other VM's memory is known */
