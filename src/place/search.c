@@ -355,7 +355,7 @@ search_settle(struct world *w, struct world_group **new, unsigned int n)
 {
 	struct search s = {.w = w, .new = new, .n = n};
 
-	total_init(&s.t, w);
+	total_init_newcomers(&s.t, w);
 	s.before = xcalloc(w->n_groups, sizeof(*s.before));
 	s.best = xcalloc(w->n_groups, sizeof(*s.best));
 	s.offers = xcalloc(w->tree->n + 1, sizeof(*s.offers));
