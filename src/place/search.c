@@ -302,6 +302,45 @@ try_newcomer(struct search *s, struct world_group *g, bool again)
 	return found;
 }
 
+/* One newcomer chooses first, as if another one could be anywhere, which then chooses
+ * again. */
+static bool
+choose_first(struct search *s, struct world_group *g, struct world_group *h)
+{
+	double least = total_sum(&s->t);
+	double penalty = s->t.penalty;
+	int first[2] = {g->first, h->first};
+
+	if (g->vm == h->vm || s->w->vms[h->vm].n_groups > 1 || used_up(s))
+		return false;
+	save(s->w, s->before);
+	total_put(&s->t, h, s->w->classes[h->cls].top);
+	if (re_place(s, g)) {
+		(void)re_place(s, h);
+		settled(s, h);
+		if (total_sum(&s->t) < least - COST_SAME_NS &&
+			s->t.penalty <= penalty + 1e-9)
+			return true;
+	}
+	restore(s->w, s->before);
+	total_read(&s->t);
+	g->first = first[0];
+	h->first = first[1];
+	return false;
+}
+
+static bool
+choose_in_turn(struct search *s)
+{
+	bool better = false;
+
+	for (unsigned int i = 0; i < s->n; i++) {
+		for (unsigned int k = 0; k < s->n; k++)
+			better |= choose_first(s, s->new[i], s->new[k]);
+	}
+	return better;
+}
+
 static void
 settle_few(struct search *s)
 {
@@ -311,6 +350,7 @@ settle_few(struct search *s)
 		(void)try_newcomer(s, s->new[i], false);
 	for (unsigned int round = 0; round < ROUNDS && better; round++) {
 		better = re_place_all(s);
+		better |= choose_in_turn(s);
 		for (unsigned int i = 0; i < s->n; i++)
 			better |= try_newcomer(s, s->new[i], true);
 	}
