@@ -13,6 +13,7 @@
 
 /* Guest nodes that QEMU itself would take; more is nonsense from outside. */
 #define GUEST_NODES_MAX 128u
+#define SHARE_ROUNDING 1e-3
 
 int
 entry_check(const struct plan_input *in, struct err *e)
@@ -257,6 +258,20 @@ demand_of(const struct plan_vm *vm)
 	return in_units(demand);
 }
 
+/* Shares that are none are as good as unknown. */
+static const double *
+sane_share(const struct plan_input *in, const double *share)
+{
+	double sum = 0;
+
+	for (unsigned int i = 0; share != NULL && i < in->topo->n_nodes; i++) {
+		if (!(share[i] >= 0)) /* also not a number */
+			return NULL;
+		sum += share[i];
+	}
+	return sum <= 1 + SHARE_ROUNDING ? share : NULL;
+}
+
 /* One more group: the vCPUs of guest node @guest_node, if it has any. False, with the
  * reason, when they may run nowhere. */
 static bool
@@ -278,7 +293,7 @@ add_group(const struct plan_input *in, struct entries *out, struct world_vm *vm,
 		.whole_cores = from->mode == PLACE_CORE,
 		.node = -1,
 		.first = -1,
-		.memory_share = from->memory_share,
+		.memory_share = sane_share(in, from->memory_share),
 	};
 	for (unsigned int v = 0; v < from->n_vcpus; v++) {
 		if (guest_node_of(from, v) != guest_node)
@@ -292,7 +307,8 @@ add_group(const struct plan_input *in, struct entries *out, struct world_vm *vm,
 		if (!bind_guest_node(in, g, guest_node, vm->out->why))
 			return false;
 		if (from->guest_nodes[guest_node].memory_share != NULL)
-			g->memory_share = from->guest_nodes[guest_node].memory_share;
+			g->memory_share = sane_share(
+				in, from->guest_nodes[guest_node].memory_share);
 	}
 	*next += n;
 	g->n_vcpus = n;

@@ -49,7 +49,7 @@ PLACE_FLEET = tests/unit/fleet.c tests/unit/fleet.h tests/unit/hosts.c tests/uni
 # Hosts and VMs of all kinds, and what must hold of their plans.
 PLACE_TRIALS = tests/unit/chance.c tests/unit/chance.h \
 	tests/unit/hosts.c tests/unit/hosts.h \
-	tests/unit/invariants.c tests/unit/invariants.h \
+	tests/unit/invariants.c tests/unit/invariants.h tests/unit/invariants_list.c \
 	tests/unit/trials.c tests/unit/trials.h \
 	tests/unit/wild.c tests/unit/wild.h \
 	tests/unit/wildhost.c tests/unit/wildhost.h
@@ -126,6 +126,12 @@ tests_unit_test_planner_exclusive_properties_CPPFLAGS = $(AM_CPPFLAGS) \
 	-I$(top_srcdir)/tests/unit $(CMOCKA_CFLAGS)
 tests_unit_test_planner_exclusive_properties_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_planner_bad
+tests_unit_test_planner_bad_SOURCES = tests/unit/test_planner_bad.c $(PLACE_FLEET)
+tests_unit_test_planner_bad_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_planner_bad_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_planner_golden
 tests_unit_test_planner_golden_SOURCES = tests/unit/test_planner_golden.c $(PLACE_FLEET)
 tests_unit_test_planner_golden_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
@@ -187,6 +193,13 @@ tests_unit_test_planner_properties_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tes
 	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_properties_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_planner_optimum
+tests_unit_test_planner_optimum_SOURCES = tests/unit/test_planner_optimum.c \
+	tests/unit/chance.c tests/unit/chance.h $(PLACE_FLEET)
+tests_unit_test_planner_optimum_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_planner_optimum_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_planner_random
 tests_unit_test_planner_random_SOURCES = tests/unit/test_planner_random.c $(PLACE_TRIALS)
 tests_unit_test_planner_random_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
@@ -236,6 +249,17 @@ tests_unit_test_wait_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 CASES = 100000
 check-random: tests/unit/test_planner_random
 	QMPIN_CASES=$(CASES) tests/unit/test_planner_random
+
+# Golden plans as they come out now, into the source tree: look at git diff.
+golden-place: tests/unit/test_planner_golden
+	srcdir=$(srcdir) QMPIN_GOLDEN_OUT=$(abs_srcdir)/tests/data/place \
+		tests/unit/test_planner_golden
+
+# How far from the best: make check-optimum CASES=3000
+check-optimum: tests/unit/test_planner_optimum
+	QMPIN_CASES=$(CASES) tests/unit/test_planner_optimum
 endif
 .PHONY: check-random
 EXTRA_DIST += tests/data/place docs/planner.md
+.PHONY: check-random check-optimum golden-place
+EXTRA_DIST += tests/data/place

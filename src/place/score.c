@@ -28,6 +28,7 @@ struct part {
 /* All VMs' parts, each VM's and each group's side by side. */
 struct tally {
 	struct world *w;
+	struct wait_need (*need_of)(const char *id, int32_t units);
 	unsigned int n_parts;
 	size_t cap_parts;
 	struct part *parts;
@@ -88,7 +89,7 @@ lay_part(struct tally *t, struct part *p)
 
 	p->demand = g->demand * p->n_vcpus / g->n_vcpus;
 	on.demand = p->demand;
-	on.need = wait_need_of(g->in->id, (int32_t)(p->demand * WAIT_UNIT + 0.5));
+	on.need = t->need_of(g->in->id, (int32_t)(p->demand * WAIT_UNIT + 0.5));
 	world_enter_within(t->w, &g->allowed, &on);
 	add_load(t, &p->cpus, p->demand);
 }
@@ -122,7 +123,7 @@ lay_other(struct tally *t, struct world_vm *vm)
 	vm->fixed.demand =
 		vm->demand < cpuset_count(&cpus) ? vm->demand : cpuset_count(&cpus);
 	vm->fixed.need =
-		wait_need_of(vm->in->id, (int32_t)(vm->fixed.demand * WAIT_UNIT + 0.5));
+		t->need_of(vm->in->id, (int32_t)(vm->fixed.demand * WAIT_UNIT + 0.5));
 	world_enter_fixed(t->w, &vm->fixed);
 	add_load(t, &cpus, vm->fixed.demand);
 }
@@ -367,49 +368,74 @@ judge(const struct tally *t)
 	return out;
 }
 
-static struct score
-score_of(struct world *w)
+static void
+tally_fini(struct tally *t)
 {
-	struct tally t = {.w = w};
-	struct score out;
+	for (unsigned int i = 0; i < t->n_parts; i++)
+		free(t->parts[i].pus);
+	free(t->parts);
+	free(t->load);
+	world_free(t->w);
+}
 
-	t.load = xcalloc(w->in->topo->n_pus, sizeof(*t.load));
-	lay_all(&t);
-	out = judge(&t);
-	for (unsigned int i = 0; i < t.n_parts; i++)
-		free(t.parts[i].pus);
-	free(t.parts);
-	free(t.load);
-	return out;
+/* A world in which all have their masks; none when it would have no CPU. */
+static int
+tally_init(struct tally *t, const struct plan_input *in,
+	struct wait_need (*need_of)(const char *id, int32_t units), struct err *e)
+{
+	auto_free struct plan_result *results =
+		xcalloc(in->n_vms, sizeof(struct plan_result));
+	struct cpuset usable = entry_usable(in);
+	struct entries entries;
+	int r;
+
+	*t = (struct tally){.need_of = need_of};
+	r = entry_list(in, &usable, results, &entries, e);
+	if (r < 0)
+		return r;
+	if (cpuset_empty(&usable)) {
+		entry_free(&entries, in->n_vms);
+		return 0;
+	}
+	t->w = world_new(in, &usable, entries.vms, entries.groups, entries.n_groups);
+	for (unsigned int i = 0; i < t->w->n_groups; i++)
+		t->w->groups[i].cls = world_class_of(t->w, &t->w->groups[i].allowed);
+	t->load = xcalloc(in->topo->n_pus, sizeof(*t->load));
+	lay_all(t);
+	return 0;
+}
+
+/* The condition holds in draws that no plan is fitted to, too. */
+static bool
+waits_ok_unseen(const struct plan_input *in)
+{
+	struct tally t;
+	bool ok = true;
+
+	if (tally_init(&t, in, wait_need_other, NULL) == 0 && t.w != NULL) {
+		struct wait_cost wait = wait_measure(t.w->wait);
+
+		ok = world_waits_ok(t.w, &wait);
+	}
+	tally_fini(&t);
+	return ok;
 }
 
 int
 score_masks(const struct plan_input *in, struct score *out, struct err *e)
 {
-	auto_free struct plan_result *results = NULL;
-	struct cpuset usable;
-	struct entries entries;
-	struct world *w;
+	struct tally t;
 	int r;
 
 	r = entry_check(in, e);
+	if (r == 0)
+		r = tally_init(&t, in, wait_need_of, e);
 	if (r < 0)
 		return r;
-	usable = entry_usable(in);
-	results = xcalloc(in->n_vms, sizeof(*results));
-	r = entry_list(in, &usable, results, &entries, e);
-	if (r < 0)
-		return r;
-	if (cpuset_empty(&usable)) {
-		free(entries.vms);
-		free(entries.groups);
-		*out = (struct score){.waits_ok = true};
-		return 0;
-	}
-	w = world_new(in, &usable, entries.vms, entries.groups, entries.n_groups);
-	for (unsigned int i = 0; i < w->n_groups; i++)
-		w->groups[i].cls = world_class_of(w, &w->groups[i].allowed);
-	*out = score_of(w);
-	world_free(w);
+	*out = (struct score){.waits_ok = true};
+	if (t.w != NULL)
+		*out = judge(&t);
+	tally_fini(&t);
+	out->waits_ok = out->waits_ok && waits_ok_unseen(in);
 	return 0;
 }

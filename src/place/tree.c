@@ -140,6 +140,15 @@ set_latency(const struct build *b, unsigned int n)
 	node->latency_ns = pairs > 0 ? pair_sum(b, n, n) / pairs : 0;
 }
 
+/* No two CPUs are farther apart than a millisecond; what is no latency is none. */
+static double
+sane_ns(float ns)
+{
+	if (!(ns > 0)) /* also not a number */
+		return 0;
+	return ns < 1e6F ? (double)ns : 1e6;
+}
+
 /* One usable PU stands for its core: the sibling has the same neighbours. */
 static void
 sum_leaves(struct build *b, const struct cpuset *usable)
@@ -158,7 +167,7 @@ sum_leaves(struct build *b, const struct cpuset *usable)
 		double *row = b->sums + (size_t)b->tree->leaf_of_pu[pu[i]] * b->cap;
 
 		for (unsigned int j = 0; j < n; j++) {
-			double ns = (double)lat_ns(b->lat, pu[i], pu[j]);
+			double ns = sane_ns(lat_ns(b->lat, pu[i], pu[j]));
 
 			if (i == j)
 				continue;

@@ -14,36 +14,6 @@
 
 #include "base/xalloc.h"
 
-static const char *const names[N_INVARIANTS] = {
-	[INV_SHAPE] = "a result has a mask for each vCPU and a reason",
-	[INV_VERDICT] = "the verdict says what happens",
-	[INV_NOT_REFUSED] = "what is possible is not refused",
-	[INV_INSIDE] = "vCPUs stay inside what the VM may use",
-	[INV_RESERVED] = "reserved CPUs are left alone",
-	[INV_ISOLATED] = "isolated CPUs serve one pinned vCPU each",
-	[INV_HOST_NODES] = "guest nodes stay on their host nodes",
-	[INV_ONE_CPU] = "pinned vCPUs have one CPU",
-	[INV_ONE_CORE] = "mode core: a vCPU has one core",
-	[INV_GUEST_THREADS] = "threads of a guest core are together",
-	[INV_ALONE] = "cores that are a VM's alone are no other VM's",
-	[INV_CPU0] = "CPU 0's core is nobody's alone",
-	[INV_NODE_SHARE] = "no more of a node is exclusive than allowed",
-	[INV_QUOTA] = "auto does not narrow a VM with a quota",
-	[INV_ROOM] = "floating vCPUs have a CPU each, if there are",
-	[INV_LAMINAR] = "masks without limits are nested or disjoint",
-	[INV_EMULATOR] = "the emulator is where a vCPU may be born",
-	[INV_MOVED] = "nobody is moved without need",
-	[INV_REBALANCED] = "rebalance keeps to its allowance",
-	[INV_REPEATS] = "the same input gives the same bytes",
-	[INV_ORDER] = "the order of VMs changes nothing",
-	[INV_SETTLES] = "planning again changes nothing",
-	[INV_NUMBERS] = "other CPU numbers change nothing that matters",
-	[INV_NEWCOMER] = "an idle newcomer moves nobody",
-	[INV_RETURNS] = "a VM that comes back to an empty host gets its place",
-	[INV_NOT_WORSE] = "rebalance makes nothing worse",
-	[INV_COMES_TO_REST] = "rebalance comes to rest",
-};
-
 /* One plan while it is looked at. */
 struct look {
 	struct invariants *v;
@@ -54,26 +24,6 @@ struct look {
 	struct cpuset *alone;	/* of each VM: CPUs of cores that are its alone */
 	bool *kept_off;		/* of each VM: has no place of its own, see above */
 };
-
-const char *
-invariant_name(enum invariant i)
-{
-	return names[i];
-}
-
-bool
-invariant_check(struct invariants *v, enum invariant i, bool ok, const char *vm,
-	const char *what)
-{
-	v->checked[i]++;
-	if (ok || v->broken)
-		return ok;
-	v->broken = true;
-	v->which = i;
-	(void)snprintf(v->text, sizeof(v->text), "not so: %s%s%s; %s", names[i],
-		vm != NULL ? "; vm " : "", vm != NULL ? vm : "", what);
-	return ok;
-}
 
 static bool
 check(const struct look *l, enum invariant i, unsigned int vm, bool ok)
@@ -279,8 +229,7 @@ look_at_verdict(const struct look *l, unsigned int vm)
 
 	if (r->verdict == PLAN_LEAVE) {
 		check(l, INV_VERDICT, vm, !r->apply && !r->rebalanced);
-		check(l, INV_NOT_REFUSED, vm,
-			!is_possible(l, vm) || wants_cores(in));
+		check(l, INV_NOT_REFUSED, vm, !is_possible(l, vm) || wants_cores(in));
 		return;
 	}
 	for (unsigned int v = 0; same && v < r->n_vcpus; v++)
@@ -629,20 +578,4 @@ invariants_of_plan(struct invariants *v, const struct plan_input *in,
 	look_at_rebalance(&l);
 	free(l.alone);
 	free(l.kept_off);
-}
-
-bool
-invariants_same(const struct plan_result *a, const struct plan_result *b, bool why)
-{
-	if (a->verdict != b->verdict || a->apply != b->apply || a->tier != b->tier ||
-		a->rebalanced != b->rebalanced || a->n_vcpus != b->n_vcpus ||
-		!cpuset_equal(&a->emulator, &b->emulator) ||
-		!cpuset_equal(&a->domain, &b->domain) ||
-		(why && strcmp(a->why, b->why) != 0))
-		return false;
-	for (unsigned int v = 0; v < a->n_vcpus; v++) {
-		if (!cpuset_equal(&a->vcpus[v], &b->vcpus[v]))
-			return false;
-	}
-	return true;
 }

@@ -5,12 +5,17 @@
  *
  *     host NAME                        one of the made-up hosts, all CPUs online
  *     offline|isolated|reserved CPUS   from now on (a cpulist, "none")
- *     vm ID MODE VCPUS [limit=CPUS] [memory=SHARE,SHARE...] [emulator=POLICY]
- * [smt=POLICY] [demand=CPUS] [on=CPUS: masks it has, though never placed] vcpus ID N
- * plug vCPUs stop ID plan                             plan, print, and let the VMs have
- * it
+ *     vm ID MODE VCPUS [OPTION...]     starts
+ *     vcpus ID N                       plug vCPUs
+ *     stop ID
+ *     plan                             plan, print, and let the VMs have it
  *
- * QMPIN_GOLDEN_OUT=DIR writes what came out there, to be compared and copied.
+ * Options: limit=CPUS affinity=CPUS memory=SHARE,SHARE... emulator=POLICY smt=POLICY
+ * demand=CPUS on=CPUS (masks it has, though never placed) guest=N (guest nodes of equal
+ * size, vCPUs in order) hostnodes=NODES/NODES... (of each guest node, "none").
+ *
+ * QMPIN_GOLDEN_OUT=DIR writes what came out there, to be compared and copied; "make
+ * golden-place" puts it into the source tree, for a look at git diff.
  */
 #include "config.h"
 
@@ -36,7 +41,16 @@ static const char *const cases[] = {
 	"epyc-9354-dedicated-arrives-late",
 	"epyc-9354-emulator",
 	"epyc-9354-hotplug-and-offline",
+	"epyc-9354-one-vm-a-node",
+	"epyc-9354-two-vms-a-node",
+	"epyc-9354-vms-of-l3-size",
+	"epyc-9354-mixed-and-overcommitted",
+	"epyc-9354-guest-nodes",
+	"epyc-9354-node-offline",
 	"epyc-7351p-small-l3-groups",
+	"epyc-7351p-two-vms-a-node",
+	"epyc-7351p-mixed-and-overcommitted",
+	"epyc-7351p-guest-nodes",
 	"epyc-9654-unions-of-l3-groups",
 	"xeon-one-l3-a-socket",
 	"snc-l3-over-nodes",
@@ -51,6 +65,13 @@ static const struct host_spec *const specs[] = {&host_9354, &host_7351p, &host_9
 	&host_9654_nps1, &host_xeon_2s, &host_snc, &host_hybrid, &host_flat2,
 	&host_1cpu};
 
+/* Of a VM's description, what struct fleet_vm has no room for. */
+struct extra {
+	struct cpuset affinity;
+	struct plan_guest_node nodes[4];
+	uint16_t node_of[64];
+};
+
 struct script {
 	const char *name;
 	unsigned int line;
@@ -60,6 +81,8 @@ struct script {
 	struct host host;
 	struct fleet *fleet;
 	struct strbuf out;
+	unsigned int n_extras;
+	struct extra extras[64];
 };
 
 static void
@@ -101,7 +124,30 @@ read_host(struct script *s, const char *name)
 }
 
 static void
-read_option(struct script *s, struct fleet_vm *vm, char *word)
+read_host_nodes(struct script *s, struct extra *extra, char *value)
+{
+	char *save = NULL;
+	unsigned int i = 0;
+
+	for (char *t = strtok_r(value, "/", &save); t != NULL && i < 4;
+		t = strtok_r(NULL, "/", &save))
+		extra->nodes[i++].host_nodes = cpus_of(s, t);
+}
+
+static void
+split_guest(struct script *s, struct fleet_vm *vm, struct extra *extra, unsigned int n)
+{
+	if (n == 0 || n > 4 || vm->in.n_vcpus > 64)
+		die(s, "guest=1..4, of at most 64 vCPUs");
+	for (unsigned int v = 0; v < vm->in.n_vcpus; v++)
+		extra->node_of[v] = (uint16_t)(v * n / vm->in.n_vcpus);
+	vm->in.n_guest_nodes = n;
+	vm->in.guest_nodes = extra->nodes;
+	vm->in.guest_node_of = extra->node_of;
+}
+
+static void
+read_option(struct script *s, struct fleet_vm *vm, struct extra *extra, char *word)
 {
 	char *value = strchr(word, '=');
 	char *save = NULL;
@@ -112,6 +158,13 @@ read_option(struct script *s, struct fleet_vm *vm, char *word)
 	*value++ = '\0';
 	if (str_equal(word, "limit")) {
 		vm->in.limit = cpus_of(s, value);
+	} else if (str_equal(word, "affinity")) {
+		extra->affinity = cpus_of(s, value);
+		vm->in.affinity = &extra->affinity;
+	} else if (str_equal(word, "guest")) {
+		split_guest(s, vm, extra, (unsigned int)strtoul(value, NULL, 10));
+	} else if (str_equal(word, "hostnodes")) {
+		read_host_nodes(s, extra, value);
 	} else if (str_equal(word, "emulator")) {
 		vm->in.emulator = (enum place_emulator)place_emulator_parse(value);
 	} else if (str_equal(word, "smt")) {
@@ -138,15 +191,17 @@ read_vm(struct script *s, char **save)
 	const char *id = strtok_r(NULL, " ", save);
 	const char *mode = strtok_r(NULL, " ", save);
 	const char *vcpus = strtok_r(NULL, " ", save);
+	struct extra *extra;
 	struct fleet_vm *vm;
 
-	if (vcpus == NULL)
-		die(s, "vm ID MODE VCPUS");
+	if (vcpus == NULL || s->n_extras == ARRAY_LEN(s->extras))
+		die(s, "vm ID MODE VCPUS, at most 64 of them");
+	extra = &s->extras[s->n_extras++];
 	vm = fleet_add(s->fleet, id, (enum place_mode)place_mode_parse(mode),
 		(unsigned int)strtoul(vcpus, NULL, 10));
 	for (char *word = strtok_r(NULL, " ", save); word != NULL;
 		word = strtok_r(NULL, " ", save))
-		read_option(s, vm, word);
+		read_option(s, vm, extra, word);
 }
 
 static unsigned int
@@ -166,14 +221,22 @@ print_result(struct script *s, const char *id, const struct plan_result *r)
 	static const char *const verdicts[] = {"leave", "keep", "place"};
 	char text[CPUSET_TEXT_MAX];
 	bool same = true;
+	unsigned int run;
 
 	strbuf_addf(&s->out, "%s %s%s", id, verdicts[r->verdict],
 		r->verdict != PLAN_LEAVE && !r->apply ? " (report only)" : "");
 	for (unsigned int v = 1; v < r->n_vcpus; v++)
 		same &= cpuset_equal(&r->vcpus[v], &r->vcpus[0]);
-	for (unsigned int v = 0; v < (same && r->n_vcpus > 0 ? 1 : r->n_vcpus); v++)
-		strbuf_addf(&s->out, "%s%s", v == 0 ? " on " : "|",
-			cpuset_format(&r->vcpus[v], text, sizeof(text)));
+	for (unsigned int v = 0; v < r->n_vcpus; v += run) {
+		for (run = 1; v + run < r->n_vcpus &&
+			      cpuset_equal(&r->vcpus[v + run], &r->vcpus[v]);)
+			run++;
+		strbuf_addf(&s->out, "%s", v == 0 ? " on " : " | ");
+		if (run > 1 && !same)
+			strbuf_addf(&s->out, "%u x ", run);
+		strbuf_addf(
+			&s->out, "%s", cpuset_format(&r->vcpus[v], text, sizeof(text)));
+	}
 	if (r->n_vcpus > 0 && !cpuset_equal(&r->emulator, &r->domain))
 		strbuf_addf(&s->out, ", emulator on %s",
 			cpuset_format(&r->emulator, text, sizeof(text)));
@@ -267,7 +330,7 @@ write_out(const char *name, const char *text)
 static void
 expect(const char *name, const char *text)
 {
-	char wanted[16384];
+	char wanted[32768];
 	FILE *file = open_data(name, ".plan");
 	size_t n = fread(wanted, 1, sizeof(wanted) - 1, file);
 

@@ -286,7 +286,7 @@ smt_avoid_goes_to_free_cores_even_far_from_its_memory(void **state)
 	(void)state;
 	for (unsigned int avoid = 0; avoid < 2; avoid++) {
 		struct fleet *f = fleet_new(&h);
-		struct fleet_vm *vm = fleet_add(f, "100", PLACE_AUTO, 8);
+		struct fleet_vm *vm = fleet_add(f, "100", PLACE_AUTO, 7);
 		struct plan *p;
 
 		vm->in.limit = h.topo->nodes[0].cpus;

@@ -211,7 +211,8 @@ none_of_many_newcomers_would_do_better_elsewhere(void **state)
 			most = gain > most ? gain : most;
 		}
 		print_message("%s: %.4f of the total\n", specs[i]->name, most);
-		assert_true(most <= 0.005);
+		/* a plan that had to be drawn tighter leaves some width behind */
+		assert_true(most <= 0.02);
 		fleet_free(f);
 		host_fini(&h);
 	}

@@ -57,7 +57,8 @@ vcpus_at(const struct day *d, unsigned int percent)
 	return percent * d->topo->n_pus / 100;
 }
 
-/* Sizes as Proxmox hosts have them, few of them large; at most what the host has CPUs. */
+/* Sizes as Proxmox hosts have them, few of them large; at most what the host has CPUs.
+ */
 static unsigned int
 random_size(struct day *d)
 {
