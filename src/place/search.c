@@ -30,8 +30,8 @@
 /* Passes over all newcomers. For one in a pass so many trials of the waiting model (2
  * to 3 us each on a host of 384 CPUs); of them, and of the cost (a tenth of that), so
  * many in all. */
-#define PASSES 4u
-#define TRIES_EACH 4u
+#define PASSES 6u
+#define TRIES_EACH 8u
 #define TRIES 8000u
 #define GAINS 80000u
 
@@ -307,9 +307,9 @@ try_newcomer(struct search *s, struct world_group *g, bool again)
 static bool
 choose_first(struct search *s, struct world_group *g, struct world_group *h)
 {
+	const struct world_group was[2] = {*g, *h};
 	double least = total_sum(&s->t);
 	double penalty = s->t.penalty;
-	int first[2] = {g->first, h->first};
 
 	if (g->vm == h->vm || s->w->vms[h->vm].n_groups > 1 || used_up(s))
 		return false;
@@ -317,6 +317,7 @@ choose_first(struct search *s, struct world_group *g, struct world_group *h)
 	total_put(&s->t, h, s->w->classes[h->cls].top);
 	if (re_place(s, g)) {
 		(void)re_place(s, h);
+		settled(s, g);
 		settled(s, h);
 		if (total_sum(&s->t) < least - COST_SAME_NS &&
 			s->t.penalty <= penalty + 1e-9)
@@ -324,8 +325,10 @@ choose_first(struct search *s, struct world_group *g, struct world_group *h)
 	}
 	restore(s->w, s->before);
 	total_read(&s->t);
-	g->first = first[0];
-	h->first = first[1];
+	g->first = was[0].first;
+	g->load_before = was[0].load_before;
+	h->first = was[1].first;
+	h->load_before = was[1].load_before;
 	return false;
 }
 

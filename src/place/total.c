@@ -7,8 +7,7 @@
  *
  * When newcomers are placed, only they feel load: what they do to those that run
  * already would draw them to the fullest domains, where more load does the least, and
- * away from their memory. Where all feel it, two groups that crowd each other count
- * once, so that keeping holes does not outweigh memory.
+ * away from their memory.
  */
 #include "config.h"
 
@@ -21,17 +20,14 @@
 #include "place/candidates.h"
 #include "place/float.h"
 
+/* Two groups that crowd each other count once, not for each of the two, so that keeping
+ * holes does not outweigh memory. */
+#define CROWDING_PART 0.5
+
 static bool
 feels_load(const struct total *t, const struct world_group *g)
 {
 	return !t->newcomers || g->cause == WORLD_NEW;
-}
-
-/* What is paid for crowding, of what the candidates say. */
-static double
-crowding_part(const struct total *t)
-{
-	return t->newcomers ? 1 : 0.5;
 }
 
 static void
@@ -110,7 +106,7 @@ crowded(const struct total *t)
 		crowds += at[n].demand * at[n].crowding - at[n].squares * at[n].alone;
 	}
 	return candidates_sharing_ns(t->w, shared) +
-	       crowding_part(t) * candidates_crowding_ns(t->w, crowds);
+	       CROWDING_PART * candidates_crowding_ns(t->w, crowds);
 }
 
 static void
@@ -206,8 +202,7 @@ own_cost(const struct total *t, const struct world_group *g)
 	double cost = candidates_distance_cost(t->w, g, node);
 
 	if (feels_load(t, g))
-		cost -= crowding_part(t) * g->demand *
-			candidates_family_ns(t->w, g, node);
+		cost -= CROWDING_PART * g->demand * candidates_family_ns(t->w, g, node);
 	return cost;
 }
 

@@ -26,7 +26,7 @@ struct total_node {
  * settled. While one lives, groups change their node through it only. */
 struct total {
 	struct world *w;
-	bool newcomers; /* only they feel load: see total.c */
+	bool newcomers;	       /* only they feel load: see total.c */
 	struct total_node *at; /* of each node of the tree */
 	double *own;	       /* as the world's, for trials */
 	double *below;
