@@ -72,6 +72,8 @@ take_result(const struct engine *e, struct seat *seat, const struct plan_result 
 
 	str_copy(vm->why, sizeof(vm->why), result->why);
 	vm->observe_only = !result->apply;
+	vm->own = result->own;
+	vm->own_known = true;
 	if (result->verdict == PLAN_LEAVE) {
 		set_note(vm, result->why);
 		return want_nothing(vm);

@@ -123,12 +123,59 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 		.n_vcpus = seat->n,
 		.limit = vm->record.limit,
 		.placed = vm->placed,
+		.own = vm->own,
 		.changed_s = changed_s(e, vm),
 	};
 	choose_mode(e, vm, out);
 	describe_guest(seat, out);
 	out->n_current = current_masks(seat, keep_wants);
 	out->current = seat->current;
+}
+
+/* The cores that its vCPUs touch. */
+static struct cpuset
+cores_of(const struct topo *topo, const struct plan_vm *vm)
+{
+	struct cpuset all = CPUSET_NONE;
+	struct cpuset cores = CPUSET_NONE;
+
+	for (unsigned int v = 0; v < vm->n_current; v++)
+		all = cpuset_or(&all, &vm->current[v]);
+	cpuset_foreach (cpu, &all) {
+		const struct topo_pu *pu = topo_pu_of(topo, cpu);
+
+		if (pu != NULL)
+			cores = cpuset_or(&cores, &topo->cores[pu->core].cpus);
+	}
+	return cores;
+}
+
+/*
+ * Records do not say whose cores are whose. After a restart a VM is taken for the owner
+ * of cores on which no other VM was placed: wrong or right, nobody loses a place by it.
+ */
+static void
+guess_owners(struct seating *s)
+{
+	struct cpuset used = CPUSET_NONE;
+	struct cpuset shared = CPUSET_NONE;
+	auto_free struct cpuset *cores = xcalloc(s->in.n_vms, sizeof(*cores));
+
+	for (unsigned int i = 0; i < s->in.n_vms; i++) {
+		struct cpuset both;
+
+		if (!s->vms[i].placed)
+			continue;
+		cores[i] = cores_of(s->in.topo, &s->vms[i]);
+		both = cpuset_and(&used, &cores[i]);
+		shared = cpuset_or(&shared, &both);
+		used = cpuset_or(&used, &cores[i]);
+	}
+	for (unsigned int i = 0; i < s->in.n_vms; i++) {
+		if (!s->seats[i].vm->own_known)
+			s->vms[i].own =
+				s->vms[i].placed && !cpuset_overlap(&cores[i], &shared);
+	}
 }
 
 static double *
@@ -153,6 +200,8 @@ seating_now_s(const struct engine *e)
 void
 seating_init(struct seating *s, const struct engine *e)
 {
+	bool guess = false;
+
 	*s = (struct seating){
 		.policy = settings_policy(&e->config),
 		.node_free_gib = free_memory(e->host.topo),
@@ -174,7 +223,10 @@ seating_init(struct seating *s, const struct engine *e)
 			continue;
 		take_seat(e, e->vms[i], &s->seats[n], &s->vms[n]);
 		s->in.n_vms++;
+		guess |= e->vms[i]->placed && !e->vms[i]->own_known;
 	}
+	if (guess)
+		guess_owners(s);
 }
 
 void

@@ -103,6 +103,7 @@ vm_forget_process(struct vm *vm)
 	vm->causes = vm->delayed = vm->active = 0;
 	vm->awaiting = vm->fresh = false;
 	vm->preexisting = vm->foreign = vm->placed = false;
+	vm->own = vm->own_known = false;
 	vm->changed_us = 0;
 	vm->domain = vm->told = CPUSET_NONE;
 	vm->retry = vm->observe_only = false;

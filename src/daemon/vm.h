@@ -90,6 +90,8 @@ struct vm {
 	bool preexisting;	/* ran before us, no record: taken over in its turn */
 	bool foreign;		/* somebody else pinned its vCPUs one by one */
 	bool placed;		/* masks come from a plan */
+	bool own;		/* they are its alone, as the last plan said */
+	bool own_known;		/* false: no plan of this run said anything yet */
 	bool observe_only;	/* planned, never applied */
 	uint64_t changed_us;	/* when its place last changed; 0: not by us */
 	struct cpuset domain;	/* where the plan put it; empty: nowhere */

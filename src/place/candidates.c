@@ -31,7 +31,8 @@ candidates_local_share(
 	return local;
 }
 
-/* Where another group of the VM is, -1: nowhere yet. */
+/* Where another group of the VM is, -1: nowhere yet, or on isolated CPUs, which no
+ * domain has. */
 static int
 place_of(const struct world *w, const struct world_group *g)
 {
@@ -40,7 +41,7 @@ place_of(const struct world *w, const struct world_group *g)
 	if (g->pins == NULL)
 		return g->node;
 	for (unsigned int v = 0; v < g->n_vcpus; v++) {
-		if (g->pins[v] < 0)
+		if (g->pins[v] < 0 || w->tree->leaf_of_pu[g->pins[v]] < 0)
 			return -1;
 		cpuset_add(&cpus, w->in->topo->pus[g->pins[v]].cpu);
 	}

@@ -99,28 +99,6 @@ is_cramped(const struct plan_vm *in)
 	       cpuset_count(&in->current[0]) < in->n_vcpus;
 }
 
-/*
- * What it has may be what was left of its limit when it could not be placed: all its
- * vCPUs on all that is not others' alone. Seen when all others have been adopted; one
- * whose own cores are all that is left finds them again.
- */
-static bool
-may_be_kept_off(const struct seat *seat)
-{
-	const struct plan_vm *in = seat->vm->in;
-
-	return in->placed && in->n_current > 0 && has_mask(in, &in->current[0]);
-}
-
-static bool
-was_kept_off(const struct stage *s, const struct seat *seat)
-{
-	struct cpuset rest = cpuset_minus(&seat->vm->allowed, &s->cores->alone);
-
-	return cpuset_overlap(&seat->vm->allowed, &s->cores->alone) &&
-	       has_mask(seat->vm->in, &rest);
-}
-
 static void
 adopt(struct stage *s, struct seat *seat)
 {
@@ -151,9 +129,9 @@ may_use_others(const struct seat *seat)
 }
 
 static void
-drop_all(struct stage *s, struct seat *seat, unsigned int n)
+drop_all(struct stage *s, struct seat *seat)
 {
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < seat->n_owns; i++)
 		own_drop(s->cores, &seat->owns[i]);
 }
 
@@ -196,9 +174,34 @@ extend(struct stage *s, struct seat *seat)
 	seat->failed |= seat->later && !may_use_others(seat);
 	/* all or nothing; on isolated CPUs it stays, and nobody else may come there */
 	if (seat->failed && !is_on_isolated(s, seat)) {
-		drop_all(s, seat, seat->n_owns);
+		drop_all(s, seat);
 		seat->adopted = false;
 	}
+}
+
+static unsigned int
+choice_of_own(const struct own *o)
+{
+	return cpuset_count(&o->g->allowed) + cpuset_count(&o->g->isolated);
+}
+
+/* Its guest nodes, who has the least choice first: whether all find cores is not to
+ * depend on where others happen to be. */
+static struct own **
+in_order(const struct seat *seat)
+{
+	struct own **order = xcalloc(seat->n_owns, sizeof(struct own *));
+
+	for (unsigned int i = 0; i < seat->n_owns; i++) {
+		unsigned int at = i;
+
+		for (; at > 0 &&
+			choice_of_own(order[at - 1]) > choice_of_own(&seat->owns[i]);
+			at--)
+			order[at] = order[at - 1];
+		order[at] = &seat->owns[i];
+	}
+	return order;
 }
 
 /* All its vCPUs on isolated CPUs, or all on others. Returns false, and it has nothing,
@@ -206,13 +209,15 @@ extend(struct stage *s, struct seat *seat)
 static bool
 place_on(struct stage *s, struct seat *seat, bool isolated)
 {
+	auto_free struct own **order = in_order(seat);
+
 	for (unsigned int i = 0; i < seat->n_owns; i++) {
-		struct own *o = &seat->owns[i];
+		struct own *o = order[i];
 
 		own_extend(s->cores, o, isolated ? &o->g->isolated : &o->g->allowed);
 		if (own_missing(o) == 0)
 			continue;
-		drop_all(s, seat, i + 1);
+		drop_all(s, seat);
 		return false;
 	}
 	return true;
@@ -250,52 +255,14 @@ by_choice(const void *a, const void *b)
 	return x < y ? -1 : x > y; /* by id */
 }
 
-/*
- * A VM that shares the last CPUs it could have looks like one that is kept off others'
- * cores; so it is one. Else the next plan would not know.
- */
-static void
-give_up_last(struct stage *s, struct seat *seat)
-{
-	struct own *o = &seat->owns[0];
-	struct cpuset rest = cpuset_minus(&seat->vm->allowed, &s->cores->alone);
-	struct cpuset mask;
-	struct cpuset own;
-
-	if (seat->failed || seat->later || seat->n_owns > 1 ||
-		!cpuset_overlap(&seat->vm->allowed, &s->cores->alone))
-		return;
-	mask = own_mask(s->cores, o, 0);
-	for (unsigned int v = 1; v < o->g->n_vcpus; v++) {
-		struct cpuset other = own_mask(s->cores, o, v);
-
-		if (!cpuset_equal(&mask, &other))
-			return;
-	}
-	own = held_cores(s->cores, o);
-	own = cpuset_and(&own, &seat->vm->allowed);
-	rest = cpuset_or(&rest, &own);
-	if (cpuset_count(&mask) >= o->g->n_vcpus || !cpuset_equal(&rest, &mask))
-		return;
-	drop_all(s, seat, 1);
-	seat->adopted = false;
-	seat->failed = true;
-}
-
 static void
 seat_them(struct stage *s)
 {
 	auto_free struct seat **new = xcalloc(s->n_seats, sizeof(struct seat *));
 	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < s->n_seats; i++) {
-		if (!may_be_kept_off(&s->seats[i]))
-			adopt(s, &s->seats[i]);
-	}
-	for (unsigned int i = 0; i < s->n_seats; i++) {
-		if (may_be_kept_off(&s->seats[i]) && !was_kept_off(s, &s->seats[i]))
-			adopt(s, &s->seats[i]);
-	}
+	for (unsigned int i = 0; i < s->n_seats; i++)
+		adopt(s, &s->seats[i]);
 	for (unsigned int i = 0; i < s->n_seats; i++) {
 		struct seat *seat = &s->seats[i];
 
@@ -307,8 +274,6 @@ seat_them(struct stage *s)
 	qsort(new, n, sizeof(struct seat *), by_choice);
 	for (unsigned int i = 0; i < n; i++)
 		place(s, new[i]);
-	for (unsigned int i = 0; i < s->n_seats; i++)
-		give_up_last(s, &s->seats[i]);
 }
 
 static void
@@ -324,6 +289,9 @@ assign_roles(struct stage *s)
 	for (unsigned int i = 0; i < s->n_seats; i++) {
 		struct seat *seat = &s->seats[i];
 
+		/* one that failed may still be on isolated CPUs */
+		seat->vm->out->own =
+			seat->vm->exclusive && (!seat->failed || seat->adopted);
 		if (seat->failed) {
 			settled_refuse(s->cores, seat);
 			leave(seat->vm);

@@ -245,7 +245,7 @@ own_adopt(struct cores *c, struct own *o)
 	struct world_group *g = o->g;
 	bool adopted = false;
 
-	if (g->in->placed && g->n_current > 0)
+	if (g->in->placed && g->n_current > 0 && (g->in->own || !o->alone))
 		adopted = o->floats ? adopt_floating(c, o) : adopt_pins(c, o);
 	if (!adopted)
 		g->cause = WORLD_NEW;

@@ -25,7 +25,7 @@ struct own own_of(struct world_group *g, const struct world_vm *vm, unsigned int
 void own_fini(struct own *o);
 
 /** Take over what it has been given before and may still have. Returns false when that
- * is nothing. */
+ * is nothing; on cores of its own also when they were not (plan_vm.own). */
 bool own_adopt(struct cores *c, struct own *o);
 
 /** vCPUs without a place; of a group that floats: CPUs that it lacks. */

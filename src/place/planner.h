@@ -72,6 +72,9 @@ struct plan_vm {
 	bool placed;	  /* current came from a plan (this run's or an earlier
 			   * one's); false: never placed, current is where it
 			   * may run */
+	bool own;	  /* current are its alone: plan_result.own of the plan
+			   * they came from. Else they are only where it had to
+			   * go, whatever they look like */
 	double changed_s; /* when its place last changed, PLAN_NEVER_S; only for
 			   * rebalance's dwell */
 };
@@ -110,6 +113,8 @@ struct explain; /* explain.h */
 struct plan_result {
 	enum plan_verdict verdict;
 	bool apply;		/* false for observe: report only */
+	bool own;		/* of a VM that is to have cores of its own: what it
+				 * has are such; also with PLAN_LEAVE */
 	bool rebalanced;	/* moved or narrowed for a gain, not for need */
 	unsigned int n_vcpus;	/* as in the input; 0 with PLAN_LEAVE */
 	struct cpuset *vcpus;	/* mask of the k-th plugged vCPU; owned by the plan */

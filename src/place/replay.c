@@ -271,6 +271,7 @@ to_plan(const struct replay *r, const struct tenant *g)
 		const struct plan_result *had = &r->last.plan->results[g->row];
 
 		vm.placed = true;
+		vm.own = had->own;
 		vm.current = had->vcpus;
 		vm.n_current = had->n_vcpus < vm.n_vcpus ? had->n_vcpus : vm.n_vcpus;
 	}

@@ -24,8 +24,8 @@
 #define ROUNDS 3u
 
 /* The bounds on waiting are drawn tighter at most so often, each time to this part. */
-#define TIGHTER 6u
-#define TIGHTER_BY 0.7
+#define TIGHTER 3u
+#define TIGHTER_BY 0.6
 
 /* Passes over all newcomers. For one in a pass so many trials of the waiting model (2
  * to 3 us each on a host of 384 CPUs); of them, and of the cost (a tenth of that), so

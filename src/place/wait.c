@@ -323,10 +323,15 @@ shift(const struct wait *w, struct wait_load *l, unsigned int slot,
 	const struct wait_need *own)
 {
 	unsigned int at = w->slots[slot].is_part ? w->slots[slot].parent : slot;
-	struct wait_need before = asked(w, l, at);
+	struct wait_need before;
 
+	if (!w->settled) {
+		add(&l->own[slot], own);
+		return;
+	}
+	before = asked(w, l, at);
 	add(&l->own[slot], own);
-	while (w->settled && at != 0) {
+	while (at != 0) {
 		struct wait_need after = asked(w, l, at);
 		unsigned int up = w->slots[at].parent;
 		int32_t cap = w->slots[at].cap;

@@ -40,6 +40,7 @@ world_free(struct world *w)
 	free(w->cut);
 	free(w->fixed);
 	free(w->taken);
+	free(w->others);
 	free(w->remote);
 	free(w->free_gib);
 	free(w->touched);
@@ -477,6 +478,41 @@ world_enter_fixed(struct world *w, const struct world_load_on *load)
 	world_enter_within(w, &load->cpus, load);
 }
 
+/* What each group and each fixed load wants in the other draws; made once, it takes as
+ * long as a dozen trials. */
+static void
+draw_others(struct world *w)
+{
+	w->others = xcalloc((size_t)w->n_groups + w->n_vms, sizeof(*w->others));
+	for (unsigned int i = 0; i < w->n_groups; i++)
+		w->others[i] = wait_need_other(w->groups[i].in->id,
+			(int32_t)(w->groups[i].demand * WAIT_UNIT));
+	for (unsigned int i = 0; i < w->n_vms; i++) {
+		const struct world_vm *vm = &w->vms[i];
+
+		if (!cpuset_empty(&vm->fixed.cpus))
+			w->others[w->n_groups + i] = wait_need_other(
+				vm->in->id, (int32_t)(vm->fixed.demand * WAIT_UNIT));
+	}
+}
+
+static void
+lay_pins_again(
+	struct world *w, const struct world_group *g, const struct wait_need *other)
+{
+	double each = g->demand / g->n_vcpus;
+	struct wait_need need = wait_need_scaled(other, (int32_t)(each * WAIT_UNIT));
+
+	for (unsigned int v = 0; v < g->n_vcpus; v++) {
+		int leaf = g->pins[v] < 0 ? -1 : w->tree->leaf_of_pu[g->pins[v]];
+
+		if (leaf < 0)
+			continue;
+		wait_enter(w->wait, slot_of(w, 0, (unsigned int)leaf), &need);
+		wait_put(w->wait, slot_of(w, 0, (unsigned int)leaf), &need);
+	}
+}
+
 /* Everything that world_enter, world_pin and world_fix have laid into the waiting
  * model, in the other draws. */
 static void
@@ -484,30 +520,19 @@ lay_again(struct world *w)
 {
 	for (unsigned int i = 0; i < w->n_groups; i++) {
 		const struct world_group *g = &w->groups[i];
-		double each = g->demand / g->n_vcpus;
-		struct wait_need need =
-			wait_need_other(g->in->id, (int32_t)(g->demand * WAIT_UNIT));
+		const struct wait_need *need = &w->others[i];
 
 		if (g->entered)
 			wait_enter(w->wait, slot_of(w, g->cls, w->classes[g->cls].top),
-				&need);
+				need);
 		if (g->entered && g->node >= 0)
 			wait_put(w->wait, slot_of(w, g->cls, (unsigned int)g->node),
-				&need);
-		need = wait_need_scaled(&need, (int32_t)(each * WAIT_UNIT));
-		for (unsigned int v = 0; g->pins != NULL && v < g->n_vcpus; v++) {
-			int leaf =
-				g->pins[v] < 0 ? -1 : w->tree->leaf_of_pu[g->pins[v]];
-
-			if (leaf < 0)
-				continue;
-			wait_enter(w->wait, slot_of(w, 0, (unsigned int)leaf), &need);
-			wait_put(w->wait, slot_of(w, 0, (unsigned int)leaf), &need);
-		}
+				need);
+		if (g->pins != NULL)
+			lay_pins_again(w, g, need);
 	}
 	for (unsigned int i = 0; i < w->n_vms; i++) {
 		const struct world_load_on *load = &w->vms[i].fixed;
-		struct wait_need need;
 		unsigned int cls;
 		unsigned int slot;
 
@@ -515,10 +540,8 @@ lay_again(struct world *w)
 			continue;
 		cls = world_class_of(w, &load->cpus);
 		slot = slot_of(w, cls, w->classes[cls].top);
-		need = wait_need_other(
-			w->vms[i].in->id, (int32_t)(load->demand * WAIT_UNIT));
-		wait_enter(w->wait, slot, &need);
-		wait_put(w->wait, slot, &need);
+		wait_enter(w->wait, slot, &w->others[w->n_groups + i]);
+		wait_put(w->wait, slot, &w->others[w->n_groups + i]);
 	}
 }
 
@@ -528,6 +551,8 @@ world_check(struct world *w)
 	struct wait *fitted = w->wait;
 	struct wait_cost cost;
 
+	if (w->others == NULL)
+		draw_others(w);
 	w->wait = wait_empty_copy(fitted);
 	if (w->in->background != NULL)
 		wait_background(w);

@@ -114,6 +114,7 @@ struct world {
 	struct cpuset alone;  /* cores that are a VM's alone, the planner's to say */
 	struct tree *tree;
 	struct wait *wait;
+	struct wait_need *others; /* of groups, then of vms: for world_check */
 	double strict; /* part of the policy's bounds on waiting that may be used, 0..1
 			*/
 	unsigned int n_classes;

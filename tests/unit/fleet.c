@@ -142,6 +142,7 @@ fleet_apply(struct fleet *f, const struct plan *p)
 		struct fleet_vm *vm = &f->vms[i];
 		const struct plan_result *r = &p->results[i];
 
+		vm->in.own = r->own;
 		if (!r->apply)
 			continue;
 		if (r->verdict == PLAN_PLACE)

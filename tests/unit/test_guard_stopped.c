@@ -120,7 +120,8 @@ a_client_does_not_wait_for_a_stopped_daemon(void **state)
 	assert_true(world_is_ended(f->served, WORLD_LIMIT_MS));
 	took_us = now_us() - start_us;
 	print_message("ended after %.1f ms\n", (double)took_us / 1000);
-	assert_in_range(took_us, 20000, 2000000);
+	/* less by a look when the guard had seen the daemon in the queue before that */
+	assert_in_range(took_us, 15000, WORLD_LIMIT_MS * 1000);
 	close(world_accept(&f->world));
 	assert_true(world_is_ended(waiter, WORLD_LIMIT_MS));
 	close(waiter);
@@ -204,7 +205,7 @@ a_lease_ends_the_session_of_a_stopped_daemon(void **state)
 
 	hold_and_stop(f, &terms);
 	assert_true(world_is_ended(f->served, WORLD_LIMIT_MS));
-	assert_in_range(now_us() - start_us, 200000, 3000000);
+	assert_in_range(now_us() - start_us, 200000, WORLD_LIMIT_MS * 1000);
 }
 
 /* -- not connected, or not accepted yet */
@@ -355,7 +356,7 @@ what_is_not_drained_is_ended(void **state)
 	assert_false(world_is_ended(f->served, QUIET_MS));
 	start_us = now_us();
 	assert_false(send_events(f->served, WORLD_LIMIT_MS));
-	assert_in_range(now_us() - start_us, 199000, 3000000);
+	assert_in_range(now_us() - start_us, 199000, WORLD_LIMIT_MS * 1000);
 	wait_for_copies(f->daemon.guard_pid, 0);
 }
 

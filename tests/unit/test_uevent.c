@@ -27,7 +27,7 @@
 #include "mutate.h"
 #include "repeat.h"
 
-#define WAIT_MS 5000
+#define WAIT_MS 20000
 
 /* A literal as the kernel sends it: with the NULs inside, and one at the end. */
 #define DATAGRAM(text) text, sizeof(text)

@@ -439,6 +439,7 @@ wild_apply(struct wild *w, const struct plan *p)
 		const struct plan_result *r = &p->results[i];
 		bool first = !vm->in.placed;
 
+		vm->in.own = r->own;
 		if (r->verdict == PLAN_LEAVE || !r->apply)
 			continue;
 		memcpy(vm->masks, r->vcpus, r->n_vcpus * sizeof(*vm->masks));
