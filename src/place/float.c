@@ -38,7 +38,7 @@ float_best(struct world *w, const struct world_group *g)
 		struct wait_cost wait = world_try(w, g, list[i].node);
 		double cost = list[i].cost + float_wait_cost(w, &wait) - waits;
 
-		if (cost < best) {
+		if (cost < best - COST_SAME_NS) {
 			best = cost;
 			node = list[i].node;
 		}

@@ -30,8 +30,8 @@
 /* Passes over all newcomers. For one in a pass so many trials of the waiting model (2
  * to 3 us each on a host of 384 CPUs); of them, and of the cost (a tenth of that), so
  * many in all. */
-#define PASSES 4u
-#define TRIES_EACH 4u
+#define PASSES 6u
+#define TRIES_EACH 8u
 #define TRIES 8000u
 #define GAINS 80000u
 
@@ -302,6 +302,48 @@ try_newcomer(struct search *s, struct world_group *g, bool again)
 	return found;
 }
 
+/* One newcomer chooses first, as if another one could be anywhere, which then chooses
+ * again. */
+static bool
+choose_first(struct search *s, struct world_group *g, struct world_group *h)
+{
+	const struct world_group was[2] = {*g, *h};
+	double least = total_sum(&s->t);
+	double penalty = s->t.penalty;
+
+	if (g->vm == h->vm || s->w->vms[h->vm].n_groups > 1 || used_up(s))
+		return false;
+	save(s->w, s->before);
+	total_put(&s->t, h, s->w->classes[h->cls].top);
+	if (re_place(s, g)) {
+		(void)re_place(s, h);
+		settled(s, g);
+		settled(s, h);
+		if (total_sum(&s->t) < least - COST_SAME_NS &&
+			s->t.penalty <= penalty + 1e-9)
+			return true;
+	}
+	restore(s->w, s->before);
+	total_read(&s->t);
+	g->first = was[0].first;
+	g->load_before = was[0].load_before;
+	h->first = was[1].first;
+	h->load_before = was[1].load_before;
+	return false;
+}
+
+static bool
+choose_in_turn(struct search *s)
+{
+	bool better = false;
+
+	for (unsigned int i = 0; i < s->n; i++) {
+		for (unsigned int k = 0; k < s->n; k++)
+			better |= choose_first(s, s->new[i], s->new[k]);
+	}
+	return better;
+}
+
 static void
 settle_few(struct search *s)
 {
@@ -311,6 +353,7 @@ settle_few(struct search *s)
 		(void)try_newcomer(s, s->new[i], false);
 	for (unsigned int round = 0; round < ROUNDS && better; round++) {
 		better = re_place_all(s);
+		better |= choose_in_turn(s);
 		for (unsigned int i = 0; i < s->n; i++)
 			better |= try_newcomer(s, s->new[i], true);
 	}
@@ -355,7 +398,7 @@ search_settle(struct world *w, struct world_group **new, unsigned int n)
 {
 	struct search s = {.w = w, .new = new, .n = n};
 
-	total_init(&s.t, w);
+	total_init_newcomers(&s.t, w);
 	s.before = xcalloc(w->n_groups, sizeof(*s.before));
 	s.best = xcalloc(w->n_groups, sizeof(*s.best));
 	s.offers = xcalloc(w->tree->n + 1, sizeof(*s.offers));

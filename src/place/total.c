@@ -5,8 +5,9 @@
  * therefore a sum over nodes, and a trial costs one walk over the tree, however many
  * VMs there are.
  *
- * Two groups that crowd each other count once, not for each of the two: so that a group
- * goes where it would go by itself, and keeping holes does not outweigh its memory.
+ * When newcomers are placed, only they feel load: what they do to those that run
+ * already would draw them to the fullest domains, where more load does the least, and
+ * away from their memory.
  */
 #include "config.h"
 
@@ -18,6 +19,16 @@
 #include "base/xalloc.h"
 #include "place/candidates.h"
 #include "place/float.h"
+
+/* Two groups that crowd each other count once, not for each of the two, so that keeping
+ * holes does not outweigh memory. */
+#define CROWDING_PART 0.5
+
+static bool
+feels_load(const struct total *t, const struct world_group *g)
+{
+	return !t->newcomers || g->cause == WORLD_NEW;
+}
 
 static void
 add_group(struct total_node *at, const struct world_group *g, int sign)
@@ -58,7 +69,8 @@ shift(const struct total *t, const struct world_group *g, unsigned int node, int
 	const struct world_class *c = &t->w->classes[g->cls];
 	double demand = sign * g->demand;
 
-	add_group(&t->at[node], g, sign);
+	if (feels_load(t, g))
+		add_group(&t->at[node], g, sign);
 	for (int n = (int)node; n >= 0; n = nodes[n].parent)
 		t->below[n] += demand;
 	if (c->count[node] == nodes[node].n_cpus)
@@ -94,7 +106,7 @@ crowded(const struct total *t)
 		crowds += at[n].demand * at[n].crowding - at[n].squares * at[n].alone;
 	}
 	return candidates_sharing_ns(t->w, shared) +
-	       candidates_crowding_ns(t->w, crowds) / 2;
+	       CROWDING_PART * candidates_crowding_ns(t->w, crowds);
 }
 
 static void
@@ -115,7 +127,7 @@ count_groups(struct total *t)
 	for (unsigned int i = 0; i < t->w->n_groups; i++) {
 		const struct world_group *g = &t->w->groups[i];
 
-		if (g->role == WORLD_FLOAT && g->node >= 0)
+		if (g->role == WORLD_FLOAT && g->node >= 0 && feels_load(t, g))
 			add_group(&t->at[g->node], g, 1);
 	}
 }
@@ -132,16 +144,28 @@ refresh(struct total *t)
 	t->penalty = world_wait_penalty(t->w, &t->wait);
 }
 
-void
-total_init(struct total *t, struct world *w)
+static void
+init(struct total *t, struct world *w, bool newcomers)
 {
 	unsigned int n = w->tree->n;
 
-	*t = (struct total){.w = w};
+	*t = (struct total){.w = w, .newcomers = newcomers};
 	t->at = xcalloc(n, sizeof(*t->at));
 	t->own = xcalloc(n, sizeof(*t->own));
 	t->below = xcalloc(n, sizeof(*t->below));
 	total_read(t);
+}
+
+void
+total_init(struct total *t, struct world *w)
+{
+	init(t, w, false);
+}
+
+void
+total_init_newcomers(struct total *t, struct world *w)
+{
+	init(t, w, true);
 }
 
 void
@@ -162,20 +186,24 @@ total_fini(struct total *t)
 void
 total_put(struct total *t, struct world_group *g, unsigned int node)
 {
-	add_group(&t->at[g->node], g, -1);
-	add_group(&t->at[node], g, 1);
+	if (feels_load(t, g)) {
+		add_group(&t->at[g->node], g, -1);
+		add_group(&t->at[node], g, 1);
+	}
 	world_put(t->w, g, (int)node);
 	refresh(t);
 }
 
 /* What a group pays for its own place, whoever else is there. */
 static double
-own_cost(const struct world *w, const struct world_group *g)
+own_cost(const struct total *t, const struct world_group *g)
 {
 	unsigned int node = (unsigned int)g->node;
+	double cost = candidates_distance_cost(t->w, g, node);
 
-	return candidates_distance_cost(w, g, node) -
-	       g->demand * candidates_family_ns(w, g, node) / 2;
+	if (feels_load(t, g))
+		cost -= CROWDING_PART * g->demand * candidates_family_ns(t->w, g, node);
+	return cost;
 }
 
 double
@@ -186,7 +214,7 @@ total_cost(const struct total *t)
 
 	for (unsigned int i = 0; i < w->n_groups; i++) {
 		if (w->groups[i].role == WORLD_FLOAT && w->groups[i].node >= 0)
-			sum += own_cost(w, &w->groups[i]);
+			sum += own_cost(t, &w->groups[i]);
 	}
 	return sum;
 }
@@ -199,27 +227,28 @@ total_sum(const struct total *t)
 
 /* Where one group is matters to the VM's others. */
 static double
-vm_cost(const struct world *w, const struct world_vm *vm)
+vm_cost(const struct total *t, const struct world_vm *vm)
 {
+	const struct world *w = t->w;
 	double sum = 0;
 
 	for (unsigned int i = 0; i < vm->n_groups; i++) {
 		if (w->groups[vm->first_group + i].node >= 0)
-			sum += own_cost(w, &w->groups[vm->first_group + i]);
+			sum += own_cost(t, &w->groups[vm->first_group + i]);
 	}
 	return sum;
 }
 
 /* What the VM pays less with the group on @node. */
 static double
-vm_gain(const struct world *w, struct world_group *g, unsigned int node)
+vm_gain(const struct total *t, struct world_group *g, unsigned int node)
 {
-	const struct world_vm *vm = &w->vms[g->vm];
+	const struct world_vm *vm = &t->w->vms[g->vm];
 	int now = g->node;
-	double gain = vm_cost(w, vm);
+	double gain = vm_cost(t, vm);
 
 	g->node = (int)node;
-	gain -= vm_cost(w, vm);
+	gain -= vm_cost(t, vm);
 	g->node = now;
 	return gain;
 }
@@ -229,13 +258,15 @@ total_gain(const struct total *t, struct world_group *g, unsigned int node)
 {
 	const struct world *w = t->w;
 	size_t size = w->tree->n * sizeof(*t->own);
-	double gain = t->crowded_ns + vm_gain(w, g, node);
+	double gain = t->crowded_ns + vm_gain(t, g, node);
 
 	shift(t, g, (unsigned int)g->node, -1);
 	shift(t, g, node, 1);
 	gain -= crowded(t);
-	add_group(&t->at[node], g, -1);
-	add_group(&t->at[g->node], g, 1);
+	if (feels_load(t, g)) {
+		add_group(&t->at[node], g, -1);
+		add_group(&t->at[g->node], g, 1);
+	}
 	memcpy(t->own, w->own, size);
 	memcpy(t->below, w->below, size);
 	return gain;

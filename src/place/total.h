@@ -26,6 +26,7 @@ struct total_node {
  * settled. While one lives, groups change their node through it only. */
 struct total {
 	struct world *w;
+	bool newcomers;	       /* only they feel load: see total.c */
 	struct total_node *at; /* of each node of the tree */
 	double *own;	       /* as the world's, for trials */
 	double *below;
@@ -35,6 +36,10 @@ struct total {
 };
 
 void total_init(struct total *t, struct world *w);
+
+/** The same to place groups that are new in this run: others pay for distances only. */
+void total_init_newcomers(struct total *t, struct world *w);
+
 void total_fini(struct total *t);
 
 /** Groups have changed their nodes by other ways: add up anew. */
