@@ -17,6 +17,15 @@
 
 #include "base/xalloc.h"
 
+/* The loops over the draws are worth the processor's widest vectors: chosen when the
+ * program starts. Sanitizers cannot look into that choice. */
+#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__) && \
+	!defined(__clang__)
+#define VECTORS __attribute__((target_clones("avx2", "default")))
+#else
+#define VECTORS
+#endif
+
 #define NO_PART 0u /* slot 0 is the root, never a part */
 
 struct wait_slot {
@@ -43,7 +52,7 @@ mix(uint64_t x)
 	return x ^ (x >> 31);
 }
 
-static struct wait_need
+VECTORS static struct wait_need
 draw(const char *id, uint64_t salt, int32_t units)
 {
 	/* the probabilities as shares of 2^64 */
@@ -216,7 +225,7 @@ part_runs(int32_t own, int32_t inner, int32_t cap, int32_t share)
 }
 
 /* What a slot of @l is asked to run. */
-static struct wait_need
+VECTORS static struct wait_need
 asked(const struct wait *w, const struct wait_load *l, unsigned int slot)
 {
 	const struct wait_need *inner = &l->inner[slot];
@@ -259,7 +268,7 @@ change_at(const struct wait *w, unsigned int slot, const struct wait_need *own)
 }
 
 /* What the slot is asked to run after the change. */
-static struct wait_need
+VECTORS static struct wait_need
 asked_after(const struct wait *w, const struct change *c)
 {
 	const struct wait_load *l = &w->now;
@@ -287,7 +296,7 @@ asked_after(const struct wait *w, const struct change *c)
 }
 
 /* The change goes one slot up: there it is a change of what a child runs. */
-static void
+VECTORS static void
 climb(const struct wait *w, struct change *c)
 {
 	struct wait_need before = asked(w, &w->now, c->slot);
@@ -318,7 +327,7 @@ merge(struct change *c, const struct change *other)
 }
 
 /* Make a change for good. */
-static void
+VECTORS static void
 shift(const struct wait *w, struct wait_load *l, unsigned int slot,
 	const struct wait_need *own)
 {
@@ -346,7 +355,7 @@ shift(const struct wait *w, struct wait_load *l, unsigned int slot,
 	}
 }
 
-static void
+VECTORS static void
 settle(const struct wait *w, struct wait_load *l)
 {
 	/* a slot comes after its parent */
@@ -404,7 +413,7 @@ wait_take(struct wait *w, unsigned int slot, const struct wait_need *need)
 }
 
 /* @root: what the root is asked to run. */
-static struct wait_cost
+VECTORS static struct wait_cost
 judge(const struct wait *w, const struct wait_need *root)
 {
 	const int32_t bad = (int32_t)(WAIT_BAD_SHARE * SHARE_ONE);
@@ -474,7 +483,7 @@ wait_try(const struct wait *w, int from, unsigned int to, const struct wait_need
 }
 
 /* @slot: of the part. */
-static int64_t
+VECTORS static int64_t
 part_excess(const struct wait *w, unsigned int slot, unsigned int part)
 {
 	int64_t excess = 0;
