@@ -259,7 +259,5 @@ golden-place: tests/unit/test_planner_golden
 check-optimum: tests/unit/test_planner_optimum
 	QMPIN_CASES=$(CASES) tests/unit/test_planner_optimum
 endif
-.PHONY: check-random
-EXTRA_DIST += tests/data/place docs/planner.md
 .PHONY: check-random check-optimum golden-place
-EXTRA_DIST += tests/data/place
+EXTRA_DIST += tests/data/place docs/planner.md
