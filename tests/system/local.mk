@@ -1,20 +1,5 @@
 # System tests, those first that take long, and those that want the machine to themselves.
 SYSTEM_TESTS += \
-	tests/system/test_plan.py \
-	tests/system/test_config.py \
-	tests/system/test_heatmap.py \
-	tests/system/test_topology.py \
-	tests/system/test_notify.py \
-	tests/system/test_first_path.py \
-	tests/system/test_hotplug.py \
-	tests/system/test_drift.py \
-	tests/system/test_restart.py \
-	tests/system/test_limit.py \
-	tests/system/test_modes.py \
-	tests/system/test_races.py \
-	tests/system/test_many.py \
-	tests/system/test_probe.py \
-	tests/system/test_measuring.py \
 	tests/system/test_share_trouble.py \
 	tests/system/test_hostile.py \
 	tests/system/test_share_ways.py \
@@ -22,6 +7,8 @@ SYSTEM_TESTS += \
 	tests/system/test_many.py \
 	tests/system/test_drift.py \
 	tests/system/test_races.py \
+	tests/system/test_plan.py \
+	tests/system/test_modes.py \
 	tests/system/test_heatmap.py \
 	tests/system/test_restart.py \
 	tests/system/test_config.py \
