@@ -53,8 +53,8 @@ TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = $(LOG_COMPILER)
 AM_PY_LOG_FLAGS = $(AM_LOG_FLAGS)
 SYSTEM_TESTS =
-include tests/bench/local.mk
 ALONE_TESTS =
+include tests/bench/local.mk
 include tests/share/local.mk
 include tests/system/local.mk
 EXTRA_DIST += $(SYSTEM_TESTS) $(ALONE_TESTS)
