@@ -1,5 +1,7 @@
 noinst_LIBRARIES += src/libhost.a
 src_libhost_a_SOURCES = \
+	src/host/cgroup.c src/host/cgroup.h \
+	src/host/cgrouptext.c src/host/cgrouptext.h \
 	src/host/cpuident.c src/host/cpuident.h \
 	src/host/hostid.c src/host/hostid.h \
 	src/host/hwchild.c src/host/hwchild.h \
@@ -25,11 +27,16 @@ EXTRA_DIST += tests/topologies/synth.py tests/topologies/zoo.py
 
 if HAVE_CMOCKA
 UNIT_TESTS += \
+	tests/unit/test_cgroup \
 	tests/unit/test_host_load \
 	tests/unit/test_hostid \
 	tests/unit/test_hwexport \
 	tests/unit/test_sysfs \
 	tests/unit/test_uevent
+tests_unit_test_cgroup_SOURCES = tests/unit/test_cgroup.c tests/unit/mutate.h \
+	tests/unit/trees.h
+tests_unit_test_cgroup_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_cgroup_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_uevent_SOURCES = tests/unit/test_uevent.c tests/unit/mutate.h \
 	tests/unit/repeat.h
 tests_unit_test_uevent_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)

@@ -17,9 +17,10 @@
 #include "base/xalloc.h"
 
 static int
-open_regular(const char *path, struct err *e)
+open_regular(int dirfd, const char *path, struct err *e)
 {
-	auto_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	auto_close int fd =
+		openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0 && errno == ENOENT)
@@ -33,10 +34,10 @@ open_regular(const char *path, struct err *e)
 }
 
 int
-textfile_read(const char *path, size_t cap, char **text, struct err *e)
+textfile_read_at(int dirfd, const char *path, size_t cap, char **text, struct err *e)
 {
 	struct strbuf buf = {0};
-	auto_close int fd = open_regular(path, e);
+	auto_close int fd = open_regular(dirfd, path, e);
 	char chunk[4096];
 	ssize_t n;
 
@@ -64,4 +65,10 @@ textfile_read(const char *path, size_t cap, char **text, struct err *e)
 	while (buf.len > 0 && strchr(" \t\r\n", (*text)[buf.len - 1]) != NULL)
 		(*text)[--buf.len] = '\0';
 	return 0;
+}
+
+int
+textfile_read(const char *path, size_t cap, char **text, struct err *e)
+{
+	return textfile_read_at(AT_FDCWD, path, cap, text, e);
 }

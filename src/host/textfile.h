@@ -22,4 +22,8 @@
  */
 MUST_CHECK int textfile_read(const char *path, size_t cap, char **text, struct err *e);
 
+/** The same of a path relative to an open directory. */
+MUST_CHECK int textfile_read_at(
+	int dirfd, const char *path, size_t cap, char **text, struct err *e);
+
 #endif
