@@ -4,6 +4,7 @@ src_libact_a_SOURCES = \
 	src/act/affinity.c src/act/affinity.h \
 	src/act/bootid.c src/act/bootid.h \
 	src/act/record.c src/act/record.h \
+	src/act/recorddir.c src/act/recorddir.h \
 	src/act/statefile.c src/act/statefile.h
 
 if HAVE_CMOCKA

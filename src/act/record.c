@@ -164,6 +164,8 @@ record_format(const struct record *r, const char *boot_id)
 		"start_ticks", (json_int_t)r->start_ticks, "boot_id", boot_id, "placed",
 		(int)r->placed, "limit", cpuset_format(&r->limit, limit, sizeof(limit)),
 		"threads", threads));
+	if (r->restored && json_object_set_new(obj, "restored", json_true()) < 0)
+		abort();
 	text = json_dumps(obj, JSON_COMPACT);
 	if (text == NULL)
 		abort();
@@ -253,6 +255,7 @@ static int
 read_head(const json_t *obj, struct record *out, struct err *e)
 {
 	const char *id;
+	int restored = 0;
 	int placed;
 	int r;
 
@@ -270,8 +273,12 @@ read_head(const json_t *obj, struct record *out, struct err *e)
 	r = json_get_bool(obj, "placed", &placed);
 	if (r < 0)
 		return bad_member(e, "placed", r);
+	r = json_get_bool(obj, "restored", &restored);
+	if (r < 0 && r != -ENOENT)
+		return bad_member(e, "restored", r);
 	str_copy(out->id, sizeof(out->id), id);
 	out->placed = placed != 0;
+	out->restored = restored != 0;
 	return 0;
 }
 

@@ -8,6 +8,7 @@
  *   {"version":1,"id":"103","pid":4711,"start_ticks":123,"boot_id":"...",
  *    "placed":true,"limit":"0-15",
  *    "threads":[{"tid":4711,"start_ticks":123,"cpus":"0-15"}]}
+ * and "restored":true where that is so.
  * boot_id as in bootid.h.
  */
 #ifndef QMPIN_ACT_RECORD_H
@@ -34,7 +35,8 @@ struct record {
 	char id[65];
 	pid_t pid;
 	uint64_t start_ticks;
-	bool placed;	     /* a plan was applied: masks found later are ours */
+	bool placed;   /* a plan was applied: masks found later are ours */
+	bool restored; /* undone by hand: left alone until it is applied by hand */
 	struct cpuset limit; /* union over vCPUs and main thread at first touch */
 	size_t n_threads;    /* ascending tid, each once */
 	size_t cap_threads;

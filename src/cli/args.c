@@ -27,6 +27,7 @@ enum {
 	OPT_CONFIG,
 	OPT_SET,
 	OPT_EXPLAIN,
+	OPT_DRY_RUN,
 };
 
 /* The leading colon makes a missing argument distinct from an unknown option. */
@@ -48,6 +49,7 @@ static const struct option long_options[] = {
 	{"config", required_argument, NULL, OPT_CONFIG},
 	{"set", required_argument, NULL, OPT_SET},
 	{"explain", no_argument, NULL, OPT_EXPLAIN},
+	{"dry-run", no_argument, NULL, OPT_DRY_RUN},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
@@ -72,6 +74,7 @@ args_option_name(unsigned int options)
 		{ARGS_CONFIG, "--config"},
 		{ARGS_SET, "--set"},
 		{ARGS_EXPLAIN, "--explain"},
+		{ARGS_DRY_RUN, "--dry-run"},
 		{ARGS_FORMAT_CSV, "--output-format csv"},
 	};
 
@@ -222,6 +225,8 @@ take_plan(struct args *a, int c, char **argv, struct err *e)
 	case OPT_SET:
 		a->given |= ARGS_SET;
 		return add_set(a, optarg, e);
+	case OPT_DRY_RUN:
+		return take_switch(a, ARGS_DRY_RUN, &a->dry_run);
 	case OPT_EXPLAIN:
 		return take_switch(a, ARGS_EXPLAIN, &a->explain);
 	default:

@@ -27,6 +27,7 @@ enum args_option {
 	ARGS_SET = 1 << 10,
 	ARGS_EXPLAIN = 1 << 11,
 	ARGS_FORMAT_CSV = 1 << 12, /* --output-format csv */
+	ARGS_DRY_RUN = 1 << 13,
 };
 
 /* Longest --budget: a day. */
@@ -54,6 +55,7 @@ struct args {
 	const char *config;   /* of qmpind; NULL: none */
 	unsigned int n_sets;
 	const char *sets[ARGS_SETS_MAX]; /* KEY=VALUE */
+	bool dry_run;			 /* show, do not do */
 	bool explain;			 /* reasons beside the results */
 	bool help;
 	bool version;

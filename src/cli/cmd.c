@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "cli/cmd_apply.h"
 #include "cli/cmd_explain.h"
 #include "cli/cmd_heatmap.h"
 #include "cli/cmd_help.h"
@@ -14,6 +15,7 @@
 #include "cli/cmd_probe.h"
 #include "cli/cmd_ps.h"
 #include "cli/cmd_release.h"
+#include "cli/cmd_restore.h"
 #include "cli/cmd_status.h"
 #include "cli/cmd_version.h"
 
@@ -32,6 +34,19 @@ const struct cmd cmd_table[] = {
 		"left no choice, what would have to be free for something better, and what was\n"
 		"decided lately. Nothing is changed.\n",
 		cmd_explain_run},
+	{"apply", "ID...|--all", CMD_MANY, ARGS_ALL | ARGS_DRY_RUN,
+		"place VMs now; --dry-run: show what would be done",
+		"Looks at these VMs and places them now, also those that were restored, that\n"
+		"wait for their turn, or that were left alone since somebody else kept changing\n"
+		"their masks. With --dry-run nothing is done but shown: which threads would\n"
+		"get other CPUs, and why.\n",
+		cmd_apply_run},
+	{"restore", "ID...|--all", CMD_MANY, ARGS_ALL,
+		"give VMs back the masks they had before qmpind",
+		"Every thread gets the CPU mask it had before qmpind first touched its VM. The\n"
+		"VM is then left alone, also when qmpind restarts, until it is applied (qmpin\n"
+		"apply) or its QEMU ends. Where no qmpind runs, its records tell the masks.\n",
+		cmd_restore_run},
 	{"release", "ID...|--all", CMD_MANY, ARGS_ALL,
 		"hold VMs' monitors no longer, undo changes to them",
 		"Takes away what qmpind has added to these QEMUs and holds their monitors no\n"

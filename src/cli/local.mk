@@ -2,6 +2,7 @@ noinst_LIBRARIES += src/libcli.a
 src_libcli_a_SOURCES = \
 	src/cli/args.c src/cli/args.h \
 	src/cli/cmd.c src/cli/cmd.h \
+	src/cli/cmd_apply.c src/cli/cmd_apply.h \
 	src/cli/cmd_explain.c src/cli/cmd_explain.h \
 	src/cli/cmd_heatmap.c src/cli/cmd_heatmap.h \
 	src/cli/cmd_help.c src/cli/cmd_help.h \
@@ -10,6 +11,7 @@ src_libcli_a_SOURCES = \
 	src/cli/cmd_probe.c src/cli/cmd_probe.h \
 	src/cli/cmd_ps.c src/cli/cmd_ps.h \
 	src/cli/cmd_release.c src/cli/cmd_release.h \
+	src/cli/cmd_restore.c src/cli/cmd_restore.h \
 	src/cli/cmd_status.c src/cli/cmd_status.h \
 	src/cli/cmd_version.c src/cli/cmd_version.h \
 	src/cli/hostpicture.c src/cli/hostpicture.h \
@@ -32,8 +34,9 @@ src_libcli_a_SOURCES = \
 	src/cli/session.c src/cli/session.h \
 	src/cli/stop.c src/cli/stop.h \
 	src/cli/table.c src/cli/table.h \
+	src/cli/vmcall.c src/cli/vmcall.h \
 	src/cli/vms.c src/cli/vms.h
-src_libcli_a_CPPFLAGS = $(AM_CPPFLAGS) $(SMARTCOLS_CFLAGS) $(JANSSON_CFLAGS)
+src_libcli_a_CPPFLAGS = $(AM_CPPFLAGS) -DDAEMON_PROGRAM='"$(sbindir)/qmpind"' $(SMARTCOLS_CFLAGS) $(JANSSON_CFLAGS)
 
 bin_PROGRAMS += src/qmpin
 src_qmpin_SOURCES = src/cli/main.c

@@ -20,6 +20,18 @@ exit_of_call(int r)
 	return r == -ETIMEDOUT || r == -ECONNRESET ? CMD_NO_DAEMON : CMD_FAILED;
 }
 
+bool
+session_is_there(const struct args *args)
+{
+	struct ctl_client *client;
+	struct err unused = ERR_NONE;
+	int r = ctl_client_new(args->run_dir, TIMEOUT_MS, &client, &unused);
+
+	if (r == 0)
+		ctl_client_free(client);
+	return r != -ENOENT && r != -ECONNREFUSED;
+}
+
 enum cmd_exit
 session_call(const struct args *args, const char *method, json_t *params, bool more,
 	bool (*on_reply)(void *arg, const json_t *reply), void *arg)

@@ -10,6 +10,9 @@
 #include "cli/args.h"
 #include "cli/cmd.h"
 
+/** A daemon serves, whatever it may permit. */
+bool session_is_there(const struct args *args);
+
 /**
  * Connect, call io.qmpin.@method, hang up. Steals @params (NULL: none). What went wrong
  * has been printed.

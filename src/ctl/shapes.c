@@ -213,6 +213,22 @@ decision_json(const struct ctl_decision *d)
 }
 
 json_t *
+ctl_move_json(const struct ctl_move *m)
+{
+	json_t *obj = json_object();
+
+	set_text(obj, "id", m->id);
+	set_text(obj, "thread_class", m->class);
+	set_index(obj, "index", m->index);
+	set_uint(obj, "tid", (uint64_t)m->tid);
+	set_text(obj, "from", m->from);
+	set_text(obj, "to", m->to);
+	set_text(obj, "cause", m->cause);
+	set_text(obj, "reason", m->reason);
+	return obj;
+}
+
+json_t *
 ctl_explain_json(const struct ctl_explain *x)
 {
 	json_t *obj = json_object();

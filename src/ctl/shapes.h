@@ -97,6 +97,17 @@ struct ctl_decision {
 	const char *text;
 };
 
+struct ctl_move {
+	const char *id;
+	const char *class; /* of the thread */
+	int index;	   /* -1: null */
+	pid_t tid;
+	const char *from;
+	const char *to;
+	const char *cause;
+	const char *reason;
+};
+
 /* The reply of Explain. */
 struct ctl_explain {
 	const struct ctl_candidate *chosen;
@@ -110,6 +121,7 @@ struct ctl_explain {
 };
 
 /** New references. */
+json_t *ctl_move_json(const struct ctl_move *move);
 json_t *ctl_explain_json(const struct ctl_explain *explain);
 json_t *ctl_probe_json(const struct ctl_probe *probe);
 json_t *ctl_vm_json(const struct ctl_vm *vm);

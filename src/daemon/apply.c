@@ -14,10 +14,11 @@
 #include "act/affinity.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "daemon/applying.h"
 #include "daemon/audit.h"
 #include "daemon/engine.h"
+#include "daemon/proof.h"
 #include "daemon/report.h"
-#include "vm/task.h"
 
 /* So many repairs in a row mean that somebody else disagrees; then this long peace. */
 #define FIGHTS_MAX 30u
@@ -39,17 +40,6 @@ static const char *
 pretence_of(const struct engine *e, const struct vm *vm)
 {
 	return e->dry_run ? "dry run" : vm->observe_only ? "observe" : NULL;
-}
-
-static int
-start_ticks_now(const struct thread_ref *t, uint64_t *out)
-{
-	struct task_stat stat;
-	int r = task_stat_read(t->procfd, t->pid, t->tid, &stat);
-
-	if (r == 0)
-		*out = stat.start_ticks;
-	return r;
 }
 
 static bool
@@ -128,7 +118,7 @@ set_mask(struct turn *turn, struct vm_task *t)
 		.pid = turn->vm->identity.pid,
 		.tid = t->thread.tid,
 		.start_ticks = t->thread.start_ticks,
-		.start_ticks_now = start_ticks_now};
+		.start_ticks_now = proof_start_ticks};
 	struct cpuset had = t->have;
 	int r = affinity_apply(&ref, &t->want, &had);
 
@@ -269,6 +259,8 @@ tell(struct turn *turn)
 		return;
 	vm->told = vm->domain;
 	report_moves(vm, turn->moves, turn->n_moves, turn->cause, pretence);
+	if (pretence == NULL)
+		applying_moved(turn->e, vm, turn->moves, turn->n_moves, turn->cause);
 	remember(turn, pretence);
 	vm->last_cause = (int)turn->cause;
 	if (pretence == NULL)

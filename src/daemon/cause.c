@@ -32,6 +32,8 @@ static const struct {
 	[CAUSE_HOST] = {"host CPUs", false, false},
 	[CAUSE_REBALANCE] = {"rebalance", false, false},
 	[CAUSE_NEIGHBOUR] = {"neighbours", false, false},
+	[CAUSE_REQUEST] = {"apply", true, false},
+	[CAUSE_RESTORE] = {"restore", false, false},
 	[CAUSE_USED] = {"monitor used", true, false},
 };
 

@@ -30,6 +30,8 @@ enum cause {
 	CAUSE_MEASURED,	 /* other CPUs are near each other than was thought */
 	CAUSE_REBALANCE, /* it is better off elsewhere */
 	CAUSE_NEIGHBOUR, /* another VM's change concerns it */
+	CAUSE_REQUEST,	 /* somebody said: now */
+	CAUSE_RESTORE,	 /* or: give the masks back; never a cause of work */
 	CAUSE_USED,	 /* somebody else used the monitor; what they did tells more */
 	CAUSE_N
 };

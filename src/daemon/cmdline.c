@@ -34,6 +34,9 @@ static const struct {
 		"plan and report, change nothing"},
 	{"check-config", NULL, offsetof(struct cmdline, check_config),
 		"check the configuration and exit"},
+	{"restore", "IDS|all", offsetof(struct cmdline, restore),
+		"give back the masks that VMs had before qmpind, and\n"
+		"                      exit; only where no qmpind runs"},
 	{"help", NULL, offsetof(struct cmdline, help), "print this and exit"},
 	{"version", NULL, offsetof(struct cmdline, version),
 		"print the version and exit"},

@@ -23,6 +23,7 @@ struct cmdline {
 	bool foreground;
 	bool dry_run; /* asked for, or implied by root or topology */
 	bool check_config;
+	const char *restore; /* ids of VMs between commas, or "all"; NULL: run */
 	bool help;
 	bool version;
 };

@@ -14,12 +14,14 @@
 #include "base/xalloc.h"
 #include "ctl/server.h"
 #include "ctl/shapes.h"
+#include "daemon/applying.h"
 #include "daemon/engine.h"
 #include "daemon/explaining.h"
 #include "daemon/probecalls.h"
 #include "daemon/probing.h"
 #include "daemon/release.h"
 #include "daemon/sharing.h"
+#include "daemon/undo.h"
 #include "place/mode.h"
 #include "qmp/share.h"
 
@@ -270,12 +272,15 @@ on_call_list(void *owner, struct ctl_call *call, const json_t *params)
 }
 
 static const struct ctl_method methods[] = {
+	{"Apply", true, applying_on_apply},
 	{"Explain", false, explaining_on_call},
 	{"GetLatency", false, probecalls_on_latency},
 	{"GetStatus", false, on_call_status},
 	{"ListVMs", false, on_call_list},
+	{"Plan", false, applying_on_plan},
 	{"Probe", true, probecalls_on_probe},
 	{"Release", true, release_on_call},
+	{"Restore", true, undo_on_call},
 };
 
 int

@@ -10,6 +10,7 @@
 
 #include "base/xalloc.h"
 #include "daemon/adopt.h"
+#include "daemon/applying.h"
 #include "daemon/audit.h"
 #include "daemon/pass.h"
 #include "daemon/rebalancing.h"
@@ -79,6 +80,7 @@ run_pass(struct engine *e)
 		return;
 	e->stats.passes++;
 	e->stats.last_pass_us = clock_now_us(e->clock) - began_us;
+	applying_passed(e);
 	if (e->rebalance_due) /* an event came between: its pass moves nobody */
 		arm(e->settle, e->config.settle_ms);
 	e->on_change(e->owner);
@@ -257,7 +259,10 @@ engine_new(
 	e->start_us = clock_now_us(e->clock);
 	e->commons = (struct monitor_commons){
 		.clock = e->clock, .procfd = e->procfd, .guard_ms = e->config.guard_ms};
+	e->releases = release_none();
+	e->applies = applying_none();
 	e->release_ms = RELEASE_MS;
+	e->apply_ms = APPLYING_MS;
 	audit_start(e);
 	threadwatch_start(e);
 	adopt_start(e);
@@ -270,7 +275,8 @@ engine_free(struct engine *e)
 {
 	if (e == NULL)
 		return;
-	release_stop(e);
+	pending_stop(&e->releases, "qmpind ends");
+	pending_stop(&e->applies, "qmpind ends");
 	while (e->n_vms > 0)
 		engine_remove(e, e->vms[e->n_vms - 1]);
 	free(e->vms);
@@ -376,5 +382,6 @@ engine_remove(struct engine *e, struct vm *vm)
 		break;
 	}
 	release_lost(e, vm);
+	applying_lost(e, vm);
 	vm_free(vm);
 }

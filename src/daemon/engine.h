@@ -18,6 +18,7 @@
 #include "conf/settings.h"
 #include "daemon/cause.h"
 #include "daemon/hostmodel.h"
+#include "daemon/pending.h"
 #include "daemon/vm.h"
 #include "place/allowance.h"
 
@@ -25,7 +26,6 @@ struct event;
 struct event_base;
 struct probecall;
 struct probing;
-struct release;
 
 struct engine_stats {
 	uint64_t passes;
@@ -70,8 +70,10 @@ struct engine {
 	double adopt_tokens;
 	uint64_t adopt_tokens_us;
 	struct engine_stats stats;
-	struct release *releases; /* calls that wait, see daemon/release.h */
+	struct pending_list releases; /* calls of Release that wait */
+	struct pending_list applies;  /* and of Apply */
 	unsigned int release_ms;
+	unsigned int apply_ms;
 	struct probing *probing;      /* borrowed; NULL: none */
 	struct probecall *probecalls; /* calls that wait, see daemon/probecalls.h */
 	char bad_reload[512]; /* why the files on disk are not in force; "": they are */

@@ -3,6 +3,7 @@ src_libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(SY
 src_libdaemon_a_SOURCES = \
 	src/daemon/adopt.c src/daemon/adopt.h \
 	src/daemon/apply.c src/daemon/apply.h \
+	src/daemon/applying.c src/daemon/applying.h \
 	src/daemon/audit.c src/daemon/audit.h \
 	src/daemon/busy.c src/daemon/busy.h \
 	src/daemon/cause.c src/daemon/cause.h \
@@ -10,18 +11,22 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/control.c src/daemon/control.h \
 	src/daemon/engine.c src/daemon/engine.h \
 	src/daemon/explaining.c src/daemon/explaining.h \
+	src/daemon/giveback.c src/daemon/giveback.h \
 	src/daemon/history.c src/daemon/history.h \
 	src/daemon/hostmodel.c src/daemon/hostmodel.h \
 	src/daemon/hostwatch.c src/daemon/hostwatch.h \
 	src/daemon/knowledge.c src/daemon/knowledge.h \
 	src/daemon/leftovers.c src/daemon/leftovers.h \
+	src/daemon/offline.c src/daemon/offline.h \
 	src/daemon/pass.c src/daemon/pass.h \
+	src/daemon/pending.c src/daemon/pending.h \
 	src/daemon/planning.c src/daemon/planning.h \
 	src/daemon/probecalls.c src/daemon/probecalls.h \
 	src/daemon/intake.c src/daemon/intake.h \
 	src/daemon/probelog.c src/daemon/probelog.h \
 	src/daemon/proberun.c src/daemon/proberun.h \
 	src/daemon/probing.c src/daemon/probing.h \
+	src/daemon/proof.c src/daemon/proof.h \
 	src/daemon/rebalancing.c src/daemon/rebalancing.h \
 	src/daemon/release.c src/daemon/release.h \
 	src/daemon/report.c src/daemon/report.h \
@@ -31,7 +36,9 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/smp.c src/daemon/smp.h \
 	src/daemon/survey.c src/daemon/survey.h \
 	src/daemon/threadwatch.c src/daemon/threadwatch.h \
+	src/daemon/undo.c src/daemon/undo.h \
 	src/daemon/vm.c src/daemon/vm.h \
+	src/daemon/vmtask.h \
 	src/daemon/watch.c src/daemon/watch.h
 
 sbin_PROGRAMS += src/qmpind

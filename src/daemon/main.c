@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "daemon/cmdline.h"
+#include "daemon/offline.h"
 #include "daemon/service.h"
 
 int
@@ -27,5 +28,7 @@ main(int argc, char **argv)
 	}
 	if (c.check_config)
 		return service_check_config(&c);
+	if (c.restore != NULL)
+		return offline_restore(&c);
 	return service_run(&c);
 }

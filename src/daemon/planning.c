@@ -8,6 +8,7 @@
 #include "daemon/adopt.h"
 #include "daemon/engine.h"
 #include "daemon/seating.h"
+#include "daemon/undo.h"
 #include "place/allowance.h"
 
 /* Set what is wanted of one task. Returns true when that is new. */
@@ -94,6 +95,8 @@ note_of_unplanned(const struct engine *e, struct vm *vm)
 {
 	if (vm->foreign)
 		set_note(vm, "left alone: its vCPUs already had masks of their own");
+	else if (undo_holds(vm))
+		set_note(vm, UNDO_NOTE);
 	else if (adopt_waits(e, vm))
 		set_note(vm, "ran before qmpind: waits for its turn (adopt = gradual)");
 }

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "daemon/pending.h"
 
 struct ctl_call;
 struct engine;
@@ -19,6 +20,9 @@ struct vm;
 /* A busy QEMU answers within 5 s (the deadline of a session); who is served before us
  * may take as long. The command line waits longer than this. */
 #define RELEASE_MS 10000u
+
+/** No call waits. */
+struct pending_list release_none(void);
 
 /** A call of the method; @owner is the engine. */
 void release_on_call(void *owner, struct ctl_call *call, const json_t *params);
@@ -33,8 +37,5 @@ void release_ended(
 
 /** @vm is about to be forgotten: its monitor tells nothing any more. */
 void release_lost(struct engine *e, const struct vm *vm);
-
-/** Answer all calls now: the daemon ends. */
-void release_stop(struct engine *e);
 
 #endif

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/xalloc.h"
+#include "ctl/shapes.h"
 #include "daemon/vm.h"
 
 /* Message ids of the catalog, random once and then fixed. */
@@ -163,6 +164,25 @@ report_summary(
 	return xasprintf("%s%s%sfrom CPUs %s to %s: %s",
 		pretence != NULL ? pretence : "", pretence != NULL ? ": " : "",
 		others ? "all but vCPUs " : "", texts[0], texts[1], vm->why);
+}
+
+json_t *
+report_move_json(
+	const char *id, const struct move *move, enum cause cause, const char *reason)
+{
+	char from[CPUSET_TEXT_MAX];
+	char to[CPUSET_TEXT_MAX];
+
+	return ctl_move_json(&(struct ctl_move){
+		.id = id,
+		.class = thread_class_name(move->thread.class),
+		.index = move->thread.index,
+		.tid = move->thread.tid,
+		.from = cpuset_format(&move->from, from, sizeof(from)),
+		.to = cpuset_format(&move->to, to, sizeof(to)),
+		.cause = cause_name(cause),
+		.reason = reason,
+	});
 }
 
 void

@@ -5,6 +5,7 @@
 #ifndef QMPIN_DAEMON_REPORT_H
 #define QMPIN_DAEMON_REPORT_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -35,6 +36,10 @@ void report_moves(const struct vm *vm, struct move *moves, size_t n, enum cause 
  * text. */
 char *report_summary(
 	const struct vm *vm, const struct move *moves, size_t n, const char *pretence);
+
+/** As in io.qmpin. New reference. */
+json_t *report_move_json(
+	const char *id, const struct move *move, enum cause cause, const char *reason);
 
 /** Log a VM's trouble once, until another one or report_better(); keep it as its note.
  */

@@ -10,6 +10,7 @@
 #include "daemon/adopt.h"
 #include "daemon/engine.h"
 #include "daemon/smp.h"
+#include "daemon/undo.h"
 
 #define KIB_PER_GIB (1024.0 * 1024.0)
 
@@ -88,7 +89,8 @@ choose_mode(const struct engine *e, const struct vm *vm, struct plan_vm *out)
 	out->mode = settings_mode(&e->config, vm->id, &origin);
 	out->off_by_admin =
 		origin != SETTINGS_ORIGIN_TAG && origin != SETTINGS_ORIGIN_DESCRIPTION;
-	if (vm->foreign || adopt_waits(e, vm)) {
+	if ((vm->foreign && vm->asked != VM_ASKED_BY_NAME) ||
+		(vm->asked == VM_NOT_ASKED && (undo_holds(vm) || adopt_waits(e, vm)))) {
 		out->mode = PLACE_OFF;
 		out->off_by_admin = true;
 	}

@@ -14,6 +14,7 @@
 #include "act/record.h"
 #include "daemon/cause.h"
 #include "daemon/history.h"
+#include "daemon/vmtask.h"
 #include "qmp/facts.h"
 #include "qmp/monitor.h"
 #include "topo/cpuset.h"
@@ -35,18 +36,8 @@ enum vm_state {
 	VM_N_STATES
 };
 
-/* A thread and what is wanted of it. */
-struct vm_task {
-	struct vm_thread thread;
-	struct cpuset limit; /* the mask it had before we touched the VM */
-	struct cpuset have;  /* as last read */
-	struct cpuset want;  /* valid when wanted */
-	bool wanted;
-	bool applied; /* had the wanted mask since it is wanted: else it is not drift */
-	bool ended;   /* not there at the last audit */
-	int last_cpu;
-	uint64_t seen_us; /* first sight */
-};
+/* By hand: what hinders qmpind does not count; by name: nor do vCPUs' own masks. */
+enum vm_asked { VM_NOT_ASKED, VM_ASKED, VM_ASKED_BY_NAME };
 
 struct vm {
 	char id[VM_ID_MAX];
@@ -87,6 +78,7 @@ struct vm {
 	double guest_tokens; /* budget of guest-made causes */
 	uint64_t guest_tokens_us;
 
+	enum vm_asked asked;	/* for the time of a plan */
 	bool preexisting;	/* ran before us, no record: taken over in its turn */
 	bool foreign;		/* somebody else pinned its vCPUs one by one */
 	bool placed;		/* masks come from a plan */

@@ -166,8 +166,8 @@ cgrouptext_nodes(
 {
 	for (const char *line = text; line != NULL; line = next_line(line)) {
 		const char *sum = behind(line, key, '=');
-		const char *words =
-			sum != NULL ? strpbrk(sum, " \n") : behind(line, key, ' ');
+		const char *words = sum != NULL ? sum + strcspn(sum, " \n")
+						: behind(line, key, ' ');
 
 		if (words != NULL)
 			return add_nodes(

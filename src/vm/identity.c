@@ -202,6 +202,24 @@ identity_prove(int procfd, const char *socket_path, const char *pid_path,
 }
 
 int
+identity_reopen(int procfd, pid_t pid, uint64_t start_ticks, const char *source,
+	struct vm_identity *out, struct err *e)
+{
+	struct vm_identity found;
+	int r = take_process(procfd, pid, source, &found, e);
+
+	if (r < 0)
+		return r;
+	if (found.start_ticks != start_ticks) {
+		identity_fini(&found);
+		return err_set(e, -ESRCH, source, 0, "process %d is another one by now",
+			(int)pid);
+	}
+	*out = found;
+	return 0;
+}
+
+int
 identity_check_peer(int fd, const char *socket_path, struct err *e)
 {
 	struct pollfd p = {.fd = fd};

@@ -53,6 +53,17 @@ MUST_CHECK int identity_prove(int procfd, const char *socket_path, const char *p
 	struct err *e);
 
 /**
+ * The process that was noted once, if it still lives.
+ *
+ * @source  names it in @e
+ * @out     written only on success; free with identity_fini
+ *
+ * Returns 0, -ESRCH (ended; its id may be another's) or another errno with @e.
+ */
+MUST_CHECK int identity_reopen(int procfd, pid_t pid, uint64_t start_ticks,
+	const char *source, struct vm_identity *out, struct err *e);
+
+/**
  * The other end of the connection is still open. Called after identity_prove, this
  * means that the process which listened was alive when its pidfd was opened, so the id
  * had not been reused by then. (An answer to a question that was sent later proves the

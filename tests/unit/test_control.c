@@ -316,9 +316,9 @@ release_answers_when_the_last_vm_has_ended(void **state)
 	release_ended(d->engine, c, 0, NULL);
 	release_ended(d->engine, b, -EBUSY, &why);
 	release_ended(d->engine, b, 0, NULL); /* its end was told already */
-	assert_non_null(d->engine->releases);
+	assert_non_null(d->engine->releases.first);
 	release_ended(d->engine, a, 0, NULL);
-	assert_null(d->engine->releases);
+	assert_null(d->engine->releases.first);
 	check_released(d, "102|100", "101: /x/101.qmp: busy");
 }
 
@@ -331,7 +331,7 @@ only_the_named_vms_are_released_and_each_once(void **state)
 
 	ask_release(d, "[\"101\",\"101\"]");
 	release_ended(d->engine, a, 0, NULL);
-	assert_non_null(d->engine->releases);
+	assert_non_null(d->engine->releases.first);
 	release_ended(d->engine, b, -EPERM, NULL);
 	check_released(d, "", "101: Operation not permitted");
 	ask_release(d, "[]");
@@ -349,7 +349,7 @@ an_unknown_id_releases_nothing(void **state)
 	reply = ctl_world_read(&d->world, d->client);
 	assert_string_equal(json_string_value(json_object_get(reply, "error")),
 		"io.qmpin.VMNotFound");
-	assert_null(d->engine->releases);
+	assert_null(d->engine->releases.first);
 	json_decref(reply);
 }
 
@@ -447,7 +447,7 @@ what_takes_too_long_has_failed_for_the_one_who_asked(void **state)
 	release_ended(d->engine, a, 0, NULL);
 	check_released(
 		d, "100", "101: no answer yet: its monitor is in use, or QEMU hangs");
-	assert_null(d->engine->releases);
+	assert_null(d->engine->releases.first);
 }
 
 static void
@@ -459,9 +459,9 @@ a_client_that_hangs_up_changes_nothing(void **state)
 	ask_release(d, NULL);
 	(void)close(d->client);
 	ctl_world_settle(&d->world);
-	assert_non_null(d->engine->releases);
+	assert_non_null(d->engine->releases.first);
 	release_ended(d->engine, a, 0, NULL);
-	assert_null(d->engine->releases);
+	assert_null(d->engine->releases.first);
 	d->client = ctl_world_dial(&d->world, CTL_SOCKET);
 	check_warnings(d, "");
 }

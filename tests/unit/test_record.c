@@ -97,7 +97,24 @@ what_was_written_is_read_back(void **state)
 	assert_int_equal(r.start_ticks, 123);
 	assert_true(r.placed);
 	assert_int_equal(r.n_threads, 2);
+	assert_false(r.restored); /* as in records of before there was such a thing */
 	assert_is_103(&r);
+	record_fini(&r);
+}
+
+static void
+that_it_was_restored_is_kept(void **state)
+{
+	struct record r;
+	auto_free char *text = NULL;
+
+	(void)state;
+	assert_int_equal(parse(text_103, &r, NULL), 0);
+	r.restored = true;
+	text = record_format(&r, BOOT);
+	record_fini(&r);
+	assert_int_equal(parse(text, &r, NULL), 0);
+	assert_true(r.restored);
 	record_fini(&r);
 }
 
@@ -204,6 +221,8 @@ static const struct {
 	{HEAD "\"id\":\"103\",\"pid\":1,\"start_ticks\":2,\"placed\":1,\"limit\":\"0\","
 	      "\"threads\":[]}",
 		"\"placed\" is of another type"},
+	{HEAD "\"id\":\"103\",\"pid\":1,\"start_ticks\":2,\"restored\":1," REST,
+		"\"restored\" is of another type"},
 	{HEAD "\"id\":\"103\",\"pid\":1,\"start_ticks\":2,\"placed\":true,"
 	      "\"limit\":\"0-\",\"threads\":[]}",
 		"\"limit\" is no CPU list"},
@@ -341,6 +360,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_text_is_the_documented_one),
 		cmocka_unit_test(what_was_written_is_read_back),
+		cmocka_unit_test(that_it_was_restored_is_kept),
 		cmocka_unit_test(
 			members_may_come_in_any_order_and_unknown_ones_are_skipped),
 		cmocka_unit_test(threads_are_found_by_id_and_start_time),

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+/* Commands about some VMs, or all of them. */
+#include "config.h"
+
+#include "cli/vmcall.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "cli/out.h"
+#include "cli/session.h"
+
+bool
+vmcall_is_clear(const struct args *args, const char *verb)
+{
+	if (args->all && args->n_operands > 0)
+		out_note("either VMs or --all");
+	else if (!args->all && args->n_operands == 0)
+		out_note("%s which VMs? qmpin %s ID..., or qmpin %s --all", verb, verb,
+			verb);
+	else
+		return true;
+	return false;
+}
+
+static bool
+on_reply_vmcall(void *arg, const json_t *reply)
+{
+	json_t **out = arg;
+
+	json_decref(*out);
+	*out = json_deep_copy(reply);
+	return true;
+}
+
+/* Ids as parameters, none for --all. Returns false when one is not even text. */
+static bool
+make_params(const struct args *args, json_t **out)
+{
+	json_t *ids = json_array();
+
+	for (int i = 0; i < args->n_operands; i++) {
+		if (json_array_append_new(ids, json_string(args->operands[i])) < 0) {
+			out_note("a VM's id is not UTF-8 text");
+			json_decref(ids);
+			return false;
+		}
+	}
+	*out = args->all ? json_object() : json_pack("{s:O}", "ids", ids);
+	json_decref(ids);
+	return true;
+}
+
+enum cmd_exit
+vmcall_run(const struct args *args, const char *method, json_t **reply)
+{
+	json_t *params;
+
+	*reply = NULL;
+	if (!make_params(args, &params))
+		return CMD_USAGE;
+	return session_call(args, method, params, false, on_reply_vmcall, reply);
+}
+
+enum cmd_exit
+vmcall_failed(const json_t *reply, const char *what, bool any_done)
+{
+	const json_t *failed = json_object_get(reply, "failed");
+
+	for (size_t i = 0; i < json_array_size(failed); i++) {
+		const char *text = json_string_value(json_array_get(failed, i));
+		auto_free char *safe = out_safe(text != NULL ? text : "-");
+
+		out_note("%s: VM %s", what, safe);
+	}
+	if (json_array_size(failed) == 0)
+		return CMD_OK;
+	return any_done ? CMD_PARTLY : CMD_FAILED;
+}
+
+static const char *
+text_of(const json_t *move, const char *key)
+{
+	const char *text = json_string_value(json_object_get(move, key));
+
+	return text != NULL ? text : "-";
+}
+
+static bool
+is_vcpu(const json_t *move)
+{
+	return str_equal(text_of(move, "thread_class"), "vcpu");
+}
+
+/* One line tells both. */
+static bool
+belong_together(const json_t *a, const json_t *b)
+{
+	static const char *const keys[] = {"id", "from", "to", "cause", "reason"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (!str_equal(text_of(a, keys[i]), text_of(b, keys[i])))
+			return false;
+	}
+	return is_vcpu(a) == is_vcpu(b);
+}
+
+/* "vCPU 0", "vCPUs 0,1", "emulator and 3 more threads". */
+static void
+print_who(const json_t *moves, size_t first, size_t n)
+{
+	const json_t *move = json_array_get(moves, first);
+	auto_free char *class = out_member(move, "thread_class");
+
+	if (!is_vcpu(move)) {
+		printf("%s", class);
+		if (n > 1)
+			printf(" and %zu more thread%s", n - 1, n > 2 ? "s" : "");
+		return;
+	}
+	printf("vCPU%s ", n > 1 ? "s" : "");
+	for (size_t i = 0; i < n; i++) {
+		auto_free char *index =
+			out_member(json_array_get(moves, first + i), "index");
+
+		printf("%s%s", i > 0 ? "," : "", index);
+	}
+}
+
+void
+vmcall_print_moves(const json_t *moves)
+{
+	size_t n;
+
+	for (size_t i = 0; i < json_array_size(moves); i += n) {
+		const json_t *move = json_array_get(moves, i);
+		auto_free char *id = out_member(move, "id");
+		auto_free char *from = out_member(move, "from");
+		auto_free char *to = out_member(move, "to");
+		auto_free char *why = out_member(move, "reason");
+
+		for (n = 1; i + n < json_array_size(moves); n++) {
+			if (!belong_together(move, json_array_get(moves, i + n)))
+				break;
+		}
+		printf("vm %s: ", id);
+		print_who(moves, i, n);
+		printf(" %s -> %s (%s)\n", *from != '\0' ? from : "none", to, why);
+	}
+}
