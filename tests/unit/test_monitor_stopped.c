@@ -142,11 +142,12 @@ play(const struct fixture *f)
 
 /* Let it go on; returns the signal at which it stops. */
 static int
-go_on(const struct fixture *f, int how, int with)
+go_on(const struct fixture *f, int with)
 {
 	int status;
 
-	assert_int_equal(ptrace(how, f->daemon, NULL, (void *)(intptr_t)with), 0);
+	assert_int_equal(
+		ptrace(PTRACE_SYSCALL, f->daemon, NULL, (void *)(intptr_t)with), 0);
 	assert_int_equal(waitpid(f->daemon, &status, 0), f->daemon);
 	if (!WIFSTOPPED(status))
 		fail_msg("it has ended: %#x", (unsigned int)status);
@@ -172,7 +173,7 @@ stop_before(struct fixture *f, unsigned int n)
 	number = 0;
 	/* a stop before each, and one after it */
 	while (number != IS_DONE && stops < 2 * n + 1) {
-		number = go_on(f, PTRACE_SYSCALL, number == SYSTEM_CALL ? 0 : number);
+		number = go_on(f, number == SYSTEM_CALL ? 0 : number);
 		stops += number == SYSTEM_CALL;
 	}
 	return number != IS_DONE;
