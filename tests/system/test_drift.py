@@ -85,8 +85,8 @@ def short_interval(host):
     for _ in range(3):
         taskset(tid, cpus)
         took.append(repaired(tid, want, 1))
-    # with the default of 2 s it would take about that, each time
-    check(min(took) < 1.0, "the repairs took %s s", took)
+    # with the default of 2 s it would take about that, but for the first time
+    check(min(took[1:]) < 1.0, "the repairs took %s s", took)
 
 
 def quiet(host):
