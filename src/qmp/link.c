@@ -85,7 +85,25 @@ closed(struct link *l, int err)
 	tell(l, session_close(&l->session, err, &told), &told);
 }
 
-/* Read what is there. */
+/* Take out of the socket what was read: nobody else reads it while we live. */
+static void
+consume(struct link *l, char *bytes, size_t len)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		n = recv(l->fd, bytes, len, MSG_DONTWAIT);
+		if (n > 0) {
+			len -= (size_t)n;
+		} else if (n == 0 || errno != EINTR) {
+			closed(l, n == 0 ? 0 : -errno);
+			return;
+		}
+	}
+}
+
+/* Read what is there. It stays in the socket until the owner has been told: stopped
+ * before that, we leave it to the guard, which cannot know of an answer otherwise. */
 static void
 take_input(struct link *l)
 {
@@ -93,7 +111,7 @@ take_input(struct link *l)
 	ssize_t n;
 
 	for (int i = 0; i < READS_PER_TURN && !is_over(l); i++) {
-		n = recv(l->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		n = recv(l->fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_PEEK);
 		if (n == 0)
 			closed(l, 0);
 		else if (n > 0)
@@ -102,6 +120,8 @@ take_input(struct link *l)
 			return;
 		else if (errno != EINTR)
 			closed(l, -errno);
+		if (n > 0 && !is_over(l))
+			consume(l, bytes, (size_t)n);
 		if (n > 0 && (size_t)n < sizeof(bytes))
 			return;
 	}
@@ -113,15 +133,18 @@ static void
 give_output(struct link *l)
 {
 	struct frame_span out = session_output(&l->session, clock_now_us(l->clock));
+	const struct session_told told = {.why = ERR_NONE};
 	ssize_t n = 0;
 
 	if (out.len > 0)
 		n = send(l->fd, out.bytes, out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n > 0)
-		session_sent(&l->session, (size_t)n);
 	if ((n >= 0 && (size_t)n < out.len) ||
 		(n < 0 && (errno == EAGAIN || errno == EINTR)))
 		(void)event_add(&l->writable, NULL);
+	if (n > 0) {
+		session_sent(&l->session, (size_t)n);
+		tell(l, SESSION_ASKED, &told);
+	}
 }
 
 static void
@@ -150,19 +173,18 @@ enter(struct link *l)
 static void
 leave(struct link *l)
 {
+	if (!is_over(l))
+		give_output(l);
 	l->busy = false;
 	if (l->doomed) {
 		destroy(l);
-		return;
-	}
-	if (l->ended) {
+	} else if (l->ended) {
 		(void)event_del(&l->readable);
 		(void)event_del(&l->writable);
 		(void)event_del(&l->deadline);
-		return;
+	} else {
+		arm_deadline(l);
 	}
-	give_output(l);
-	arm_deadline(l);
 }
 
 static void

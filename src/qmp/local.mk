@@ -62,6 +62,7 @@ UNIT_TESTS += \
 	tests/unit/test_monitor \
 	tests/unit/test_monitor_qemu \
 	tests/unit/test_monitor_share \
+	tests/unit/test_monitor_stopped \
 	tests/unit/test_private \
 	tests/unit/test_private_qemu \
 	tests/unit/test_reception \
@@ -156,6 +157,12 @@ tests_unit_test_monitor_share_SOURCES = tests/unit/test_monitor_share.c $(qmp_fa
 	$(qmp_real)
 tests_unit_test_monitor_share_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_monitor_share_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_monitor_stopped_SOURCES = tests/unit/test_monitor_stopped.c \
+	$(qmp_fakes) $(qmp_real)
+tests_unit_test_monitor_stopped_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_monitor_stopped_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
 tests_unit_test_private_SOURCES = tests/unit/test_private.c $(qmp_transcripts) \
 	tests/unit/mutate.h
 tests_unit_test_private_CPPFLAGS = $(qmp_test_cppflags)

@@ -143,6 +143,7 @@ monitor_line_on_answer(struct monitor *m, const struct session_told *told)
 	enum private_outcome outcome = private_answer(&m->setup, told->ret, told->desc);
 
 	if (outcome == PRIVATE_BUSY) {
+		monitor_visit_asks(m);
 		link_command(m->link, private_next(&m->setup), path_to_dial(m));
 		return false;
 	}

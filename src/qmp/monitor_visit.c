@@ -24,6 +24,10 @@
 /* The shortest time-out of other tools is 3 s: what is in their way when we are stopped
  * ends long before. An answer that nobody reads means that we are. */
 #define UNREAD_MS 200
+/* Between what tells the guard that we ask and the asking we may be stopped too; then
+ * nothing shows it but the time. Short beside those 3 s, and longer than a loaded
+ * machine may take from us. */
+#define UNASKED_MS 1000
 /* A connection that does not come about. */
 #define DIAL_LEASE_MS 10000
 /* Clients of a proxy are in the middle of something: they wait a little for us. */
@@ -34,6 +38,9 @@
 /* Nothing has been said. */
 static const struct guard_terms dial_terms = {
 	.lease_ms = DIAL_LEASE_MS, .drain_ms = UNREAD_MS, .asked = true};
+/* Something is about to be asked, or was just now. */
+static const struct guard_terms about_to_ask_terms = {
+	.lease_ms = UNASKED_MS, .drain_ms = UNREAD_MS, .asked = true};
 /* Something is under way: whoever waits, waits for the answers. */
 static const struct guard_terms asking_terms = {.drain_ms = UNREAD_MS, .asked = true};
 
@@ -58,8 +65,10 @@ present_terms(const struct monitor *m)
 {
 	if (m->proxy != NULL)
 		return quiet_terms(m);
-	if (link_is_busy(m->link) || (m->up && link_is_wanted(m->link)))
+	if (link_is_busy(m->link))
 		return asking_terms;
+	if (m->up && link_is_wanted(m->link))
+		return about_to_ask_terms;
 	return m->up ? quiet_terms(m) : dial_terms;
 }
 
@@ -85,7 +94,7 @@ monitor_visit_asks(const struct monitor *m)
 		return;
 	if (door_listener(m->door) < 0)
 		door_watch(m->door, false);
-	renew(m, &asking_terms);
+	renew(m, &about_to_ask_terms);
 }
 
 void
@@ -299,6 +308,8 @@ on_link(void *owner, enum session_tell tell, const struct session_told *told)
 
 	monitor_enter(m);
 	if (tell == SESSION_GREETED && m->proxy == NULL)
+		renew(m, &about_to_ask_terms);
+	else if (tell == SESSION_ASKED && m->proxy == NULL)
 		renew(m, &asking_terms);
 	else if (tell == SESSION_UP)
 		on_up(m);

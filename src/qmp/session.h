@@ -35,6 +35,7 @@ enum session_state {
 enum session_tell {
 	SESSION_NOTHING,
 	SESSION_GREETED, /* what is sent from now on has to be answered */
+	SESSION_ASKED,	 /* something was sent; told by the one who sends */
 	SESSION_UP,	 /* capabilities agreed */
 	SESSION_EVENT,
 	SESSION_FACTS,	  /* the answer to session_observe() */

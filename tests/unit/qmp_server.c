@@ -156,10 +156,10 @@ server_agree(int fd)
 void
 server_serve(int fd)
 {
-	server_serve_late(fd, 0, 0);
+	(void)server_serve_late(fd, 0, 0);
 }
 
-void
+int
 server_serve_late(int fd, unsigned int nth, unsigned int ms)
 {
 	unsigned int asked = 0;
@@ -184,6 +184,7 @@ server_serve_late(int fd, unsigned int nth, unsigned int ms)
 		snprintf(text, sizeof(text), "{\"return\": %s, \"id\": \"%s\"}\r\n",
 			answer, id);
 		if (server_say(fd, text) < 0)
-			return;
+			return -1;
 	}
+	return 0;
 }

@@ -33,8 +33,9 @@ void server_agree(int fd);
  * "asked N": observations begun on this connection. */
 void server_serve(int fd);
 
-/** The same; the @nth observation is answered only after @ms. */
-void server_serve_late(int fd, unsigned int nth, unsigned int ms);
+/** The same; the @nth observation is answered only after @ms. Returns 0, or -1 when the
+ * client left before it had all answers. */
+int server_serve_late(int fd, unsigned int nth, unsigned int ms);
 
 #define SERVER_GREETING                                                    \
 	"{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, \"minor\": 2, " \

@@ -235,7 +235,7 @@ answers_the_second_observation_late(int listener)
 	for (;;) {
 		int fd = server_accept(listener);
 
-		server_serve_late(fd, 2, 300);
+		(void)server_serve_late(fd, 2, 300);
 		close(fd);
 	}
 }

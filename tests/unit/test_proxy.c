@@ -385,6 +385,8 @@ on_tell(void *owner, enum session_tell tell, const struct session_told *told)
 	struct own *o = owner;
 
 	(void)told;
+	if (tell == SESSION_ASKED)
+		return;
 	strbuf_addf(&o->told, "%s ",
 		tell == SESSION_GREETED	 ? "greeted"
 		: tell == SESSION_UP	 ? "link-up"
