@@ -43,7 +43,7 @@ struct wait_slot {
 
 /* Sebastiano Vigna's splitmix64 finaliser (public domain): every input bit reaches
  * every output bit. */
-static uint64_t
+static inline uint64_t
 mix(uint64_t x)
 {
 	x += UINT64_C(0x9e3779b97f4a7c15);
@@ -58,8 +58,8 @@ draw_word(uint64_t seed, unsigned int first, uint64_t below)
 {
 	uint64_t bits = 0;
 
-	for (unsigned int k = 0; k < 64; k++)
-		bits |= mix(seed + first + k) < below ? UINT64_C(1) << k : 0;
+	for (uint64_t k = 0; k < 64; k++)
+		bits |= (uint64_t)(mix(seed + first + k) < below) << k;
 	return bits;
 }
 
