@@ -255,7 +255,7 @@ part_runs(int32_t own, int32_t inner, int32_t cap, int32_t share)
 }
 
 /* What a slot of @l is asked to run, made up anew. */
-static inline struct wait_sum
+VECTORS static struct wait_sum
 ask(const struct wait *w, const struct wait_load *l, unsigned int slot)
 {
 	const struct wait_sum *inner = &l->inner[slot];
@@ -276,13 +276,13 @@ ask(const struct wait *w, const struct wait_load *l, unsigned int slot)
 }
 
 /* A change on its way to the root: a VM comes to a slot or to a part of it, or goes
- * (units below 0); @inner is what the slot's children run more. */
+ * (units below 0); @more is what the slot's children run more. */
 struct change {
 	unsigned int slot;
 	unsigned int part;	    /* or NO_PART */
 	const struct wait_need *vm; /* NULL: it came or went further below */
 	int32_t units;
-	struct wait_sum inner;
+	struct wait_sum more;
 };
 
 static void
@@ -299,17 +299,17 @@ start_at(struct change *c, const struct wait *w, unsigned int slot,
 	}
 }
 
-/* The same where some VMs have a part of the slot only: what they find free depends on
- * what its children run. */
-static inline struct wait_sum
-asked_with_parts(const struct wait *w, const struct change *c)
+/* What a slot with parts is asked to run after the change: what VMs find free in their
+ * parts depends on what its children run. */
+VECTORS static struct wait_sum
+ask_parts(const struct wait *w, const struct change *c)
 {
 	const struct wait_load *l = &w->now;
 	int32_t cap = w->slots[c->slot].cap;
 	struct wait_sum inner = l->inner[c->slot];
 	struct wait_sum out;
 
-	add(&inner, &c->inner);
+	add(&inner, &c->more);
 	out = inner;
 	add(&out, &l->own[c->slot]);
 	if (c->vm != NULL && c->part == NO_PART)
@@ -328,19 +328,21 @@ asked_with_parts(const struct wait *w, const struct change *c)
 	return out;
 }
 
-/* What the slot is asked to run after the change. */
-static inline struct wait_sum
-asked_after(const struct wait *w, const struct change *c)
+/* From what its children run more to what the slot is asked to run more. */
+VECTORS static void
+ask_more(const struct wait *w, struct change *c)
 {
-	struct wait_sum out;
+	const struct wait_sum *before = &w->now.asked[c->slot];
+	struct wait_sum after;
 
-	if (w->slots[c->slot].parts != NO_PART)
-		return asked_with_parts(w, c);
-	out = w->now.asked[c->slot];
-	add(&out, &c->inner);
-	if (c->vm != NULL)
-		add_need(&out, c->vm, c->units);
-	return out;
+	if (w->slots[c->slot].parts == NO_PART) {
+		if (c->vm != NULL)
+			add_need(&c->more, c->vm, c->units);
+		return;
+	}
+	after = ask_parts(w, c);
+	for (unsigned int k = 0; k < WAIT_LANES; k++)
+		c->more.lanes[k] = after.lanes[k] - before->lanes[k];
 }
 
 /* The change goes one slot up: there it is a change of what a child runs. */
@@ -348,12 +350,12 @@ VECTORS static void
 climb(const struct wait *w, struct change *c)
 {
 	const struct wait_sum *before = &w->now.asked[c->slot];
-	struct wait_sum after = asked_after(w, c);
 	int32_t cap = w->slots[c->slot].cap;
 
+	ask_more(w, c);
 	for (unsigned int k = 0; k < WAIT_LANES; k++)
-		c->inner.lanes[k] =
-			lower(after.lanes[k], cap) - lower(before->lanes[k], cap);
+		c->more.lanes[k] = lower(before->lanes[k] + c->more.lanes[k], cap) -
+				   lower(before->lanes[k], cap);
 	c->slot = w->slots[c->slot].parent;
 	c->part = NO_PART;
 	c->vm = NULL;
@@ -363,7 +365,7 @@ climb(const struct wait *w, struct change *c)
 VECTORS static void
 merge(struct change *c, const struct change *other)
 {
-	add(&c->inner, &other->inner);
+	add(&c->more, &other->more);
 	if (other->vm == NULL)
 		return;
 	if (c->vm != NULL) {
@@ -467,22 +469,23 @@ wait_take(struct wait *w, unsigned int slot, const struct wait_need *need)
 	shift(w, &w->now, slot, need, -need->units);
 }
 
-/* @root: what the root is asked to run. */
-static inline struct wait_cost
-judge(const struct wait *w, const struct wait_sum *root)
+/* What waits when the root is asked to run @more than now. */
+VECTORS static struct wait_cost
+judge(const struct wait *w, const struct wait_sum *more)
 {
+	const struct wait_sum *now = &w->now.asked[0];
 	const int32_t bad = (int32_t)(WAIT_BAD_SHARE * SHARE_ONE);
 	const struct wait_sum *forced = &w->forced.asked[0];
 	int32_t cap = w->slots[0].cap;
-	int32_t all =
-		lower(forced->lanes[WAIT_ALL], cap) - lower(root->lanes[WAIT_ALL], cap);
+	int32_t all = lower(forced->lanes[WAIT_ALL], cap) -
+		      lower(now->lanes[WAIT_ALL] + more->lanes[WAIT_ALL], cap);
 	int32_t sum = 0;
 	int32_t tail = 0;
 	int32_t over = 0;
 
 	for (unsigned int k = 0; k < WAIT_DRAWS; k++) {
-		int32_t waits =
-			lower(forced->lanes[k], cap) - lower(root->lanes[k], cap);
+		int32_t waits = lower(forced->lanes[k], cap) -
+				lower(now->lanes[k] + more->lanes[k], cap);
 		/* nobody busy: 0 / 1 */
 		int32_t of = higher(w->total.lanes[k], 1);
 		int32_t share = (int32_t)((float)waits / (float)of * (float)SHARE_ONE);
@@ -501,24 +504,19 @@ judge(const struct wait *w, const struct wait_sum *root)
 }
 
 VECTORS static struct wait_cost
-judge_now(const struct wait *w)
+judge_after(const struct wait *w, struct change *at_root)
 {
-	return judge(w, &w->now.asked[0]);
-}
-
-VECTORS static struct wait_cost
-judge_after(const struct wait *w, const struct change *at_root)
-{
-	struct wait_sum root = asked_after(w, at_root);
-
-	return judge(w, &root);
+	ask_more(w, at_root);
+	return judge(w, &at_root->more);
 }
 
 struct wait_cost
 wait_measure(const struct wait *w)
 {
+	static const struct wait_sum nothing;
+
 	assert(w->settled);
-	return judge_now(w);
+	return judge(w, &nothing);
 }
 
 struct wait_cost
