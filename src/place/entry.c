@@ -227,10 +227,11 @@ role_of(enum place_mode mode)
 static struct cpuset
 isolated_of(const struct plan_input *in, const struct plan_vm *vm)
 {
-	struct cpuset cpus = entry_limit(in, vm);
+	struct cpuset cpus;
 
 	if (vm->mode != PLACE_PIN && vm->mode != PLACE_DEDICATED)
 		return CPUSET_NONE;
+	cpus = entry_limit(in, vm);
 	cpus = cpuset_and(&cpus, &in->topo->isolated);
 	cpus = cpuset_and(&cpus, &in->policy->isolated_usable);
 	return cpuset_minus(&cpus, &in->policy->reserved);

@@ -130,8 +130,8 @@ merge(const struct party *p, double *share)
 	for (unsigned int i = 0; i < p->n; i++) {
 		const struct world_group *g = p->groups[i];
 
-		for (unsigned int k = 0; i > 0 && k < WAIT_LANES; k++)
-			all.need.lanes[k] += g->need.lanes[k];
+		/* one VM: all are busy in the same draws */
+		all.need.units += i > 0 ? g->need.units : 0;
 		all.n_vcpus += i > 0 ? g->n_vcpus : 0;
 		all.demand += i > 0 ? g->demand : 0;
 		all.new_gib += i > 0 ? g->new_gib : 0;

@@ -43,7 +43,7 @@ struct wait_slot {
 
 /* Sebastiano Vigna's splitmix64 finaliser (public domain): every input bit reaches
  * every output bit. */
-static uint64_t
+static inline uint64_t
 mix(uint64_t x)
 {
 	x += UINT64_C(0x9e3779b97f4a7c15);
@@ -52,23 +52,35 @@ mix(uint64_t x)
 	return x ^ (x >> 31);
 }
 
+/* In which of the draws from @first on a VM of @seed is busy: a bit each. */
+static inline uint64_t
+draw_word(uint64_t seed, unsigned int first, uint64_t below)
+{
+	uint64_t bits = 0;
+
+	for (uint64_t k = 0; k < 64; k++)
+		bits |= (uint64_t)(mix(seed + first + k) < below) << k;
+	return bits;
+}
+
 VECTORS static struct wait_need
 draw(const char *id, uint64_t salt, int32_t units)
 {
 	/* the probabilities as shares of 2^64 */
-	static const uint64_t busy_below[4] = {UINT64_MAX / 10, UINT64_MAX / 10 * 2,
-		UINT64_MAX / 10 * 3, UINT64_MAX / 2};
-	struct wait_need need = {{0}};
+	static const uint64_t busy_below[WAIT_DRAWS / 64] = {UINT64_MAX / 10,
+		UINT64_MAX / 10 * 2, UINT64_MAX / 10 * 3, UINT64_MAX / 2};
+	struct wait_need need = {.units = units};
 	uint64_t seed = UINT64_C(0xcbf29ce484222325); /* FNV-1a of the id */
 
 	for (const char *c = id; *c != '\0'; c++)
 		seed = (seed ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
 	seed = mix(seed + salt);
-	for (unsigned int k = 0; k < WAIT_DRAWS; k++) {
-		if (mix(seed + k) < busy_below[k / (WAIT_DRAWS / 4)])
-			need.lanes[k] = units;
+	for (unsigned int i = 0; i < WAIT_DRAWS / 64; i++) {
+		uint64_t bits = draw_word(seed, i * 64, busy_below[i]);
+
+		need.busy[2 * i] = (uint32_t)bits;
+		need.busy[2 * i + 1] = (uint32_t)(bits >> 32);
 	}
-	need.lanes[WAIT_ALL] = units;
 	return need;
 }
 
@@ -87,10 +99,9 @@ wait_need_other(const char *id, int32_t units)
 struct wait_need
 wait_need_scaled(const struct wait_need *need, int32_t units)
 {
-	struct wait_need scaled;
+	struct wait_need scaled = *need;
 
-	for (unsigned int k = 0; k < WAIT_LANES; k++)
-		scaled.lanes[k] = need->lanes[k] > 0 ? units : 0;
+	scaled.units = units;
 	return scaled;
 }
 
@@ -108,6 +119,7 @@ free_load(struct wait_load *l)
 {
 	free(l->own);
 	free(l->inner);
+	free(l->asked);
 }
 
 void
@@ -126,25 +138,38 @@ grow_load(struct wait_load *l, unsigned int n)
 {
 	l->own = xrealloc(l->own, n, sizeof(*l->own));
 	l->inner = xrealloc(l->inner, n, sizeof(*l->inner));
+	l->asked = xrealloc(l->asked, n, sizeof(*l->asked));
+}
+
+static void
+clear_load(const struct wait_load *l, unsigned int slot)
+{
+	static const struct wait_sum nothing;
+
+	l->own[slot] = nothing;
+	l->inner[slot] = nothing;
+	l->asked[slot] = nothing;
+}
+
+static void
+reserve(struct wait *w, unsigned int cap)
+{
+	w->cap = cap;
+	w->slots = xrealloc(w->slots, cap, sizeof(*w->slots));
+	grow_load(&w->now, cap);
+	grow_load(&w->forced, cap);
 }
 
 static unsigned int
 new_slot(struct wait *w, const struct wait_slot *slot)
 {
-	static const struct wait_need nothing;
 	unsigned int s = w->n++;
 
-	if (s == w->cap) {
-		w->cap = w->cap == 0 ? 64 : w->cap * 2;
-		w->slots = xrealloc(w->slots, w->cap, sizeof(*w->slots));
-		grow_load(&w->now, w->cap);
-		grow_load(&w->forced, w->cap);
-	}
+	if (s == w->cap)
+		reserve(w, w->cap == 0 ? 16 : w->cap * 2);
 	w->slots[s] = *slot;
-	w->now.own[s] = nothing;
-	w->now.inner[s] = nothing;
-	w->forced.own[s] = nothing;
-	w->forced.inner[s] = nothing;
+	clear_load(&w->now, s);
+	clear_load(&w->forced, s);
 	return s;
 }
 
@@ -153,6 +178,7 @@ wait_empty_copy(const struct wait *w)
 {
 	struct wait *copy = xcalloc(1, sizeof(*copy));
 
+	reserve(copy, w->n);
 	for (unsigned int s = 0; s < w->n; s++)
 		(void)new_slot(copy, &w->slots[s]);
 	return copy;
@@ -200,21 +226,25 @@ higher(int32_t a, int32_t b)
 	return a > b ? a : b;
 }
 
-static void
-add(struct wait_need *sum, const struct wait_need *delta)
+static inline void
+add(struct wait_sum *sum, const struct wait_sum *more)
 {
 	for (unsigned int k = 0; k < WAIT_LANES; k++)
-		sum->lanes[k] += delta->lanes[k];
+		sum->lanes[k] += more->lanes[k];
 }
 
-static struct wait_need
-negated(const struct wait_need *need)
+/* @need with other units (negative: it goes) comes to @sum. */
+static inline void
+add_need(struct wait_sum *sum, const struct wait_need *need, int32_t units)
 {
-	struct wait_need out;
+	for (unsigned int i = 0; i < WAIT_DRAWS / WAIT_WORD; i++) {
+		uint32_t busy = need->busy[i];
+		int32_t *lanes = sum->lanes + (size_t)i * WAIT_WORD;
 
-	for (unsigned int k = 0; k < WAIT_LANES; k++)
-		out.lanes[k] = -need->lanes[k];
-	return out;
+		for (unsigned int k = 0; k < WAIT_WORD; k++)
+			lanes[k] += (busy & 1u << k) != 0 ? units : 0;
+	}
+	sum->lanes[WAIT_ALL] += units;
 }
 
 /* What a part runs when it wants @own and the slot's children run @inner. */
@@ -224,18 +254,18 @@ part_runs(int32_t own, int32_t inner, int32_t cap, int32_t share)
 	return lower(own, higher(cap - inner, 0) * share / 256);
 }
 
-/* What a slot of @l is asked to run. */
-VECTORS static struct wait_need
-asked(const struct wait *w, const struct wait_load *l, unsigned int slot)
+/* What a slot of @l is asked to run, made up anew. */
+VECTORS static struct wait_sum
+ask(const struct wait *w, const struct wait_load *l, unsigned int slot)
 {
-	const struct wait_need *inner = &l->inner[slot];
+	const struct wait_sum *inner = &l->inner[slot];
 	int32_t cap = w->slots[slot].cap;
-	struct wait_need out = *inner;
+	struct wait_sum out = *inner;
 
 	add(&out, &l->own[slot]);
 	for (unsigned int p = w->slots[slot].parts; p != NO_PART;
 		p = w->slots[p].next) {
-		const struct wait_need *own = &l->own[p];
+		const struct wait_sum *own = &l->own[p];
 		int32_t share = w->slots[p].share;
 
 		for (unsigned int k = 0; k < WAIT_LANES; k++)
@@ -245,49 +275,52 @@ asked(const struct wait *w, const struct wait_load *l, unsigned int slot)
 	return out;
 }
 
-/* A change on its way to the root: @own comes to a slot or to a part of it, @inner is
- * what its children run more. */
+/* A change on its way to the root: a VM comes to a slot or to a part of it, or goes
+ * (units below 0); @more is what the slot's children run more. */
 struct change {
 	unsigned int slot;
-	unsigned int part; /* or NO_PART */
-	bool has_own;
-	struct wait_need own;
-	struct wait_need inner;
+	unsigned int part;	    /* or NO_PART */
+	const struct wait_need *vm; /* NULL: it came or went further below */
+	int32_t units;
+	struct wait_sum more;
 };
 
-static struct change
-change_at(const struct wait *w, unsigned int slot, const struct wait_need *own)
+static void
+start_at(struct change *c, const struct wait *w, unsigned int slot,
+	const struct wait_need *vm, int32_t units)
 {
-	struct change c = {.slot = slot, .part = NO_PART, .has_own = true, .own = *own};
-
+	c->slot = slot;
+	c->part = NO_PART;
+	c->vm = vm;
+	c->units = units;
 	if (w->slots[slot].is_part) {
-		c.part = slot;
-		c.slot = w->slots[slot].parent;
+		c->part = slot;
+		c->slot = w->slots[slot].parent;
 	}
-	return c;
 }
 
-/* What the slot is asked to run after the change. */
-VECTORS static struct wait_need
-asked_after(const struct wait *w, const struct change *c)
+/* What a slot with parts is asked to run after the change: what VMs find free in their
+ * parts depends on what its children run. */
+VECTORS static struct wait_sum
+ask_parts(const struct wait *w, const struct change *c)
 {
 	const struct wait_load *l = &w->now;
 	int32_t cap = w->slots[c->slot].cap;
-	struct wait_need inner = l->inner[c->slot];
-	struct wait_need out;
+	struct wait_sum inner = l->inner[c->slot];
+	struct wait_sum out;
 
-	add(&inner, &c->inner);
+	add(&inner, &c->more);
 	out = inner;
 	add(&out, &l->own[c->slot]);
-	if (c->has_own && c->part == NO_PART)
-		add(&out, &c->own);
+	if (c->vm != NULL && c->part == NO_PART)
+		add_need(&out, c->vm, c->units);
 	for (unsigned int p = w->slots[c->slot].parts; p != NO_PART;
 		p = w->slots[p].next) {
-		struct wait_need own = l->own[p];
+		struct wait_sum own = l->own[p];
 		int32_t share = w->slots[p].share;
 
 		if (p == c->part)
-			add(&own, &c->own);
+			add_need(&own, c->vm, c->units);
 		for (unsigned int k = 0; k < WAIT_LANES; k++)
 			out.lanes[k] +=
 				part_runs(own.lanes[k], inner.lanes[k], cap, share);
@@ -295,79 +328,105 @@ asked_after(const struct wait *w, const struct change *c)
 	return out;
 }
 
+/* From what its children run more to what the slot is asked to run more. */
+VECTORS static void
+ask_more(const struct wait *w, struct change *c)
+{
+	const struct wait_sum *before = &w->now.asked[c->slot];
+	struct wait_sum after;
+
+	if (w->slots[c->slot].parts == NO_PART) {
+		if (c->vm != NULL)
+			add_need(&c->more, c->vm, c->units);
+		return;
+	}
+	after = ask_parts(w, c);
+	for (unsigned int k = 0; k < WAIT_LANES; k++)
+		c->more.lanes[k] = after.lanes[k] - before->lanes[k];
+}
+
 /* The change goes one slot up: there it is a change of what a child runs. */
 VECTORS static void
 climb(const struct wait *w, struct change *c)
 {
-	struct wait_need before = asked(w, &w->now, c->slot);
-	struct wait_need after = asked_after(w, c);
+	const struct wait_sum *before = &w->now.asked[c->slot];
 	int32_t cap = w->slots[c->slot].cap;
 
+	ask_more(w, c);
 	for (unsigned int k = 0; k < WAIT_LANES; k++)
-		c->inner.lanes[k] =
-			lower(after.lanes[k], cap) - lower(before.lanes[k], cap);
+		c->more.lanes[k] = lower(before->lanes[k] + c->more.lanes[k], cap) -
+				   lower(before->lanes[k], cap);
 	c->slot = w->slots[c->slot].parent;
 	c->part = NO_PART;
-	c->has_own = false;
+	c->vm = NULL;
 }
 
-/* Two changes at one slot become one. */
-static void
+/* A VM's coming and its going become one change, at one slot. */
+VECTORS static void
 merge(struct change *c, const struct change *other)
 {
-	add(&c->inner, &other->inner);
-	if (other->has_own && c->has_own) {
+	add(&c->more, &other->more);
+	if (other->vm == NULL)
+		return;
+	if (c->vm != NULL) {
 		assert(c->part == other->part); /* a VM has one part of a slot */
-		add(&c->own, &other->own);
-	} else if (other->has_own) {
-		c->has_own = true;
-		c->part = other->part;
-		c->own = other->own;
+		c->vm = NULL;
+		c->part = NO_PART;
+		return;
 	}
+	c->vm = other->vm;
+	c->part = other->part;
+	c->units = other->units;
+}
+
+/* Follow a change in @slot to the root. */
+VECTORS static void
+follow(const struct wait *w, struct wait_load *l, unsigned int slot)
+{
+	for (;;) {
+		struct wait_sum after = ask(w, l, slot);
+		struct wait_sum *before = &l->asked[slot];
+		unsigned int up = w->slots[slot].parent;
+		int32_t cap = w->slots[slot].cap;
+
+		for (unsigned int k = 0; slot != 0 && k < WAIT_LANES; k++)
+			l->inner[up].lanes[k] += lower(after.lanes[k], cap) -
+						 lower(before->lanes[k], cap);
+		*before = after;
+		if (slot == 0)
+			return;
+		slot = up;
+	}
+}
+
+VECTORS static void
+sum_up(struct wait_sum *sum, const struct wait_need *need, int32_t units)
+{
+	add_need(sum, need, units);
 }
 
 /* Make a change for good. */
-VECTORS static void
+static void
 shift(const struct wait *w, struct wait_load *l, unsigned int slot,
-	const struct wait_need *own)
+	const struct wait_need *need, int32_t units)
 {
-	unsigned int at = w->slots[slot].is_part ? w->slots[slot].parent : slot;
-	struct wait_need before;
-
-	if (!w->settled) {
-		add(&l->own[slot], own);
-		return;
-	}
-	before = asked(w, l, at);
-	add(&l->own[slot], own);
-	while (at != 0) {
-		struct wait_need after = asked(w, l, at);
-		unsigned int up = w->slots[at].parent;
-		int32_t cap = w->slots[at].cap;
-		struct wait_need *inner = &l->inner[up];
-		struct wait_need next = asked(w, l, up);
-
-		for (unsigned int k = 0; k < WAIT_LANES; k++)
-			inner->lanes[k] += lower(after.lanes[k], cap) -
-					   lower(before.lanes[k], cap);
-		before = next;
-		at = up;
-	}
+	sum_up(&l->own[slot], need, units);
+	if (w->settled)
+		follow(w, l, w->slots[slot].is_part ? w->slots[slot].parent : slot);
 }
 
 VECTORS static void
 settle(const struct wait *w, struct wait_load *l)
 {
 	/* a slot comes after its parent */
-	for (unsigned int s = w->n - 1; s > 0; s--) {
-		struct wait_need *inner = &l->inner[w->slots[s].parent];
-		struct wait_need want;
+	for (unsigned int s = w->n; s-- > 0;) {
+		struct wait_sum *inner = &l->inner[w->slots[s].parent];
 
 		if (w->slots[s].is_part)
 			continue;
-		want = asked(w, l, s);
-		for (unsigned int k = 0; k < WAIT_LANES; k++)
-			inner->lanes[k] += lower(want.lanes[k], w->slots[s].cap);
+		l->asked[s] = ask(w, l, s);
+		for (unsigned int k = 0; s != 0 && k < WAIT_LANES; k++)
+			inner->lanes[k] += lower(l->asked[s].lanes[k], w->slots[s].cap);
 	}
 }
 
@@ -383,8 +442,8 @@ wait_settle(struct wait *w)
 void
 wait_enter(struct wait *w, unsigned int home, const struct wait_need *need)
 {
-	add(&w->total, need);
-	shift(w, &w->forced, home, need);
+	sum_up(&w->total, need, need->units);
+	shift(w, &w->forced, home, need, need->units);
 }
 
 void
@@ -401,33 +460,32 @@ wait_enter_always(struct wait *w, unsigned int slot, int32_t units)
 void
 wait_put(struct wait *w, unsigned int slot, const struct wait_need *need)
 {
-	shift(w, &w->now, slot, need);
+	shift(w, &w->now, slot, need, need->units);
 }
 
 void
 wait_take(struct wait *w, unsigned int slot, const struct wait_need *need)
 {
-	struct wait_need gone = negated(need);
-
-	shift(w, &w->now, slot, &gone);
+	shift(w, &w->now, slot, need, -need->units);
 }
 
-/* @root: what the root is asked to run. */
+/* What waits when the root is asked to run @more than now. */
 VECTORS static struct wait_cost
-judge(const struct wait *w, const struct wait_need *root)
+judge(const struct wait *w, const struct wait_sum *more)
 {
+	const struct wait_sum *now = &w->now.asked[0];
 	const int32_t bad = (int32_t)(WAIT_BAD_SHARE * SHARE_ONE);
-	const struct wait_need forced = asked(w, &w->forced, 0);
+	const struct wait_sum *forced = &w->forced.asked[0];
 	int32_t cap = w->slots[0].cap;
-	int32_t all =
-		lower(forced.lanes[WAIT_ALL], cap) - lower(root->lanes[WAIT_ALL], cap);
+	int32_t all = lower(forced->lanes[WAIT_ALL], cap) -
+		      lower(now->lanes[WAIT_ALL] + more->lanes[WAIT_ALL], cap);
 	int32_t sum = 0;
 	int32_t tail = 0;
 	int32_t over = 0;
 
 	for (unsigned int k = 0; k < WAIT_DRAWS; k++) {
-		int32_t waits =
-			lower(forced.lanes[k], cap) - lower(root->lanes[k], cap);
+		int32_t waits = lower(forced->lanes[k], cap) -
+				lower(now->lanes[k] + more->lanes[k], cap);
 		/* nobody busy: 0 / 1 */
 		int32_t of = higher(w->total.lanes[k], 1);
 		int32_t share = (int32_t)((float)waits / (float)of * (float)SHARE_ONE);
@@ -445,29 +503,32 @@ judge(const struct wait *w, const struct wait_need *root)
 	};
 }
 
+VECTORS static struct wait_cost
+judge_after(const struct wait *w, struct change *at_root)
+{
+	ask_more(w, at_root);
+	return judge(w, &at_root->more);
+}
+
 struct wait_cost
 wait_measure(const struct wait *w)
 {
-	struct wait_need root = asked(w, &w->now, 0);
+	static const struct wait_sum nothing;
 
 	assert(w->settled);
-	return judge(w, &root);
+	return judge(w, &nothing);
 }
 
 struct wait_cost
 wait_try(const struct wait *w, int from, unsigned int to, const struct wait_need *need)
 {
-	struct change in = change_at(w, to, need);
+	struct change in = {.part = NO_PART};
 	struct change out = {.slot = 0, .part = NO_PART};
-	struct wait_need root;
 
 	assert(w->settled);
-
-	if (from >= 0) {
-		struct wait_need gone = negated(need);
-
-		out = change_at(w, (unsigned int)from, &gone);
-	}
+	start_at(&in, w, to, need, need->units);
+	if (from >= 0)
+		start_at(&out, w, (unsigned int)from, need, -need->units);
 	/* each climbs until they meet; from there on the two changes are one */
 	while (in.slot != out.slot) {
 		if (w->slots[out.slot].depth >= w->slots[in.slot].depth)
@@ -478,8 +539,7 @@ wait_try(const struct wait *w, int from, unsigned int to, const struct wait_need
 	merge(&in, &out);
 	while (in.slot != 0)
 		climb(w, &in);
-	root = asked_after(w, &in);
-	return judge(w, &root);
+	return judge_after(w, &in);
 }
 
 /* @slot: of the part. */
@@ -497,19 +557,25 @@ part_excess(const struct wait *w, unsigned int slot, unsigned int part)
 	return excess;
 }
 
+VECTORS static int64_t
+slot_excess(const struct wait *w, unsigned int slot)
+{
+	const struct wait_sum *asked = &w->now.asked[slot];
+	int32_t cap = w->slots[slot].cap;
+	int64_t excess = 0;
+
+	for (unsigned int k = 0; k < WAIT_DRAWS; k++)
+		excess += higher(asked->lanes[k] - cap, 0);
+	return excess;
+}
+
 int64_t
 wait_excess(const struct wait *w, unsigned int slot)
 {
-	int32_t cap = w->slots[slot].cap;
-	struct wait_need want;
-	int64_t excess = 0;
-
+	assert(w->settled);
 	if (w->slots[slot].is_part)
 		return part_excess(w, w->slots[slot].parent, slot);
-	want = asked(w, &w->now, slot);
-	for (unsigned int k = 0; k < WAIT_DRAWS; k++)
-		excess += higher(want.lanes[k] - cap, 0);
-	return excess;
+	return slot_excess(w, slot);
 }
 
 int64_t

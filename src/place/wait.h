@@ -28,10 +28,28 @@
 /* Share of the busy VMs' demand that waits, above which a draw counts as bad. */
 #define WAIT_BAD_SHARE 0.05
 
-/* What a VM wants in each draw. */
+#define WAIT_WORD 32u /* draws in a word of bits */
+
+/* What a VM wants: @units in the draws in which it is busy, and in WAIT_ALL. */
 struct wait_need {
+	uint32_t busy[WAIT_DRAWS / WAIT_WORD]; /* a bit for each draw */
+	int32_t units;
+};
+
+/* What several VMs want in each draw. */
+struct wait_sum {
 	int32_t lanes[WAIT_LANES];
 };
+
+/** Units that are wanted in the draw @lane. */
+static inline int32_t
+wait_need_in(const struct wait_need *need, unsigned int lane)
+{
+	if (lane < WAIT_DRAWS &&
+		(need->busy[lane / WAIT_WORD] >> lane % WAIT_WORD & 1) == 0)
+		return 0;
+	return lane <= WAIT_ALL ? need->units : 0;
+}
 
 /** Demand of @units in the draws in which @id is busy: a function of the two only. */
 struct wait_need wait_need_of(const char *id, int32_t units);
@@ -46,8 +64,9 @@ struct wait_slot;
 
 /* Demand in each slot. Parts count in neither of their slot's. */
 struct wait_load {
-	struct wait_need *own;	 /* of the VMs in the slot itself */
-	struct wait_need *inner; /* what its children run */
+	struct wait_sum *own;	/* of the VMs in the slot itself */
+	struct wait_sum *inner; /* what its children run */
+	struct wait_sum *asked; /* what it is asked to run by all; when settled */
 };
 
 struct wait {
@@ -56,7 +75,7 @@ struct wait {
 	struct wait_slot *slots;
 	struct wait_load now;
 	struct wait_load forced; /* with every VM on its whole limit */
-	struct wait_need total;
+	struct wait_sum total;
 	bool settled;
 };
 
@@ -105,8 +124,8 @@ struct wait_cost wait_measure(const struct wait *w);
 struct wait_cost wait_try(
 	const struct wait *w, int from, unsigned int to, const struct wait_need *need);
 
-/** Demand that cannot run in a slot or part, or not in a slot's parts, summed over the
- * draws. */
+/** Demand that cannot run in a slot or part, or not in a slot's parts (settled), summed
+ * over the draws. */
 int64_t wait_excess(const struct wait *w, unsigned int slot);
 int64_t wait_parts_excess(const struct wait *w, unsigned int slot);
 

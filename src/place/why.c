@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/attr.h"
+#include "base/xalloc.h"
 #include "place/candidates.h"
 #include "place/objective.h"
 #include "place/pin.h"
@@ -115,6 +116,18 @@ why_domain(const struct topo *t, const struct cpuset *cpus, char *buf, size_t si
 	return buf;
 }
 
+/* The name of a node of the tree, found once for all VMs. */
+static const char *
+name_of(const struct world *w, unsigned int node)
+{
+	char text[WHY_DOMAIN_MAX];
+
+	if (w->names[node] == NULL)
+		w->names[node] = xstrdup(why_domain(
+			w->in->topo, &w->tree->nodes[node].whole, text, sizeof(text)));
+	return w->names[node];
+}
+
 static void append(char *why, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 static void
@@ -160,7 +173,6 @@ say_cause(const struct world *w, const struct world_vm *vm, const struct world_g
 	unsigned int node)
 {
 	char *why = vm->out->why;
-	char was[WHY_DOMAIN_MAX];
 
 	switch (g->cause) {
 	case WORLD_NEW:
@@ -181,16 +193,13 @@ say_cause(const struct world *w, const struct world_vm *vm, const struct world_g
 		break;
 	case WORLD_REBALANCED:
 		append(why, ", moved from %s: %.1f ns less, most of it %s",
-			why_domain(w->in->topo, &w->tree->nodes[g->first].whole, was,
-				sizeof(was)),
-			g->gain_ns, term_name(g->gain_term));
+			name_of(w, (unsigned int)g->first), g->gain_ns,
+			term_name(g->gain_term));
 		return;
 	}
 	if (g->role != WORLD_FLOAT || g->first == g->node)
 		return;
-	append(why, ", widened from %s",
-		why_domain(w->in->topo, &w->tree->nodes[g->first].whole, was,
-			sizeof(was)));
+	append(why, ", widened from %s", name_of(w, (unsigned int)g->first));
 	if (world_room(w, g, (unsigned int)g->first) < g->n_vcpus)
 		append(why, " to have a CPU for each");
 	else
@@ -220,7 +229,7 @@ void
 why_planned(const struct world *w, const struct world_vm *vm,
 	const struct world_group *g, unsigned int node)
 {
-	char domain[WHY_DOMAIN_MAX];
+	char apart[WHY_DOMAIN_MAX];
 	struct cpuset mine = CPUSET_NONE;
 	unsigned int cpus;
 
@@ -231,10 +240,10 @@ why_planned(const struct world *w, const struct world_vm *vm,
 		append(vm->out->why,
 			"%sguest node %u: ", vm->out->why[0] == '\0' ? "" : "; ",
 			g->guest_node);
-	(void)why_domain(w->in->topo, g->apart ? &mine : &w->tree->nodes[node].whole,
-		domain, sizeof(domain));
-	append(vm->out->why, "%s: %u CPU%s for %u vCPU%s", domain, cpus,
-		cpus == 1 ? "" : "s", g->n_vcpus, g->n_vcpus == 1 ? "" : "s");
+	append(vm->out->why, "%s: %u CPU%s for %u vCPU%s",
+		g->apart ? why_domain(w->in->topo, &mine, apart, sizeof(apart))
+			 : name_of(w, node),
+		cpus, cpus == 1 ? "" : "s", g->n_vcpus, g->n_vcpus == 1 ? "" : "s");
 	say_cause(w, vm, g, node);
 	say_memory(w, vm, g, node);
 	say_limits(w, vm, g, node);

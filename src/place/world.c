@@ -32,6 +32,9 @@ world_free(struct world *w)
 	}
 	for (unsigned int i = 0; i < w->n_vms; i++)
 		free(w->vms[i].vcpus);
+	for (unsigned int i = 0; i < w->tree->n; i++)
+		free(w->names[i]);
+	free(w->names);
 	free(w->classes);
 	free(w->groups);
 	free(w->vms);
@@ -323,6 +326,7 @@ world_new(const struct plan_input *in, const struct cpuset *usable,
 	w->vms = vms;
 	w->n_groups = n_groups;
 	w->groups = groups;
+	w->names = xcalloc(t->n, sizeof(*w->names));
 	w->own = xcalloc(t->n, sizeof(*w->own));
 	w->below = xcalloc(t->n, sizeof(*w->below));
 	w->cut = xcalloc(in->topo->n_pus, sizeof(*w->cut));

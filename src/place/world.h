@@ -132,6 +132,8 @@ struct world {
 	float *remote;	     /* costs of residency.h */
 	double *free_gib;    /* of each node, for who comes next; NULL: unknown */
 	double *touched;     /* of each node: room for a caller's shares of memory */
+	char **names;	     /* of each node of the tree, in words; NULL: not asked yet;
+			      * why.c's */
 };
 
 /**

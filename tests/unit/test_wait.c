@@ -41,7 +41,7 @@ draws_follow_the_probabilities(void **state)
 			(void)snprintf(id, sizeof(id), "%u", 100 + vm);
 			need = wait_need_of(id, 1);
 			for (unsigned int k = p * 64; k < (p + 1) * 64; k++)
-				busy += need.lanes[k];
+				busy += wait_need_in(&need, k);
 		}
 		busy /= 200.0 * 64;
 		if (fabs(busy - wanted[p]) > 0.02)
@@ -61,7 +61,7 @@ draws_depend_on_the_id_only(void **state)
 	assert_memory_equal(&a, &again, sizeof(a));
 	assert_memory_not_equal(&a, &other, sizeof(a));
 	for (unsigned int k = 0; k < WAIT_LANES; k++)
-		assert_int_equal(scaled.lanes[k] * 2, a.lanes[k]);
+		assert_int_equal(wait_need_in(&scaled, k) * 2, wait_need_in(&a, k));
 }
 
 static void
@@ -95,7 +95,7 @@ what_a_slot_cannot_run_waits(void **state)
 	put(w, "100", half, 0, 4);
 	put(w, "101", half, 0, 4);
 	for (unsigned int k = 0; k < WAIT_DRAWS; k++)
-		both += a.lanes[k] > 0 && b.lanes[k] > 0;
+		both += wait_need_in(&a, k) > 0 && wait_need_in(&b, k) > 0;
 	assert_in_range(both, 5, 50);
 	wait_settle(w);
 	c = wait_measure(w);
