@@ -19,6 +19,7 @@ src_libplace_a_SOURCES = \
 	src/place/held.c src/place/held.h \
 	src/place/mode.c src/place/mode.h \
 	src/place/moves.c src/place/moves.h \
+	src/place/narrow.c src/place/narrow.h \
 	src/place/objective.c src/place/objective.h \
 	src/place/own.c src/place/own.h \
 	src/place/pick.c src/place/pick.h \
@@ -179,6 +180,12 @@ tests_unit_test_search_SOURCES = tests/unit/test_search.c $(PLACE_FLEET)
 tests_unit_test_search_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_search_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_narrow
+tests_unit_test_narrow_SOURCES = tests/unit/test_narrow.c $(PLACE_FLEET)
+tests_unit_test_narrow_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_narrow_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_rebalance
 tests_unit_test_rebalance_SOURCES = tests/unit/test_rebalance.c $(PLACE_FLEET)
