@@ -55,6 +55,7 @@ PLACE_TRIALS = tests/unit/chance.c tests/unit/chance.h \
 	tests/unit/wild.c tests/unit/wild.h \
 	tests/unit/wildhost.c tests/unit/wildhost.h
 PLACE_ASKED = tests/unit/asked.c tests/unit/asked.h $(PLACE_FLEET)
+PLACE_QUIET = tests/unit/quiet.c tests/unit/quiet.h $(PLACE_FLEET)
 # Replays on such hosts.
 PLACE_GROUND = tests/unit/ground.c tests/unit/ground.h tests/unit/hosts.c tests/unit/hosts.h
 
@@ -182,10 +183,16 @@ tests_unit_test_search_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 tests_unit_test_search_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_narrow
-tests_unit_test_narrow_SOURCES = tests/unit/test_narrow.c $(PLACE_FLEET)
+tests_unit_test_narrow_SOURCES = tests/unit/test_narrow.c $(PLACE_QUIET)
 tests_unit_test_narrow_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_narrow_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_narrow_kept
+tests_unit_test_narrow_kept_SOURCES = tests/unit/test_narrow_kept.c $(PLACE_QUIET)
+tests_unit_test_narrow_kept_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_narrow_kept_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_rebalance
 tests_unit_test_rebalance_SOURCES = tests/unit/test_rebalance.c $(PLACE_FLEET)

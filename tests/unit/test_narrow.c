@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Who is given whole cores in mode auto, how long he keeps them, and what it is worth.
- */
+/* Who is given whole cores in mode auto, and what that is worth. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -13,98 +12,23 @@
 #include <string.h>
 
 #include "base/xalloc.h"
-#include "fleet.h"
-#include "place/explain.h"
 #include "place/score.h"
-
-#define PLENTY 100000u
-#define L3 "0-3,32-35" /* the first L3 group of host_9354: four cores */
-
-static struct cpuset
-cpus(const char *text)
-{
-	struct cpuset s = CPUSET_NONE;
-
-	assert_int_equal(cpuset_parse(text, &s), 0);
-	return s;
-}
-
-/* A VM that has been on @mask for ever, its memory on node 0, each second vCPU a
- * sibling of the one before. It seldom wants more than half of its vCPUs. */
-static struct fleet_vm *
-add_placed(struct fleet *f, const char *id, unsigned int n_vcpus, const char *mask)
-{
-	struct fleet_vm *vm = fleet_add(f, id, PLACE_AUTO, n_vcpus);
-
-	vm->masks = xcalloc(n_vcpus, sizeof(*vm->masks));
-	for (unsigned int v = 0; v < n_vcpus; v++)
-		vm->masks[v] = cpus(mask);
-	vm->in.n_current = n_vcpus;
-	vm->in.placed = true;
-	vm->in.changed_s = PLAN_NEVER_S;
-	vm->in.threads_per_core = 2;
-	vm->in.demand_vcpus = n_vcpus / 2.0;
-	vm->memory[0] = 1;
-	vm->started = true;
-	return vm;
-}
-
-static struct fleet *
-fleet_of(const struct host *h)
-{
-	struct fleet *f = fleet_new(h);
-
-	f->policy.rebalance = true;
-	f->policy.rebalance_vms = PLENTY;
-	f->policy.rebalance_vcpus = PLENTY;
-	f->policy.now_s = 1000;
-	return f;
-}
-
-/* Pairs of vCPUs have a core each, and all of them different ones. */
-static bool
-has_cores(const struct host *h, const struct plan_result *r)
-{
-	struct cpuset all = CPUSET_NONE;
-
-	for (unsigned int v = 0; v < r->n_vcpus; v++) {
-		const struct topo_pu *pu =
-			topo_pu_of(h->topo, cpuset_next(&r->vcpus[v], 0));
-
-		if (!cpuset_equal(&r->vcpus[v], &h->topo->cores[pu->core].cpus) ||
-			!cpuset_equal(&r->vcpus[v], &r->vcpus[v & ~1u]))
-			return false;
-		all = cpuset_or(&all, &r->vcpus[v]);
-	}
-	return cpuset_count(&all) == r->n_vcpus;
-}
-
-static bool
-has_mask(const struct plan_result *r, const char *mask)
-{
-	struct cpuset s = cpus(mask);
-
-	for (unsigned int v = 0; v < r->n_vcpus; v++) {
-		if (!cpuset_equal(&r->vcpus[v], &s))
-			return false;
-	}
-	return r->n_vcpus > 0;
-}
+#include "quiet.h"
 
 static void
 a_vm_alone_in_its_domain_gets_whole_cores_and_says_so(void **state)
 {
 	struct host h = host_full(&host_9354);
-	struct fleet *f = fleet_of(&h);
-	struct cpuset l3 = cpus(L3);
+	struct fleet *f = quiet_fleet(&h);
+	struct cpuset l3 = quiet_cpus(QUIET_L3);
 	struct plan *p;
 
 	(void)state;
-	add_placed(f, "100", 4, L3);
+	quiet_add(f, "100", 4, QUIET_L3);
 	p = fleet_plan(f);
 	assert_int_equal(p->results[0].verdict, PLAN_PLACE);
 	assert_true(p->results[0].rebalanced);
-	assert_true(has_cores(&h, &p->results[0]));
+	assert_true(quiet_has_cores(&h, &p->results[0]));
 	assert_true(cpuset_within(&p->results[0].domain, &l3));
 	if (strstr(p->results[0].why, "narrowed to whole cores since") == NULL ||
 		strstr(p->results[0].why, "most of it communication") == NULL)
@@ -127,13 +51,13 @@ struct other {
 static void
 beside_it(struct fleet *f)
 {
-	(void)add_placed(f, "200", 2, L3);
+	(void)quiet_add(f, "200", 2, QUIET_L3);
 }
 
 static void
 over_it(struct fleet *f)
 {
-	struct fleet_vm *vm = add_placed(f, "200", 2, "0-63");
+	struct fleet_vm *vm = quiet_add(f, "200", 2, "0-63");
 
 	vm->in.changed_s = f->policy.now_s;
 }
@@ -148,7 +72,7 @@ left_over_it(struct fleet *f)
 static void
 pinned_beside_it(struct fleet *f)
 {
-	struct fleet_vm *vm = add_placed(f, "200", 1, "3");
+	struct fleet_vm *vm = quiet_add(f, "200", 1, "3");
 
 	vm->in.mode = PLACE_PIN;
 }
@@ -156,7 +80,7 @@ pinned_beside_it(struct fleet *f)
 static void
 in_the_next_domain(struct fleet *f)
 {
-	struct fleet_vm *vm = add_placed(f, "200", 2, "4-7,36-39");
+	struct fleet_vm *vm = quiet_add(f, "200", 2, "4-7,36-39");
 
 	vm->in.threads_per_core = 0;
 }
@@ -171,7 +95,7 @@ on_a_full_host(struct fleet *f)
 		char id[16];
 
 		(void)snprintf(id, sizeof(id), "%u", 200 + i);
-		add_placed(f, id, 8, masks[i])->in.threads_per_core = 0;
+		quiet_add(f, id, 8, masks[i])->in.threads_per_core = 0;
 		f->vms[1 + i].in.demand_vcpus = 8;
 		f->vms[1 + i].memory[0] = 0;
 		f->vms[1 + i].memory[1 + i] = 1;
@@ -248,7 +172,7 @@ all_busy(struct fleet *f)
 static void
 few_cpus(struct fleet *f)
 {
-	f->vms[0].in.limit = cpus("0-2,32-34");
+	f->vms[0].in.limit = quiet_cpus("0-2,32-34");
 }
 
 static void
@@ -288,304 +212,21 @@ who_is_given_whole_cores(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		const struct other *c = &cases[i];
 		struct host h = host_full(c->spec != NULL ? c->spec : &host_9354);
-		struct fleet *f = fleet_of(&h);
+		struct fleet *f = quiet_fleet(&h);
 		struct plan *p;
 
-		add_placed(f, "100", c->n_vcpus > 0 ? c->n_vcpus : 4,
-			c->mask != NULL ? c->mask : L3);
+		quiet_add(f, "100", c->n_vcpus > 0 ? c->n_vcpus : 4,
+			c->mask != NULL ? c->mask : QUIET_L3);
 		if (c->change != NULL)
 			c->change(f);
 		p = fleet_plan(f);
 		if (p->results[0].rebalanced != c->wanted ||
-			(c->wanted && !has_cores(&h, &p->results[0])))
+			(c->wanted && !quiet_has_cores(&h, &p->results[0])))
 			fail_msg("%s: %s", c->name, p->results[0].why);
 		plan_free(p);
 		fleet_free(f);
 		host_fini(&h);
 	}
-}
-
-/* A fleet whose VM 100 has been narrowed in the L3 group 0 of node 0. */
-static struct fleet *
-narrowed(const struct host *h, unsigned int n_vcpus)
-{
-	struct fleet *f = fleet_of(h);
-	struct plan *p;
-
-	add_placed(f, "100", n_vcpus, L3);
-	p = fleet_plan(f);
-	assert_true(p->results[0].rebalanced);
-	assert_true(has_cores(h, &p->results[0]));
-	fleet_apply(f, p);
-	plan_free(p);
-	return f;
-}
-
-static void
-it_keeps_its_cores_while_nothing_happens(void **state)
-{
-	static const unsigned int sizes[] = {2, 4};
-	struct host h = host_full(&host_9354);
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		struct fleet *f = narrowed(&h, sizes[i]);
-
-		for (unsigned int round = 0; round < 6; round++) {
-			struct plan *p;
-
-			f->policy.now_s += 400;
-			f->policy.rebalance = round < 3;
-			/* it does not matter then what would be worth a move */
-			f->policy.rebalance_gain_pct = round == 2 ? 90 : 10;
-			p = fleet_plan(f);
-			if (p->results[0].verdict != PLAN_KEEP ||
-				p->results[0].rebalanced ||
-				!has_cores(&h, &p->results[0]) ||
-				strstr(p->results[0].why, "whole cores since") == NULL)
-				fail_msg("%u vCPUs, round %u: %s", sizes[i], round,
-					p->results[0].why);
-			fleet_apply(f, p);
-			plan_free(p);
-		}
-		fleet_free(f);
-	}
-	host_fini(&h);
-}
-
-static void
-expect_floating(const struct fleet *f, const char *mask, const char *what)
-{
-	struct plan *p = fleet_plan(f);
-
-	if (!has_mask(&p->results[0], mask) || p->results[0].rebalanced ||
-		p->results[0].verdict != PLAN_PLACE ||
-		strstr(p->results[0].why, "no longer narrowed") == NULL)
-		fail_msg("%s: %s", what, p->results[0].why);
-	plan_free(p);
-}
-
-static void
-whatever_happens_it_floats_again_and_loses_nothing(void **state)
-{
-	struct host h = host_full(&host_9354);
-	double *busy = xcalloc(h.topo->n_pus, sizeof(*busy));
-	struct fleet *f = narrowed(&h, 4);
-
-	(void)state;
-	f->policy.now_s += 1000;
-	f->vms[0].in.cpulimit = 2;
-	expect_floating(f, L3, "a quota");
-	f->vms[0].in.cpulimit = 0;
-	f->vms[0].in.mode = PLACE_FLOAT;
-	expect_floating(f, L3, "mode float");
-	f->vms[0].in.mode = PLACE_AUTO;
-	f->vms[0].in.threads_per_core = 4;
-	expect_floating(f, L3, "other siblings");
-	f->vms[0].in.threads_per_core = 2;
-	f->vms[0].in.n_vcpus = 6;
-	expect_floating(f, L3, "two vCPUs plugged");
-	f->vms[0].in.n_vcpus = 3;
-	f->vms[0].in.n_current = 3;
-	expect_floating(f, L3, "one unplugged");
-	f->vms[0].in.n_vcpus = 4;
-	f->vms[0].in.n_current = 4;
-	f->background = busy;
-	for (unsigned int i = 0; i < h.topo->n_pus; i++)
-		busy[i] = 0.2;
-	expect_floating(f, L3, "work of others");
-	f->background = NULL;
-	fleet_free(f);
-	free(busy);
-	host_fini(&h);
-}
-
-static void
-a_little_work_of_the_host_gives_and_takes_no_cores(void **state)
-{
-	struct host h = host_full(&host_9354);
-	double *busy = xcalloc(h.topo->n_pus, sizeof(*busy));
-	struct fleet *f = narrowed(&h, 4);
-	struct plan *p;
-
-	(void)state;
-	f->background = busy;
-	for (unsigned int i = 0; i < h.topo->n_pus; i++)
-		busy[i] = 0.08;
-	p = fleet_plan(f);
-	assert_int_equal(p->results[0].verdict, PLAN_KEEP);
-	assert_true(has_cores(&h, &p->results[0]));
-	plan_free(p);
-	for (unsigned int v = 0; v < 4; v++)
-		f->vms[0].masks[v] = cpus(L3);
-	f->vms[0].in.changed_s = PLAN_NEVER_S;
-	p = fleet_plan(f);
-	assert_int_equal(p->results[0].verdict, PLAN_KEEP);
-	assert_true(has_mask(&p->results[0], L3));
-	plan_free(p);
-	fleet_free(f);
-	free(busy);
-	host_fini(&h);
-}
-
-static void
-it_floats_over_what_is_left_when_a_cpu_of_a_core_goes(void **state)
-{
-	struct host full = host_full(&host_9354);
-	struct fleet *f = narrowed(&full, 4);
-	struct cpuset had = f->vms[0].masks[0];
-	struct cpuset gone = cpuset_of(cpuset_next(&had, 0));
-	struct cpuset rest = cpus(L3);
-	struct host less = host_make(&host_9354, &gone, &CPUSET_NONE);
-	struct plan *p;
-
-	(void)state;
-	rest = cpuset_minus(&rest, &gone);
-	f->host = &less;
-	p = fleet_plan(f);
-	for (unsigned int v = 0; v < 4; v++) {
-		if (!cpuset_equal(&p->results[0].vcpus[v], &rest))
-			fail_msg("%s", p->results[0].why);
-	}
-	assert_non_null(strstr(p->results[0].why, "may no longer use"));
-	plan_free(p);
-	fleet_free(f);
-	host_fini(&less);
-	host_fini(&full);
-}
-
-/* Nodes 1 to 3 are full: who comes has to go to node 0. */
-static void
-fill_the_rest(struct fleet *f)
-{
-	static const char *const masks[] = {
-		"4-7,36-39", "8-15,40-47", "16-23,48-55", "24-31,56-63"};
-
-	for (unsigned int i = 0; i < ARRAY_LEN(masks); i++) {
-		struct cpuset s = cpus(masks[i]);
-		struct fleet_vm *vm;
-		char id[16];
-
-		(void)snprintf(id, sizeof(id), "%u", 200 + i);
-		vm = add_placed(f, id, cpuset_count(&s), masks[i]);
-		vm->in.threads_per_core = 0;
-		vm->in.limit = s;
-		vm->in.demand_vcpus = 0;
-	}
-}
-
-static void
-a_newcomer_finds_it_floating(void **state)
-{
-	struct host h = host_full(&host_9354);
-	struct fleet *f = narrowed(&h, 4);
-	struct plan *narrow;
-	struct plan *floating;
-	unsigned int n;
-
-	(void)state;
-	fill_the_rest(f);
-	n = f->n;
-	(void)fleet_add(f, "900", PLACE_AUTO, 4);
-	f->policy.now_s += 1000;
-	narrow = fleet_plan(f);
-	for (unsigned int v = 0; v < 4; v++)
-		f->vms[0].masks[v] = cpus(L3);
-	f->policy.rebalance = false;
-	floating = fleet_plan(f);
-	for (unsigned int i = 0; i <= n; i++) {
-		for (unsigned int v = 0; v < narrow->results[i].n_vcpus; v++)
-			assert_true(cpuset_equal(&narrow->results[i].vcpus[v],
-				&floating->results[i].vcpus[v]));
-	}
-	if (!cpuset_overlap(&narrow->results[n].domain, &narrow->results[0].domain) ||
-		strstr(narrow->results[0].why, "no longer narrowed") == NULL)
-		fail_msg("%s; %s", narrow->results[n].why, narrow->results[0].why);
-	plan_free(narrow);
-	plan_free(floating);
-	fleet_free(f);
-	host_fini(&h);
-}
-
-/* Someone comes and goes at each plan: it changes at most twice in a dwell. */
-static void
-it_does_not_flap_when_others_come_and_go(void **state)
-{
-	struct host h = host_full(&host_9354);
-	struct fleet *f = narrowed(&h, 4);
-	unsigned int changes = 0;
-
-	(void)state;
-	for (unsigned int i = 0; i < 100; i++) {
-		struct plan *p;
-
-		f->policy.now_s += 30;
-		if (i % 2 == 0)
-			add_placed(f, "900", 1, L3)->in.changed_s = f->policy.now_s;
-		else
-			fleet_remove(f, 1);
-		p = fleet_plan(f);
-		changes += p->results[0].verdict == PLAN_PLACE;
-		fleet_apply(f, p);
-		plan_free(p);
-	}
-	/* 3000 s are ten dwells */
-	assert_in_range(changes, 10, 21);
-	fleet_free(f);
-	host_fini(&h);
-}
-
-static void
-cores_keep_nobody_from_his_memory(void **state)
-{
-	struct host h = host_full(&host_9354);
-	struct fleet *f = narrowed(&h, 4);
-	struct cpuset node = cpus("16-23,48-55");
-	struct plan *p;
-
-	(void)state;
-	f->policy.now_s += 1000;
-	f->vms[0].memory[0] = 0;
-	f->vms[0].memory[2] = 1;
-	p = fleet_plan(f);
-	assert_true(p->results[0].rebalanced);
-	assert_true(cpuset_within(&p->results[0].domain, &node));
-	assert_int_equal(cpuset_count(&p->results[0].vcpus[0]), 8);
-	plan_free(p);
-	fleet_free(f);
-	host_fini(&h);
-}
-
-static void
-the_reasons_compare_cores_with_floating(void **state)
-{
-	struct host h = host_full(&host_9354);
-	struct fleet *f = narrowed(&h, 4);
-	struct plan_vm *vms = xcalloc(f->n, sizeof(*vms));
-	struct plan_input in = fleet_input(f, vms);
-	struct cpuset l3 = cpus(L3);
-	const struct explain *e;
-	struct plan *p;
-	char text[200];
-
-	(void)state;
-	in.explain = PLAN_EXPLAIN_ALL;
-	assert_int_equal(planner_run(&in, &p, NULL), 0);
-	e = p->results[0].explain;
-	assert_true(cpuset_equal(&e->chosen.cpus, &p->results[0].domain));
-	assert_true(e->has_runner_up);
-	assert_true(cpuset_equal(&e->runner_up.cpus, &l3));
-	assert_int_equal(e->runner_up.verdict, EXPLAIN_DEARER);
-	assert_true(e->runner_up.terms.ns[TERM_COMMUNICATION] >
-		    e->chosen.terms.ns[TERM_COMMUNICATION] + 1);
-	assert_true((e->rules & 1u << EXPLAIN_CORES) != 0);
-	assert_non_null(strstr(explain_rule_text(&in, &in.vms[0], e, EXPLAIN_CORES,
-				       text, sizeof(text)),
-		"narrowed to whole cores since"));
-	plan_free(p);
-	free(vms);
-	fleet_free(f);
-	host_fini(&h);
 }
 
 static struct score
@@ -636,8 +277,8 @@ expect_rest(const struct host *h, uint64_t seed)
 	bool moved = true;
 
 	f->policy.rebalance = true;
-	f->policy.rebalance_vms = PLENTY;
-	f->policy.rebalance_vcpus = PLENTY;
+	f->policy.rebalance_vms = QUIET_PLENTY;
+	f->policy.rebalance_vcpus = QUIET_PLENTY;
 	f->policy.rebalance_dwell_s = 0;
 	f->policy.rebalance_gain_pct = fleet_below(&rnd, 2) * 10;
 	for (unsigned int rounds = 0; moved; rounds++) {
@@ -691,14 +332,6 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vm_alone_in_its_domain_gets_whole_cores_and_says_so),
 		cmocka_unit_test(who_is_given_whole_cores),
-		cmocka_unit_test(it_keeps_its_cores_while_nothing_happens),
-		cmocka_unit_test(whatever_happens_it_floats_again_and_loses_nothing),
-		cmocka_unit_test(a_little_work_of_the_host_gives_and_takes_no_cores),
-		cmocka_unit_test(it_floats_over_what_is_left_when_a_cpu_of_a_core_goes),
-		cmocka_unit_test(a_newcomer_finds_it_floating),
-		cmocka_unit_test(it_does_not_flap_when_others_come_and_go),
-		cmocka_unit_test(cores_keep_nobody_from_his_memory),
-		cmocka_unit_test(the_reasons_compare_cores_with_floating),
 		cmocka_unit_test(
 			each_round_is_better_than_the_last_until_nothing_moves),
 	};
