@@ -24,7 +24,7 @@ static bool
 has_siblings(const struct world *w, const struct world_group *g)
 {
 	return g->role == WORLD_FLOAT && g->in->threads_per_core > 1 &&
-	       w->vms[g->vm].n_groups == 1;
+	       w->vms[g->vm].n_groups == 1 && g->in->n_guest_nodes < 2;
 }
 
 /* It may have cores, whoever else is there. */
@@ -126,6 +126,22 @@ is_one_to_one(
 	return ok;
 }
 
+/* One mask for all which is an L3 group or a node as well: that is a domain of another
+ * tree, in which a VM may stay (adopt.c), and no core that it was given. */
+static bool
+is_domain(const struct topo *topo, const struct cpuset *cpus)
+{
+	for (unsigned int i = 0; i < topo->n_l3; i++) {
+		if (cpuset_equal(&topo->l3[i].cpus, cpus))
+			return true;
+	}
+	for (unsigned int i = 0; i < topo->n_nodes; i++) {
+		if (cpuset_equal(&topo->nodes[i].cpus, cpus))
+			return true;
+	}
+	return false;
+}
+
 /* Guest cores and @cores are as many, and no smaller node than @node has them all: the
  * group would rather go there. */
 static bool
@@ -136,6 +152,7 @@ match(const struct world *w, const struct world_group *g, unsigned int node,
 
 	return cpuset_within(&all, &w->usable) && cpuset_count(&all) == g->n_vcpus &&
 	       w->tree->nodes[node].n_cores > 1 &&
+	       !(cpuset_equal(&all, &cores[0]) && is_domain(w->in->topo, &all)) &&
 	       tree_around(w->tree, w->in->topo, &all) == node &&
 	       is_one_to_one(w, g, cores);
 }
