@@ -5,6 +5,7 @@
 #include "place/adopt.h"
 
 #include "place/guestcore.h"
+#include "place/narrow.h"
 #include "place/pin.h"
 
 /* The vCPUs have one mask, and CPUs of it may still be used: those, in @cut. */
@@ -83,6 +84,39 @@ stays_apart(
 	       is_whole(w, KIND_LEAF, allowed, cpus);
 }
 
+/*
+ * vCPUs that have cores: they keep them, or float over the node around. One core that
+ * all have is a mask like others, unless they keep it.
+ */
+static bool
+adopt_cores(struct world *w, struct world_group *g)
+{
+	const struct plan_vm *in = g->in;
+	struct cpuset cpus;
+	struct cpuset cut;
+	unsigned int node;
+	bool lost = false;
+
+	if (!narrow_reads(w, g, &cpus))
+		return false;
+	node = tree_around(w->tree, w->in->topo, &cpus);
+	if (!narrow_adopt(w, g, node) && common_mask(w, g, &cut))
+		return false;
+	g->narrowed = true;
+	for (unsigned int v = 0; v < g->n_current; v++)
+		lost |= !cpuset_within(&in->current[g->vcpus[v]], &cpus);
+	if (g->cores != NULL)
+		g->cause = WORLD_KEPT;
+	else if (lost)
+		g->cause = WORLD_CUT;
+	else
+		g->cause = g->n_current < g->n_vcpus ? WORLD_PLUGGED : WORLD_GROWN;
+	world_enter(w, g);
+	world_put(w, g, (int)node);
+	g->first = g->node;
+	return true;
+}
+
 bool
 adopt_float(struct world *w, struct world_group *g)
 {
@@ -90,6 +124,8 @@ adopt_float(struct world *w, struct world_group *g)
 	unsigned int node;
 	unsigned int room;
 
+	if (adopt_cores(w, g))
+		return true;
 	if (!common_mask(w, g, &cut))
 		return false;
 	node = tree_around(w->tree, w->in->topo, &cut);

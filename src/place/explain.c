@@ -204,6 +204,10 @@ say_other_rule(const struct text *t, const struct plan_input *in,
 			"have passed",
 			p->rebalance_dwell_s, p->now_s - vm->changed_s);
 		break;
+	case EXPLAIN_CORES:
+		append(t, "narrowed to whole cores since nobody else is in its domain; "
+			  "it gets back all of it when somebody comes");
+		break;
 	default:
 		break;
 	}

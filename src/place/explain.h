@@ -28,6 +28,7 @@ enum explain_rule {
 	EXPLAIN_QUOTA,	     /* its CPU quota: it counts with less than its vCPUs */
 	EXPLAIN_WAITING,     /* wider than it needs, so that nobody waits */
 	EXPLAIN_DWELL,	     /* rests after its last change, or it would be moved */
+	EXPLAIN_CORES,	     /* narrowed to whole cores, as long as nobody is there */
 	EXPLAIN_N_RULES
 };
 

@@ -19,6 +19,7 @@ src_libplace_a_SOURCES = \
 	src/place/held.c src/place/held.h \
 	src/place/mode.c src/place/mode.h \
 	src/place/moves.c src/place/moves.h \
+	src/place/narrow.c src/place/narrow.h \
 	src/place/objective.c src/place/objective.h \
 	src/place/own.c src/place/own.h \
 	src/place/pick.c src/place/pick.h \
@@ -50,10 +51,12 @@ PLACE_FLEET = tests/unit/fleet.c tests/unit/fleet.h tests/unit/hosts.c tests/uni
 PLACE_TRIALS = tests/unit/chance.c tests/unit/chance.h \
 	tests/unit/hosts.c tests/unit/hosts.h \
 	tests/unit/invariants.c tests/unit/invariants.h tests/unit/invariants_list.c \
+	tests/unit/invariants_cores.c \
 	tests/unit/trials.c tests/unit/trials.h \
 	tests/unit/wild.c tests/unit/wild.h \
 	tests/unit/wildhost.c tests/unit/wildhost.h
 PLACE_ASKED = tests/unit/asked.c tests/unit/asked.h $(PLACE_FLEET)
+PLACE_QUIET = tests/unit/quiet.c tests/unit/quiet.h $(PLACE_FLEET)
 # Replays on such hosts.
 PLACE_GROUND = tests/unit/ground.c tests/unit/ground.h tests/unit/hosts.c tests/unit/hosts.h
 
@@ -179,6 +182,18 @@ tests_unit_test_search_SOURCES = tests/unit/test_search.c $(PLACE_FLEET)
 tests_unit_test_search_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_search_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_narrow
+tests_unit_test_narrow_SOURCES = tests/unit/test_narrow.c $(PLACE_QUIET)
+tests_unit_test_narrow_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_narrow_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_narrow_kept
+tests_unit_test_narrow_kept_SOURCES = tests/unit/test_narrow_kept.c $(PLACE_QUIET)
+tests_unit_test_narrow_kept_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_narrow_kept_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_rebalance
 tests_unit_test_rebalance_SOURCES = tests/unit/test_rebalance.c $(PLACE_FLEET)

@@ -87,6 +87,16 @@
  * already. */
 #define COST_MOVING 0.02
 
+/* Mode auto, whole cores: so much of the host's cores no VM wants when all are busy.
+ * With less, each newcomer would find somebody who has to float again, for nothing. */
+#define NARROW_SPARE 0.25
+
+/* The same: CPU use by others, for each CPU of the domain, up to which VMs get whole
+ * cores there, and beyond which they lose them. A host always does a little itself;
+ * what it slows down could run elsewhere in the domain if it floated. */
+#define NARROW_BUSY_COME 0.05
+#define NARROW_BUSY_LEAVE 0.1
+
 /* Costs whose difference is rounding, not preference; ns x vCPUs. */
 #define COST_SAME_NS 1e-6
 

@@ -20,6 +20,7 @@
 #include "place/exclusive.h"
 #include "place/explain.h"
 #include "place/float.h"
+#include "place/narrow.h"
 #include "place/pin.h"
 #include "place/reason.h"
 #include "place/rebalance.h"
@@ -172,6 +173,7 @@ place_all(struct world *w)
 	/* a world in which nothing happened is left alone, whatever it looks like */
 	if (changed)
 		search_settle(w, todo, floats_of(todo, n));
+	narrow_review(w);
 	if (w->in->policy->rebalance)
 		rebalance_run(w);
 }
@@ -202,6 +204,8 @@ write_masks(const struct world *w, const struct world_group *g, struct plan_resu
 		struct cpuset *mask = &out->vcpus[g->vcpus[i]];
 
 		*mask = g->role == WORLD_PIN ? pin_mask(w, g, i) : here;
+		if (g->cores != NULL)
+			*mask = g->cores[i];
 		*vcpus = cpuset_or(vcpus, mask);
 	}
 }

@@ -19,6 +19,7 @@
 #include "place/bounds.h"
 #include "place/candidates.h"
 #include "place/float.h"
+#include "place/narrow.h"
 #include "place/pin.h"
 #include "place/pinned.h"
 #include "place/total.h"
@@ -130,17 +131,23 @@ add_group(const struct world *w, const struct world_group *g, double part,
 	unsigned int node = (unsigned int)g->node;
 	const struct tree_node *tn = &w->tree->nodes[node];
 	const float *small = w->classes[g->cls].small;
-	struct cpuset cpus = world_mask(w, g, node);
+	struct cpuset cpus = narrow_cpus(w, g);
 	double load = world_load_of_others(w, g, node) + g->demand;
+	double shared = objective_sharing(tn->n_cpus, tn->n_cores, load);
 	struct terms terms;
 
-	candidates_terms(w, g, node, &terms);
+	if (g->cores != NULL) {
+		narrow_terms(w, g, g->cores, &terms);
+		shared = narrow_sharing(w, g, g->cores);
+	} else {
+		candidates_terms(w, g, node, &terms);
+	}
 	for (unsigned int t = 0; t < N_TERMS; t++)
 		o->terms.ns[t] += part * terms.ns[t];
 	if (!cpuset_within(&cpus, &o->cpus))
 		o->load_cpus += load_on(w, g, node);
 	o->cpus = cpuset_or(&o->cpus, &cpus);
-	o->shared_share += part * objective_sharing(tn->n_cpus, tn->n_cores, load);
+	o->shared_share += part * shared;
 	if (small != NULL)
 		o->small_share += part * (double)small[node];
 	if (g->memory_share == NULL)
@@ -176,12 +183,15 @@ option_with(struct look *l, struct world_group *g, unsigned int node)
 {
 	struct wait_cost wait = world_try(l->w, g, node);
 	struct kept_sums sums = keep_sums(l->w, g);
+	struct cpuset *cores = g->cores;
 	struct explain_option o;
 	int now = g->node;
 
+	g->cores = NULL;
 	world_put(l->w, g, (int)node);
 	o = option(l, &wait);
 	world_put(l->w, g, now);
+	g->cores = cores;
 	restore_sums(l->w, g, &sums);
 	return o;
 }
@@ -213,6 +223,7 @@ list_others(struct look *l)
 	for (unsigned int i = 0; i < l->vm->n_groups; i++) {
 		struct world_group *g = &l->groups[i];
 		double own = candidates_cost(w, g, (unsigned int)g->node);
+		double lost = g->cores != NULL ? narrow_gain(w, g, g->cores) : 0;
 
 		for (unsigned int n = 0; n < w->tree->n; n++) {
 			struct other o = {g, n, 0};
@@ -221,6 +232,7 @@ list_others(struct look *l)
 				continue;
 			o.gain = l->total != NULL ? total_gain(l->total, g, n)
 						  : own - candidates_cost(w, g, n);
+			o.gain -= lost;
 			l->others[l->n++] = o;
 		}
 	}
@@ -389,6 +401,8 @@ explain_float(struct look *l)
 	list_others(l);
 	find_second(l);
 	find_widening(l);
+	if (l->groups->cores != NULL)
+		e->rules |= 1u << EXPLAIN_CORES;
 	if (l->vm->n_groups == 1 && better_find(l->w, l->groups, e) >= 0) {
 		e->better.nodes = nodes_of(l->w->in->topo, &e->better.cpus);
 		e->better.total_ns = terms_sum(&e->better.terms);

@@ -5,16 +5,22 @@
  * then: what an earlier move has spoilt or made better the next plan finds. Exchanges
  * of two groups, and moves that need others widened first, were tried as well and found
  * next to nothing that single moves do not.
+ *
+ * Whole cores are an offer as well, of the node on which the group is. What they gain
+ * is lost again when the group goes, or when another one comes to their node: who
+ * moves for a gain pays that too, so that all rebalancing together comes to rest.
  */
 #include "config.h"
 
 #include "place/rebalance.h"
 
+#include <float.h>
 #include <stdlib.h>
 
 #include "base/xalloc.h"
 #include "place/candidates.h"
 #include "place/float.h"
+#include "place/narrow.h"
 #include "place/total.h"
 
 /* Offers tried, the best ones: each costs a microsecond or two. */
@@ -31,8 +37,8 @@
 
 struct offer {
 	struct world_group *g;
-	unsigned int node;
-	double each; /* gain for each vCPU, less the price of moving it */
+	unsigned int node; /* its own: whole cores of it */
+	double each;	   /* gain for each vCPU, less the price of moving it */
 };
 
 struct rebalance {
@@ -43,6 +49,9 @@ struct rebalance {
 	unsigned int vms; /* left of the allowance */
 	unsigned int vcpus;
 	bool *moved; /* of each VM: in this run */
+	bool spare;  /* whole cores are to be had */
+	unsigned int n_narrow;
+	struct world_group **narrow; /* groups that have, or had, cores */
 	unsigned int n;
 	size_t cap;
 	struct offer *offers;
@@ -81,6 +90,54 @@ for_each(const struct rebalance *r, const struct world_group *g, double gain)
 					   COST_MOVING * r->w->tree->worst_ns;
 }
 
+/* The group @h floats again when another one comes to @node. */
+static bool
+disturbs(const struct rebalance *r, const struct world_group *h, unsigned int node)
+{
+	unsigned int at = (unsigned int)h->node;
+
+	return h->cores != NULL &&
+	       (tree_within(r->w->tree, at, node) || tree_within(r->w->tree, node, at));
+}
+
+/* What whole cores gain, of the group and on @node, that would be lost if it went
+ * there. Those that were given in this run are not taken back. */
+static double
+lost_cores(const struct rebalance *r, const struct world_group *g, unsigned int node)
+{
+	double lost = 0;
+
+	for (unsigned int i = 0; i < r->n_narrow; i++) {
+		const struct world_group *h = r->narrow[i];
+
+		if (h->cores == NULL || (h != g && !disturbs(r, h, node)))
+			continue;
+		if (h->cause == WORLD_REBALANCED)
+			return DBL_MAX;
+		lost += narrow_gain(r->w, h, h->cores);
+	}
+	return lost;
+}
+
+static void
+offer(struct rebalance *r, struct world_group *g, unsigned int node, double gain)
+{
+	if (gain <= least_gain(r, g) || for_each(r, g, gain) <= 0)
+		return;
+	r->offers = xgrow(r->offers, r->n, &r->cap, sizeof(*r->offers));
+	r->offers[r->n++] = (struct offer){g, node, for_each(r, g, gain)};
+}
+
+static void
+offer_cores(struct rebalance *r, struct world_group *g)
+{
+	struct cpuset *cores = narrow_find(r->w, g);
+
+	if (cores != NULL)
+		offer(r, g, (unsigned int)g->node, narrow_gain(r->w, g, cores));
+	free(cores);
+}
+
 static void
 list_offers(struct rebalance *r, struct world_group *g)
 {
@@ -99,11 +156,11 @@ list_offers(struct rebalance *r, struct world_group *g)
 		if (now - candidates_distance_cost(w, g, node) <= least)
 			continue;
 		gain = total_gain(&r->t, g, node);
-		if (gain <= least || for_each(r, g, gain) <= 0)
-			continue;
-		r->offers = xgrow(r->offers, r->n, &r->cap, sizeof(*r->offers));
-		r->offers[r->n++] = (struct offer){g, node, for_each(r, g, gain)};
+		if (gain > least)
+			offer(r, g, node, gain - lost_cores(r, g, node));
 	}
+	if (r->spare)
+		offer_cores(r, g);
 }
 
 static int
@@ -122,6 +179,10 @@ by_gain(const void *a, const void *b)
 static void
 find_offers(struct rebalance *r)
 {
+	for (unsigned int i = 0; i < r->w->n_groups; i++) {
+		if (r->w->groups[i].cores != NULL)
+			r->narrow[r->n_narrow++] = &r->w->groups[i];
+	}
 	for (unsigned int i = 0; i < r->w->n_groups; i++) {
 		struct world_group *g = &r->w->groups[i];
 
@@ -145,16 +206,24 @@ waits_ok(const struct rebalance *r, const struct wait_cost *c)
 	return c->mean <= now->mean && c->tail <= now->tail && c->over <= now->over;
 }
 
-/* The term that falls most when the group goes to @node. */
+/* The term that falls most when the group goes to @node, or gets @cores (NULL: none)
+ * there. */
 static enum term
-main_term(const struct world *w, const struct world_group *g, unsigned int node)
+main_term(const struct world *w, const struct world_group *g, unsigned int node,
+	const struct cpuset *cores)
 {
 	struct terms now;
 	struct terms then;
 	unsigned int best = 0;
 
-	candidates_terms(w, g, (unsigned int)g->node, &now);
-	candidates_terms(w, g, node, &then);
+	if (g->cores != NULL)
+		narrow_terms(w, g, g->cores, &now);
+	else
+		candidates_terms(w, g, (unsigned int)g->node, &now);
+	if (cores != NULL)
+		narrow_terms(w, g, cores, &then);
+	else
+		candidates_terms(w, g, node, &then);
 	for (unsigned int t = 1; t < N_TERMS; t++) {
 		if (now.ns[t] - then.ns[t] > now.ns[best] - then.ns[best])
 			best = t;
@@ -182,24 +251,10 @@ move(struct rebalance *r, struct world_group *g, unsigned int node)
 	return false;
 }
 
+/* It has been moved, or narrowed. */
 static void
-try_offer(struct rebalance *r, const struct offer *o)
+count_move(struct rebalance *r, struct world_group *g, double gain, enum term term)
 {
-	struct world_group *g = o->g;
-	enum term term = main_term(r->w, g, o->node);
-	struct wait_cost wait;
-	double gain;
-
-	if (g->cause != WORLD_KEPT || !affordable(r, g))
-		return;
-	gain = total_gain(&r->t, g, o->node);
-	wait = world_try(r->w, g, o->node);
-	gain += float_wait_cost(r->w, &r->t.wait) - float_wait_cost(r->w, &wait);
-	if (!waits_ok(r, &wait) || gain <= least_gain(r, g) ||
-		for_each(r, g, gain) <= 0)
-		return;
-	if (!move(r, g, o->node))
-		return;
 	g->gain_ns = for_each(r, g, gain);
 	g->gain_term = term;
 	g->cause = WORLD_REBALANCED;
@@ -208,16 +263,79 @@ try_offer(struct rebalance *r, const struct offer *o)
 	r->vcpus -= g->n_vcpus;
 }
 
+/* Those who are not alone any more float again, and rest. */
+static void
+release_cores(struct rebalance *r, struct world_group *g)
+{
+	narrow_release(g);
+	for (unsigned int i = 0; i < r->n_narrow; i++) {
+		struct world_group *h = r->narrow[i];
+
+		if (!disturbs(r, h, (unsigned int)g->node))
+			continue;
+		narrow_release(h);
+		h->cause = WORLD_GROWN;
+	}
+}
+
+/* Whole cores make nobody wait; where VMs wait already there are none to give. */
+static void
+try_cores(struct rebalance *r, struct world_group *g)
+{
+	struct cpuset *cores = narrow_find(r->w, g);
+	double gain = cores != NULL ? narrow_gain(r->w, g, cores) : 0;
+	enum term term = main_term(r->w, g, (unsigned int)g->node, cores);
+
+	if (cores == NULL || gain <= least_gain(r, g) || for_each(r, g, gain) <= 0 ||
+		!world_waits_ok(r->w, &r->t.wait) ||
+		!world_waits_ok(r->w, &r->unseen)) {
+		free(cores);
+		return;
+	}
+	g->cores = cores;
+	r->narrow[r->n_narrow++] = g;
+	count_move(r, g, gain, term);
+}
+
+static void
+try_offer(struct rebalance *r, const struct offer *o)
+{
+	struct world_group *g = o->g;
+	enum term term;
+	struct wait_cost wait;
+	double gain;
+
+	if (g->cause != WORLD_KEPT || !affordable(r, g))
+		return;
+	if (o->node == (unsigned int)g->node) {
+		try_cores(r, g);
+		return;
+	}
+	term = main_term(r->w, g, o->node, NULL);
+	gain = total_gain(&r->t, g, o->node) - lost_cores(r, g, o->node);
+	wait = world_try(r->w, g, o->node);
+	gain += float_wait_cost(r->w, &r->t.wait) - float_wait_cost(r->w, &wait);
+	if (!waits_ok(r, &wait) || gain <= least_gain(r, g) ||
+		for_each(r, g, gain) <= 0)
+		return;
+	if (!move(r, g, o->node))
+		return;
+	release_cores(r, g);
+	count_move(r, g, gain, term);
+}
+
 void
 rebalance_run(struct world *w)
 {
 	struct rebalance r = {.w = w,
+		.spare = narrow_has_spare(w),
 		.vms = w->in->policy->rebalance_vms,
 		.vcpus = w->in->policy->rebalance_vcpus};
 
 	if (r.vms == 0 || r.vcpus == 0)
 		return;
 	r.moved = xcalloc(w->n_vms, sizeof(*r.moved));
+	r.narrow = xcalloc(w->n_groups, sizeof(struct world_group *));
 	total_init(&r.t, w);
 	find_offers(&r);
 	if (r.n > 0)
@@ -227,4 +345,5 @@ rebalance_run(struct world *w)
 	total_fini(&r.t);
 	free(r.offers);
 	free(r.moved);
+	free(r.narrow);
 }

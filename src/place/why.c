@@ -174,6 +174,10 @@ say_cause(const struct world *w, const struct world_vm *vm, const struct world_g
 {
 	char *why = vm->out->why;
 
+	if (g->cores != NULL)
+		append(why, ", narrowed to whole cores since nobody else is there");
+	else if (g->narrowed && g->cause != WORLD_REBALANCED)
+		append(why, ", no longer narrowed to whole cores");
 	switch (g->cause) {
 	case WORLD_NEW:
 		say_load(w, vm, g, node);
@@ -186,12 +190,18 @@ say_cause(const struct world *w, const struct world_vm *vm, const struct world_g
 		append(why, ", without CPUs it may no longer use");
 		break;
 	case WORLD_GROWN:
-		append(why, ", with CPUs it may use again");
+		if (!g->narrowed)
+			append(why, ", with CPUs it may use again");
 		break;
 	case WORLD_PLUGGED:
 		append(why, ", plugged %u", g->n_vcpus - g->n_current);
 		break;
 	case WORLD_REBALANCED:
+		if (g->cores != NULL) {
+			append(why, ": %.1f ns less, most of it %s", g->gain_ns,
+				term_name(g->gain_term));
+			return;
+		}
 		append(why, ", moved from %s: %.1f ns less, most of it %s",
 			name_of(w, (unsigned int)g->first), g->gain_ns,
 			term_name(g->gain_term));

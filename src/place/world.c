@@ -27,6 +27,7 @@ world_free(struct world *w)
 	}
 	for (unsigned int i = 0; i < w->n_groups; i++) {
 		free(w->groups[i].pins);
+		free(w->groups[i].cores);
 		free(w->groups[i].bound_share);
 		free(w->groups[i].taken_gib);
 	}
@@ -266,6 +267,12 @@ background_of(const struct plan_input *in, unsigned int pu)
 	if (!(load > 0)) /* not a number neither */
 		return 0;
 	return load < 1 ? (double)(int)(load * 256 + 0.5) / 256 : 1;
+}
+
+double
+world_background(const struct world *w, unsigned int pu)
+{
+	return w->in->background != NULL ? background_of(w->in, pu) : 0;
 }
 
 /* CPU use by others of each node of the tree: on the leaves. New array. */

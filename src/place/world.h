@@ -82,6 +82,10 @@ struct world_group {
 	double gain_ns;
 	enum term gain_term;
 	double heat; /* float: demand that cannot run where it is (repair) */
+	/* Float: the core of each of its vCPUs, all on its node, NULL: they share the
+	 * node. Owned. It counts as if they did: see narrow.h. */
+	struct cpuset *cores;
+	bool narrowed; /* it had such cores when the plan began */
 	struct wait_need need;
 };
 
@@ -167,6 +171,9 @@ unsigned int world_room(
 /** Load that is expected on @node: what lies in it and its part of what lies
  * around it. */
 double world_load(const struct world *w, unsigned int node);
+
+/** CPU use by others on a PU, as this world counts it. */
+double world_background(const struct world *w, unsigned int pu);
 
 /** Demand a CPU of @node's leaves gets from VMs that float over it. */
 double world_float_load(const struct world *w, unsigned int pu);

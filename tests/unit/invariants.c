@@ -415,8 +415,7 @@ look_at_room(const struct look *l, unsigned int vm)
 					cpuset_equal(&r->vcpus[k], &r->vcpus[v]));
 		}
 		n = n < cpuset_count(&may) ? n : cpuset_count(&may);
-		if (!has_cores(r) && !wants_cores(in) &&
-			cpuset_equal(&r->vcpus[v], &r->vcpus[0]))
+		if (!has_cores(r) && !wants_cores(in) && !invariants_is_narrowed(in, r))
 			check(l, INV_ROOM, vm, cpuset_count(&r->vcpus[v]) >= n);
 	}
 }
@@ -551,6 +550,9 @@ look_at_vm(const struct look *l, unsigned int vm, bool excused)
 	look_at_guest_cores(l, vm);
 	look_at_exclusive(l, vm);
 	look_at_room(l, vm);
+	if (!l->kept_off[vm] &&
+		invariants_is_narrowed(&l->in->vms[vm], &l->p->results[vm]))
+		check(l, INV_WHOLE_CORES, vm, invariants_cores_ok(l->in, l->p, vm));
 	look_at_emulator(l, vm);
 	for (unsigned int other = 0; other <= vm; other++)
 		look_at_pair(l, vm, other);

@@ -26,6 +26,7 @@ enum invariant {
 	INV_CPU0,
 	INV_NODE_SHARE,
 	INV_QUOTA,
+	INV_WHOLE_CORES,
 	INV_ROOM,
 	INV_LAMINAR,
 	INV_EMULATOR,
@@ -69,6 +70,14 @@ bool invariant_check(struct invariants *v, enum invariant i, bool ok, const char
  */
 void invariants_of_plan(struct invariants *v, const struct plan_input *in,
 	const struct plan *p, const bool *excused, bool returned);
+
+/** Mode auto with more than one mask. */
+bool invariants_is_narrowed(const struct plan_vm *in, const struct plan_result *r);
+
+/** Such a VM has a core for each guest core, with as many threads; nobody else may run
+ * there; and it had them before, or rebalance has just given them. */
+bool invariants_cores_ok(
+	const struct plan_input *in, const struct plan *p, unsigned int vm);
 
 /** The same bytes, but for the reasons where @why is false. */
 bool invariants_same(

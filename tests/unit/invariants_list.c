@@ -23,6 +23,7 @@ static const char *const names[N_INVARIANTS] = {
 	[INV_CPU0] = "CPU 0's core is nobody's alone",
 	[INV_NODE_SHARE] = "no more of a node is exclusive than allowed",
 	[INV_QUOTA] = "auto does not narrow a VM with a quota",
+	[INV_WHOLE_CORES] = "auto gives whole cores, for the VM alone",
 	[INV_ROOM] = "floating vCPUs have a CPU each, if there are",
 	[INV_LAMINAR] = "masks without limits are nested or disjoint",
 	[INV_EMULATOR] = "the emulator is where a vCPU may be born",

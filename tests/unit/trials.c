@@ -414,6 +414,31 @@ try_rebalance(struct trials *t, struct wild *w, struct chance *c)
 	invariant_check(&t->inv, INV_COMES_TO_REST, moved == 0, NULL, "still moving");
 }
 
+/* Few VMs are left, which want little and have siblings: they may be given whole
+ * cores. */
+static void
+quiet_down(struct wild *w, struct chance *c)
+{
+	unsigned int n = 1 + chance_below(c, 3);
+
+	while (w->n > n)
+		wild_remove(w, chance_below(c, w->n));
+	for (unsigned int i = 0; i < w->n; i++) {
+		struct plan_vm *vm = &w->vms[i]->in;
+
+		vm->mode = chance_of(c, 80) ? PLACE_AUTO : PLACE_FLOAT;
+		vm->n_vcpus = vm->n_vcpus > 8 ? 8 : vm->n_vcpus;
+		vm->n_current = vm->n_current > 8 ? 8 : vm->n_current;
+		vm->threads_per_core = 2;
+		vm->guest_core_of = NULL;
+		vm->demand_vcpus = vm->n_vcpus / 2.0;
+		vm->smt = PLACE_SMT_SHARE;
+		w->vms[i]->excused = true;
+	}
+	w->policy.rebalance_gain_pct = 0;
+	w->policy.weights[TERM_MOVING] = 0;
+}
+
 static void
 one_event(struct trials *t, struct wild *w, struct chance *c)
 {
@@ -433,6 +458,23 @@ one_event(struct trials *t, struct wild *w, struct chance *c)
 	plan_free(p);
 }
 
+/* Whole cores are given, and then things happen. */
+static void
+try_quiet(struct trials *t, struct wild *w, struct chance *c)
+{
+	w->policy.rebalance = false;
+	quiet_down(w, c);
+	one_event(t, w, c);
+	if (!t->inv.broken)
+		try_rebalance(t, w, c);
+	for (unsigned int i = 0; i < 3 && !t->inv.broken; i++) {
+		w->policy.now_s += 60;
+		w->policy.rebalance = false;
+		wild_event(w, c);
+		one_event(t, w, c);
+	}
+}
+
 void
 trials_run(struct trials *t, struct chance *c, unsigned int events)
 {
@@ -446,5 +488,7 @@ trials_run(struct trials *t, struct chance *c, unsigned int events)
 	}
 	if (!t->inv.broken && chance_of(c, 50))
 		try_rebalance(t, w, c);
+	if (!t->inv.broken && chance_of(c, 50))
+		try_quiet(t, w, c);
 	wild_free(w);
 }
