@@ -151,10 +151,12 @@ is_on_isolated(const struct stage *s, const struct seat *seat)
 	return false;
 }
 
-/* More vCPUs than it had, or fewer CPUs. */
+/* Places for the vCPUs that have none. */
 static void
-extend(struct stage *s, struct seat *seat)
+find_missing(struct stage *s, struct seat *seat)
 {
+	seat->later = false;
+	seat->failed = false;
 	for (unsigned int i = 0; i < seat->n_owns; i++) {
 		struct own *o = &seat->owns[i];
 
@@ -172,11 +174,28 @@ extend(struct stage *s, struct seat *seat)
 			seat->failed = true;
 	}
 	seat->failed |= seat->later && !may_use_others(seat);
-	/* all or nothing; on isolated CPUs it stays, and nobody else may come there */
-	if (seat->failed && !is_on_isolated(s, seat)) {
-		drop_all(s, seat);
-		seat->adopted = false;
-	}
+}
+
+/* More vCPUs than it had, or fewer CPUs. Returns whether it has given up what it had:
+ * others may have that now, and it is one that comes. */
+static bool
+extend(struct stage *s, struct seat *seat)
+{
+	find_missing(s, seat);
+	if (!seat->failed)
+		return false;
+	/* what was found for some of its vCPUs is of no use */
+	drop_all(s, seat);
+	seat->adopted = false;
+	adopt(s, seat);
+	/* on isolated CPUs it stays, and nobody else may come there */
+	if (is_on_isolated(s, seat))
+		return false;
+	drop_all(s, seat);
+	seat->adopted = false;
+	seat->later = false;
+	seat->failed = false;
+	return true;
 }
 
 static unsigned int
@@ -207,20 +226,35 @@ in_order(const struct seat *seat)
 /* All its vCPUs on isolated CPUs, or all on others. Returns false, and it has nothing,
  * when they do not suffice. */
 static bool
-place_on(struct stage *s, struct seat *seat, bool isolated)
+fill_on(struct stage *s, struct seat *seat, bool isolated, bool first_ones)
 {
 	auto_free struct own **order = in_order(seat);
 
 	for (unsigned int i = 0; i < seat->n_owns; i++) {
 		struct own *o = order[i];
 
+		o->first_ones = first_ones;
 		own_extend(s->cores, o, isolated ? &o->g->isolated : &o->g->allowed);
+		o->first_ones = false;
 		if (own_missing(o) == 0)
 			continue;
 		drop_all(s, seat);
 		return false;
 	}
 	return true;
+}
+
+/* The same; whether they suffice does not depend on which cores are the best for its
+ * first guest nodes, and so not on what others have. */
+static bool
+place_on(struct stage *s, struct seat *seat, bool isolated)
+{
+	if (seat->n_owns == 1)
+		return fill_on(s, seat, isolated, false);
+	if (!fill_on(s, seat, isolated, true))
+		return false;
+	drop_all(s, seat);
+	return fill_on(s, seat, isolated, false) || fill_on(s, seat, isolated, true);
 }
 
 static void
@@ -255,6 +289,23 @@ by_choice(const void *a, const void *b)
 	return x < y ? -1 : x > y; /* by id */
 }
 
+/* What one gives up may be what another one lacks. */
+static void
+extend_all(struct stage *s)
+{
+	bool freed = true;
+
+	while (freed) {
+		freed = false;
+		for (unsigned int i = 0; i < s->n_seats; i++) {
+			struct seat *seat = &s->seats[i];
+
+			if (seat->adopted && missing(seat) > 0)
+				freed |= extend(s, seat);
+		}
+	}
+}
+
 static void
 seat_them(struct stage *s)
 {
@@ -263,13 +314,10 @@ seat_them(struct stage *s)
 
 	for (unsigned int i = 0; i < s->n_seats; i++)
 		adopt(s, &s->seats[i]);
+	extend_all(s);
 	for (unsigned int i = 0; i < s->n_seats; i++) {
-		struct seat *seat = &s->seats[i];
-
-		if (seat->adopted && missing(seat) > 0)
-			extend(s, seat);
-		else if (!seat->adopted && !seat->later)
-			new[n++] = seat;
+		if (!s->seats[i].adopted && !s->seats[i].later)
+			new[n++] = &s->seats[i];
 	}
 	qsort(new, n, sizeof(struct seat *), by_choice);
 	for (unsigned int i = 0; i < n; i++)

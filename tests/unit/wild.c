@@ -348,8 +348,9 @@ plug(struct wild *w, struct chance *c)
 		n += 1 + chance_below(c, WILD_VCPUS - n < 4 ? WILD_VCPUS - n : 4);
 	else if (n > 1)
 		n--;
-	/* with fewer vCPUs it gives cores back */
-	vm->excused = vm->has_cores && n < vm->in.n_vcpus;
+	/* with fewer vCPUs it gives cores back; with more it goes where there are
+	 * enough, if there are too few beside those it has */
+	vm->excused = vm->has_cores;
 	vm->in.n_vcpus = n;
 	if (vm->in.n_current > n)
 		vm->in.n_current = n;
