@@ -56,7 +56,7 @@ seat_all(struct stage *s)
 		if (!is_concerned(vm))
 			continue;
 		*seat = (struct seat){
-			vm, vm->n_groups, s->owns + n_owns, false, false, false};
+			.vm = vm, .n_owns = vm->n_groups, .owns = s->owns + n_owns};
 		for (unsigned int g = vm->first_group;
 			g < vm->first_group + vm->n_groups; g++)
 			s->owns[n_owns++] =
@@ -260,14 +260,12 @@ place_on(struct stage *s, struct seat *seat, bool isolated)
 static void
 place(struct stage *s, struct seat *seat)
 {
-	if (!cpuset_empty(&seat->vm->isolated) && place_on(s, seat, true))
-		return;
-	if (!seat->vm->exclusive) {
+	seat->placed = !cpuset_empty(&seat->vm->isolated) && place_on(s, seat, true);
+	if (!seat->placed && !seat->vm->exclusive)
 		seat->later = may_use_others(seat);
-		seat->failed = !seat->later;
-		return;
-	}
-	seat->failed = !place_on(s, seat, false);
+	else if (!seat->placed)
+		seat->placed = place_on(s, seat, false);
+	seat->failed = !seat->placed && !seat->later;
 }
 
 static unsigned int
@@ -306,22 +304,38 @@ extend_all(struct stage *s)
 	}
 }
 
+/* Those who come. Returns whether one was placed that was not before. */
+static bool
+place_all(struct stage *s)
+{
+	auto_free struct seat **new = xcalloc(s->n_seats, sizeof(struct seat *));
+	bool placed = false;
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < s->n_seats; i++) {
+		struct seat *seat = &s->seats[i];
+
+		if (!seat->adopted && !seat->later && !seat->placed)
+			new[n++] = seat;
+	}
+	qsort(new, n, sizeof(struct seat *), by_choice);
+	for (unsigned int i = 0; i < n; i++) {
+		place(s, new[i]);
+		placed |= new[i]->placed;
+	}
+	return placed;
+}
+
+/* Who did not get his cores tries again, as the next plan would: with fewer to choose
+ * from one may choose better. */
 static void
 seat_them(struct stage *s)
 {
-	auto_free struct seat **new = xcalloc(s->n_seats, sizeof(struct seat *));
-	unsigned int n = 0;
-
 	for (unsigned int i = 0; i < s->n_seats; i++)
 		adopt(s, &s->seats[i]);
-	extend_all(s);
-	for (unsigned int i = 0; i < s->n_seats; i++) {
-		if (!s->seats[i].adopted && !s->seats[i].later)
-			new[n++] = &s->seats[i];
-	}
-	qsort(new, n, sizeof(struct seat *), by_choice);
-	for (unsigned int i = 0; i < n; i++)
-		place(s, new[i]);
+	do
+		extend_all(s);
+	while (place_all(s));
 }
 
 static void
