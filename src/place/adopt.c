@@ -102,8 +102,11 @@ adopt_float(struct world *w, struct world_group *g)
 	}
 	if (cpuset_count(&cut) != room) {
 		/* most of a domain: the rest was offline; or cores of one: the others
-		 * were another VM's alone. Else: never a domain of ours */
+		 * were another VM's alone; or most of what it had, and the domain was
+		 * smaller. Else: nothing is left to stay for */
 		if (cpuset_count(&cut) * 2 < room &&
+			cpuset_count(&cut) * 2 <
+				cpuset_count(&g->in->current[g->vcpus[0]]) &&
 			!is_whole(w, KIND_CORE, &w->classes[g->cls].allowed, &cut))
 			return false;
 		g->cause = WORLD_GROWN;

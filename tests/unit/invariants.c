@@ -19,7 +19,7 @@ struct look {
 	struct invariants *v;
 	const struct plan_input *in;
 	const struct plan *p;
-	bool returned;
+	bool regrouped;
 	struct cpuset ordinary; /* online, not reserved, not isolated */
 	struct cpuset *alone;	/* of each VM: CPUs of cores that are its alone */
 	bool *kept_off;		/* of each VM: has no place of its own, see above */
@@ -135,15 +135,35 @@ has_cores(const struct plan_result *r)
 	return r->n_vcpus > 0 && r->own;
 }
 
+/* CPUs it has, of its own or not: also when it is refused, and stays where it is. */
+static struct cpuset
+cpus_of(const struct look *l, unsigned int vm)
+{
+	const struct plan_vm *in = &l->in->vms[vm];
+	struct cpuset cpus = l->p->results[vm].domain;
+
+	for (unsigned int v = 0; l->p->results[vm].n_vcpus == 0 && v < in->n_current;
+		v++) {
+		struct cpuset may = vcpu_may(l, in, v);
+
+		may = cpuset_and(&may, &in->current[v]);
+		cpus = cpuset_or(&cpus, &may);
+	}
+	return cpus;
+}
+
 static void
 find_alone(struct look *l)
 {
 	const struct topo *t = l->in->topo;
 
 	for (unsigned int i = 0; i < l->p->n; i++) {
-		if (!wants_cores(&l->in->vms[i]) || !has_cores(&l->p->results[i]))
+		struct cpuset cpus;
+
+		if (!wants_cores(&l->in->vms[i]) || !l->p->results[i].own)
 			continue;
-		cpuset_foreach (cpu, &l->p->results[i].domain) {
+		cpus = cpus_of(l, i);
+		cpuset_foreach (cpu, &cpus) {
 			const struct topo_pu *pu = topo_pu_of(t, cpu);
 
 			if (pu != NULL)
@@ -430,7 +450,7 @@ is_free(const struct look *l, unsigned int vm, unsigned int vcpu)
 
 	if ((in->mode != PLACE_AUTO && in->mode != PLACE_FLOAT &&
 		    in->mode != PLACE_OBSERVE) ||
-		wants_cores(in) || l->kept_off[vm] || (l->returned && in->placed))
+		wants_cores(in) || l->kept_off[vm] || (l->regrouped && in->placed))
 		return false;
 	may = vcpu_may(l, in, vcpu);
 	return cpuset_equal(&may, &l->ordinary);
@@ -560,9 +580,9 @@ look_at_vm(const struct look *l, unsigned int vm, bool excused)
 
 void
 invariants_of_plan(struct invariants *v, const struct plan_input *in,
-	const struct plan *p, const bool *excused, bool returned)
+	const struct plan *p, const bool *excused, bool regrouped)
 {
-	struct look l = {.v = v, .in = in, .p = p, .returned = returned};
+	struct look l = {.v = v, .in = in, .p = p, .regrouped = regrouped};
 
 	l.ordinary = cpuset_minus(&in->topo->online, &in->policy->reserved);
 	l.ordinary = cpuset_minus(&l.ordinary, &in->topo->isolated);

@@ -64,7 +64,7 @@ look(struct trials *t, struct wild *w, const struct plan *p)
 		/* what one has that waits for cores of its own is no place */
 		excused[i] = w->vms[i]->excused ||
 			     (wants_luck(&w->vms[i]->in) && !w->vms[i]->has_cores);
-	invariants_of_plan(&t->inv, &in, p, excused, w->returned);
+	invariants_of_plan(&t->inv, &in, p, excused, w->regrouped);
 }
 
 /* The first vCPU that differs, the emulator or the whole; and why. */
