@@ -83,6 +83,24 @@ stays_apart(
 	       is_whole(w, KIND_LEAF, allowed, cpus);
 }
 
+/*
+ * What is left of a mask is no domain, but may be of one: the VM stays, with all of
+ * @node, which holds it. It is most of that: the rest was offline; or cores of it: the
+ * others were another VM's alone; or in one L3 group, so that staying costs nothing; or
+ * most of what it had before CPUs went away. Else: never a domain of ours.
+ */
+static bool
+is_part_of_ours(const struct world *w, const struct world_group *g,
+	const struct cpuset *cut, unsigned int node)
+{
+	unsigned int had = cpuset_count(&g->in->current[g->vcpus[0]]);
+	unsigned int n = cpuset_count(cut);
+
+	return n * 2 >= world_room(w, g, node) || w->tree->nodes[node].parts[0] < 0 ||
+	       (n < had && n * 2 >= had) ||
+	       is_whole(w, KIND_CORE, &w->classes[g->cls].allowed, cut);
+}
+
 bool
 adopt_float(struct world *w, struct world_group *g)
 {
@@ -101,13 +119,7 @@ adopt_float(struct world *w, struct world_group *g)
 		room = cpuset_count(&cut);
 	}
 	if (cpuset_count(&cut) != room) {
-		/* most of a domain: the rest was offline; or cores of one: the others
-		 * were another VM's alone; or most of what it had, and the domain was
-		 * smaller. Else: nothing is left to stay for */
-		if (cpuset_count(&cut) * 2 < room &&
-			cpuset_count(&cut) * 2 <
-				cpuset_count(&g->in->current[g->vcpus[0]]) &&
-			!is_whole(w, KIND_CORE, &w->classes[g->cls].allowed, &cut))
+		if (!is_part_of_ours(w, g, &cut, node))
 			return false;
 		g->cause = WORLD_GROWN;
 	} else if (!cpuset_equal(&cut, &g->in->current[g->vcpus[0]])) {

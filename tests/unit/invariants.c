@@ -498,6 +498,27 @@ look_at_emulator(const struct look *l, unsigned int vm)
 		check(l, INV_EMULATOR, vm, cpuset_equal(&r->emulator, &r->domain));
 }
 
+/*
+ * All that it has is the smaller part of a domain that is more than an L3 group. A plan
+ * does not remember which CPUs were offline: that may be masks that nobody planned.
+ */
+static bool
+is_small_part(const struct look *l, const struct cpuset *may, const struct cpuset *has)
+{
+	const struct topo *t = l->in->topo;
+	struct cpuset around = cpuset_and(may, &l->ordinary);
+
+	for (unsigned int i = 0; i < t->n_l3; i++) {
+		if (cpuset_within(has, &t->l3[i].cpus))
+			return false;
+	}
+	for (unsigned int i = 0; i < t->n_nodes; i++) {
+		if (cpuset_within(has, &t->nodes[i].cpus))
+			around = cpuset_and(&around, &t->nodes[i].cpus);
+	}
+	return cpuset_count(has) * 2 < cpuset_count(&around);
+}
+
 /* What it had and may still have, it has. */
 static void
 look_at_moves(const struct look *l, unsigned int vm)
@@ -515,6 +536,9 @@ look_at_moves(const struct look *l, unsigned int vm)
 		kept = cpuset_and(&kept, &may);
 		/* what is left of it is the smaller part of a domain */
 		if (cpuset_count(&kept) * 2 < cpuset_count(&in->current[v]))
+			continue;
+		if (l->regrouped && cpuset_equal(&kept, &in->current[v]) &&
+			is_small_part(l, &may, &kept))
 			continue;
 		check(l, INV_MOVED, vm, cpuset_within(&kept, &r->vcpus[v]));
 	}
