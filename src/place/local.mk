@@ -156,6 +156,12 @@ tests_unit_test_planner_isolated_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_isolated_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_planner_own
+tests_unit_test_planner_own_SOURCES = tests/unit/test_planner_own.c $(PLACE_FLEET)
+tests_unit_test_planner_own_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_planner_own_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_planner_measured
 tests_unit_test_planner_measured_SOURCES = tests/unit/test_planner_measured.c $(PLACE_FLEET)
 tests_unit_test_planner_measured_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
