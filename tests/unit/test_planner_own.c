@@ -121,7 +121,8 @@ what_one_gives_up_another_gets_in_the_same_plan(void **state)
 	host_fini(&h);
 }
 
-/* It stays where it is, on isolated CPUs, but takes no more of them in vain. */
+/* It stays where it is, on an isolated CPU. Its first guest node would find two more,
+ * but in vain: then there is none for the last vCPU of the second one. */
 static void
 isolated_cpus_are_not_taken_by_a_vm_that_is_refused(void **state)
 {
@@ -129,19 +130,23 @@ isolated_cpus_are_not_taken_by_a_vm_that_is_refused(void **state)
 	struct cpuset isolated = cpus("8-10");
 	struct host h = host_make(&host_9354, &none, &isolated);
 	struct fleet *f = fleet_new(&h);
+	static const struct plan_guest_node anywhere[2];
+	static const uint16_t ends_in_second[] = {1, 0, 0, 1};
 	struct fleet_vm *vm;
 	struct plan *p;
 
 	(void)state;
 	f->policy.isolated_usable = isolated;
-	vm = fleet_add(f, "100", PLACE_DEDICATED, 3);
+	vm = fleet_add(f, "100", PLACE_DEDICATED, 4);
 	vm->in.limit = isolated;
+	vm->in.n_guest_nodes = 2;
+	vm->in.guest_nodes = anywhere;
+	vm->in.guest_node_of = ends_in_second;
 	vm->masks = xcalloc(1, sizeof(*vm->masks));
 	vm->masks[0] = cpus("8");
 	vm->in.n_current = 1;
 	vm->in.placed = true;
 	vm->in.own = true;
-	vm->in.n_vcpus = 4; /* one more than there are */
 	(void)fleet_add(f, "101", PLACE_PIN, 2);
 	f->vms[1].in.limit = isolated;
 	p = fleet_plan(f);
