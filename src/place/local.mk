@@ -50,6 +50,7 @@ PLACE_FLEET = tests/unit/fleet.c tests/unit/fleet.h tests/unit/hosts.c tests/uni
 PLACE_TRIALS = tests/unit/chance.c tests/unit/chance.h \
 	tests/unit/hosts.c tests/unit/hosts.h \
 	tests/unit/invariants.c tests/unit/invariants.h tests/unit/invariants_list.c \
+	tests/unit/vmrules.c tests/unit/vmrules.h \
 	tests/unit/trials.c tests/unit/trials.h \
 	tests/unit/wild.c tests/unit/wild.h \
 	tests/unit/wildhost.c tests/unit/wildhost.h

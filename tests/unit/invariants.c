@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "vmrules.h"
 
 /* One plan while it is looked at. */
 struct look {
@@ -47,69 +48,6 @@ check(const struct look *l, enum invariant i, unsigned int vm, bool ok)
 	return invariant_check(l->v, i, ok, in->id, what);
 }
 
-/* The VM's own rules, as far as CPUs are online. */
-static struct cpuset
-limit_of(const struct plan_input *in, const struct plan_vm *vm)
-{
-	struct cpuset s = cpuset_and(&vm->limit, &in->topo->online);
-
-	if (vm->affinity != NULL)
-		s = cpuset_and(&s, vm->affinity);
-	if (vm->cgroup != NULL)
-		s = cpuset_and(&s, vm->cgroup);
-	return s;
-}
-
-static unsigned int
-guest_node_of(const struct plan_vm *vm, unsigned int vcpu)
-{
-	return vm->n_guest_nodes > 1 && vm->guest_node_of != NULL
-		       ? vm->guest_node_of[vcpu]
-		       : 0;
-}
-
-/* CPUs of the host nodes that a guest node is bound to. False: a node is not there. */
-static bool
-bound_cpus(const struct plan_input *in, const struct plan_vm *vm, unsigned int node,
-	struct cpuset *out)
-{
-	*out = CPUSET_NONE;
-	if (node < vm->n_guest_nodes) {
-		cpuset_foreach (id, &vm->guest_nodes[node].host_nodes) {
-			int i = topo_node_index(in->topo, id);
-
-			if (i == TOPO_NONE)
-				return false;
-			*out = cpuset_or(out, &in->topo->nodes[i].cpus);
-		}
-	}
-	if (cpuset_empty(out))
-		*out = in->topo->online;
-	return true;
-}
-
-/* CPUs a vCPU may have: all rules but others' exclusive cores. */
-static struct cpuset
-vcpu_may(const struct look *l, const struct plan_vm *vm, unsigned int vcpu)
-{
-	struct cpuset may = limit_of(l->in, vm);
-	struct cpuset usable = l->ordinary;
-	struct cpuset bound;
-
-	if (vm->mode == PLACE_PIN || vm->mode == PLACE_DEDICATED) {
-		struct cpuset isolated = cpuset_and(
-			&l->in->topo->isolated, &l->in->policy->isolated_usable);
-
-		isolated = cpuset_minus(&isolated, &l->in->policy->reserved);
-		usable = cpuset_or(&usable, &isolated);
-	}
-	if (vm->mode != PLACE_OFF)
-		may = cpuset_and(&may, &usable);
-	if (!bound_cpus(l->in, vm, guest_node_of(vm, vcpu), &bound))
-		return CPUSET_NONE;
-	return cpuset_and(&may, &bound);
-}
-
 static struct cpuset
 alone_of_others(const struct look *l, unsigned int vm)
 {
@@ -135,7 +73,7 @@ has_cores(const struct plan_result *r)
 	return r->n_vcpus > 0 && r->own;
 }
 
-/* CPUs it has, of its own or not: also when it is refused, and stays where it is. */
+/* CPUs that it has: also when it is refused, and stays where it is. */
 static struct cpuset
 cpus_of(const struct look *l, unsigned int vm)
 {
@@ -144,7 +82,7 @@ cpus_of(const struct look *l, unsigned int vm)
 
 	for (unsigned int v = 0; l->p->results[vm].n_vcpus == 0 && v < in->n_current;
 		v++) {
-		struct cpuset may = vcpu_may(l, in, v);
+		struct cpuset may = vmrules_may(l->in, in, v);
 
 		may = cpuset_and(&may, &in->current[v]);
 		cpus = cpuset_or(&cpus, &may);
@@ -152,23 +90,39 @@ cpus_of(const struct look *l, unsigned int vm)
 	return cpus;
 }
 
+static bool
+is_used_by_others(const struct look *l, unsigned int vm, const struct cpuset *core)
+{
+	for (unsigned int i = 0; i < l->p->n; i++) {
+		const struct plan_result *r = &l->p->results[i];
+
+		if (i != vm && r->apply && cpuset_overlap(&r->domain, core))
+			return true;
+	}
+	return false;
+}
+
+/* Of one that is refused nobody says which of its cores it may keep as its own (a node
+ * may have fewer to give away by now): those that are, the others are kept off. */
 static void
 find_alone(struct look *l)
 {
 	const struct topo *t = l->in->topo;
 
 	for (unsigned int i = 0; i < l->p->n; i++) {
-		struct cpuset cpus;
+		const struct plan_result *r = &l->p->results[i];
+		struct cpuset cpus = cpus_of(l, i);
 
-		if (!wants_cores(&l->in->vms[i]) || !l->p->results[i].own)
+		if (!wants_cores(&l->in->vms[i]) || !r->own)
 			continue;
-		cpus = cpus_of(l, i);
 		cpuset_foreach (cpu, &cpus) {
 			const struct topo_pu *pu = topo_pu_of(t, cpu);
+			const struct cpuset *core =
+				pu != NULL ? &t->cores[pu->core].cpus : NULL;
 
-			if (pu != NULL)
-				l->alone[i] = cpuset_or(
-					&l->alone[i], &t->cores[pu->core].cpus);
+			if (core != NULL &&
+				(r->n_vcpus > 0 || !is_used_by_others(l, i, core)))
+				l->alone[i] = cpuset_or(&l->alone[i], core);
 		}
 	}
 }
@@ -193,7 +147,7 @@ is_possible(const struct look *l, unsigned int vm)
 	if (in->n_vcpus == 0 || in->n_vcpus > PLAN_VCPUS_MAX || in->mode == PLACE_OFF)
 		return false;
 	for (unsigned int v = 0; v < in->n_vcpus; v++) {
-		struct cpuset may = vcpu_may(l, in, v);
+		struct cpuset may = vmrules_may(l->in, in, v);
 
 		may = cpuset_and(&may, &l->ordinary);
 		may = cpuset_minus(&may, &others);
@@ -209,7 +163,7 @@ find_kept_off(struct look *l)
 	for (unsigned int i = 0; i < l->p->n; i++) {
 		const struct plan_vm *in = &l->in->vms[i];
 		struct cpuset others = alone_of_others(l, i);
-		struct cpuset rest = limit_of(l->in, in);
+		struct cpuset rest = vmrules_limit(l->in, in);
 
 		if (in->mode != PLACE_OFF)
 			rest = cpuset_and(&rest, &l->ordinary);
@@ -265,10 +219,10 @@ look_at_masks(const struct look *l, unsigned int vm)
 {
 	const struct plan_vm *in = &l->in->vms[vm];
 	const struct plan_result *r = &l->p->results[vm];
-	struct cpuset limit = limit_of(l->in, in);
+	struct cpuset limit = vmrules_limit(l->in, in);
 
 	for (unsigned int v = 0; v < r->n_vcpus; v++) {
-		struct cpuset may = vcpu_may(l, in, v);
+		struct cpuset may = vmrules_may(l->in, in, v);
 
 		check(l, INV_INSIDE, vm, cpuset_within(&r->vcpus[v], &limit));
 		if (in->mode != PLACE_OFF)
@@ -325,15 +279,6 @@ look_at_pins(const struct look *l, unsigned int vm)
 	}
 }
 
-static unsigned int
-guest_core_of(const struct plan_vm *vm, unsigned int vcpu)
-{
-	if (vm->threads_per_core < 2)
-		return vcpu;
-	return vm->guest_core_of != NULL ? vm->guest_core_of[vcpu]
-					 : vcpu / vm->threads_per_core;
-}
-
 /* Every core that the vCPU may use has so many CPUs for it. */
 static bool
 cores_have(const struct look *l, const struct cpuset *may, unsigned int n)
@@ -361,14 +306,14 @@ look_at_guest_cores(const struct look *l, unsigned int vm)
 	if (in->mode != PLACE_CORE || l->kept_off[vm])
 		return;
 	for (unsigned int v = 0; v < r->n_vcpus; v++) {
-		struct cpuset may = vcpu_may(l, in, v);
+		struct cpuset may = vmrules_may(l->in, in, v);
 		unsigned int n = 0;
 		bool together = true;
 
 		may = cpuset_minus(&may, &others);
 		for (unsigned int k = 0; k < r->n_vcpus; k++) {
-			if (guest_core_of(in, v) != guest_core_of(in, k) ||
-				guest_node_of(in, v) != guest_node_of(in, k))
+			if (vmrules_guest_core(in, v) != vmrules_guest_core(in, k) ||
+				vmrules_guest_node(in, v) != vmrules_guest_node(in, k))
 				continue;
 			n++;
 			together &= cpuset_equal(&r->vcpus[v], &r->vcpus[k]);
@@ -397,8 +342,13 @@ static void
 look_at_node_share(const struct look *l)
 {
 	const struct topo *t = l->in->topo;
-	struct cpuset alone = alone_of_others(l, l->p->n);
+	struct cpuset alone = CPUSET_NONE;
 
+	/* what one that is refused has may be beyond what a node gives away by now */
+	for (unsigned int i = 0; i < l->p->n; i++) {
+		if (l->p->results[i].n_vcpus > 0)
+			alone = cpuset_or(&alone, &l->alone[i]);
+	}
 	for (unsigned int i = 0; i < t->n_nodes && !cpuset_empty(&alone); i++) {
 		struct cpuset here = cpuset_and(&t->nodes[i].cpus, &alone);
 		unsigned int all = topo_count_cores(t, &t->nodes[i].cpus);
@@ -422,12 +372,12 @@ look_at_room(const struct look *l, unsigned int vm)
 		l->kept_off[vm])
 		return;
 	for (unsigned int v = 0; v < r->n_vcpus; v++) {
-		struct cpuset may = vcpu_may(l, in, v);
+		struct cpuset may = vmrules_may(l->in, in, v);
 		unsigned int n = 0;
 
 		may = cpuset_minus(&may, &others);
 		for (unsigned int k = 0; k < r->n_vcpus; k++) {
-			if (guest_node_of(in, k) != guest_node_of(in, v))
+			if (vmrules_guest_node(in, k) != vmrules_guest_node(in, v))
 				continue;
 			n++;
 			if (in->mode != PLACE_AUTO || in->cpulimit > 0)
@@ -452,7 +402,7 @@ is_free(const struct look *l, unsigned int vm, unsigned int vcpu)
 		    in->mode != PLACE_OBSERVE) ||
 		wants_cores(in) || l->kept_off[vm] || (l->regrouped && in->placed))
 		return false;
-	may = vcpu_may(l, in, vcpu);
+	may = vmrules_may(l->in, in, vcpu);
 	return cpuset_equal(&may, &l->ordinary);
 }
 
@@ -485,7 +435,7 @@ look_at_emulator(const struct look *l, unsigned int vm)
 {
 	const struct plan_vm *in = &l->in->vms[vm];
 	const struct plan_result *r = &l->p->results[vm];
-	struct cpuset limit = limit_of(l->in, in);
+	struct cpuset limit = vmrules_limit(l->in, in);
 	struct cpuset others = alone_of_others(l, vm);
 
 	if (r->verdict == PLAN_LEAVE)
@@ -530,7 +480,7 @@ look_at_moves(const struct look *l, unsigned int vm)
 	if (!in->placed || !r->apply || r->rebalanced)
 		return;
 	for (unsigned int v = 0; v < in->n_current && v < r->n_vcpus; v++) {
-		struct cpuset may = vcpu_may(l, in, v);
+		struct cpuset may = vmrules_may(l->in, in, v);
 		struct cpuset kept = cpuset_minus(&in->current[v], &others);
 
 		kept = cpuset_and(&kept, &may);
@@ -608,8 +558,7 @@ invariants_of_plan(struct invariants *v, const struct plan_input *in,
 {
 	struct look l = {.v = v, .in = in, .p = p, .regrouped = regrouped};
 
-	l.ordinary = cpuset_minus(&in->topo->online, &in->policy->reserved);
-	l.ordinary = cpuset_minus(&l.ordinary, &in->topo->isolated);
+	l.ordinary = vmrules_ordinary(in);
 	l.alone = xcalloc(p->n, sizeof(*l.alone));
 	l.kept_off = xcalloc(p->n, sizeof(*l.kept_off));
 	find_alone(&l);
