@@ -115,6 +115,23 @@ adopt_cores(struct world *w, struct world_group *g)
 	world_put(w, g, (int)node);
 	g->first = g->node;
 	return true;
+
+/*
+ * What is left of a mask is no domain, but may be of one: the VM stays, with all of
+ * @node, which holds it. It is most of that: the rest was offline; or cores of it: the
+ * others were another VM's alone; or in one L3 group, so that staying costs nothing; or
+ * most of what it had before CPUs went away. Else: never a domain of ours.
+ */
+static bool
+is_part_of_ours(const struct world *w, const struct world_group *g,
+	const struct cpuset *cut, unsigned int node)
+{
+	unsigned int had = cpuset_count(&g->in->current[g->vcpus[0]]);
+	unsigned int n = cpuset_count(cut);
+
+	return n * 2 >= world_room(w, g, node) || w->tree->nodes[node].parts[0] < 0 ||
+	       (n < had && n * 2 >= had) ||
+	       is_whole(w, KIND_CORE, &w->classes[g->cls].allowed, cut);
 }
 
 bool
@@ -137,10 +154,7 @@ adopt_float(struct world *w, struct world_group *g)
 		room = cpuset_count(&cut);
 	}
 	if (cpuset_count(&cut) != room) {
-		/* most of a domain: the rest was offline; or cores of one: the others
-		 * were another VM's alone. Else: never a domain of ours */
-		if (cpuset_count(&cut) * 2 < room &&
-			!is_whole(w, KIND_CORE, &w->classes[g->cls].allowed, &cut))
+		if (!is_part_of_ours(w, g, &cut, node))
 			return false;
 		g->cause = WORLD_GROWN;
 	} else if (!cpuset_equal(&cut, &g->in->current[g->vcpus[0]])) {

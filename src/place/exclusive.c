@@ -56,7 +56,7 @@ seat_all(struct stage *s)
 		if (!is_concerned(vm))
 			continue;
 		*seat = (struct seat){
-			vm, vm->n_groups, s->owns + n_owns, false, false, false};
+			.vm = vm, .n_owns = vm->n_groups, .owns = s->owns + n_owns};
 		for (unsigned int g = vm->first_group;
 			g < vm->first_group + vm->n_groups; g++)
 			s->owns[n_owns++] =
@@ -151,10 +151,12 @@ is_on_isolated(const struct stage *s, const struct seat *seat)
 	return false;
 }
 
-/* More vCPUs than it had, or fewer CPUs. */
+/* Places for the vCPUs that have none. */
 static void
-extend(struct stage *s, struct seat *seat)
+find_missing(struct stage *s, struct seat *seat)
 {
+	seat->later = false;
+	seat->failed = false;
 	for (unsigned int i = 0; i < seat->n_owns; i++) {
 		struct own *o = &seat->owns[i];
 
@@ -172,11 +174,28 @@ extend(struct stage *s, struct seat *seat)
 			seat->failed = true;
 	}
 	seat->failed |= seat->later && !may_use_others(seat);
-	/* all or nothing; on isolated CPUs it stays, and nobody else may come there */
-	if (seat->failed && !is_on_isolated(s, seat)) {
-		drop_all(s, seat);
-		seat->adopted = false;
-	}
+}
+
+/* More vCPUs than it had, or fewer CPUs. Returns whether it has given up what it had:
+ * others may have that now, and it is one that comes. */
+static bool
+extend(struct stage *s, struct seat *seat)
+{
+	find_missing(s, seat);
+	if (!seat->failed)
+		return false;
+	/* what was found for some of its vCPUs is of no use */
+	drop_all(s, seat);
+	seat->adopted = false;
+	adopt(s, seat);
+	/* on isolated CPUs it stays, and nobody else may come there */
+	if (is_on_isolated(s, seat))
+		return false;
+	drop_all(s, seat);
+	seat->adopted = false;
+	seat->later = false;
+	seat->failed = false;
+	return true;
 }
 
 static unsigned int
@@ -207,14 +226,16 @@ in_order(const struct seat *seat)
 /* All its vCPUs on isolated CPUs, or all on others. Returns false, and it has nothing,
  * when they do not suffice. */
 static bool
-place_on(struct stage *s, struct seat *seat, bool isolated)
+fill_on(struct stage *s, struct seat *seat, bool isolated, bool first_ones)
 {
 	auto_free struct own **order = in_order(seat);
 
 	for (unsigned int i = 0; i < seat->n_owns; i++) {
 		struct own *o = order[i];
 
+		o->first_ones = first_ones;
 		own_extend(s->cores, o, isolated ? &o->g->isolated : &o->g->allowed);
+		o->first_ones = false;
 		if (own_missing(o) == 0)
 			continue;
 		drop_all(s, seat);
@@ -223,17 +244,28 @@ place_on(struct stage *s, struct seat *seat, bool isolated)
 	return true;
 }
 
+/* The same; whether they suffice does not depend on which cores are the best for its
+ * first guest nodes, and so not on what others have. */
+static bool
+place_on(struct stage *s, struct seat *seat, bool isolated)
+{
+	if (seat->n_owns == 1)
+		return fill_on(s, seat, isolated, false);
+	if (!fill_on(s, seat, isolated, true))
+		return false;
+	drop_all(s, seat);
+	return fill_on(s, seat, isolated, false) || fill_on(s, seat, isolated, true);
+}
+
 static void
 place(struct stage *s, struct seat *seat)
 {
-	if (!cpuset_empty(&seat->vm->isolated) && place_on(s, seat, true))
-		return;
-	if (!seat->vm->exclusive) {
+	seat->placed = !cpuset_empty(&seat->vm->isolated) && place_on(s, seat, true);
+	if (!seat->placed && !seat->vm->exclusive)
 		seat->later = may_use_others(seat);
-		seat->failed = !seat->later;
-		return;
-	}
-	seat->failed = !place_on(s, seat, false);
+	else if (!seat->placed)
+		seat->placed = place_on(s, seat, false);
+	seat->failed = !seat->placed && !seat->later;
 }
 
 static unsigned int
@@ -255,25 +287,55 @@ by_choice(const void *a, const void *b)
 	return x < y ? -1 : x > y; /* by id */
 }
 
+/* What one gives up may be what another one lacks. */
 static void
-seat_them(struct stage *s)
+extend_all(struct stage *s)
+{
+	bool freed = true;
+
+	while (freed) {
+		freed = false;
+		for (unsigned int i = 0; i < s->n_seats; i++) {
+			struct seat *seat = &s->seats[i];
+
+			if (seat->adopted && missing(seat) > 0)
+				freed |= extend(s, seat);
+		}
+	}
+}
+
+/* Those who come. Returns whether one was placed that was not before. */
+static bool
+place_all(struct stage *s)
 {
 	auto_free struct seat **new = xcalloc(s->n_seats, sizeof(struct seat *));
+	bool placed = false;
 	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < s->n_seats; i++)
-		adopt(s, &s->seats[i]);
 	for (unsigned int i = 0; i < s->n_seats; i++) {
 		struct seat *seat = &s->seats[i];
 
-		if (seat->adopted && missing(seat) > 0)
-			extend(s, seat);
-		else if (!seat->adopted && !seat->later)
+		if (!seat->adopted && !seat->later && !seat->placed)
 			new[n++] = seat;
 	}
 	qsort(new, n, sizeof(struct seat *), by_choice);
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < n; i++) {
 		place(s, new[i]);
+		placed |= new[i]->placed;
+	}
+	return placed;
+}
+
+/* Who did not get his cores tries again, as the next plan would: with fewer to choose
+ * from one may choose better. */
+static void
+seat_them(struct stage *s)
+{
+	for (unsigned int i = 0; i < s->n_seats; i++)
+		adopt(s, &s->seats[i]);
+	do
+		extend_all(s);
+	while (place_all(s));
 }
 
 static void

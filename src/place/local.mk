@@ -52,6 +52,7 @@ PLACE_TRIALS = tests/unit/chance.c tests/unit/chance.h \
 	tests/unit/hosts.c tests/unit/hosts.h \
 	tests/unit/invariants.c tests/unit/invariants.h tests/unit/invariants_list.c \
 	tests/unit/invariants_cores.c \
+	tests/unit/vmrules.c tests/unit/vmrules.h \
 	tests/unit/trials.c tests/unit/trials.h \
 	tests/unit/wild.c tests/unit/wild.h \
 	tests/unit/wildhost.c tests/unit/wildhost.h
@@ -158,6 +159,12 @@ tests_unit_test_planner_isolated_SOURCES = tests/unit/test_planner_isolated.c $(
 tests_unit_test_planner_isolated_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_isolated_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_planner_own
+tests_unit_test_planner_own_SOURCES = tests/unit/test_planner_own.c $(PLACE_FLEET)
+tests_unit_test_planner_own_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_planner_own_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_measured
 tests_unit_test_planner_measured_SOURCES = tests/unit/test_planner_measured.c $(PLACE_FLEET)

@@ -144,6 +144,7 @@ want_of(const struct own *o, const struct cpuset *pool, unsigned int *units)
 	struct pick_want want = {
 		.pool = *pool,
 		.alone = o->alone,
+		.first_ones = o->first_ones,
 		.units = units,
 		.most = UINT_MAX,
 		.demand = g->demand * own_missing(o) / g->n_vcpus,

@@ -14,6 +14,7 @@ struct own {
 	unsigned int number;   /* of the group: the owner of its cores */
 	bool alone;	       /* on cores of its own; else on isolated CPUs only */
 	bool floats;	       /* its vCPUs share its cores */
+	bool first_ones;       /* it is to have the first cores that do, not the best */
 	struct guest_cores guest;
 	struct cpuset cpus; /* floats: what it has */
 	unsigned int *used; /* of each PU: its vCPUs there */

@@ -385,7 +385,7 @@ pick_cores(struct cores *c, const struct pick_want *want, struct pick *out)
 		n = t.n;
 		memcpy(out, t.picks, n * sizeof(*out));
 	}
-	for (unsigned int i = 0; n > 0 && i < c->tree->n; i++) {
+	for (unsigned int i = 0; n > 0 && !want->first_ones && i < c->tree->n; i++) {
 		double ns;
 
 		if (!fill(&t, &c->tree->nodes[i].cpus))

@@ -11,6 +11,7 @@
 struct pick_want {
 	struct cpuset pool; /* CPUs it may have */
 	bool alone;	    /* nobody else on the cores: the rules of cores.h hold */
+	bool first_ones;    /* the first cores that suffice, whoever is on them */
 	/* vCPUs that must not share a core with those of other units. A unit may fill
 	 * several cores. */
 	unsigned int n_units;

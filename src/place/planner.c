@@ -69,9 +69,11 @@ lay_fixed(struct world *w, struct world_vm *vm)
 	struct cpuset has = current_cpus(vm);
 	struct world_load_on *load = &vm->fixed;
 
+	if (vm->in->n_vcpus == 0)
+		return;
 	has = cpuset_and(&has, &w->in->topo->online);
 	load->cpus = cpuset_and(&has, &w->usable);
-	if (vm->in->n_vcpus == 0 || cpuset_empty(&load->cpus))
+	if (cpuset_empty(&load->cpus))
 		return;
 	/* no more than its CPUs can run */
 	load->demand =

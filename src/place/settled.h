@@ -14,6 +14,7 @@ struct seat {
 	unsigned int n_owns;
 	struct own *owns;
 	bool adopted; /* has something that it had before */
+	bool placed;  /* all its vCPUs were given their place in this run */
 	bool later;   /* the rest of its vCPUs are planned with the others */
 	bool failed;
 };

@@ -568,6 +568,7 @@ world_check(struct world *w)
 	if (w->in->background != NULL)
 		wait_background(w);
 	lay_again(w);
+	assert(w->wait->n == fitted->n); /* classes name slots of the one that stays */
 	wait_settle(w->wait);
 	cost = wait_measure(w->wait);
 	wait_free(w->wait);

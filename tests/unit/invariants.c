@@ -13,13 +13,14 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "vmrules.h"
 
 /* One plan while it is looked at. */
 struct look {
 	struct invariants *v;
 	const struct plan_input *in;
 	const struct plan *p;
-	bool returned;
+	bool regrouped;
 	struct cpuset ordinary; /* online, not reserved, not isolated */
 	struct cpuset *alone;	/* of each VM: CPUs of cores that are its alone */
 	bool *kept_off;		/* of each VM: has no place of its own, see above */
@@ -47,69 +48,6 @@ check(const struct look *l, enum invariant i, unsigned int vm, bool ok)
 	return invariant_check(l->v, i, ok, in->id, what);
 }
 
-/* The VM's own rules, as far as CPUs are online. */
-static struct cpuset
-limit_of(const struct plan_input *in, const struct plan_vm *vm)
-{
-	struct cpuset s = cpuset_and(&vm->limit, &in->topo->online);
-
-	if (vm->affinity != NULL)
-		s = cpuset_and(&s, vm->affinity);
-	if (vm->cgroup != NULL)
-		s = cpuset_and(&s, vm->cgroup);
-	return s;
-}
-
-static unsigned int
-guest_node_of(const struct plan_vm *vm, unsigned int vcpu)
-{
-	return vm->n_guest_nodes > 1 && vm->guest_node_of != NULL
-		       ? vm->guest_node_of[vcpu]
-		       : 0;
-}
-
-/* CPUs of the host nodes that a guest node is bound to. False: a node is not there. */
-static bool
-bound_cpus(const struct plan_input *in, const struct plan_vm *vm, unsigned int node,
-	struct cpuset *out)
-{
-	*out = CPUSET_NONE;
-	if (node < vm->n_guest_nodes) {
-		cpuset_foreach (id, &vm->guest_nodes[node].host_nodes) {
-			int i = topo_node_index(in->topo, id);
-
-			if (i == TOPO_NONE)
-				return false;
-			*out = cpuset_or(out, &in->topo->nodes[i].cpus);
-		}
-	}
-	if (cpuset_empty(out))
-		*out = in->topo->online;
-	return true;
-}
-
-/* CPUs a vCPU may have: all rules but others' exclusive cores. */
-static struct cpuset
-vcpu_may(const struct look *l, const struct plan_vm *vm, unsigned int vcpu)
-{
-	struct cpuset may = limit_of(l->in, vm);
-	struct cpuset usable = l->ordinary;
-	struct cpuset bound;
-
-	if (vm->mode == PLACE_PIN || vm->mode == PLACE_DEDICATED) {
-		struct cpuset isolated = cpuset_and(
-			&l->in->topo->isolated, &l->in->policy->isolated_usable);
-
-		isolated = cpuset_minus(&isolated, &l->in->policy->reserved);
-		usable = cpuset_or(&usable, &isolated);
-	}
-	if (vm->mode != PLACE_OFF)
-		may = cpuset_and(&may, &usable);
-	if (!bound_cpus(l->in, vm, guest_node_of(vm, vcpu), &bound))
-		return CPUSET_NONE;
-	return cpuset_and(&may, &bound);
-}
-
 static struct cpuset
 alone_of_others(const struct look *l, unsigned int vm)
 {
@@ -135,20 +73,56 @@ has_cores(const struct plan_result *r)
 	return r->n_vcpus > 0 && r->own;
 }
 
+/* CPUs that it has: also when it is refused, and stays where it is. */
+static struct cpuset
+cpus_of(const struct look *l, unsigned int vm)
+{
+	const struct plan_vm *in = &l->in->vms[vm];
+	struct cpuset cpus = l->p->results[vm].domain;
+
+	for (unsigned int v = 0; l->p->results[vm].n_vcpus == 0 && v < in->n_current;
+		v++) {
+		struct cpuset may = vmrules_may(l->in, in, v);
+
+		may = cpuset_and(&may, &in->current[v]);
+		cpus = cpuset_or(&cpus, &may);
+	}
+	return cpus;
+}
+
+static bool
+is_used_by_others(const struct look *l, unsigned int vm, const struct cpuset *core)
+{
+	for (unsigned int i = 0; i < l->p->n; i++) {
+		const struct plan_result *r = &l->p->results[i];
+
+		if (i != vm && r->apply && cpuset_overlap(&r->domain, core))
+			return true;
+	}
+	return false;
+}
+
+/* Of one that is refused nobody says which of its cores it may keep as its own (a node
+ * may have fewer to give away by now): those that are, the others are kept off. */
 static void
 find_alone(struct look *l)
 {
 	const struct topo *t = l->in->topo;
 
 	for (unsigned int i = 0; i < l->p->n; i++) {
-		if (!wants_cores(&l->in->vms[i]) || !has_cores(&l->p->results[i]))
-			continue;
-		cpuset_foreach (cpu, &l->p->results[i].domain) {
-			const struct topo_pu *pu = topo_pu_of(t, cpu);
+		const struct plan_result *r = &l->p->results[i];
+		struct cpuset cpus = cpus_of(l, i);
 
-			if (pu != NULL)
-				l->alone[i] = cpuset_or(
-					&l->alone[i], &t->cores[pu->core].cpus);
+		if (!wants_cores(&l->in->vms[i]) || !r->own)
+			continue;
+		cpuset_foreach (cpu, &cpus) {
+			const struct topo_pu *pu = topo_pu_of(t, cpu);
+			const struct cpuset *core =
+				pu != NULL ? &t->cores[pu->core].cpus : NULL;
+
+			if (core != NULL &&
+				(r->n_vcpus > 0 || !is_used_by_others(l, i, core)))
+				l->alone[i] = cpuset_or(&l->alone[i], core);
 		}
 	}
 }
@@ -173,7 +147,7 @@ is_possible(const struct look *l, unsigned int vm)
 	if (in->n_vcpus == 0 || in->n_vcpus > PLAN_VCPUS_MAX || in->mode == PLACE_OFF)
 		return false;
 	for (unsigned int v = 0; v < in->n_vcpus; v++) {
-		struct cpuset may = vcpu_may(l, in, v);
+		struct cpuset may = vmrules_may(l->in, in, v);
 
 		may = cpuset_and(&may, &l->ordinary);
 		may = cpuset_minus(&may, &others);
@@ -189,7 +163,7 @@ find_kept_off(struct look *l)
 	for (unsigned int i = 0; i < l->p->n; i++) {
 		const struct plan_vm *in = &l->in->vms[i];
 		struct cpuset others = alone_of_others(l, i);
-		struct cpuset rest = limit_of(l->in, in);
+		struct cpuset rest = vmrules_limit(l->in, in);
 
 		if (in->mode != PLACE_OFF)
 			rest = cpuset_and(&rest, &l->ordinary);
@@ -245,10 +219,10 @@ look_at_masks(const struct look *l, unsigned int vm)
 {
 	const struct plan_vm *in = &l->in->vms[vm];
 	const struct plan_result *r = &l->p->results[vm];
-	struct cpuset limit = limit_of(l->in, in);
+	struct cpuset limit = vmrules_limit(l->in, in);
 
 	for (unsigned int v = 0; v < r->n_vcpus; v++) {
-		struct cpuset may = vcpu_may(l, in, v);
+		struct cpuset may = vmrules_may(l->in, in, v);
 
 		check(l, INV_INSIDE, vm, cpuset_within(&r->vcpus[v], &limit));
 		if (in->mode != PLACE_OFF)
@@ -305,15 +279,6 @@ look_at_pins(const struct look *l, unsigned int vm)
 	}
 }
 
-static unsigned int
-guest_core_of(const struct plan_vm *vm, unsigned int vcpu)
-{
-	if (vm->threads_per_core < 2)
-		return vcpu;
-	return vm->guest_core_of != NULL ? vm->guest_core_of[vcpu]
-					 : vcpu / vm->threads_per_core;
-}
-
 /* Every core that the vCPU may use has so many CPUs for it. */
 static bool
 cores_have(const struct look *l, const struct cpuset *may, unsigned int n)
@@ -341,14 +306,14 @@ look_at_guest_cores(const struct look *l, unsigned int vm)
 	if (in->mode != PLACE_CORE || l->kept_off[vm])
 		return;
 	for (unsigned int v = 0; v < r->n_vcpus; v++) {
-		struct cpuset may = vcpu_may(l, in, v);
+		struct cpuset may = vmrules_may(l->in, in, v);
 		unsigned int n = 0;
 		bool together = true;
 
 		may = cpuset_minus(&may, &others);
 		for (unsigned int k = 0; k < r->n_vcpus; k++) {
-			if (guest_core_of(in, v) != guest_core_of(in, k) ||
-				guest_node_of(in, v) != guest_node_of(in, k))
+			if (vmrules_guest_core(in, v) != vmrules_guest_core(in, k) ||
+				vmrules_guest_node(in, v) != vmrules_guest_node(in, k))
 				continue;
 			n++;
 			together &= cpuset_equal(&r->vcpus[v], &r->vcpus[k]);
@@ -377,8 +342,13 @@ static void
 look_at_node_share(const struct look *l)
 {
 	const struct topo *t = l->in->topo;
-	struct cpuset alone = alone_of_others(l, l->p->n);
+	struct cpuset alone = CPUSET_NONE;
 
+	/* what one that is refused has may be beyond what a node gives away by now */
+	for (unsigned int i = 0; i < l->p->n; i++) {
+		if (l->p->results[i].n_vcpus > 0)
+			alone = cpuset_or(&alone, &l->alone[i]);
+	}
 	for (unsigned int i = 0; i < t->n_nodes && !cpuset_empty(&alone); i++) {
 		struct cpuset here = cpuset_and(&t->nodes[i].cpus, &alone);
 		unsigned int all = topo_count_cores(t, &t->nodes[i].cpus);
@@ -402,12 +372,12 @@ look_at_room(const struct look *l, unsigned int vm)
 		l->kept_off[vm])
 		return;
 	for (unsigned int v = 0; v < r->n_vcpus; v++) {
-		struct cpuset may = vcpu_may(l, in, v);
+		struct cpuset may = vmrules_may(l->in, in, v);
 		unsigned int n = 0;
 
 		may = cpuset_minus(&may, &others);
 		for (unsigned int k = 0; k < r->n_vcpus; k++) {
-			if (guest_node_of(in, k) != guest_node_of(in, v))
+			if (vmrules_guest_node(in, k) != vmrules_guest_node(in, v))
 				continue;
 			n++;
 			if (in->mode != PLACE_AUTO || in->cpulimit > 0)
@@ -429,9 +399,9 @@ is_free(const struct look *l, unsigned int vm, unsigned int vcpu)
 
 	if ((in->mode != PLACE_AUTO && in->mode != PLACE_FLOAT &&
 		    in->mode != PLACE_OBSERVE) ||
-		wants_cores(in) || l->kept_off[vm] || (l->returned && in->placed))
+		wants_cores(in) || l->kept_off[vm] || (l->regrouped && in->placed))
 		return false;
-	may = vcpu_may(l, in, vcpu);
+	may = vmrules_may(l->in, in, vcpu);
 	return cpuset_equal(&may, &l->ordinary);
 }
 
@@ -464,7 +434,7 @@ look_at_emulator(const struct look *l, unsigned int vm)
 {
 	const struct plan_vm *in = &l->in->vms[vm];
 	const struct plan_result *r = &l->p->results[vm];
-	struct cpuset limit = limit_of(l->in, in);
+	struct cpuset limit = vmrules_limit(l->in, in);
 	struct cpuset others = alone_of_others(l, vm);
 
 	if (r->verdict == PLAN_LEAVE)
@@ -475,6 +445,27 @@ look_at_emulator(const struct look *l, unsigned int vm)
 		check(l, INV_EMULATOR, vm, !cpuset_overlap(&r->emulator, &others));
 	if (in->emulator == PLACE_EMULATOR_FOLLOW && !l->kept_off[vm])
 		check(l, INV_EMULATOR, vm, cpuset_equal(&r->emulator, &r->domain));
+}
+
+/*
+ * All that it has is the smaller part of a domain that is more than an L3 group. A plan
+ * does not remember which CPUs were offline: that may be masks that nobody planned.
+ */
+static bool
+is_small_part(const struct look *l, const struct cpuset *may, const struct cpuset *has)
+{
+	const struct topo *t = l->in->topo;
+	struct cpuset around = cpuset_and(may, &l->ordinary);
+
+	for (unsigned int i = 0; i < t->n_l3; i++) {
+		if (cpuset_within(has, &t->l3[i].cpus))
+			return false;
+	}
+	for (unsigned int i = 0; i < t->n_nodes; i++) {
+		if (cpuset_within(has, &t->nodes[i].cpus))
+			around = cpuset_and(&around, &t->nodes[i].cpus);
+	}
+	return cpuset_count(has) * 2 < cpuset_count(&around);
 }
 
 /* What it had and may still have, it has. */
@@ -488,12 +479,15 @@ look_at_moves(const struct look *l, unsigned int vm)
 	if (!in->placed || !r->apply || r->rebalanced)
 		return;
 	for (unsigned int v = 0; v < in->n_current && v < r->n_vcpus; v++) {
-		struct cpuset may = vcpu_may(l, in, v);
+		struct cpuset may = vmrules_may(l->in, in, v);
 		struct cpuset kept = cpuset_minus(&in->current[v], &others);
 
 		kept = cpuset_and(&kept, &may);
 		/* what is left of it is the smaller part of a domain */
 		if (cpuset_count(&kept) * 2 < cpuset_count(&in->current[v]))
+			continue;
+		if (l->regrouped && cpuset_equal(&kept, &in->current[v]) &&
+			is_small_part(l, &may, &kept))
 			continue;
 		check(l, INV_MOVED, vm, cpuset_within(&kept, &r->vcpus[v]));
 	}
@@ -562,12 +556,11 @@ look_at_vm(const struct look *l, unsigned int vm, bool excused)
 
 void
 invariants_of_plan(struct invariants *v, const struct plan_input *in,
-	const struct plan *p, const bool *excused, bool returned)
+	const struct plan *p, const bool *excused, bool regrouped)
 {
-	struct look l = {.v = v, .in = in, .p = p, .returned = returned};
+	struct look l = {.v = v, .in = in, .p = p, .regrouped = regrouped};
 
-	l.ordinary = cpuset_minus(&in->topo->online, &in->policy->reserved);
-	l.ordinary = cpuset_minus(&l.ordinary, &in->topo->isolated);
+	l.ordinary = vmrules_ordinary(in);
 	l.alone = xcalloc(p->n, sizeof(*l.alone));
 	l.kept_off = xcalloc(p->n, sizeof(*l.kept_off));
 	find_alone(&l);

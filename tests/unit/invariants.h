@@ -65,11 +65,12 @@ bool invariant_check(struct invariants *v, enum invariant i, bool ok, const char
  * Check one plan.
  *
  * @excused   of each VM: it may have to go elsewhere, whatever it has; NULL: none
- * @returned  CPUs were offline, or a VM's alone, and came back: who was placed without
- * them keeps what was a whole domain then, though masks of others may cut it now
+ * @regrouped  CPUs went offline or came back, or were a VM's alone: domains are joined
+ * in the order of their lowest CPUs, so joints may be others by then. Who was placed
+ * before keeps what was a domain then, though masks of others may cut it now
  */
 void invariants_of_plan(struct invariants *v, const struct plan_input *in,
-	const struct plan *p, const bool *excused, bool returned);
+	const struct plan *p, const bool *excused, bool regrouped);
 
 /** Mode auto with more than one mask. */
 bool invariants_is_narrowed(const struct plan_vm *in, const struct plan_result *r);

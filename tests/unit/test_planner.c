@@ -157,7 +157,10 @@ masks_found_are_adopted_when_they_are_right(void **state)
 		{"too small for it", "4-7,36-39", 10, PLAN_PLACE, "0-7,32-39"},
 		{"with CPUs that are not there", "4-7,36-39,64-70", 4, PLAN_PLACE,
 			"4-7,36-39"},
-		{"less than half of a domain", "4-6", 3, PLAN_PLACE, NULL},
+		{"less than half of an L3 group", "4-6", 3, PLAN_PLACE, "4-7,36-39"},
+		{"less than half of a node", "2-5", 3, PLAN_PLACE, NULL},
+		{"most of it left, less than half of a node", "3-4,64", 2, PLAN_PLACE,
+			"0-7,32-39"},
 		{"crossing domains", "6-9", 4, PLAN_PLACE, NULL},
 		{"none online", "64-70", 4, PLAN_PLACE, NULL},
 	};

@@ -55,6 +55,14 @@ no_vcpu(struct plan_vm *vm)
 	vm->n_vcpus = 0;
 }
 
+/* CPUs that are no domain's and no other VM's limit: what waits there is nobody's. */
+static void
+no_vcpu_on_part_of_a_domain(struct plan_vm *vm)
+{
+	vm->n_vcpus = 0;
+	vm->limit = cpus("1-2");
+}
+
 static void
 too_many_vcpus(struct plan_vm *vm)
 {
@@ -164,6 +172,7 @@ more_masks_than_vcpus(struct plan_vm *vm)
 
 static const struct bad_vm refused[] = {
 	{"no vCPU", no_vcpu, "it has no vCPU"},
+	{"no vCPU on part of a domain", no_vcpu_on_part_of_a_domain, "it has no vCPU"},
 	{"too many vCPUs", too_many_vcpus, "4097 vCPUs, at most 4096"},
 	{"2^32 - 1 vCPUs", absurdly_many_vcpus, "at most 4096"},
 	{"unknown mode", unknown_mode, "unknown mode 77"},

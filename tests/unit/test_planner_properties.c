@@ -259,12 +259,15 @@ check_settles(struct world_case *c)
 	plan_free(b);
 }
 
-/* Masks of the others are cores, CPUs, or not planned. */
+/* Masks of the others are cores, CPUs, or not planned. Random ones that are said to be
+ * planned may be whole L3 groups by chance, as if latencies had been others then: such
+ * a VM stays, also across what is a domain now. */
 static bool
 floats(const struct fleet_vm *vm)
 {
-	return vm->in.mode == PLACE_AUTO || vm->in.mode == PLACE_FLOAT ||
-	       vm->in.mode == PLACE_OBSERVE;
+	return (vm->in.mode == PLACE_AUTO || vm->in.mode == PLACE_FLOAT ||
+		       vm->in.mode == PLACE_OBSERVE) &&
+	       !vm->in.placed;
 }
 
 static void

@@ -332,9 +332,10 @@ toggle_cpu(struct wild *w, struct chance *c)
 
 	if (cpuset_has(&w->offline, cpu)) {
 		cpuset_remove(&w->offline, cpu);
-		w->returned = true;
+		w->regrouped = true;
 	} else if (cpuset_count(&w->offline) + 1 < w->facts.n_cpus) {
 		cpuset_add(&w->offline, cpu);
+		w->regrouped = true;
 	}
 }
 
@@ -348,8 +349,9 @@ plug(struct wild *w, struct chance *c)
 		n += 1 + chance_below(c, WILD_VCPUS - n < 4 ? WILD_VCPUS - n : 4);
 	else if (n > 1)
 		n--;
-	/* with fewer vCPUs it gives cores back */
-	vm->excused = vm->has_cores && n < vm->in.n_vcpus;
+	/* with fewer vCPUs it gives cores back; with more it goes where there are
+	 * enough, if there are too few beside those it has */
+	vm->excused = vm->has_cores;
 	vm->in.n_vcpus = n;
 	if (vm->in.n_current > n)
 		vm->in.n_current = n;
@@ -377,7 +379,7 @@ wild_event(struct wild *w, struct chance *c)
 
 	for (unsigned int i = 0; i < w->n; i++) {
 		w->vms[i]->excused = false;
-		w->returned |= w->vms[i]->has_cores;
+		w->regrouped |= w->vms[i]->has_cores;
 	}
 	if (w->n == 0 || kind < 3) {
 		(void)wild_add(w, c);

@@ -42,7 +42,7 @@ struct wild {
 	double load_of_cpu[WILD_CPU_END];
 	double background[WILD_CPUS]; /* by PU */
 	double free_gib[WILD_NODES];
-	bool returned; /* CPUs that were offline, or somebody's alone, came back */
+	bool regrouped; /* CPUs went or came back, also as somebody's alone */
 	bool simple;   /* VMs have no rules of their own */
 	unsigned int next_id;
 	unsigned int n;
