@@ -19,6 +19,9 @@
 #define SHOWN_NS 0.05
 #define SHOWN_CPUS 0.05
 
+/* A node with less of a VM's memory is not where its memory is. */
+#define HOME_SHARE 0.5
+
 /* Guest nodes that are named one by one. */
 #define NAMED_NODES 4u
 
@@ -166,9 +169,30 @@ say_cpu_rule(const struct text *t, const struct plan_input *in,
 	return true;
 }
 
+/* Why there is no second. */
+static void
+say_alone(const struct text *t, const struct plan_input *in, const struct explain *e,
+	enum explain_rule rule)
+{
+	bool isolated = cpuset_overlap(&e->chosen.cpus, &in->topo->isolated);
+
+	if (rule == EXPLAIN_SETTLED)
+		append(t,
+			"it keeps the %s while it runs, and is not compared with "
+			"other places",
+			isolated ? "isolated CPUs it has" : "cores that are its alone");
+	else if (rule == EXPLAIN_NODE_BY_NODE)
+		append(t,
+			"its guest nodes are pinned one by one, and not compared with "
+			"other places");
+	else
+		append(t,
+			"what it may use has no other place with a CPU for each vCPU");
+}
+
 static void
 say_other_rule(const struct text *t, const struct plan_input *in,
-	const struct plan_vm *vm, enum explain_rule rule)
+	const struct plan_vm *vm, const struct explain *e, enum explain_rule rule)
 {
 	const struct plan_policy *p = in->policy;
 
@@ -189,8 +213,10 @@ say_other_rule(const struct text *t, const struct plan_input *in,
 			p->dedicated_max_pct);
 		break;
 	case EXPLAIN_QUOTA:
-		append(t, "its CPU quota: of %u vCPUs %.1f count as busy", vm->n_vcpus,
-			vm->cpulimit);
+		append(t,
+			"its CPU quota of %.1f CPUs: so many of its %u vCPUs count as "
+			"busy",
+			vm->cpulimit, vm->n_vcpus);
 		break;
 	case EXPLAIN_WAITING:
 		append(t,
@@ -205,6 +231,7 @@ say_other_rule(const struct text *t, const struct plan_input *in,
 			p->rebalance_dwell_s, p->now_s - vm->changed_s);
 		break;
 	default:
+		say_alone(t, in, e, rule);
 		break;
 	}
 }
@@ -216,7 +243,41 @@ explain_rule_text(const struct plan_input *in, const struct plan_vm *vm,
 	struct text t = begin(buf, size);
 
 	if (!say_cpu_rule(&t, in, vm, e, rule))
-		say_other_rule(&t, in, vm, rule);
+		say_other_rule(&t, in, vm, e, rule);
+	return buf;
+}
+
+/* "isolated CPUs 2-5: only pin and dedicated may have 2-3 (isolated_cpus)" */
+static void
+say_host_isolated(const struct text *t, const struct plan_input *in)
+{
+	const struct cpuset *all = &in->topo->isolated;
+	struct cpuset given = cpuset_and(all, &in->policy->isolated_usable);
+	struct list l;
+
+	append(t, "isolated CPU%s %s: ", plural(cpuset_count(all)), list_of(&l, all));
+	if (cpuset_empty(&given))
+		append(t, "not in isolated_cpus, so no VM may have them");
+	else if (cpuset_equal(&given, all))
+		append(t, "only pin and dedicated may have them");
+	else
+		append(t, "only pin and dedicated may have %s (isolated_cpus)",
+			list_of(&l, &given));
+}
+
+char *
+explain_host_text(
+	const struct plan_input *in, enum explain_rule rule, char *buf, size_t size)
+{
+	struct text t = begin(buf, size);
+	const struct cpuset *reserved = &in->policy->reserved;
+	struct list l;
+
+	if (rule == EXPLAIN_RESERVED)
+		append(&t, "reserved_cpus keeps CPU%s %s for the host",
+			plural(cpuset_count(reserved)), list_of(&l, reserved));
+	else if (rule == EXPLAIN_ISOLATED)
+		say_host_isolated(&t, in);
 	return buf;
 }
 
@@ -335,20 +396,25 @@ explain_better_text(
 	struct text t = begin(buf, size);
 	char where[WHY_DOMAIN_MAX];
 	unsigned int cpus = cpuset_count(&e->better.cpus);
+	bool named;
 	double less = e->chosen.total_ns - e->better.total_ns;
 
 	if (!e->has_better)
 		return buf;
 	(void)why_domain(in->topo, &e->better.cpus, where, sizeof(where));
+	named = strncmp(where, "CPU", 3) != 0; /* else they are counted already */
 	if (e->better_load_cpus <= cpus - e->better_free_cpus + 1e-9)
 		append(&t, "it was moved to %s, of whose %u CPU%s others want %.1f",
 			where, cpus, plural(cpus), e->better_load_cpus);
 	else
 		append(&t,
-			"at least %.1f of the %u CPU%s of %s were free, where "
-			"others want %.1f",
-			tenths_above(e->better_free_cpus), cpus, plural(cpus), where,
-			e->better_load_cpus);
+			"at least %.1f of the %u %s%s were free, where others want "
+			"%.1f",
+			tenths_above(e->better_free_cpus), cpus,
+			!named	    ? ""
+			: cpus == 1 ? "CPU of "
+				    : "CPUs of ",
+			where, e->better_load_cpus);
 	append(&t, "; if all were free: %.1f ns less a vCPU", less);
 	return buf;
 }
@@ -374,9 +440,16 @@ say_memory(const struct text *t, const struct plan_input *in,
 	if (in->topo->n_nodes < 2)
 		append(t, "the host has one node");
 	else if (o->local_share < 0)
-		append(t, "its memory comes to lie where it runs");
+		append(t, o->imagined ? "where its memory is is not known"
+				      : "its memory comes to lie where it runs");
 	else
-		append(t, "%.0f %% of its memory is local", 100 * o->local_share);
+		append(t, "%.0f %% of its memory %s local", 100 * o->local_share,
+			o->imagined ? "would be" : "is");
+	if (in->topo->n_nodes < 2 || o->local_share < 0 || o->home_share < HOME_SHARE)
+		return;
+	if (o->imagined || o->local_share < 0.995)
+		append(t, ", %.0f %% of it is on node %u", 100 * o->home_share,
+			o->home);
 }
 
 static void
@@ -408,8 +481,9 @@ say_others(const struct text *t, const struct explain_option *o)
 	bool around = o->terms.ns[TERM_FRAGMENTATION] >= SHOWN_NS;
 
 	if (o->load_cpus >= SHOWN_CPUS)
-		append(t, "others want up to %.1f of its %u CPU%s%s", o->load_cpus,
-			cpus, plural(cpus), around ? ", and CPUs around them" : "");
+		append(t, "on its %u CPU%s others want up to %.1f%s", cpus,
+			plural(cpus), o->load_cpus,
+			around ? ", and CPUs around them" : "");
 	else
 		append(t, "others want none of its %u CPU%s%s", cpus, plural(cpus),
 			around ? ", but CPUs around them" : "");

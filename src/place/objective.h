@@ -87,6 +87,11 @@
  * already. */
 #define COST_MOVING 0.02
 
+/* EXPLAIN, a place that would be better were it free is told when it costs less by this
+ * part of what the VM pays now: as much as rebalance asks for, where nothing else is
+ * set. Fewer nanoseconds are no reason to look for room. */
+#define BETTER_SHARE 0.1
+
 /* Costs whose difference is rounding, not preference; ns x vCPUs. */
 #define COST_SAME_NS 1e-6
 
