@@ -309,7 +309,8 @@ print_owners(const struct replay *r, bool *headed, struct told *told)
 static struct told
 print_host_rules(const struct replay *r)
 {
-	static const enum explain_rule rules[] = {EXPLAIN_RESERVED, EXPLAIN_ISOLATED};
+	static const enum explain_rule rules[] = {
+		EXPLAIN_RESERVED, EXPLAIN_ISOLATED, EXPLAIN_CPU0, EXPLAIN_NODE_SHARE};
 	const struct plan_input *in = replay_input(r);
 	struct told told = {.rules = 0};
 	unsigned int any = 0;

@@ -228,7 +228,6 @@ settings_set(struct settings *c, const char *key, const char *value, const char 
 		item.key += strlen(weights);
 	}
 	o = option_table_find(item.section, item.key);
-	item.key = key; /* in messages with its section */
 	if (o != NULL)
 		return take_value(&l, o, &item, e);
 	return err_set(e, -EINVAL, name, 0, "%s \"%.60s\"%s",

@@ -14,9 +14,6 @@
 #include "base/xalloc.h"
 #include "place/candidates.h"
 
-/* Less is nothing in words: it is what the texts show as 0.1 ns. */
-#define SHOWN_NS 0.05
-
 /* What load is found to: a quarter of a CPU. */
 #define LOAD_STEP 0.25
 
@@ -165,11 +162,12 @@ cheapest(const struct better *b, double *cost)
 
 /* What is gained is worth a line. */
 static bool
-is_worth(double total_ns, double better_ns)
+is_worth(const struct world *w, double total_ns, double better_ns)
 {
 	double gain = total_ns - better_ns;
 
-	return gain > SHOWN_NS && gain > BETTER_SHARE * total_ns;
+	return gain >= COST_BETTER * w->tree->worst_ns &&
+	       gain >= BETTER_SHARE * total_ns;
 }
 
 /* Write what was found. */
@@ -202,7 +200,7 @@ better_find(struct world *w, const struct world_group *g, struct explain *out)
 	for (unsigned int n = 0; n < w->tree->n; n++)
 		b.loads[n] = world_load_of_others(w, g, n);
 	node = cheapest(&b, &cost);
-	if (node >= 0 && is_worth(out->chosen.total_ns, cost / g->demand)) {
+	if (node >= 0 && is_worth(w, out->chosen.total_ns, cost / g->demand)) {
 		load = most_load(&b, (unsigned int)node);
 		if (load >= 0)
 			describe(&b, (unsigned int)node, load, out);

@@ -169,6 +169,20 @@ say_cpu_rule(const struct text *t, const struct plan_input *in,
 	return true;
 }
 
+/* Of VMs with cores of their own. */
+static void
+say_exclusive_rule(
+	const struct text *t, const struct plan_input *in, enum explain_rule rule)
+{
+	if (rule == EXPLAIN_CPU0)
+		append(t, "CPU 0's core is never a VM's alone");
+	else
+		append(t,
+			"at most %u %% of a node's cores may be VMs' alone "
+			"(dedicated_max_pct)",
+			in->policy->dedicated_max_pct);
+}
+
 /* Why there is no second. */
 static void
 say_alone(const struct text *t, const struct plan_input *in, const struct explain *e,
@@ -204,13 +218,8 @@ say_other_rule(const struct text *t, const struct plan_input *in,
 		append(t, "threads of a guest core belong on one host core");
 		break;
 	case EXPLAIN_CPU0:
-		append(t, "CPU 0's core is never a VM's alone");
-		break;
 	case EXPLAIN_NODE_SHARE:
-		append(t,
-			"at most %u %% of a node's cores may be VMs' alone "
-			"(dedicated_max_pct)",
-			p->dedicated_max_pct);
+		say_exclusive_rule(t, in, rule);
 		break;
 	case EXPLAIN_QUOTA:
 		append(t,
@@ -278,6 +287,8 @@ explain_host_text(
 			plural(cpuset_count(reserved)), list_of(&l, reserved));
 	else if (rule == EXPLAIN_ISOLATED)
 		say_host_isolated(&t, in);
+	else if (rule == EXPLAIN_CPU0 || rule == EXPLAIN_NODE_SHARE)
+		say_exclusive_rule(&t, in, rule);
 	return buf;
 }
 
@@ -389,6 +400,24 @@ tenths_above(double x)
 	return ceil(x * 10 - 1e-6) / 10;
 }
 
+/* "at least 4.0 of the 8 CPUs of node 1 were free, where others want 5.5" */
+static void
+say_room(const struct text *t, const struct explain *e, const char *where)
+{
+	unsigned int cpus = cpuset_count(&e->better.cpus);
+	double need = tenths_above(e->better_free_cpus);
+	bool named = strncmp(where, "CPU", 3) != 0; /* else it says CPUs itself */
+
+	if (need < cpus)
+		append(t, "at least %.1f of the ", need);
+	else
+		append(t, "all ");
+	append(t, "%u ", cpus);
+	if (named)
+		append(t, "CPU%s of ", plural(cpus));
+	append(t, "%s were free, where others want %.1f", where, e->better_load_cpus);
+}
+
 char *
 explain_better_text(
 	const struct plan_input *in, const struct explain *e, char *buf, size_t size)
@@ -396,25 +425,16 @@ explain_better_text(
 	struct text t = begin(buf, size);
 	char where[WHY_DOMAIN_MAX];
 	unsigned int cpus = cpuset_count(&e->better.cpus);
-	bool named;
 	double less = e->chosen.total_ns - e->better.total_ns;
 
 	if (!e->has_better)
 		return buf;
 	(void)why_domain(in->topo, &e->better.cpus, where, sizeof(where));
-	named = strncmp(where, "CPU", 3) != 0; /* else they are counted already */
 	if (e->better_load_cpus <= cpus - e->better_free_cpus + 1e-9)
 		append(&t, "it was moved to %s, of whose %u CPU%s others want %.1f",
 			where, cpus, plural(cpus), e->better_load_cpus);
 	else
-		append(&t,
-			"at least %.1f of the %u %s%s were free, where others want "
-			"%.1f",
-			tenths_above(e->better_free_cpus), cpus,
-			!named	    ? ""
-			: cpus == 1 ? "CPU of "
-				    : "CPUs of ",
-			where, e->better_load_cpus);
+		say_room(&t, e, where);
 	append(&t, "; if all were free: %.1f ns less a vCPU", less);
 	return buf;
 }

@@ -87,9 +87,10 @@
  * already. */
 #define COST_MOVING 0.02
 
-/* EXPLAIN, a place that would be better were it free is told when it costs less by this
- * part of what the VM pays now: as much as rebalance asks for, where nothing else is
- * set. Fewer nanoseconds are no reason to look for room. */
+/* EXPLAIN, a place that would be better were it free is told when it costs each vCPU
+ * less by a tenth of a remote access, and by this part of what the VM pays now: as much
+ * as rebalance asks for, where nothing else is set. For less nobody makes room. */
+#define COST_BETTER 0.1
 #define BETTER_SHARE 0.1
 
 /* Costs whose difference is rounding, not preference; ns x vCPUs. */
