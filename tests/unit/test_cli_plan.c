@@ -365,7 +365,7 @@ wrong_settings_are_told_with_their_place(void **state)
 		{"--set", "colour=red", CMD_FAILED,
 			"qmpin: --set: unknown key \"colour\""},
 		{"--set", "weights.smt=1e3", CMD_FAILED,
-			"qmpin: --set: weights: smt: \"1e3\" is not a factor"},
+			"qmpin: --set weights: smt: \"1e3\" is not a factor"},
 		{"--set", "mode", CMD_USAGE, "qmpin: --set 'mode' is no KEY=VALUE"},
 		{"--set", "=1", CMD_USAGE, "qmpin: --set '=1' is no KEY=VALUE"},
 		{"--config", "[qmpin]\n\nmode = fast\n", CMD_FAILED,
