@@ -29,7 +29,7 @@ static const struct table_column columns[] = {
 	{.name = "VM"},
 	{.name = "VCPUS", .right = true},
 	{.name = "MODE", .drop = 2},
-	{.name = "WHERE", .min = 10, .drop = 3},
+	{.name = "WHERE", .min = 24, .drop = 3},
 	{.name = "CPUS", .min = 12},
 	{.name = "EMULATOR", .min = 8, .drop = 1},
 	{.name = "WHY", .min = 16, .below = WHY_WIDTH},
@@ -309,8 +309,8 @@ print_owners(const struct replay *r, bool *headed, struct told *told)
 static struct told
 print_host_rules(const struct replay *r)
 {
-	static const enum explain_rule rules[] = {
-		EXPLAIN_RESERVED, EXPLAIN_ISOLATED, EXPLAIN_CPU0, EXPLAIN_NODE_SHARE};
+	static const enum explain_rule rules[] = {EXPLAIN_OFFLINE, EXPLAIN_RESERVED,
+		EXPLAIN_ISOLATED, EXPLAIN_CPU0, EXPLAIN_NODE_SHARE};
 	const struct plan_input *in = replay_input(r);
 	struct told told = {.rules = 0};
 	unsigned int any = 0;

@@ -256,6 +256,23 @@ explain_rule_text(const struct plan_input *in, const struct plan_vm *vm,
 	return buf;
 }
 
+/* Of all that VMs may use. */
+static void
+say_offline(const struct text *t, const struct plan_input *in)
+{
+	struct cpuset off = CPUSET_NONE;
+	struct list l;
+
+	for (unsigned int i = 0; i < in->n_vms; i++) {
+		struct cpuset own = own_limit(&in->vms[i]);
+
+		off = cpuset_or(&off, &own);
+	}
+	off = cpuset_minus(&off, &in->topo->online);
+	append(t, "CPU%s %s %s offline", plural(cpuset_count(&off)), list_of(&l, &off),
+		cpuset_count(&off) == 1 ? "is" : "are");
+}
+
 /* "isolated CPUs 2-5: only pin and dedicated may have 2-3 (isolated_cpus)" */
 static void
 say_host_isolated(const struct text *t, const struct plan_input *in)
@@ -282,7 +299,9 @@ explain_host_text(
 	const struct cpuset *reserved = &in->policy->reserved;
 	struct list l;
 
-	if (rule == EXPLAIN_RESERVED)
+	if (rule == EXPLAIN_OFFLINE)
+		say_offline(&t, in);
+	else if (rule == EXPLAIN_RESERVED)
 		append(&t, "reserved_cpus keeps CPU%s %s for the host",
 			plural(cpuset_count(reserved)), list_of(&l, reserved));
 	else if (rule == EXPLAIN_ISOLATED)

@@ -100,8 +100,8 @@ struct explain {
 char *explain_rule_text(const struct plan_input *in, const struct plan_vm *vm,
 	const struct explain *e, enum explain_rule rule, char *buf, size_t size);
 
-/** What RESERVED, ISOLATED, CPU0 and NODE_SHARE say of all VMs alike, into @buf.
- * Returns @buf. */
+/** What OFFLINE, RESERVED, ISOLATED, CPU0 and NODE_SHARE say of all VMs alike, into
+ * @buf. Returns @buf. */
 char *explain_host_text(
 	const struct plan_input *in, enum explain_rule rule, char *buf, size_t size);
 

@@ -213,12 +213,14 @@ rules_of_the_host_are_said_once(void **state)
 static void
 without_such_rules_there_is_no_heading(void **state)
 {
-	auto_free char *scenario = plan_data_file("plan/what-if.jsonl");
+	char *scenario = plan_new_file(*state, "s", START "1,\"vcpus\":2}\n");
 	struct cli_result r;
 
 	plan_run(*state, scenario, "--explain", NULL, &r);
+	assert_non_null(strstr(strbuf_text(&r.out), "\nvm 1: "));
 	assert_null(strstr(strbuf_text(&r.out), "for all VMs"));
 	cli_result_fini(&r);
+	plan_unlink_file(scenario);
 }
 
 /* ---- a host alone ---- */

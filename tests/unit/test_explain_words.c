@@ -52,17 +52,21 @@ rules_of_the_host_are_said_without_a_vm(void **state)
 		{EXPLAIN_NODE_SHARE, "", "",
 			"at most 75 % of a node's cores may be VMs' alone "
 			"(dedicated_max_pct)"},
+		{EXPLAIN_OFFLINE, "", "", "CPUs 5,8 are offline"},
 		{EXPLAIN_DWELL, "", "", ""},
 	};
 	struct cpuset isolated = cpus_of("14-15");
-	struct host h = host_make(&host_7351p, &CPUSET_NONE, &isolated);
+	struct cpuset offline = cpus_of("5,8");
+	struct host h = host_make(&host_7351p, &offline, &isolated);
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct fleet *f = fleet_new(&h);
+		struct fleet_vm *vm = fleet_add(f, "100", PLACE_AUTO, 2);
 		struct asked a;
 		char text[256];
 
+		vm->in.limit = cpus_of("0-31");
 		f->policy.reserved = cpus_of(cases[i].reserved);
 		f->policy.isolated_usable = cpus_of(cases[i].given);
 		a = asked_of(f, PLAN_EXPLAIN_ALL, NULL);
