@@ -90,7 +90,7 @@ print_runner_up(const json_t *second)
 	auto_free char *verdict = NULL;
 
 	if (!json_is_object(second)) {
-		printf("\nThere was nothing to choose from.\n");
+		printf("\nNothing came second.\n");
 		return;
 	}
 	verdict = out_member(second, "verdict");
@@ -138,9 +138,9 @@ print_text(const json_t *vm, const json_t *reply)
 	print_chosen(vm, chosen);
 	print_terms(chosen);
 	print_runner_up(json_object_get(reply, "runner_up"));
-	print_list("What left it no choice:", json_object_get(reply, "rules"), NULL);
+	print_list("What narrowed its choice:", json_object_get(reply, "rules"), NULL);
 	print_list("It would be better off if:", json_object_get(reply, "better_if"),
-		"No other place would be better, were it free.");
+		"Nothing is known that would be much better for it.");
 	print_history(json_object_get(reply, "history"));
 }
 

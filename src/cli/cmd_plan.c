@@ -67,6 +67,46 @@ tell_unknown(struct plan_run *p)
 	}
 }
 
+/* What of @named is not in @there: told, and otherwise ignored. */
+static void
+tell_missing(const char *file, unsigned int line, const char *key,
+	const struct cpuset *named, const struct cpuset *there)
+{
+	struct cpuset missing = cpuset_minus(named, there);
+	struct err note = ERR_NONE;
+	char text[64];
+
+	if (cpuset_empty(&missing))
+		return;
+	(void)err_set(&note, 0, file, line, "%s CPU%s %s, which this host has not", key,
+		cpuset_count(&missing) == 1 ? "" : "s",
+		cpuset_format(&missing, text, sizeof(text)));
+	out_error(&note);
+}
+
+static void
+tell_affinity(const struct plan_run *p, const struct replay_event *ev)
+{
+	char key[REPLAY_ID_MAX + sizeof("vm : \"affinity\" has")];
+
+	if (ev->kind != REPLAY_START || !ev->start.has_affinity)
+		return;
+	(void)snprintf(key, sizeof(key), "vm %s: \"affinity\" has", ev->id);
+	tell_missing(p->scenario.name, p->scenario.line, key, &ev->start.affinity,
+		&p->host.topo->online);
+}
+
+static void
+tell_settings(const struct plan_run *p)
+{
+	const struct topo *t = p->host.topo;
+
+	tell_missing(
+		NULL, 0, "reserved_cpus has", &p->settings.reserved_cpus, &t->online);
+	tell_missing(
+		NULL, 0, "isolated_cpus has", &p->settings.isolated_cpus, &t->online);
+}
+
 static int
 put_line(struct plan_run *p, struct err *e)
 {
@@ -118,6 +158,7 @@ take_event(struct plan_run *p, struct replay_event *ev, struct err *why)
 			"vm %s: its %u vCPUs would make more than %u in all", ev->id,
 			more, VCPUS_MAX);
 	planconfig_complete(&p->settings, ev);
+	tell_affinity(p, ev);
 	return replay_step(p->replay, ev, why);
 }
 
@@ -315,6 +356,7 @@ cmd_plan_run(const struct args *args)
 		return fail(&e);
 	r = planhost_open(args, &p.host);
 	if (r == CMD_OK) {
+		tell_settings(&p);
 		r = args->n_operands > 0 ? run_scenario(&p, args->operands[0])
 					 : show_host(&p);
 		replay_free(p.replay);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "base/xalloc.h"
 #include "cli/out.h"
 
@@ -19,7 +20,9 @@ set_one(struct settings *s, const char *text, struct err *e)
 	const char *equals = strchr(text, '='); /* args.c has seen to it */
 	auto_free char *key = xmemdupz(text, (size_t)(equals - text));
 
-	return settings_set(s, key, equals + 1, "--set", e);
+	/* messages name the key without its section */
+	return settings_set(s, key, equals + 1,
+		str_has_prefix(key, "weights.") ? "--set weights" : "--set", e);
 }
 
 int

@@ -16,17 +16,23 @@
 #include "place/explain.h"
 #include "place/why.h"
 
+/* In front of what the CPUs of a VM are a part of. */
+#define WITHIN "part of "
+
 /* Lines of one tier's domains. */
 #define DOMAIN_LINES_MAX 4u
+
+/* Narrower, reasons are put below their VMs: the usual ones fit. */
+#define WHY_WIDTH 60u
 
 static const struct table_column columns[] = {
 	{.name = "VM"},
 	{.name = "VCPUS", .right = true},
 	{.name = "MODE", .drop = 2},
-	{.name = "WHERE", .min = 10, .drop = 3},
+	{.name = "WHERE", .min = 24, .drop = 3},
 	{.name = "CPUS", .min = 12},
 	{.name = "EMULATOR", .min = 8, .drop = 1},
-	{.name = "WHY", .min = 16},
+	{.name = "WHY", .min = 16, .below = WHY_WIDTH},
 };
 
 /* ---- the picture ---- */
@@ -96,15 +102,48 @@ all_masks(const struct replay *r, unsigned int vm)
 	return all;
 }
 
-/* The reason without the words that the column before has already. */
+/* The reason without the words that WHERE has already. */
 static const char *
 rest_of(const char *why, const char *where)
 {
-	size_t len = strlen(where);
+	size_t len;
 
+	if (strncmp(where, WITHIN, strlen(WITHIN)) == 0)
+		where += strlen(WITHIN);
+	len = strlen(where);
 	if (strncmp(why, where, len) == 0 && strncmp(why + len, ": ", 2) == 0)
 		return why + len + 2;
 	return why;
+}
+
+/* The name of its CPUs, or of the least that they are a part of. */
+static char *
+where_text(const struct topo *t, const struct cpuset *cpus)
+{
+	char text[WHY_DOMAIN_MAX];
+
+	if (why_around(t, cpus, text, sizeof(text)))
+		return xstrdup(text);
+	return xasprintf(WITHIN "%s", text);
+}
+
+static char *
+emulator_text(const struct replay *r, unsigned int vm, const struct cpuset *all)
+{
+	struct cpuset emulator = replay_emulator(r, vm);
+
+	return cpuset_equal(&emulator, all) ? xstrdup("same") : list_text(&emulator);
+}
+
+/* Of an observed VM it is said of a place that it does not have. */
+static char *
+why_text(const struct plan_result *result, const char *where)
+{
+	bool only_said = result->verdict != PLAN_LEAVE && !result->apply;
+	const char *why = only_said ? result->why : rest_of(result->why, where);
+	auto_free char *safe = out_safe(why);
+
+	return xasprintf("%s%s", only_said ? "would be on " : "", safe);
 }
 
 static void
@@ -114,16 +153,15 @@ add_row(struct table *t, const struct replay *r, unsigned int i)
 	const struct plan_result *result = &replay_plan(r)->results[i];
 	const struct plan_vm *vm = &in->vms[i];
 	struct cpuset all = all_masks(r, i);
-	struct cpuset emulator = replay_emulator(r, i);
-	char where[WHY_DOMAIN_MAX];
+	char *where = where_text(in->topo, &all);
 	char *cells[ARRAY_LEN(columns)] = {
 		xstrdup(vm->id),
 		xasprintf("%u", vm->n_vcpus),
 		xstrdup(place_mode_name(vm->mode)),
-		xstrdup(why_domain(in->topo, &all, where, sizeof(where))),
+		where,
 		list_text(&all),
-		list_text(&emulator),
-		out_safe(rest_of(result->why, where)),
+		emulator_text(r, i, &all),
+		why_text(result, where),
 	};
 
 	table_row(t);
@@ -165,43 +203,151 @@ print_terms(const struct plan_input *in, const struct explain_option *o)
 	}
 }
 
+/* What bounds all VMs is said once, ahead of them. */
+struct told {
+	unsigned int rules;  /* bits */
+	struct cpuset alone; /* cores of VMs, with their names */
+};
+
 static void
-print_explain(
+print_rules(const struct plan_input *in, const struct plan_vm *vm,
+	const struct explain *x, const struct told *told)
+{
+	unsigned int rules = x->rules & ~told->rules & ~EXPLAIN_NO_SECOND;
+	char text[PLAN_WHY_MAX];
+
+	if (cpuset_within(&x->exclusive, &told->alone))
+		rules &= ~(1u << EXPLAIN_EXCLUSIVE);
+	for (unsigned int rule = 0; rule < EXPLAIN_N_RULES; rule++) {
+		if ((rules & (1u << rule)) != 0)
+			printf("  bound by: %s\n",
+				explain_rule_text(in, vm, x, (enum explain_rule)rule,
+					text, sizeof(text)));
+	}
+}
+
+static void
+print_second(
 	const struct plan_input *in, const struct plan_vm *vm, const struct explain *x)
 {
 	char text[PLAN_WHY_MAX];
 	char where[WHY_DOMAIN_MAX];
 
-	if (!cpuset_empty(&x->chosen.cpus))
-		printf("  costs %.1f ns for each vCPU\n", x->chosen.total_ns);
-	print_terms(in, &x->chosen);
 	if (x->has_runner_up)
 		printf("  next best: %s: %s\n",
 			why_domain(in->topo, &x->runner_up.cpus, where, sizeof(where)),
 			explain_verdict_text(x, &x->runner_up, text, sizeof(text)));
 	for (unsigned int rule = 0; rule < EXPLAIN_N_RULES; rule++) {
-		if ((x->rules & (1u << rule)) != 0)
-			printf("  bound by: %s\n",
+		if ((x->rules & EXPLAIN_NO_SECOND & (1u << rule)) != 0)
+			printf("  next best: none: %s\n",
 				explain_rule_text(in, vm, x, (enum explain_rule)rule,
 					text, sizeof(text)));
 	}
+}
+
+static void
+print_explain(const struct plan_input *in, const struct plan_vm *vm,
+	const struct explain *x, const struct told *told)
+{
+	char text[PLAN_WHY_MAX];
+
+	if (!cpuset_empty(&x->chosen.cpus))
+		printf("  costs %.1f ns for each vCPU\n", x->chosen.total_ns);
+	print_terms(in, &x->chosen);
+	print_second(in, vm, x);
+	print_rules(in, vm, x, told);
 	if (x->has_better)
 		printf("  better if %s\n",
 			explain_better_text(in, x, text, sizeof(text)));
+}
+
+/* All CPUs of the cores that a VM has a part of. */
+static struct cpuset
+cores_of(const struct topo *t, const struct cpuset *cpus)
+{
+	struct cpuset all = *cpus;
+
+	for (unsigned int i = 0; i < t->n_cores; i++) {
+		if (cpuset_overlap(&t->cores[i].cpus, cpus))
+			all = cpuset_or(&all, &t->cores[i].cpus);
+	}
+	return all;
+}
+
+static void
+print_for_all(bool *headed, const char *text)
+{
+	if (!*headed)
+		printf("\nfor all VMs:\n");
+	*headed = true;
+	printf("  %s\n", text);
+}
+
+/* Cores that are VMs' alone, with whose they are. */
+static void
+print_owners(const struct replay *r, bool *headed, struct told *told)
+{
+	const struct plan_input *in = replay_input(r);
+
+	for (unsigned int i = 0; i < in->n_vms; i++) {
+		const struct plan_result *result = &replay_plan(r)->results[i];
+		struct cpuset cpus;
+
+		if (!result->own || result->n_vcpus == 0)
+			continue;
+		cpus = cores_of(in->topo, &result->domain);
+		told->alone = cpuset_or(&told->alone, &cpus);
+		auto_free char *list = list_text(&cpus);
+		auto_free char *text = xasprintf("CPU%s %s %s vm %s's alone",
+			cpuset_count(&cpus) == 1 ? "" : "s", list,
+			cpuset_count(&cpus) == 1 ? "is" : "are", in->vms[i].id);
+		print_for_all(headed, text);
+	}
+}
+
+/* Rules that are the same for all VMs, if they bound one. */
+static struct told
+print_host_rules(const struct replay *r)
+{
+	static const enum explain_rule rules[] = {EXPLAIN_OFFLINE, EXPLAIN_RESERVED,
+		EXPLAIN_ISOLATED, EXPLAIN_CPU0, EXPLAIN_NODE_SHARE};
+	const struct plan_input *in = replay_input(r);
+	struct told told = {.rules = 0};
+	unsigned int any = 0;
+	bool headed = false;
+	char text[PLAN_WHY_MAX];
+
+	for (unsigned int i = 0; i < in->n_vms; i++) {
+		if (replay_plan(r)->results[i].explain != NULL)
+			any |= replay_plan(r)->results[i].explain->rules;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		if ((any & (1u << rules[i])) == 0)
+			continue;
+		told.rules |= 1u << rules[i];
+		print_for_all(
+			&headed, explain_host_text(in, rules[i], text, sizeof(text)));
+	}
+	if ((any & (1u << EXPLAIN_EXCLUSIVE)) != 0)
+		print_owners(r, &headed, &told);
+	return told;
 }
 
 void
 planprint_reasons(const struct replay *r)
 {
 	const struct plan_input *in = replay_input(r);
+	struct told told = print_host_rules(r);
 
 	for (unsigned int i = 0; i < in->n_vms; i++) {
 		const struct plan_result *result = &replay_plan(r)->results[i];
+		bool observed = result->verdict != PLAN_LEAVE && !result->apply;
 		auto_free char *why = out_safe(result->why);
 
-		printf("\nvm %s: %s\n", in->vms[i].id, why);
+		printf("\nvm %s: %s%s\n", in->vms[i].id, observed ? "would be on " : "",
+			why);
 		if (result->explain != NULL)
-			print_explain(in, &in->vms[i], result->explain);
+			print_explain(in, &in->vms[i], result->explain, &told);
 	}
 }
 

@@ -85,7 +85,8 @@ read_uint(const struct line *l, const json_t *v, unsigned int min, unsigned int 
 	json_int_t n = json_integer_value(v);
 	char wanted[48];
 
-	(void)snprintf(wanted, sizeof(wanted), "a number from %u to %u", min, max);
+	(void)snprintf(wanted, sizeof(wanted), "a number from %u to %u%s", min, max,
+		json_is_real(v) ? ", in digits only" : "");
 	if (!json_is_integer(v))
 		return refuse(l, -EINVAL, v, wanted);
 	if (n < (json_int_t)min || n > (json_int_t)max)
@@ -141,6 +142,8 @@ read_set(const struct line *l, const json_t *v, unsigned int cap, struct cpuset 
 		unsigned int n;
 		int r = read_uint(l, json_array_get(v, i), 0, cap - 1, &n);
 
+		if (r == 0 && cpuset_has(&set, n))
+			r = fail(l, -ERANGE, "has %u twice", n);
 		if (r < 0)
 			return r;
 		cpuset_add(&set, n);
@@ -200,6 +203,10 @@ read_amounts(const struct line *l, json_t *v, unsigned int cap, double max,
 		r = read_real(l, json_object_iter_value(i), max, &amounts[at].value);
 		if (r < 0)
 			return r;
+		for (unsigned int k = 0; k < at; k++) {
+			if (amounts[k].id == id)
+				return fail(l, -ERANGE, "has %u twice", amounts[k].id);
+		}
 		amounts[at++].id = (unsigned int)id;
 	}
 	*n = at;
@@ -289,6 +296,12 @@ on_key_numa(const struct line *l, json_t *v)
 static int
 on_key_vnuma(const struct line *l, json_t *v)
 {
+	for (size_t i = 0; i < json_array_size(v); i++) {
+		const json_t *one = json_array_get(v, i);
+
+		if (json_is_null(one)) /* right for hostnodes only */
+			return refuse(l, -EINVAL, one, "a list of numbers");
+	}
 	return read_sets(l, v, CPUSET_CAP, &l->ev->start.guest_vcpus,
 		&l->ev->start.n_guest_nodes);
 }
@@ -323,8 +336,12 @@ static int
 on_key_affinity(const struct line *l, json_t *v)
 {
 	struct replay_start *start = &l->ev->start;
-	int r = json_is_string(v) ? cpuset_parse(json_string_value(v), &start->affinity)
-				  : -EINVAL;
+	const char *text = json_string_value(v);
+	int r = -EINVAL;
+
+	/* a newline at its end is for files of the kernel */
+	if (text != NULL && strchr(text, '\n') == NULL)
+		r = cpuset_parse(text, &start->affinity);
 
 	if (r < 0)
 		return refuse(l, r, v,
@@ -510,6 +527,10 @@ complete(struct line *l)
 	if (start->max_vcpus < start->n_vcpus)
 		return fail(l, -ERANGE, "%u is less than \"vcpus\" %u",
 			start->max_vcpus, start->n_vcpus);
+	l->key = "weight";
+	if (start->weight > start->max_vcpus)
+		return fail(l, -ERANGE, "%.6g is more than the %u vCPUs it can have",
+			start->weight, start->max_vcpus);
 	return 0;
 }
 

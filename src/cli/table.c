@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <libsmartcols.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +20,9 @@
 #include "cli/out.h"
 
 #define CUT_MARK ".."
+
+/* Of what is below a row. */
+#define BELOW_INDENT 4u
 
 struct row {
 	char *cells[TABLE_COLUMNS_MAX]; /* NULL: empty */
@@ -224,11 +228,75 @@ add_row(const struct table *t, const struct row *row, struct libscols_table *out
 		check(scols_line_set_color(line, "red"));
 }
 
-void
-table_print(const struct table *t, bool heading)
+/* ---- sentences below their rows ---- */
+
+/* Bytes of @text that fill a line: up to the last blank, if there is one. */
+static size_t
+line_length(const char *text, size_t width)
+{
+	size_t most = measure(text, width, &(size_t){0});
+	size_t n = most;
+
+	if (text[most] == '\0' || text[most] == ' ')
+		return most;
+	while (n > 0 && text[n] != ' ')
+		n--;
+	return n > 0 ? n : most > 0 ? most : strlen(text);
+}
+
+static void
+add_below(struct strbuf *out, const char *text, size_t width)
+{
+	size_t room = width > 2 * BELOW_INDENT ? width - BELOW_INDENT : BELOW_INDENT;
+
+	while (text != NULL && *text != '\0') {
+		size_t n = line_length(text, room);
+
+		strbuf_addf(out, "%*s%.*s\n", (int)BELOW_INDENT, "", (int)n, text);
+		text += n + strspn(text + n, " ");
+	}
+}
+
+/* @text: what was printed of the other columns, a line for each row. */
+static void
+print_with_below(const struct table *t, const char *text, bool heading, size_t width)
+{
+	struct strbuf out = {0};
+	size_t row = 0;
+	bool head = heading;
+
+	while (*text != '\0') {
+		size_t len = strcspn(text, "\n");
+
+		strbuf_addf(&out, "%.*s\n", (int)len, text);
+		text += len + (text[len] != '\0');
+		if (!head && row < t->n_rows)
+			add_below(&out, t->rows[row++].cells[t->n - 1], width);
+		head = false;
+	}
+	(void)fputs(strbuf_text(&out), stdout);
+	strbuf_fini(&out);
+}
+
+bool
+table_goes_below(
+	const struct table_column *columns, size_t n, size_t width, size_t *widths)
+{
+	size_t fitted[TABLE_COLUMNS_MAX];
+	unsigned int below = columns[n - 1].below;
+
+	memcpy(fitted, widths, n * sizeof(*fitted));
+	table_fit(columns, n, width, fitted);
+	if (below == 0 || fitted[n - 1] >= widths[n - 1] || fitted[n - 1] >= below)
+		return false;
+	widths[n - 1] = 0;
+	return true;
+}
+
+static struct libscols_table *
+new_output(bool heading)
 {
 	struct libscols_table *out = scols_new_table();
-	size_t widths[TABLE_COLUMNS_MAX];
 
 	if (out == NULL)
 		abort();
@@ -236,12 +304,33 @@ table_print(const struct table *t, bool heading)
 	check(scols_table_enable_noencoding(out, 1));
 	check(scols_table_enable_noheadings(out, !heading));
 	check(scols_table_enable_colors(out, out_colors()));
+	return out;
+}
+
+void
+table_print(const struct table *t, bool heading)
+{
+	struct libscols_table *out = new_output(heading);
+	size_t width = scols_table_get_termwidth(out);
+	size_t widths[TABLE_COLUMNS_MAX];
+	bool below = false;
+
 	find_widths(t, widths);
-	if (isatty(STDOUT_FILENO) != 0)
-		table_fit(t->columns, t->n, scols_table_get_termwidth(out), widths);
+	if (isatty(STDOUT_FILENO) != 0) {
+		below = table_goes_below(t->columns, t->n, width, widths);
+		table_fit(t->columns, t->n, width, widths);
+	}
 	add_columns(t, out, widths);
 	for (size_t i = 0; i < t->n_rows; i++)
 		add_row(t, &t->rows[i], out, widths);
-	check(scols_print_table(out));
+	if (below) {
+		char *text = NULL;
+
+		check(scols_print_table_to_string(out, &text));
+		print_with_below(t, text, heading, width);
+		free(text);
+	} else {
+		check(scols_print_table(out));
+	}
 	scols_unref_table(out);
 }

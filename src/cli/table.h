@@ -2,7 +2,8 @@
 /*
  * Tables for people: as wide as needed in a pipe, fitted to the window on a terminal.
  * There, where it is too narrow, columns are left out and cells are cut with a mark: a
- * list of CPUs that has lost its end must not look like a whole one.
+ * list of CPUs that has lost its end must not look like a whole one. Sentences of the
+ * last column may go to lines of their own instead, where all of them can be read.
  */
 #ifndef QMPIN_CLI_TABLE_H
 #define QMPIN_CLI_TABLE_H
@@ -20,6 +21,9 @@ struct table_column {
 	unsigned int
 		min; /* cells may be cut to this width; 0: never. The last first. */
 	unsigned int drop; /* may be left out; 0: never. The lowest first. */
+	/* Of the last column only: narrower than this, its cells are put below their
+	 * rows; 0: never. */
+	unsigned int below;
 };
 
 /** @columns are borrowed, at most TABLE_COLUMNS_MAX. Never NULL. */
@@ -42,6 +46,14 @@ void table_mark(struct table *t);
  *          for a column that is left out
  */
 void table_fit(
+	const struct table_column *columns, size_t n, size_t width, size_t *widths);
+
+/**
+ * Decide whether the last column is put below the rows. Pure.
+ *
+ * @widths  as for table_fit, which follows; the last becomes 0 when it is
+ */
+bool table_goes_below(
 	const struct table_column *columns, size_t n, size_t width, size_t *widths);
 
 /** Write to stdout. */

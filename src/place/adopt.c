@@ -115,6 +115,7 @@ adopt_cores(struct world *w, struct world_group *g)
 	world_put(w, g, (int)node);
 	g->first = g->node;
 	return true;
+}
 
 /*
  * What is left of a mask is no domain, but may be of one: the VM stays, with all of

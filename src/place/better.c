@@ -14,9 +14,6 @@
 #include "base/xalloc.h"
 #include "place/candidates.h"
 
-/* Less is not worth a line: it is what the texts show as 0.1 ns. */
-#define WORTH_NS 0.05
-
 /* What load is found to: a quarter of a CPU. */
 #define LOAD_STEP 0.25
 
@@ -163,6 +160,16 @@ cheapest(const struct better *b, double *cost)
 	return best;
 }
 
+/* What is gained is worth a line. */
+static bool
+is_worth(const struct world *w, double total_ns, double better_ns)
+{
+	double gain = total_ns - better_ns;
+
+	return gain >= COST_BETTER * w->tree->worst_ns &&
+	       gain >= BETTER_SHARE * total_ns;
+}
+
 /* Write what was found. */
 static void
 describe(const struct better *b, unsigned int node, double load, struct explain *out)
@@ -193,7 +200,7 @@ better_find(struct world *w, const struct world_group *g, struct explain *out)
 	for (unsigned int n = 0; n < w->tree->n; n++)
 		b.loads[n] = world_load_of_others(w, g, n);
 	node = cheapest(&b, &cost);
-	if (node >= 0 && cost / g->demand < out->chosen.total_ns - WORTH_NS) {
+	if (node >= 0 && is_worth(w, out->chosen.total_ns, cost / g->demand)) {
 		load = most_load(&b, (unsigned int)node);
 		if (load >= 0)
 			describe(&b, (unsigned int)node, load, out);

@@ -19,6 +19,9 @@
 #define SHOWN_NS 0.05
 #define SHOWN_CPUS 0.05
 
+/* A node with less of a VM's memory is not where its memory is. */
+#define HOME_SHARE 0.5
+
 /* Guest nodes that are named one by one. */
 #define NAMED_NODES 4u
 
@@ -166,9 +169,44 @@ say_cpu_rule(const struct text *t, const struct plan_input *in,
 	return true;
 }
 
+/* Of VMs with cores of their own. */
+static void
+say_exclusive_rule(
+	const struct text *t, const struct plan_input *in, enum explain_rule rule)
+{
+	if (rule == EXPLAIN_CPU0)
+		append(t, "CPU 0's core is never a VM's alone");
+	else
+		append(t,
+			"at most %u %% of a node's cores may be VMs' alone "
+			"(dedicated_max_pct)",
+			in->policy->dedicated_max_pct);
+}
+
+/* Why there is no second. */
+static void
+say_alone(const struct text *t, const struct plan_input *in, const struct explain *e,
+	enum explain_rule rule)
+{
+	bool isolated = cpuset_overlap(&e->chosen.cpus, &in->topo->isolated);
+
+	if (rule == EXPLAIN_SETTLED)
+		append(t,
+			"it keeps the %s while it runs, and is not compared with "
+			"other places",
+			isolated ? "isolated CPUs it has" : "cores that are its alone");
+	else if (rule == EXPLAIN_NODE_BY_NODE)
+		append(t,
+			"its guest nodes are pinned one by one, and not compared with "
+			"other places");
+	else
+		append(t,
+			"what it may use has no other place with a CPU for each vCPU");
+}
+
 static void
 say_other_rule(const struct text *t, const struct plan_input *in,
-	const struct plan_vm *vm, enum explain_rule rule)
+	const struct plan_vm *vm, const struct explain *e, enum explain_rule rule)
 {
 	const struct plan_policy *p = in->policy;
 
@@ -180,17 +218,14 @@ say_other_rule(const struct text *t, const struct plan_input *in,
 		append(t, "threads of a guest core belong on one host core");
 		break;
 	case EXPLAIN_CPU0:
-		append(t, "CPU 0's core is never a VM's alone");
-		break;
 	case EXPLAIN_NODE_SHARE:
-		append(t,
-			"at most %u %% of a node's cores may be VMs' alone "
-			"(dedicated_max_pct)",
-			p->dedicated_max_pct);
+		say_exclusive_rule(t, in, rule);
 		break;
 	case EXPLAIN_QUOTA:
-		append(t, "its CPU quota: of %u vCPUs %.1f count as busy", vm->n_vcpus,
-			vm->cpulimit);
+		append(t,
+			"its CPU quota of %.1f CPUs: so many of its %u vCPUs count as "
+			"busy",
+			vm->cpulimit, vm->n_vcpus);
 		break;
 	case EXPLAIN_WAITING:
 		append(t,
@@ -209,6 +244,7 @@ say_other_rule(const struct text *t, const struct plan_input *in,
 			  "it gets back all of it when somebody comes");
 		break;
 	default:
+		say_alone(t, in, e, rule);
 		break;
 	}
 }
@@ -220,7 +256,62 @@ explain_rule_text(const struct plan_input *in, const struct plan_vm *vm,
 	struct text t = begin(buf, size);
 
 	if (!say_cpu_rule(&t, in, vm, e, rule))
-		say_other_rule(&t, in, vm, rule);
+		say_other_rule(&t, in, vm, e, rule);
+	return buf;
+}
+
+/* Of all that VMs may use. */
+static void
+say_offline(const struct text *t, const struct plan_input *in)
+{
+	struct cpuset off = CPUSET_NONE;
+	struct list l;
+
+	for (unsigned int i = 0; i < in->n_vms; i++) {
+		struct cpuset own = own_limit(&in->vms[i]);
+
+		off = cpuset_or(&off, &own);
+	}
+	off = cpuset_minus(&off, &in->topo->online);
+	append(t, "CPU%s %s %s offline", plural(cpuset_count(&off)), list_of(&l, &off),
+		cpuset_count(&off) == 1 ? "is" : "are");
+}
+
+/* "isolated CPUs 2-5: only pin and dedicated may have 2-3 (isolated_cpus)" */
+static void
+say_host_isolated(const struct text *t, const struct plan_input *in)
+{
+	const struct cpuset *all = &in->topo->isolated;
+	struct cpuset given = cpuset_and(all, &in->policy->isolated_usable);
+	struct list l;
+
+	append(t, "isolated CPU%s %s: ", plural(cpuset_count(all)), list_of(&l, all));
+	if (cpuset_empty(&given))
+		append(t, "not in isolated_cpus, so no VM may have them");
+	else if (cpuset_equal(&given, all))
+		append(t, "only pin and dedicated may have them");
+	else
+		append(t, "only pin and dedicated may have %s (isolated_cpus)",
+			list_of(&l, &given));
+}
+
+char *
+explain_host_text(
+	const struct plan_input *in, enum explain_rule rule, char *buf, size_t size)
+{
+	struct text t = begin(buf, size);
+	const struct cpuset *reserved = &in->policy->reserved;
+	struct list l;
+
+	if (rule == EXPLAIN_OFFLINE)
+		say_offline(&t, in);
+	else if (rule == EXPLAIN_RESERVED)
+		append(&t, "reserved_cpus keeps CPU%s %s for the host",
+			plural(cpuset_count(reserved)), list_of(&l, reserved));
+	else if (rule == EXPLAIN_ISOLATED)
+		say_host_isolated(&t, in);
+	else if (rule == EXPLAIN_CPU0 || rule == EXPLAIN_NODE_SHARE)
+		say_exclusive_rule(&t, in, rule);
 	return buf;
 }
 
@@ -332,6 +423,24 @@ tenths_above(double x)
 	return ceil(x * 10 - 1e-6) / 10;
 }
 
+/* "at least 4.0 of the 8 CPUs of node 1 were free, where others want 5.5" */
+static void
+say_room(const struct text *t, const struct explain *e, const char *where)
+{
+	unsigned int cpus = cpuset_count(&e->better.cpus);
+	double need = tenths_above(e->better_free_cpus);
+	bool named = strncmp(where, "CPU", 3) != 0; /* else it says CPUs itself */
+
+	if (need < cpus)
+		append(t, "at least %.1f of the ", need);
+	else
+		append(t, "all ");
+	append(t, "%u ", cpus);
+	if (named)
+		append(t, "CPU%s of ", plural(cpus));
+	append(t, "%s were free, where others want %.1f", where, e->better_load_cpus);
+}
+
 char *
 explain_better_text(
 	const struct plan_input *in, const struct explain *e, char *buf, size_t size)
@@ -348,11 +457,7 @@ explain_better_text(
 		append(&t, "it was moved to %s, of whose %u CPU%s others want %.1f",
 			where, cpus, plural(cpus), e->better_load_cpus);
 	else
-		append(&t,
-			"at least %.1f of the %u CPU%s of %s were free, where "
-			"others want %.1f",
-			tenths_above(e->better_free_cpus), cpus, plural(cpus), where,
-			e->better_load_cpus);
+		say_room(&t, e, where);
 	append(&t, "; if all were free: %.1f ns less a vCPU", less);
 	return buf;
 }
@@ -378,9 +483,16 @@ say_memory(const struct text *t, const struct plan_input *in,
 	if (in->topo->n_nodes < 2)
 		append(t, "the host has one node");
 	else if (o->local_share < 0)
-		append(t, "its memory comes to lie where it runs");
+		append(t, o->imagined ? "where its memory is is not known"
+				      : "its memory comes to lie where it runs");
 	else
-		append(t, "%.0f %% of its memory is local", 100 * o->local_share);
+		append(t, "%.0f %% of its memory %s local", 100 * o->local_share,
+			o->imagined ? "would be" : "is");
+	if (in->topo->n_nodes < 2 || o->local_share < 0 || o->home_share < HOME_SHARE)
+		return;
+	if (o->imagined || o->local_share < 0.995)
+		append(t, ", %.0f %% of it is on node %u", 100 * o->home_share,
+			o->home);
 }
 
 static void
@@ -412,8 +524,9 @@ say_others(const struct text *t, const struct explain_option *o)
 	bool around = o->terms.ns[TERM_FRAGMENTATION] >= SHOWN_NS;
 
 	if (o->load_cpus >= SHOWN_CPUS)
-		append(t, "others want up to %.1f of its %u CPU%s%s", o->load_cpus,
-			cpus, plural(cpus), around ? ", and CPUs around them" : "");
+		append(t, "on its %u CPU%s others want up to %.1f%s", cpus,
+			plural(cpus), o->load_cpus,
+			around ? ", and CPUs around them" : "");
 	else
 		append(t, "others want none of its %u CPU%s%s", cpus, plural(cpus),
 			around ? ", but CPUs around them" : "");

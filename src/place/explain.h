@@ -29,6 +29,10 @@ enum explain_rule {
 	EXPLAIN_WAITING,     /* wider than it needs, so that nobody waits */
 	EXPLAIN_DWELL,	     /* rests after its last change, or it would be moved */
 	EXPLAIN_CORES,	     /* narrowed to whole cores, as long as nobody is there */
+	/* Why nothing came second. */
+	EXPLAIN_SETTLED,      /* keeps its own cores, or its isolated CPUs */
+	EXPLAIN_NODE_BY_NODE, /* several guest nodes, each pinned for itself */
+	EXPLAIN_ONLY,	      /* there is no other place in what it may use */
 	EXPLAIN_N_RULES
 };
 
@@ -51,6 +55,10 @@ enum explain_hold {
 	EXPLAIN_OBSERVED /* it is only observed */
 };
 
+/* The rules that say why there is no runner-up. */
+#define EXPLAIN_NO_SECOND \
+	(1u << EXPLAIN_SETTLED | 1u << EXPLAIN_NODE_BY_NODE | 1u << EXPLAIN_ONLY)
+
 struct explain_option {
 	struct cpuset cpus;
 	struct cpuset nodes; /* kernel ids */
@@ -59,7 +67,10 @@ struct explain_option {
 	enum explain_verdict verdict;
 	/* What the terms were made of, for the texts. */
 	double others_ns;    /* ns x vCPUs that other VMs pay more than now */
+	bool imagined;	     /* of a VM that is only observed */
 	double local_share;  /* of its memory; negative: it is nowhere yet */
+	double home_share;   /* of its memory, on the node that has most; 0: unknown */
+	unsigned int home;   /* that node's kernel id */
 	double shared_share; /* of its vCPUs: their cores run other vCPUs too */
 	double small_share;  /* of its vCPUs: on efficiency cores */
 	double load_cpus;    /* of other VMs and of the host, on these CPUs */
@@ -89,6 +100,11 @@ struct explain {
 /** "affinity 0-31 of its configuration: 32 of 64 CPUs" ... into @buf. Returns @buf. */
 char *explain_rule_text(const struct plan_input *in, const struct plan_vm *vm,
 	const struct explain *e, enum explain_rule rule, char *buf, size_t size);
+
+/** What OFFLINE, RESERVED, ISOLATED, CPU0 and NODE_SHARE say of all VMs alike, into
+ * @buf. Returns @buf. */
+char *explain_host_text(
+	const struct plan_input *in, enum explain_rule rule, char *buf, size_t size);
 
 /** "costs 12.3 ns more a vCPU: memory +10.1, smt +2.2" ... into @buf. Returns @buf. */
 char *explain_verdict_text(const struct explain *e, const struct explain_option *o,

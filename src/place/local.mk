@@ -78,6 +78,12 @@ tests_unit_test_explain_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_explain_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_explain_words
+tests_unit_test_explain_words_SOURCES = tests/unit/test_explain_words.c $(PLACE_ASKED)
+tests_unit_test_explain_words_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_explain_words_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_reason
 tests_unit_test_reason_SOURCES = tests/unit/test_reason.c $(PLACE_ASKED)
 tests_unit_test_reason_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \

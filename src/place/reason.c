@@ -123,6 +123,18 @@ load_on(const struct world *w, const struct world_group *g, unsigned int node)
 	return load > 0 ? load : 0; /* rounding */
 }
 
+/* The node with most of the VM's memory, where that is known. */
+static void
+find_home(const struct topo *t, const struct plan_vm *vm, struct explain_option *o)
+{
+	for (unsigned int n = 0; vm->memory_share != NULL && n < t->n_nodes; n++) {
+		if (vm->memory_share[n] <= o->home_share)
+			continue;
+		o->home_share = vm->memory_share[n];
+		o->home = t->nodes[n].id;
+	}
+}
+
 /* What a group adds to an option where it is now. @part: of the VM's demand. */
 static void
 add_group(const struct world *w, const struct world_group *g, double part,
@@ -168,6 +180,8 @@ option(const struct look *l, const struct wait_cost *wait)
 	for (unsigned int i = 0; i < l->vm->n_groups; i++)
 		add_group(l->w, &l->groups[i], l->groups[i].demand / demand, &o);
 	o.nodes = nodes_of(l->w->in->topo, &o.cpus);
+	o.imagined = l->vm->role == WORLD_OBSERVE;
+	find_home(l->w->in->topo, l->vm->in, &o);
 	o.terms.ns[TERM_WAITING] =
 		(float_wait_cost(l->w, wait) - float_wait_cost(l->w, &l->least)) /
 		demand;
@@ -340,8 +354,10 @@ find_second(struct look *l)
 	if (l->n > 0)
 		qsort(l->others, l->n, sizeof(*l->others), by_gain);
 	o = find_best(l, &gain);
-	if (o == NULL)
+	if (o == NULL) {
+		e->rules |= 1u << EXPLAIN_ONLY;
 		return;
+	}
 	wait = world_try(l->w, o->g, o->node);
 	e->has_runner_up = true;
 	e->runner_up = option_with(l, o->g, o->node);
@@ -421,6 +437,7 @@ option_of_masks(const struct pinned_host *h, const struct world_vm *vm,
 	struct cpuset here = CPUSET_NONE;
 
 	pinned_option(h, vm, masks, &o);
+	find_home(h->in->topo, vm->in, &o);
 	o.nodes = nodes_of(h->in->topo, &o.cpus);
 	if (w != NULL) {
 		struct wait_cost now = wait_measure(w->wait);
@@ -449,6 +466,10 @@ explain_masks(const struct pinned_host *h, const struct world_vm *vm, struct exp
 
 	e->chosen = option_of_masks(h, vm, vm->out->vcpus);
 	e->hold = EXPLAIN_PINNED;
+	if (vm->role != WORLD_PIN)
+		e->rules |= 1u << EXPLAIN_SETTLED;
+	else if (vm->n_groups > 1)
+		e->rules |= 1u << EXPLAIN_NODE_BY_NODE;
 	if (vm->role != WORLD_PIN || vm->n_groups > 1)
 		return;
 	masks = xcalloc(vm->in->n_vcpus, sizeof(*masks));
@@ -461,6 +482,8 @@ explain_masks(const struct pinned_host *h, const struct world_vm *vm, struct exp
 			e->runner_up.total_ns > e->chosen.total_ns - SHOWN_NS
 				? EXPLAIN_DEARER
 				: EXPLAIN_STAYS;
+	} else {
+		e->rules |= 1u << EXPLAIN_ONLY;
 	}
 	free(masks);
 }

@@ -19,6 +19,9 @@
 #include "place/objective.h"
 #include "place/pin.h"
 
+/* Demand that is less by this counts as less in words. */
+#define SHOWN_CPUS 0.05
+
 /* The groups among @groups that lie in @cpus, as a set of indices; empty when they do
  * not make up @cpus exactly. */
 static struct cpuset
@@ -111,8 +114,8 @@ why_domain(const struct topo *t, const struct cpuset *cpus, char *buf, size_t si
 		return buf;
 	if (!cpuset_empty(&members) && t->n_nodes == 0)
 		return list("L3 group", "L3 groups", &members, buf, size);
-	(void)snprintf(
-		buf, size, "CPUs %s", cpuset_format(cpus, numbers, sizeof(numbers)));
+	(void)snprintf(buf, size, "CPU%s %s", cpuset_count(cpus) == 1 ? "" : "s",
+		cpuset_format(cpus, numbers, sizeof(numbers)));
 	return buf;
 }
 
@@ -126,6 +129,37 @@ name_of(const struct world *w, unsigned int node)
 		w->names[node] = xstrdup(why_domain(
 			w->in->topo, &w->tree->nodes[node].whole, text, sizeof(text)));
 	return w->names[node];
+}
+
+/* The nodes that @cpus are on; empty when some are on none. */
+static struct cpuset
+nodes_around(const struct topo *t, const struct cpuset *cpus)
+{
+	struct cpuset sum = CPUSET_NONE;
+
+	for (unsigned int i = 0; i < t->n_nodes; i++) {
+		if (cpuset_overlap(&t->nodes[i].cpus, cpus))
+			sum = cpuset_or(&sum, &t->nodes[i].cpus);
+	}
+	return cpuset_within(cpus, &sum) ? sum : CPUSET_NONE;
+}
+
+bool
+why_around(const struct topo *t, const struct cpuset *cpus, char *buf, size_t size)
+{
+	struct cpuset around = nodes_around(t, cpus);
+
+	(void)why_domain(t, cpus, buf, size);
+	if (strncmp(buf, "CPU", 3) != 0)
+		return true;
+	for (unsigned int i = 0; i < t->n_l3; i++) {
+		if (cpuset_within(cpus, &t->l3[i].cpus))
+			around = t->l3[i].cpus;
+	}
+	if (cpuset_empty(&around) ||
+		strncmp(why_domain(t, &around, buf, size), "CPU", 3) == 0)
+		(void)why_domain(t, &t->online, buf, size);
+	return false;
 }
 
 static void append(char *why, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -147,7 +181,8 @@ say_memory(const struct world *w, const struct world_vm *vm,
 {
 	if (g->memory_share == NULL || w->in->topo->n_nodes < 2)
 		return;
-	append(vm->out->why, ", memory %.0f %% local",
+	append(vm->out->why, ", memory %s%.0f %% local",
+		vm->role == WORLD_OBSERVE ? "would be " : "",
 		100 * candidates_local_share(w, g, node));
 }
 
@@ -254,6 +289,8 @@ why_planned(const struct world *w, const struct world_vm *vm,
 		g->apart ? why_domain(w->in->topo, &mine, apart, sizeof(apart))
 			 : name_of(w, node),
 		cpus, cpus == 1 ? "" : "s", g->n_vcpus, g->n_vcpus == 1 ? "" : "s");
+	if (g->demand < g->n_vcpus - SHOWN_CPUS)
+		append(vm->out->why, " that want %.1f", g->demand);
 	say_cause(w, vm, g, node);
 	say_memory(w, vm, g, node);
 	say_limits(w, vm, g, node);

@@ -12,6 +12,11 @@
 char *why_domain(
 	const struct topo *t, const struct cpuset *cpus, char *buf, size_t size);
 
+/** The same of the smallest thing that has a name and all of @cpus: an L3 group, a
+ * node, nodes, the host. Returns true when these are just @cpus. */
+bool why_around(
+	const struct topo *t, const struct cpuset *cpus, char *buf, size_t size);
+
 /**
  * Add to vm->out->why what there is to say of one of its groups; called once for each,
  * in order.

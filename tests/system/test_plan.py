@@ -138,6 +138,47 @@ def golden(host):
         check(len(out.splitlines()) == len(f.read().splitlines()), "another number")
 
 
+def readme_commands(host):
+    """the commands of README.md about plans end well, on another host and on this one"""
+    with open(os.path.join(SOURCE, "README.md")) as f:
+        found = re.findall(r"^    (qmpin plan .*?) +#", f.read(), re.M)
+    check(len(found) >= 4, "only %s", found)
+    shutil.copy(os.path.join(SOURCE, XML), host.path("host.xml"))
+    host.write("s.jsonl", lines(start(100, 1)))
+    for command in found:
+        r = subprocess.run([QMPIN] + command.split()[1:], cwd=host.dir,
+                           capture_output=True, text=True, timeout=LIMIT_S * SLACK)
+        check(r.returncode == 0 and r.stderr == "", "%s: %d, %s", command, r.returncode,
+              r.stderr)
+    check(os.path.exists(host.path("s.placement")), "-o makes no file")
+
+
+# -- what people see
+
+CROWD = (start(100, 4, mem_gib=8), start(101, 8, affinity="8-15"),
+         start(102, 4, mode="pin"), start(103, 4, mode="dedicated"),
+         start(104, 4, mode="observe", memnodes={"1": 4}), start(105, 8, cpulimit=2),
+         start("a-vm-with-a-very-long-name", 2, vnuma=[[0], [1]], numa=1))
+
+
+def widths(host):
+    """every reason can be read whole at any width, and in a pipe it is in its VM's line"""
+    path = host.write("s", lines(*CROWD))
+    argv = ["--topology", host.tree("amd-epyc-9354-nps4"), path]
+    out, err = plan(*argv, "--output-format", "text")
+    piped = out[out.index("\nVM "):].splitlines()[1:]
+    check(len(piped) == 1 + len(CROWD), "%d lines in a pipe", len(piped))
+    whys = [line[piped[0].index("WHY"):].strip() for line in piped[1:]]
+    check(any("that want 2.0" in why for why in whys), "the quota: %s", whys)
+    check(any(why.startswith("would be on ") for why in whys), "observed: %s", whys)
+    for columns in (80, 100, 120, 400):
+        shown = on_terminal([QMPIN, "plan"] + argv, columns)
+        check(max(map(len, shown.splitlines())) <= columns, "wider than %d", columns)
+        words = " ".join(shown.split())
+        for why in whys:
+            check(" ".join(why.split()) in words, "%d columns lack: %s", columns, why)
+
+
 # -- hosts
 
 def trees(host):
@@ -252,6 +293,17 @@ def contradictory(host):
         check(len(steps[2]["3"]["vcpus"][0]) < 32, "%s: VM 3 has no place", more)
 
 
+def usage(host):
+    """the benchmark of placements tells its options"""
+    bench = os.path.join(BUILD, "tests", "bench", "bench_place")
+    r = subprocess.run([bench, "--help"], capture_output=True, text=True)
+    check(r.returncode == 0 and r.stderr == "", "%d: %s", r.returncode, r.stderr)
+    check("--hosts NAME" in r.stdout and "--help" in r.stdout, "%s", r.stdout)
+    r = subprocess.run([bench, "--fast"], capture_output=True, text=True)
+    check(r.returncode == 2 and "--hosts NAME" in r.stderr and r.stdout == "", "%s",
+          r.stderr)
+
+
 # -- time
 
 def long_scenario(seed, n):
@@ -289,5 +341,5 @@ def thousand_events(host):
 
 
 if __name__ == "__main__":
-    sys.exit(main([example, golden, trees, measured, this_machine, conversation,
-                   interrupted, wrong, contradictory, thousand_events], Place))
+    sys.exit(main([example, golden, readme_commands, widths, trees, measured, this_machine, conversation,
+                   interrupted, wrong, contradictory, usage, thousand_events], Place))

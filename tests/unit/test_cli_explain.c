@@ -50,7 +50,7 @@ the_answer_is_one_that_people_can_read(void **state)
 		"Second best: CPUs 0-31 of nodes 0-1:\n"
 		"costs 12 ns more.\n"
 		"\n"
-		"What left it no choice:\n"
+		"What narrowed its choice:\n"
 		"  - memory: 40 % remote\n"
 		"\n"
 		"It would be better off if:\n"
@@ -73,9 +73,9 @@ what_there_is_not_is_not_told(void **state)
 		"      31.2  memory: 40 % remote\n"
 		"      31.2  in all\n"
 		"\n"
-		"There was nothing to choose from.\n"
+		"Nothing came second.\n"
 		"\n"
-		"No other place would be better, were it free.\n");
+		"Nothing is known that would be much better for it.\n");
 }
 
 static void

@@ -118,6 +118,11 @@ terminal_shows_a_picture_and_a_table(void **state)
 	assert_non_null(strstr(text, "\r\nVM  VCPUS MODE"));
 	assert_non_null(strstr(text, "\r\n101     8 auto "));
 	assert_non_null(strstr(text, "\r\n102     4 pin "));
+	/* nothing of the reasons is lost */
+	assert_non_null(strstr(text, "EMULATOR\r\n100     6 auto"));
+	assert_non_null(strstr(
+		text, " same\r\n    8 CPUs for 6 vCPUs, kept, memory 100 % local\r\n"));
+	assert_null(strstr(strstr(text, "\r\nVM "), ".."));
 	assert_null(strstr(text, "103"));
 	assert_null(strchr(text, '\x1b'));
 	cli_result_fini(&r);
@@ -171,6 +176,51 @@ reasons_are_text(void **state)
 	assert_non_null(strstr(strbuf_text(&r.out), "\nvm 101: "));
 	assert_non_null(strstr(strbuf_text(&r.out), "\nVM  VCPUS MODE"));
 	cli_result_fini(&r);
+}
+
+/* What all VMs have in common stands in front of them, and only there. */
+static void
+rules_of_the_host_are_said_once(void **state)
+{
+	char *scenario = plan_new_file(*state, "s",
+		START "1,\"vcpus\":2}\n" START "2,\"vcpus\":2}\n" START
+		      "3,\"vcpus\":3,\"mode\":\"dedicated\"}\n" START
+		      "4,\"vcpus\":4,\"mode\":\"observe\",\"memnodes\":{\"1\":2}}\n");
+	auto_free char *xml = plan_data_file("latency/two-packages.xml");
+	struct cli_result r;
+	const char *text;
+	const char *at;
+
+	cli_run(*state,
+		&(struct cli_how){.args = {"plan", "--topology", xml, scenario,
+					  "--explain", "--set", "reserved_cpus=0-1"}},
+		&r);
+	text = strbuf_text(&r.out);
+	at = strstr(text, "\nfor all VMs:\n"
+			  "  reserved_cpus keeps CPUs 0-1 for the host\n");
+	assert_non_null(at);
+	assert_non_null(strstr(at, " are vm 3's alone\n\nvm 1: "));
+	assert_null(strstr(at, "bound by: reserved_cpus"));
+	assert_null(strstr(at, "bound by: cores that are other VMs' alone"));
+	assert_non_null(
+		strstr(at, "next best: none: it keeps the cores that are its alone"));
+	assert_non_null(strstr(at, "\nvm 4: would be on "));
+	assert_non_null(strstr(at, "memory would be 100 % local"));
+	cli_result_fini(&r);
+	plan_unlink_file(scenario);
+}
+
+static void
+without_such_rules_there_is_no_heading(void **state)
+{
+	char *scenario = plan_new_file(*state, "s", START "1,\"vcpus\":2}\n");
+	struct cli_result r;
+
+	plan_run(*state, scenario, "--explain", NULL, &r);
+	assert_non_null(strstr(strbuf_text(&r.out), "\nvm 1: "));
+	assert_null(strstr(strbuf_text(&r.out), "for all VMs"));
+	cli_result_fini(&r);
+	plan_unlink_file(scenario);
 }
 
 /* ---- a host alone ---- */
@@ -316,6 +366,8 @@ wrong_settings_are_told_with_their_place(void **state)
 			"qmpin: --set: mode: \"fast\" is not one of"},
 		{"--set", "colour=red", CMD_FAILED,
 			"qmpin: --set: unknown key \"colour\""},
+		{"--set", "weights.smt=1e3", CMD_FAILED,
+			"qmpin: --set weights: smt: \"1e3\" is not a factor"},
 		{"--set", "mode", CMD_USAGE, "qmpin: --set 'mode' is no KEY=VALUE"},
 		{"--set", "=1", CMD_USAGE, "qmpin: --set '=1' is no KEY=VALUE"},
 		{"--config", "[qmpin]\n\nmode = fast\n", CMD_FAILED,
@@ -353,6 +405,8 @@ main(void)
 		cmocka_unit_test(terminal_has_colours_and_pipes_have_none),
 		cmocka_unit_test(json_on_a_terminal_is_lines_too),
 		cmocka_unit_test(reasons_are_text),
+		cmocka_unit_test(rules_of_the_host_are_said_once),
+		cmocka_unit_test(without_such_rules_there_is_no_heading),
 		cmocka_unit_test(topology_alone_is_shown),
 		cmocka_unit_test(topology_alone_is_json_where_asked_for),
 		cmocka_unit_test(latencies_alone_are_a_host),

@@ -139,6 +139,44 @@ unknown_keys_are_told_once(void **state)
 	plan_unlink_file(scenario);
 }
 
+/* They are no mistake on another host: what is there counts. */
+static void
+cpus_that_are_not_there_are_told(void **state)
+{
+	static const struct {
+		const char *affinity;
+		const char *set;
+		const char *err; /* all of it; NULL: nothing */
+	} cases[] = {
+		{"0-31", "reserved_cpus=0-31", NULL},
+		{"8-40", "reserved_cpus=0",
+			"s:1: vm 1: \"affinity\" has CPUs 32-40, which this host has not\n"},
+		{"32", "reserved_cpus=0",
+			"s:1: vm 1: \"affinity\" has CPU 32, which this host has not\n"},
+		{"0-7", "reserved_cpus=1,99",
+			"qmpin: reserved_cpus has CPU 99, which this host has not\n"},
+		{"0-7", "isolated_cpus=30-33",
+			"qmpin: isolated_cpus has CPUs 32-33, which this host has not\n"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		auto_free char *text =
+			xasprintf(START "1,\"vcpus\":1,\"affinity\":\"%s\"}\n",
+				cases[i].affinity);
+		char *scenario = plan_new_file(*state, "s", text);
+		struct cli_result r;
+
+		plan_run(*state, scenario, "--set", cases[i].set, &r);
+		assert_int_equal(r.status, CMD_OK);
+		if (cases[i].err == NULL
+				? r.err.len > 0
+				: strstr(strbuf_text(&r.err), cases[i].err) == NULL)
+			fail_msg("case %zu: %s", i, strbuf_text(&r.err));
+		cli_result_fini(&r);
+		plan_unlink_file(scenario);
+	}
+}
+
 static void
 long_lines_are_told_with_their_number(void **state)
 {
@@ -219,6 +257,7 @@ main(void)
 		cmocka_unit_test(lines_that_are_no_events_end_it),
 		cmocka_unit_test(vcpus_have_an_end),
 		cmocka_unit_test(unknown_keys_are_told_once),
+		cmocka_unit_test(cpus_that_are_not_there_are_told),
 		cmocka_unit_test(long_lines_are_told_with_their_number),
 		cmocka_unit_test(wrong_arguments_are_usage_errors),
 		cmocka_unit_test(files_that_are_not_there_are_told),

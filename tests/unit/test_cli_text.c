@@ -174,6 +174,36 @@ columns_are_fitted_by_their_rules(void **state)
 	}
 }
 
+static void
+sentences_go_below_where_they_are_squeezed(void **state)
+{
+	static const struct table_column with_below[] = {
+		{.name = "A"}, {.name = "B", .min = 4, .below = 20}};
+	static const struct {
+		size_t width;
+		size_t last; /* the widest cell of it */
+		bool below;
+	} cases[] = {
+		{80, 60, false}, /* all of it is seen */
+		{80, 10, false}, {66, 60, false},
+		{65, 60, false}, /* cut, but wide enough */
+		{26, 60, false}, {25, 60, true}, {10, 60, true},
+		{20, 14, false}, /* narrow, and all of it is seen */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		size_t widths[] = {5, cases[i].last};
+
+		if (table_goes_below(with_below, 2, cases[i].width, widths) !=
+			cases[i].below)
+			fail_msg("case %zu", i);
+		assert_int_equal(widths[1], cases[i].below ? 0 : cases[i].last);
+	}
+	assert_false(table_goes_below(
+		columns, COLUMNS, 10, (size_t[COLUMNS]){5, 10, 6, 10}));
+}
+
 int
 main(void)
 {
@@ -183,6 +213,7 @@ main(void)
 		cmocka_unit_test(ids_are_ordered_numbers_first_and_by_value),
 		cmocka_unit_test(vms_are_sorted_and_what_is_none_is_left_out),
 		cmocka_unit_test(columns_are_fitted_by_their_rules),
+		cmocka_unit_test(sentences_go_below_where_they_are_squeezed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@ struct options {
 	bool curves;
 	bool weights;
 	bool real;
+	bool help;
 	const char *json;
 	uint64_t emit; /* seed of the scenario to be printed; 0: none */
 	struct tune tune;
@@ -48,7 +49,8 @@ usage(FILE *out)
 		"  --curves             against moves and width of masks instead\n"
 		"  --weights            weights halved and doubled instead\n"
 		"  --json FILE          the same as JSON\n"
-		"  --emit SEED          print a scenario for qmpin plan and end\n",
+		"  --emit SEED          print a scenario for qmpin plan and end\n"
+		"  --help               this\n",
 		out);
 }
 
@@ -90,6 +92,7 @@ static const struct option long_options[] = {
 	{"weights", no_argument, NULL, 'w'},
 	{"json", required_argument, NULL, 'j'},
 	{"emit", required_argument, NULL, 'E'},
+	{"help", no_argument, NULL, 'H'},
 	{NULL, 0, NULL, 0},
 };
 
@@ -135,6 +138,9 @@ read_option(struct options *o, int opt)
 		return true;
 	case 'j':
 		o->json = optarg;
+		return true;
+	case 'H':
+		o->help = true;
 		return true;
 	case 's':
 	case 'e':
@@ -240,6 +246,10 @@ main(int argc, char **argv)
 	if (!read_options(&o, argc, argv)) {
 		usage(stderr);
 		return 2;
+	}
+	if (o.help) {
+		usage(stdout);
+		return 0;
 	}
 	if (o.json != NULL)
 		t.rows = json_array();
