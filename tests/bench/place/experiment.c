@@ -11,7 +11,7 @@
 
 static const struct policy *const policies[] = {&policy_unpinned, &policy_random,
 	&policy_nearest, &policy_rfc_numa, &policy_rfc_one, &policy_kubelet,
-	&policy_numad, &policy_planner, &policy_float, &policy_rebalance};
+	&policy_numad, &policy_sketch, &policy_sketch_moves, &policy_planner, &policy_float, &policy_rebalance};
 
 static struct score
 run_seeds(const struct experiment *x, const struct policy *p, const struct tune *tune,
