@@ -96,8 +96,8 @@ undo(struct sketch *w)
 		double penalty;
 		int d = p->first;
 
-		if (i % SKETCH_PARTS >= v->n_parts || p->n == 0 || p->at < 0 ||
-			d < 0 || d == p->at)
+		if (i % SKETCH_PARTS >= v->n_parts || p->n == 0 || p->at < 0 || d < 0 ||
+			d == p->at)
 			continue;
 		penalty = sketch_penalty(w);
 		while (d >= 0 && d != p->at) {
@@ -232,12 +232,10 @@ start(struct sketch *w, struct sketch_vm *v)
 	for (unsigned int k = 0; k < SHORTLIST; k++) {
 		double cost = 0;
 
-		if (k > 0 &&
-			memcmp(list[k].at, list[k - 1].at, sizeof(list->at)) == 0)
+		if (k > 0 && memcmp(list[k].at, list[k - 1].at, sizeof(list->at)) == 0)
 			continue;
 		for (unsigned int i = 0; i < v->n_parts; i++)
-			cost += CROWDING * v->parts[i].n *
-				crowding(w, list[k].at[i]);
+			cost += CROWDING * v->parts[i].n * crowding(w, list[k].at[i]);
 		put_all(w, v, &list[k]);
 		repair(w);
 		cost += sketch_sum(w) + PENALTY_WEIGHT * sketch_penalty(w);
@@ -312,8 +310,7 @@ fit(struct sketch *w)
 		if (i % SKETCH_PARTS >= v->n_parts || p->at < 0)
 			continue;
 		while (up >= 0 && !sketch_may(w, p, up) &&
-			!cpuset_within(&w->domains[p->home].cpus,
-				&w->domains[up].cpus))
+			!cpuset_within(&w->domains[p->home].cpus, &w->domains[up].cpus))
 			up = w->domains[up].parent;
 		if (up != p->at)
 			sketch_put(w, v, p, up);

@@ -119,8 +119,8 @@ sketch_new(const struct site *s)
 	w->lat = xcalloc((size_t)w->n * w->n, sizeof(*w->lat));
 	for (unsigned int i = 0; i < w->n; i++) {
 		for (unsigned int k = 0; k < w->n; k++)
-			w->lat[i * w->n + k] = between(
-				w, &w->domains[i].cpus, &w->domains[k].cpus);
+			w->lat[i * w->n + k] =
+				between(w, &w->domains[i].cpus, &w->domains[k].cpus);
 	}
 	w->own = xcalloc(w->n, sizeof(*w->own));
 	w->runs = xcalloc(w->n, sizeof(*w->runs));
@@ -276,8 +276,8 @@ sketch_read(struct sketch *w)
 		for (unsigned int k = 0; k < v->n_parts; k++) {
 			v->parts[k].first = v->parts[k].at;
 			if (v->parts[k].at >= 0)
-				lanes_add(&w->own[v->parts[k].at], v,
-					(int)v->parts[k].n);
+				lanes_add(
+					&w->own[v->parts[k].at], v, (int)v->parts[k].n);
 		}
 	}
 	free(old);
@@ -296,8 +296,8 @@ sketch_write(const struct sketch *w, struct site *s)
 		for (unsigned int k = 0; k < vm->n_vcpus; k++) {
 			const struct sketch_part *p =
 				&v->parts[site_guest_node(vm, k) % v->n_parts];
-			struct cpuset mask = cpuset_and(
-				&w->domains[p->at].cpus, &p->limit);
+			struct cpuset mask =
+				cpuset_and(&w->domains[p->at].cpus, &p->limit);
 
 			vm->masks[k] = cpuset_and(&mask, &s->online);
 			vm->emulator = cpuset_or(&vm->emulator, &vm->masks[k]);
@@ -379,13 +379,13 @@ latency(const struct sketch *w, const struct sketch_vm *v)
 
 		for (unsigned int k = 0; k <= i; k++) {
 			const struct sketch_part *b = &v->parts[k];
-			double n = i == k ? a->n * (a->n - 1.0) / 2
-					  : (double)a->n * b->n;
+			double n =
+				i == k ? a->n * (a->n - 1.0) / 2 : (double)a->n * b->n;
 
 			if (!(n > 0) || a->at < 0 || b->at < 0)
 				continue;
-			sum += n * w->lat[(unsigned int)a->at * w->n +
-					   (unsigned int)b->at];
+			sum += n *
+			       w->lat[(unsigned int)a->at * w->n + (unsigned int)b->at];
 			pairs += n;
 		}
 	}
@@ -404,8 +404,8 @@ remote(const struct sketch *w, const struct sketch_vm *v, unsigned int k)
 	for (unsigned int j = 0; j < v->n_parts; j++) {
 		const struct sketch_part *other =
 			v->parts[j].n > 0 ? &v->parts[j] : &v->parts[k];
-		const double *memory = other->at >= 0 ? w->domains[other->at].share
-						      : here;
+		const double *memory =
+			other->at >= 0 ? w->domains[other->at].share : here;
 		double uses = j == k ? OWN_SHARE : 1 - OWN_SHARE;
 
 		if (v->n_parts == 1)

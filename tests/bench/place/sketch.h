@@ -9,14 +9,14 @@
 
 #include "site.h"
 
-#define SKETCH_PARTS 2u   /* guest nodes that can be apart */
+#define SKETCH_PARTS 2u	  /* guest nodes that can be apart */
 #define SKETCH_DRAWS 256u /* 64 for each chance */
 #define SKETCH_LANES 264u /* one more in which all are busy; then nothing */
 #define SKETCH_SAME 1e-9  /* smaller differences are rounding */
 
 struct sketch_domain {
-	struct cpuset cpus; /* offline ones too */
-	int parent;	    /* -1: the host, which is the last */
+	struct cpuset cpus;  /* offline ones too */
+	int parent;	     /* -1: the host, which is the last */
 	unsigned int n_cpus; /* online */
 	unsigned int n_cores;
 	double *share; /* of its CPUs on each node */
@@ -26,8 +26,8 @@ struct sketch_domain {
 struct sketch_part {
 	unsigned int n; /* 0: none is plugged */
 	struct cpuset limit;
-	int home; /* the smallest domain around the limit */
-	int at;	  /* -1: nowhere yet */
+	int home;  /* the smallest domain around the limit */
+	int at;	   /* -1: nowhere yet */
 	int first; /* where it was before others were widened */
 };
 
@@ -71,14 +71,14 @@ void sketch_write(const struct sketch *w, struct site *s);
 bool sketch_may(const struct sketch *w, const struct sketch_part *p, int domain);
 
 /** @domain: -1: nowhere */
-void sketch_put(
-	struct sketch *w, const struct sketch_vm *vm, struct sketch_part *p, int domain);
+void sketch_put(struct sketch *w, const struct sketch_vm *vm, struct sketch_part *p,
+	int domain);
 
 /** The penalty for waiting, 0: the bounds are kept. */
 double sketch_penalty(struct sketch *w);
 /** The same with the part elsewhere. */
-double sketch_penalty_at(
-	struct sketch *w, const struct sketch_vm *vm, struct sketch_part *p, int domain);
+double sketch_penalty_at(struct sketch *w, const struct sketch_vm *vm,
+	struct sketch_part *p, int domain);
 
 /** Latency and remote accesses, summed over its vCPUs. */
 double sketch_cost(const struct sketch *w, const struct sketch_vm *vm);
