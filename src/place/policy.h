@@ -33,8 +33,8 @@ struct plan_policy {
 	/* Expected waiting that a placement may cause when only some VMs are busy
 	 * (burst model, wait.h), beyond what the VMs' limits force. Both are shares,
 	 * 0..1: the mean over the draws of the share of the busy VMs' demand that
-	 * cannot run though CPUs idle (0.006), and the share of the draws in which that
-	 * is above 5 % (0.03). */
+	 * cannot run though CPUs idle (0.008), and the share of the draws in which that
+	 * is above 5 % (0.035). */
 	double wait_mean_max;
 	double wait_tail_max;
 	double weights[N_TERMS]; /* factors, 1: as documented in objective.h */

@@ -23,14 +23,9 @@
 /* And so many times more while that helps. */
 #define ROUNDS 3u
 
-/* In draws that a plan was not fitted to, VMs may wait so many times what they may in
- * its own. Without the check hosts with hundreds of VMs wait more than is promised;
- * with the bounds of the plan's own draws masks are wider than they have to be. */
-#define UNSEEN_SLACK 1.5
-
 /* The bounds on waiting are drawn tighter at most so often, each time to this part. */
-#define TIGHTER 5u
-#define TIGHTER_BY 0.8
+#define TIGHTER 3u
+#define TIGHTER_BY 0.6
 
 /* Passes over all newcomers. For one in a pass so many trials of the waiting model (2
  * to 3 us each on a host of 384 CPUs); of them, and of the cost (a tenth of that), so
@@ -386,7 +381,7 @@ confirm(struct search *s)
 		double strict = s->w->strict;
 		bool ok;
 
-		s->w->strict = UNSEEN_SLACK;
+		s->w->strict = 1;
 		unseen = world_check(s->w);
 		ok = world_waits_ok(s->w, &unseen);
 		s->w->strict = strict;

@@ -115,7 +115,8 @@ struct world {
 	struct tree *tree;
 	struct wait *wait;
 	struct wait_need *others; /* of groups, then of vms: for world_check */
-	double strict; /* so many times the policy's bounds on waiting count, 1 */
+	double strict; /* part of the policy's bounds on waiting that may be used, 0..1
+			*/
 	unsigned int n_classes;
 	size_t cap_classes;
 	struct world_class *classes; /* [0]: everything usable */
