@@ -14,12 +14,14 @@ BENCH_PLACE_PARTS = \
 	tests/bench/place/peer_numad.c \
 	tests/bench/place/peer_rfc.c \
 	tests/bench/place/peer_simple.c \
+	tests/bench/place/peer_sketch.c \
 	tests/bench/place/policies.h \
 	tests/bench/place/rnd.h \
 	tests/bench/place/run.c tests/bench/place/run.h \
 	tests/bench/place/scenario.c tests/bench/place/scenario.h \
 	tests/bench/place/scenario_print.c \
 	tests/bench/place/site.c tests/bench/place/site.h \
+	tests/bench/place/sketch.c tests/bench/place/sketch.h \
 	tests/bench/place/waits.c tests/bench/place/waits.h \
 	tests/unit/hosts.c tests/unit/hosts.h \
 	tests/unit/measured.c tests/unit/measured.h \

@@ -273,6 +273,30 @@ the_planner_moves_nobody_and_is_judged_the_same_twice(void **state)
 	scenario_fini(&s);
 }
 
+static void
+the_sketch_keeps_its_bounds_and_moves_nobody(void **state)
+{
+	static const struct scenario_band band = {200, 350};
+	struct host h = host_full(&host_7351p);
+	struct bench_host bench = {.topo = h.topo, .ns = h.ns};
+	struct tune tune = tune_default();
+	struct scenario s = scenario_make(h.topo, &band, 4, 40);
+	struct score still = {0};
+	struct score moving = {0};
+
+	(void)state;
+	run_scenario(&policy_sketch, &bench, &tune, &s, &still);
+	run_scenario(&policy_sketch_moves, &bench, &tune, &s, &moving);
+	near(still.moved, 0);
+	assert_true(score_meets(&still));
+	assert_true(moving.moved > 0);
+	assert_true(score_mean(&moving, MEASURE_J) < score_mean(&still, MEASURE_J));
+	score_fini(&still);
+	score_fini(&moving);
+	scenario_fini(&s);
+	host_fini(&h);
+}
+
 int
 main(void)
 {
@@ -288,6 +312,7 @@ main(void)
 		cmocka_unit_test(load_stays_in_the_band),
 		FIXTURE_TEST(needless_moves_are_counted),
 		FIXTURE_TEST(the_planner_moves_nobody_and_is_judged_the_same_twice),
+		cmocka_unit_test(the_sketch_keeps_its_bounds_and_moves_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

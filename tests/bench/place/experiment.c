@@ -11,7 +11,8 @@
 
 static const struct policy *const policies[] = {&policy_unpinned, &policy_random,
 	&policy_nearest, &policy_rfc_numa, &policy_rfc_one, &policy_kubelet,
-	&policy_numad, &policy_planner, &policy_float, &policy_rebalance};
+	&policy_numad, &policy_sketch, &policy_sketch_moves, &policy_planner,
+	&policy_float, &policy_rebalance};
 
 static struct score
 run_seeds(const struct experiment *x, const struct policy *p, const struct tune *tune,
@@ -19,9 +20,9 @@ run_seeds(const struct experiment *x, const struct policy *p, const struct tune 
 {
 	struct score s = {0};
 
-	for (unsigned int seed = 1; seed <= seeds; seed++) {
-		struct scenario sc =
-			scenario_make(x->host->topo, &x->band, seed, x->events);
+	for (unsigned int i = 0; i < seeds; i++) {
+		struct scenario sc = scenario_make(
+			x->host->topo, &x->band, x->first_seed + i, x->events);
 
 		run_scenario(p, x->host, tune, &sc, &s);
 		scenario_fini(&sc);

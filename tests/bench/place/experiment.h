@@ -8,6 +8,7 @@
 struct experiment {
 	struct bench_host *host;
 	struct scenario_band band;
+	unsigned int first_seed;
 	unsigned int seeds;
 	unsigned int anneal_seeds; /* 0: without the reference */
 	unsigned int events;

@@ -20,7 +20,8 @@
 #define ANNEAL_CPUS_MAX 64u
 
 struct options {
-	const char *hosts;  /* parts of names, NULL: the usual ones */
+	const char *hosts; /* parts of names, NULL: the usual ones */
+	unsigned int first_seed;
 	unsigned int seeds; /* 0: by the size of the host */
 	unsigned int events;
 	unsigned int n_bands;
@@ -43,6 +44,7 @@ usage(FILE *out)
 		"  --real               real machines too (QMPIN_SHARED)\n"
 		"  --band LOW-HIGH      load in percent of the CPUs; may be repeated\n"
 		"  --seeds N            days of each host and load\n"
+		"  --first-seed N       other days: those the planner was not tuned on\n"
 		"  --events N           of each day\n"
 		"  --from-empty         judge the steps that fill the host as well\n"
 		"  --rounds N           of the reference after each event, 0: without\n"
@@ -85,6 +87,7 @@ static const struct option long_options[] = {
 	{"real", no_argument, NULL, 'r'},
 	{"band", required_argument, NULL, 'b'},
 	{"seeds", required_argument, NULL, 's'},
+	{"first-seed", required_argument, NULL, 'S'},
 	{"events", required_argument, NULL, 'e'},
 	{"from-empty", no_argument, NULL, 'f'},
 	{"rounds", required_argument, NULL, 'n'},
@@ -106,6 +109,8 @@ read_count(struct options *o, int opt)
 		return false;
 	if (opt == 's')
 		o->seeds = (unsigned int)n;
+	else if (opt == 'S')
+		o->first_seed = (unsigned int)n;
 	else if (opt == 'e')
 		o->events = (unsigned int)n;
 	else if (opt == 'n')
@@ -143,6 +148,7 @@ read_option(struct options *o, int opt)
 		o->help = true;
 		return true;
 	case 's':
+	case 'S':
 	case 'e':
 	case 'n':
 	case 'E':
@@ -157,7 +163,7 @@ read_options(struct options *o, int argc, char **argv)
 {
 	int opt;
 
-	*o = (struct options){.events = 80, .tune = tune_default()};
+	*o = (struct options){.first_seed = 1, .events = 80, .tune = tune_default()};
 	while ((opt = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		if (!read_option(o, opt))
 			return false;
@@ -198,6 +204,7 @@ static void
 run_host(const struct options *o, struct bench_host *h, struct table *t)
 {
 	struct experiment x = {.host = h,
+		.first_seed = o->first_seed,
 		.seeds = seeds_of(o, h),
 		.events = o->events,
 		.tune = o->tune,
