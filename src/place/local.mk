@@ -23,7 +23,9 @@ src_libplace_a_SOURCES = \
 	src/place/own.c src/place/own.h \
 	src/place/pick.c src/place/pick.h \
 	src/place/pin.c src/place/pin.h \
+	src/place/pinchoice.c src/place/pinchoice.h \
 	src/place/pinned.c src/place/pinned.h \
+	src/place/pinprice.c src/place/pinprice.h \
 	src/place/planner.c src/place/planner.h \
 	src/place/policy.h \
 	src/place/reason.c src/place/reason.h \

@@ -412,6 +412,21 @@ wait_take(struct wait *w, unsigned int slot, const struct wait_need *need)
 	shift(w, &w->now, slot, &gone);
 }
 
+void
+wait_pin(struct wait *w, unsigned int slot, const struct wait_need *need)
+{
+	wait_enter(w, slot, need);
+	wait_put(w, slot, need);
+}
+
+void
+wait_unpin(struct wait *w, unsigned int slot, const struct wait_need *need)
+{
+	struct wait_need gone = negated(need);
+
+	wait_pin(w, slot, &gone);
+}
+
 /* @root: what the root is asked to run. */
 VECTORS static struct wait_cost
 judge(const struct wait *w, const struct wait_need *root)

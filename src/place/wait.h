@@ -91,6 +91,10 @@ void wait_enter_always(struct wait *w, unsigned int slot, int32_t units);
 void wait_put(struct wait *w, unsigned int slot, const struct wait_need *need);
 void wait_take(struct wait *w, unsigned int slot, const struct wait_need *need);
 
+/** The same of one whose limit is @slot: it enters and runs there, or is gone. */
+void wait_pin(struct wait *w, unsigned int slot, const struct wait_need *need);
+void wait_unpin(struct wait *w, unsigned int slot, const struct wait_need *need);
+
 /**
  * End of the first layout: until here VMs are only noted, which is quick; from here on
  * every change is followed to the root.

@@ -7,7 +7,6 @@
 
 #include "place/world.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #include "base/xalloc.h"
@@ -418,22 +417,29 @@ world_own_excess(struct world *w, const struct world_group *g)
 	return wait_excess(w->wait, slot_of(w, g->cls, (unsigned int)g->node));
 }
 
-void
-world_pin(struct world *w, struct world_group *g, unsigned int i, unsigned int pu)
+static void
+lay_pin(struct world *w, const struct world_group *g, int pu, int sign)
 {
 	int leaf = w->tree->leaf_of_pu[pu];
 	double demand = g->demand / g->n_vcpus;
 	struct wait_need need =
 		wait_need_scaled(&g->need, (int32_t)(demand * WAIT_UNIT));
-	unsigned int slot = slot_of(w, 0, (unsigned int)leaf);
 
-	assert(g->pins[i] < 0);
-	g->pins[i] = (int)pu;
-	wait_enter(w->wait, slot, &need);
-	wait_put(w->wait, slot, &need);
-	w->fixed[pu] += demand;
-	w->taken[pu]++;
-	add_below(w, leaf, demand);
+	(sign > 0 ? wait_pin : wait_unpin)(
+		w->wait, slot_of(w, 0, (unsigned int)leaf), &need);
+	w->fixed[pu] += sign * demand;
+	w->taken[pu] += (unsigned int)sign;
+	add_below(w, leaf, sign * demand);
+}
+
+void
+world_pin(struct world *w, struct world_group *g, unsigned int i, int pu)
+{
+	if (g->pins[i] >= 0)
+		lay_pin(w, g, g->pins[i], -1);
+	g->pins[i] = pu;
+	if (pu >= 0)
+		lay_pin(w, g, pu, 1);
 }
 
 void
@@ -508,8 +514,7 @@ lay_pins_again(
 
 		if (leaf < 0)
 			continue;
-		wait_enter(w->wait, slot_of(w, 0, (unsigned int)leaf), &need);
-		wait_put(w->wait, slot_of(w, 0, (unsigned int)leaf), &need);
+		wait_pin(w->wait, slot_of(w, 0, (unsigned int)leaf), &need);
 	}
 }
 

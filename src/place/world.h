@@ -204,8 +204,8 @@ int64_t world_excess(struct world *w, unsigned int node);
 int64_t world_parts_excess(struct world *w, unsigned int node);
 int64_t world_own_excess(struct world *w, const struct world_group *g);
 
-/** Give the @i-th vCPU of a pin group a PU (usable). */
-void world_pin(struct world *w, struct world_group *g, unsigned int i, unsigned int pu);
+/** Give the @i-th vCPU of a pin group a PU (usable); -1: none. */
+void world_pin(struct world *w, struct world_group *g, unsigned int i, int pu);
 
 /** Take fixed load away (@sign -1) for the time of a trial, and put it back (1). */
 void world_fix(struct world *w, const struct world_load_on *load, int sign);
