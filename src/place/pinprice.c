@@ -18,6 +18,7 @@
 /* Of each node of the tree. */
 struct spot {
 	double within;	/* demand within it */
+	double over;	/* of a leaf: of it what PUs cannot run that it is fixed to */
 	double outer;	/* its part of what lies around it */
 	double sharing; /* demand of those that float over it, as
 			 * candidates_sharing_demand */
@@ -57,6 +58,12 @@ weight(const struct pinprice *p, enum term t)
 	return p->w->in->policy->weights[t] * p->w->tree->worst_ns;
 }
 
+static double
+above_one(double load)
+{
+	return load > 1 ? load - 1 : 0;
+}
+
 static void
 add_near(struct pinprice *p, unsigned int pu, int sign)
 {
@@ -87,6 +94,8 @@ pinprice_mark(struct pinprice *p, unsigned int pu, int sign)
 	count_on(p, pu, sign);
 	if (tree->leaf_of_pu[pu] < 0)
 		return;
+	p->spots[tree->leaf_of_pu[pu]].over +=
+		above_one(p->fixed[pu] + demand) - above_one(p->fixed[pu]);
 	p->fixed[pu] += demand;
 	seat->load += demand;
 	seat->sharing += sign * candidates_sharing_demand(p->g) / p->g->n_vcpus;
@@ -106,6 +115,7 @@ lay_seats(struct pinprice *p)
 		if (w->tree->leaf_of_pu[i] < 0)
 			continue;
 		p->fixed[i] = w->fixed[i];
+		p->spots[w->tree->leaf_of_pu[i]].over += above_one(w->fixed[i]);
 		seat->n_cpus++;
 		seat->load += w->fixed[i] + world_float_load(w, i);
 	}
@@ -391,7 +401,7 @@ look_at_room(struct pinprice *p)
 	const struct tree *t = p->w->tree;
 
 	for (unsigned int n = 0; n < t->n; n++)
-		p->spots[n].room = 0;
+		p->spots[n].room = p->spots[n].over;
 	/* until a node's turn comes: what its parts cannot run, which is in within */
 	for (unsigned int n = 0; n < t->n; n++) {
 		struct spot *s = &p->spots[n];
@@ -453,11 +463,12 @@ pinprice_of(const struct pinprice *p, unsigned int pu)
 	const struct topo *topo = p->w->in->topo;
 	int node = topo->pus[pu].node;
 	const struct spot *s = &p->spots[p->w->tree->leaf_of_pu[pu]];
-	double lost = p->each - s->room;
-	double here = p->fixed[pu] + p->each - 1;
+	double room = 1 - p->fixed[pu];
+	double lost;
 
+	room = room < s->room ? room : s->room;
+	lost = p->each - (room > 0 ? room : 0);
 	lost = lost > 0 ? lost : 0;
-	lost = here > lost ? here : lost;
 	return p->ns[pu] + s->ns + sharing_ns(p, &p->seats[topo->pus[pu].core]) +
 	       p->touch_ns[node == TOPO_NONE ? topo->n_nodes : (unsigned int)node] +
 	       weight(p, TERM_WAITING) * COST_LOST * lost +
