@@ -10,6 +10,7 @@
 
 #include "place/pinchoice.h"
 
+#include <float.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +22,15 @@
 #include "place/pinprice.h"
 
 /* So many domains are starts, the cheapest ones; more while none has PUs enough. */
-#define STARTS 8u
+#define STARTS 4u
 
-/* PUs that are looked at to make choices better, about 10 ns each. */
-#define LOOKS 16384
+/* PUs that are looked at to make the best of these choices better, 10 to 20 ns each. */
+#define LOOKS 4096
+
+/* vCPUs x PUs up to which all starts are made better, and there are twice as many. */
+#define SMALL 256u
+
+static const struct pinchoice_price price_max = {.stacked = INT_MAX};
 
 struct choice {
 	struct world *w;
@@ -37,6 +43,7 @@ struct choice {
 	int *best;	   /* pins of the best choice so far */
 	int *first; /* of each guest core: PU of its first vCPU that has one, -1 */
 	int *whose; /* of each core: a guest core that has a PU of it, -1 */
+	bool small; /* see SMALL */
 	int looks;  /* that are left */
 };
 
@@ -149,23 +156,22 @@ splits(const struct choice *c, unsigned int v, unsigned int pu)
 	return idle < c->guest.size[c->guest.of[v]];
 }
 
-/* What the @v-th vCPU costs on this PU. */
+/* What the @v-th vCPU costs on this PU, but for ns. */
 static struct pinchoice_price
-price_of_pu(const struct choice *c, unsigned int v, unsigned int pu)
+rank_of_pu(const struct choice *c, unsigned int v, unsigned int pu)
 {
 	return (struct pinchoice_price){.stacked = (int)c->w->taken[pu],
 		.own = (int)c->own[pu],
-		.split = splits(c, v, pu),
-		.ns = pinprice_of(c->prices, pu)};
+		.split = splits(c, v, pu)};
 }
 
-/* What a guest core costs on the core of this PU. */
+/* What a guest core costs on the core of this PU, but for ns. */
 static struct pinchoice_price
-price_of_core(const struct choice *c, unsigned int v, unsigned int pu)
+rank_of_core(const struct choice *c, unsigned int v, unsigned int pu)
 {
 	const struct topo *topo = c->w->in->topo;
 	const struct cpuset *allowed = &c->w->classes[c->g->cls].allowed;
-	struct pinchoice_price price = {.ns = pinprice_of(c->prices, pu)};
+	struct pinchoice_price price = {0};
 	unsigned int room = 0;
 
 	cpuset_foreach (cpu, core_cpus(c, pu)) {
@@ -181,9 +187,18 @@ price_of_core(const struct choice *c, unsigned int v, unsigned int pu)
 }
 
 static struct pinchoice_price
+rank_at(const struct choice *c, unsigned int v, unsigned int pu)
+{
+	return c->g->whole_cores ? rank_of_core(c, v, pu) : rank_of_pu(c, v, pu);
+}
+
+static struct pinchoice_price
 price_at(const struct choice *c, unsigned int v, unsigned int pu)
 {
-	return c->g->whole_cores ? price_of_core(c, v, pu) : price_of_pu(c, v, pu);
+	struct pinchoice_price price = rank_at(c, v, pu);
+
+	price.ns = pinprice_of(c->prices, pu);
+	return price;
 }
 
 /* A sibling in @cpus comes before the PU: its core has been looked at. */
@@ -207,20 +222,23 @@ cheapest(const struct choice *c, unsigned int v, const struct cpuset *cpus,
 	struct pinchoice_price *best)
 {
 	unsigned int at = 0;
-	bool found = false;
 
+	*best = price_max;
 	cpuset_foreach (cpu, cpus) {
 		unsigned int pu = (unsigned int)c->w->in->topo->pu_of_cpu[cpu];
 		struct pinchoice_price price;
 
 		if (c->g->whole_cores && is_seen(c, pu, cpus))
 			continue;
-		price = price_at(c, v, pu);
-		if (found && !pinchoice_cheaper(&price, best))
+		price = rank_at(c, v, pu);
+		price.ns = -DBL_MAX;
+		if (!pinchoice_cheaper(&price, best))
+			continue; /* whatever else it costs */
+		price.ns = pinprice_of(c->prices, pu);
+		if (!pinchoice_cheaper(&price, best))
 			continue;
 		*best = price;
 		at = pu;
-		found = true;
 	}
 	return at;
 }
@@ -287,9 +305,36 @@ take_given(struct choice *c, int guest, const int *pins)
 	return sum;
 }
 
+/* Try another place for a vCPU, where the guest has no threads. */
+static bool
+improve_single(struct choice *c, unsigned int v, const struct cpuset *cpus,
+	struct pinchoice_price *sum)
+{
+	unsigned int was = (unsigned int)c->pins[v];
+	struct pinchoice_price before;
+	struct pinchoice_price after;
+	unsigned int pu;
+	bool better;
+
+	mark(c, was, -1);
+	c->whose[core_of(c, was)] = -1;
+	c->first[c->guest.of[v]] = -1;
+	pinprice_look(c->prices);
+	before = price_at(c, v, was);
+	pu = cheapest(c, v, cpus, &after);
+	better = pinchoice_cheaper(&after, &before);
+	if (better) {
+		*sum = less(sum, &before);
+		*sum = pinchoice_sum(sum, &after);
+		was = c->g->whole_cores ? pin_in_core(c->w, c->g, core_of(c, pu)) : pu;
+	}
+	put(c, v, was);
+	return better;
+}
+
 /* Try another place for a guest core. Returns whether @sum has become less. */
 static bool
-improve_one(struct choice *c, int guest, const struct cpuset *cpus,
+improve_core(struct choice *c, int guest, const struct cpuset *cpus,
 	struct pinchoice_price *sum)
 {
 	struct pinchoice_price before;
@@ -320,10 +365,22 @@ improve(struct choice *c, struct pinchoice_price *sum)
 	while (better && c->looks > 0) {
 		better = false;
 		for (unsigned int i = 0; i < c->guest.n && c->looks > 0; i++) {
-			better |= improve_one(c, (int)i, &cls->allowed, sum);
+			if (c->guest.threads)
+				better |= improve_core(c, (int)i, &cls->allowed, sum);
+			else if (c->g->pins[i] < 0)
+				better |= improve_single(c, i, &cls->allowed, sum);
 			c->looks -= (int)(cls->n_cpus + c->g->n_vcpus);
 		}
 	}
+}
+
+/* Make the choice that is being tried better; it becomes the best one. */
+static void
+finish(struct choice *c, struct pinchoice_price *best)
+{
+	improve(c, best);
+	memcpy(c->best, c->pins, c->g->n_vcpus * sizeof(*c->best));
+	take_away(c, -1);
 }
 
 /* Start in a domain. */
@@ -333,15 +390,14 @@ start(struct choice *c, unsigned int node, struct pinchoice_price *best)
 	struct cpuset cpus = world_mask(c->w, c->g, node);
 	struct pinchoice_price sum = take(c, -1, &cpus);
 
-	improve(c, &sum);
+	if (c->small)
+		improve(c, &sum);
 	if (pinchoice_cheaper(&sum, best)) {
 		*best = sum;
 		memcpy(c->best, c->pins, c->g->n_vcpus * sizeof(*c->best));
 	}
 	take_away(c, -1);
 }
-
-static const struct pinchoice_price price_max = {.stacked = INT_MAX};
 
 static struct pinchoice_price
 choose_domain(struct choice *c)
@@ -350,7 +406,9 @@ choose_domain(struct choice *c)
 	unsigned int n = candidates_list(c->w, c->g, list);
 	struct pinchoice_price best = price_max;
 
-	for (unsigned int i = 0; i < n && (i < STARTS || best.stacked > 0); i++)
+	unsigned int starts = c->small ? 2 * STARTS : STARTS;
+
+	for (unsigned int i = 0; i < n && (i < starts || best.stacked > 0); i++)
 		start(c, list[i].node, &best);
 	return best;
 }
@@ -373,6 +431,7 @@ begin(struct world *w, const struct world_group *g)
 {
 	struct choice c = {.w = w, .g = g, .looks = LOOKS};
 
+	c.small = g->n_vcpus * w->classes[g->cls].n_cpus <= SMALL;
 	c.guest = guestcore_list(g);
 	c.prices = pinprice_new(w, g, g->pins);
 	c.own = xcalloc(w->in->topo->n_pus, sizeof(*c.own));
@@ -416,6 +475,10 @@ pinchoice_make(struct world *w, const struct world_group *g, int *pins)
 	struct pinchoice_price price =
 		cpuset_empty(&has) ? choose_domain(&c) : choose_near(&c, &has);
 
+	if (!c.small) {
+		(void)take_given(&c, -1, c.best);
+		finish(&c, &price);
+	}
 	memcpy(pins, c.best, g->n_vcpus * sizeof(*pins));
 	end(&c);
 	return price;
