@@ -222,7 +222,7 @@ adopt_pin(struct world *w, struct world_group *g)
 		if (pu < 0 || leaves_siblings(w, g, &guest, v, pu))
 			continue;
 		if (g->pins[v] < 0)
-			world_pin(w, g, v, (unsigned int)pu);
+			world_pin(w, g, v, pu);
 		mask = pin_mask(w, g, v);
 		cut |= !cpuset_within(has, &mask);
 		grown |= !cpuset_within(&mask, has);

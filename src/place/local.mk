@@ -24,7 +24,10 @@ src_libplace_a_SOURCES = \
 	src/place/own.c src/place/own.h \
 	src/place/pick.c src/place/pick.h \
 	src/place/pin.c src/place/pin.h \
+	src/place/pinchoice.c src/place/pinchoice.h \
 	src/place/pinned.c src/place/pinned.h \
+	src/place/pinprice.c src/place/pinprice.h \
+	src/place/pinsearch.c src/place/pinsearch.h \
 	src/place/planner.c src/place/planner.h \
 	src/place/policy.h \
 	src/place/reason.c src/place/reason.h \
@@ -40,6 +43,7 @@ src_libplace_a_SOURCES = \
 	src/place/total.c src/place/total.h \
 	src/place/settled.c src/place/settled.h \
 	src/place/tree.c src/place/tree.h \
+	src/place/unseen.c src/place/unseen.h \
 	src/place/wait.c src/place/wait.h \
 	src/place/why.c src/place/why.h \
 	src/place/world.c src/place/world.h

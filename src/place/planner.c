@@ -22,6 +22,7 @@
 #include "place/float.h"
 #include "place/narrow.h"
 #include "place/pin.h"
+#include "place/pinsearch.h"
 #include "place/reason.h"
 #include "place/rebalance.h"
 #include "place/search.h"
@@ -172,6 +173,7 @@ place_all(struct world *w)
 	qsort(todo, n, sizeof(struct world_group *), by_choice);
 	for (unsigned int i = 0; i < n; i++)
 		place(w, todo[i]);
+	pinsearch_settle(w, todo, n);
 	/* a world in which nothing happened is left alone, whatever it looks like */
 	if (changed)
 		search_settle(w, todo, floats_of(todo, n));

@@ -22,6 +22,7 @@
 #include "place/float.h"
 #include "place/narrow.h"
 #include "place/total.h"
+#include "place/unseen.h"
 
 /* Offers tried, the best ones: each costs a microsecond or two. */
 #define TRIED_OFFERS 4096u
@@ -44,7 +45,7 @@ struct offer {
 struct rebalance {
 	struct total t;
 	struct world *w;
-	struct wait_cost unseen; /* see world_check */
+	struct wait_cost unseen; /* see unseen_check */
 	unsigned int checks;
 	unsigned int vms; /* left of the allowance */
 	unsigned int vcpus;
@@ -240,7 +241,7 @@ move(struct rebalance *r, struct world_group *g, unsigned int node)
 	struct wait_cost unseen;
 
 	total_put(&r->t, g, node);
-	unseen = world_check(r->w);
+	unseen = unseen_check(r->w);
 	r->checks++;
 	if (world_waits_ok(r->w, &unseen) ||
 		(unseen.mean <= r->unseen.mean && unseen.tail <= r->unseen.tail)) {
@@ -339,7 +340,7 @@ rebalance_run(struct world *w)
 	total_init(&r.t, w);
 	find_offers(&r);
 	if (r.n > 0)
-		r.unseen = world_check(w);
+		r.unseen = unseen_check(w);
 	for (unsigned int i = 0; i < r.n && i < TRIED_OFFERS && r.checks < CHECKS; i++)
 		try_offer(&r, &r.offers[i]);
 	total_fini(&r.t);

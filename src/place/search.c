@@ -16,6 +16,7 @@
 #include "place/float.h"
 #include "place/repair.h"
 #include "place/total.h"
+#include "place/unseen.h"
 
 /* So many newcomers are tried with a repair each time. */
 #define FEW 8u
@@ -382,7 +383,7 @@ confirm(struct search *s)
 		bool ok;
 
 		s->w->strict = 1;
-		unseen = world_check(s->w);
+		unseen = unseen_check(s->w);
 		ok = world_waits_ok(s->w, &unseen);
 		s->w->strict = strict;
 		if (ok)

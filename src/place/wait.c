@@ -469,6 +469,14 @@ wait_take(struct wait *w, unsigned int slot, const struct wait_need *need)
 	shift(w, &w->now, slot, need, -need->units);
 }
 
+void
+wait_pin(struct wait *w, unsigned int slot, const struct wait_need *need, int sign)
+{
+	sum_up(&w->total, need, sign * need->units);
+	shift(w, &w->forced, slot, need, sign * need->units);
+	shift(w, &w->now, slot, need, sign * need->units);
+}
+
 /* What waits when the root is asked to run @more than now. */
 VECTORS static struct wait_cost
 judge(const struct wait *w, const struct wait_sum *more)

@@ -110,6 +110,11 @@ void wait_enter_always(struct wait *w, unsigned int slot, int32_t units);
 void wait_put(struct wait *w, unsigned int slot, const struct wait_need *need);
 void wait_take(struct wait *w, unsigned int slot, const struct wait_need *need);
 
+/** The same of one whose limit is @slot: it enters and runs there (@sign 1), or is gone
+ * (-1). */
+void wait_pin(
+	struct wait *w, unsigned int slot, const struct wait_need *need, int sign);
+
 /**
  * End of the first layout: until here VMs are only noted, which is quick; from here on
  * every change is followed to the root.

@@ -7,7 +7,6 @@
 
 #include "place/world.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #include "base/xalloc.h"
@@ -144,9 +143,8 @@ same_part(const struct world *w, const struct world_class *c, unsigned int node)
 	return -1;
 }
 
-/* The wait slot, or part of one, of what class @cls may use of @node. */
-static unsigned int
-slot_of(struct world *w, unsigned int cls, unsigned int node)
+unsigned int
+world_slot(struct world *w, unsigned int cls, unsigned int node)
 {
 	const struct tree_node *tn = &w->tree->nodes[node];
 	struct world_class *c = &w->classes[cls];
@@ -157,12 +155,12 @@ slot_of(struct world *w, unsigned int cls, unsigned int node)
 	if (c->slot[node] >= 0)
 		return (unsigned int)c->slot[node];
 	if (cls != 0 && c->count[node] == tn->n_cpus)
-		slot = slot_of(w, 0, node);
+		slot = world_slot(w, 0, node);
 	else if (cls != 0)
-		slot = wait_add_part(w->wait, slot_of(w, 0, node), c->count[node]);
+		slot = wait_add_part(w->wait, world_slot(w, 0, node), c->count[node]);
 	else
-		slot = wait_add_slot(
-			w->wait, slot_of(w, 0, (unsigned int)tn->parent), tn->n_cpus);
+		slot = wait_add_slot(w->wait,
+			world_slot(w, 0, (unsigned int)tn->parent), tn->n_cpus);
 	c->slot[node] = (int)slot;
 	return slot;
 }
@@ -255,7 +253,7 @@ world_enter(struct world *w, struct world_group *g)
 	if (g->entered)
 		return;
 	g->entered = true;
-	wait_enter(w->wait, slot_of(w, g->cls, w->classes[g->cls].top), &g->need);
+	wait_enter(w->wait, world_slot(w, g->cls, w->classes[g->cls].top), &g->need);
 }
 
 /* Steps of a 256th: sums of them are exact. */
@@ -289,8 +287,8 @@ background_sums(const struct world *w)
 }
 
 /* It takes room from those who wait. */
-static void
-wait_background(struct world *w)
+void
+world_lay_background(struct world *w)
 {
 	auto_free double *sums = background_sums(w);
 
@@ -298,7 +296,7 @@ wait_background(struct world *w)
 		int32_t units = (int32_t)(sums[n] * WAIT_UNIT + 0.5);
 
 		if (units > 0)
-			wait_enter_always(w->wait, slot_of(w, 0, n), units);
+			wait_enter_always(w->wait, world_slot(w, 0, n), units);
 	}
 }
 
@@ -314,7 +312,7 @@ lay_background(struct world *w)
 	}
 	for (unsigned int n = 0; n < w->tree->n; n++)
 		add_below(w, (int)n, sums[n]);
-	wait_background(w);
+	world_lay_background(w);
 }
 
 struct world *
@@ -388,12 +386,12 @@ world_put(struct world *w, struct world_group *g, int node)
 	if (g->node >= 0) {
 		unsigned int from = (unsigned int)g->node;
 
-		wait_take(w->wait, slot_of(w, g->cls, from), &g->need);
+		wait_take(w->wait, world_slot(w, g->cls, from), &g->need);
 		add_load(w, g, from, -g->demand);
 	}
 	g->node = node;
 	if (node >= 0) {
-		wait_put(w->wait, slot_of(w, g->cls, (unsigned int)node), &g->need);
+		wait_put(w->wait, world_slot(w, g->cls, (unsigned int)node), &g->need);
 		add_load(w, g, (unsigned int)node, g->demand);
 	}
 }
@@ -404,20 +402,20 @@ world_try(struct world *w, const struct world_group *g, unsigned int node)
 	int from = -1;
 
 	if (g->node >= 0)
-		from = (int)slot_of(w, g->cls, (unsigned int)g->node);
-	return wait_try(w->wait, from, slot_of(w, g->cls, node), &g->need);
+		from = (int)world_slot(w, g->cls, (unsigned int)g->node);
+	return wait_try(w->wait, from, world_slot(w, g->cls, node), &g->need);
 }
 
 int64_t
 world_excess(struct world *w, unsigned int node)
 {
-	return wait_excess(w->wait, slot_of(w, 0, node));
+	return wait_excess(w->wait, world_slot(w, 0, node));
 }
 
 int64_t
 world_parts_excess(struct world *w, unsigned int node)
 {
-	return wait_parts_excess(w->wait, slot_of(w, 0, node));
+	return wait_parts_excess(w->wait, world_slot(w, 0, node));
 }
 
 int64_t
@@ -426,25 +424,31 @@ world_own_excess(struct world *w, const struct world_group *g)
 	if (g->node < 0 || world_room(w, g, (unsigned int)g->node) ==
 				   w->tree->nodes[g->node].n_cpus)
 		return 0;
-	return wait_excess(w->wait, slot_of(w, g->cls, (unsigned int)g->node));
+	return wait_excess(w->wait, world_slot(w, g->cls, (unsigned int)g->node));
 }
 
-void
-world_pin(struct world *w, struct world_group *g, unsigned int i, unsigned int pu)
+static void
+lay_pin(struct world *w, const struct world_group *g, int pu, int sign)
 {
 	int leaf = w->tree->leaf_of_pu[pu];
 	double demand = g->demand / g->n_vcpus;
 	struct wait_need need =
 		wait_need_scaled(&g->need, (int32_t)(demand * WAIT_UNIT));
-	unsigned int slot = slot_of(w, 0, (unsigned int)leaf);
 
-	assert(g->pins[i] < 0);
-	g->pins[i] = (int)pu;
-	wait_enter(w->wait, slot, &need);
-	wait_put(w->wait, slot, &need);
-	w->fixed[pu] += demand;
-	w->taken[pu]++;
-	add_below(w, leaf, demand);
+	wait_pin(w->wait, world_slot(w, 0, (unsigned int)leaf), &need, sign);
+	w->fixed[pu] += sign * demand;
+	w->taken[pu] += (unsigned int)sign;
+	add_below(w, leaf, sign * demand);
+}
+
+void
+world_pin(struct world *w, struct world_group *g, unsigned int i, int pu)
+{
+	if (g->pins[i] >= 0)
+		lay_pin(w, g, g->pins[i], -1);
+	g->pins[i] = pu;
+	if (pu >= 0)
+		lay_pin(w, g, pu, 1);
 }
 
 void
@@ -452,7 +456,7 @@ world_fix(struct world *w, const struct world_load_on *load, int sign)
 {
 	unsigned int cls = world_class_of(w, &load->cpus);
 	const struct world_class *c = &w->classes[cls];
-	unsigned int slot = slot_of(w, cls, c->top);
+	unsigned int slot = world_slot(w, cls, c->top);
 	double each = sign * load->demand / c->n_cpus;
 
 	if (sign > 0)
@@ -479,7 +483,7 @@ world_enter_within(
 {
 	unsigned int cls = world_class_of(w, limit);
 
-	wait_enter(w->wait, slot_of(w, cls, w->classes[cls].top), &load->need);
+	wait_enter(w->wait, world_slot(w, cls, w->classes[cls].top), &load->need);
 	world_fix(w, load, 1);
 }
 
@@ -487,93 +491,6 @@ void
 world_enter_fixed(struct world *w, const struct world_load_on *load)
 {
 	world_enter_within(w, &load->cpus, load);
-}
-
-/* What each group and each fixed load wants in the other draws; made once, it takes as
- * long as a dozen trials. */
-static void
-draw_others(struct world *w)
-{
-	w->others = xcalloc((size_t)w->n_groups + w->n_vms, sizeof(*w->others));
-	for (unsigned int i = 0; i < w->n_groups; i++)
-		w->others[i] = wait_need_other(w->groups[i].in->id,
-			(int32_t)(w->groups[i].demand * WAIT_UNIT));
-	for (unsigned int i = 0; i < w->n_vms; i++) {
-		const struct world_vm *vm = &w->vms[i];
-
-		if (!cpuset_empty(&vm->fixed.cpus))
-			w->others[w->n_groups + i] = wait_need_other(
-				vm->in->id, (int32_t)(vm->fixed.demand * WAIT_UNIT));
-	}
-}
-
-static void
-lay_pins_again(
-	struct world *w, const struct world_group *g, const struct wait_need *other)
-{
-	double each = g->demand / g->n_vcpus;
-	struct wait_need need = wait_need_scaled(other, (int32_t)(each * WAIT_UNIT));
-
-	for (unsigned int v = 0; v < g->n_vcpus; v++) {
-		int leaf = g->pins[v] < 0 ? -1 : w->tree->leaf_of_pu[g->pins[v]];
-
-		if (leaf < 0)
-			continue;
-		wait_enter(w->wait, slot_of(w, 0, (unsigned int)leaf), &need);
-		wait_put(w->wait, slot_of(w, 0, (unsigned int)leaf), &need);
-	}
-}
-
-/* Everything that world_enter, world_pin and world_fix have laid into the waiting
- * model, in the other draws. */
-static void
-lay_again(struct world *w)
-{
-	for (unsigned int i = 0; i < w->n_groups; i++) {
-		const struct world_group *g = &w->groups[i];
-		const struct wait_need *need = &w->others[i];
-
-		if (g->entered)
-			wait_enter(w->wait, slot_of(w, g->cls, w->classes[g->cls].top),
-				need);
-		if (g->entered && g->node >= 0)
-			wait_put(w->wait, slot_of(w, g->cls, (unsigned int)g->node),
-				need);
-		if (g->pins != NULL)
-			lay_pins_again(w, g, need);
-	}
-	for (unsigned int i = 0; i < w->n_vms; i++) {
-		const struct world_load_on *load = &w->vms[i].fixed;
-		unsigned int cls;
-		unsigned int slot;
-
-		if (cpuset_empty(&load->cpus))
-			continue;
-		cls = world_class_of(w, &load->cpus);
-		slot = slot_of(w, cls, w->classes[cls].top);
-		wait_enter(w->wait, slot, &w->others[w->n_groups + i]);
-		wait_put(w->wait, slot, &w->others[w->n_groups + i]);
-	}
-}
-
-struct wait_cost
-world_check(struct world *w)
-{
-	struct wait *fitted = w->wait;
-	struct wait_cost cost;
-
-	if (w->others == NULL)
-		draw_others(w);
-	w->wait = wait_empty_copy(fitted);
-	if (w->in->background != NULL)
-		wait_background(w);
-	lay_again(w);
-	assert(w->wait->n == fitted->n); /* classes name slots of the one that stays */
-	wait_settle(w->wait);
-	cost = wait_measure(w->wait);
-	wait_free(w->wait);
-	w->wait = fitted;
-	return cost;
 }
 
 bool

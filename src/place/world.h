@@ -118,7 +118,7 @@ struct world {
 	struct cpuset alone;  /* cores that are a VM's alone, the planner's to say */
 	struct tree *tree;
 	struct wait *wait;
-	struct wait_need *others; /* of groups, then of vms: for world_check */
+	struct wait_need *others; /* of groups, then of vms: for unseen_check */
 	double strict; /* part of the policy's bounds on waiting that may be used, 0..1
 			*/
 	unsigned int n_classes;
@@ -213,14 +213,17 @@ int64_t world_excess(struct world *w, unsigned int node);
 int64_t world_parts_excess(struct world *w, unsigned int node);
 int64_t world_own_excess(struct world *w, const struct world_group *g);
 
-/** Give the @i-th vCPU of a pin group a PU (usable). */
-void world_pin(struct world *w, struct world_group *g, unsigned int i, unsigned int pu);
+/** Give the @i-th vCPU of a pin group a PU (usable); -1: none. */
+void world_pin(struct world *w, struct world_group *g, unsigned int i, int pu);
 
 /** Take fixed load away (@sign -1) for the time of a trial, and put it back (1). */
 void world_fix(struct world *w, const struct world_load_on *load, int sign);
 
-/** What waits in draws that nothing was fitted to (settled). */
-struct wait_cost world_check(struct world *w);
+/** The wait slot, or part of one, of what class @cls may use of @node. */
+unsigned int world_slot(struct world *w, unsigned int cls, unsigned int node);
+
+/** Put the load by others into w->wait. */
+void world_lay_background(struct world *w);
 
 /** The waiting condition of the policy holds. */
 bool world_waits_ok(const struct world *w, const struct wait_cost *c);

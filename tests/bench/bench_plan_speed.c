@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * How fast the planner is, by CPUs and VMs: one newcomer, nothing new, all new at once;
- * medians of CPU time, and the largest memory of the process. Each case runs in a
+ * medians of CPU time, and the largest memory of the process. First with VMs that all
+ * float, then with every fourth one pinned, and the newcomer. Each case runs in a
  * process of its own.
  *
  *     make bench-plan-speed
@@ -50,13 +51,13 @@ median(double *values, unsigned int n)
 
 /* Sizes are mixed, and on average what makes the load. */
 static void
-add_vm(struct fleet *f, uint64_t *seed, unsigned int mean)
+add_vm(struct fleet *f, uint64_t *seed, unsigned int mean, enum place_mode mode)
 {
 	unsigned int size = 1 + fleet_below(seed, 2 * mean - 1);
 	char id[16];
 
 	(void)snprintf(id, sizeof(id), "%u", 100 + f->n);
-	fleet_add(f, id, PLACE_AUTO, size);
+	fleet_add(f, id, mode, size);
 }
 
 /* Milliseconds of CPU time: the machine may be shared. */
@@ -96,12 +97,13 @@ median_plan(const struct fleet *f)
 }
 
 static double
-median_newcomer(struct fleet *f, uint64_t *seed, unsigned int mean)
+median_newcomer(
+	struct fleet *f, uint64_t *seed, unsigned int mean, enum place_mode mode)
 {
 	double ms[RUNS];
 
 	for (unsigned int i = 0; i < RUNS; i++) {
-		add_vm(f, seed, mean);
+		add_vm(f, seed, mean, mode);
 		ms[i] = time_plan(f);
 		fleet_remove(f, f->n - 1);
 	}
@@ -118,7 +120,7 @@ peak_mib(void)
 }
 
 static void
-measure(const struct host_spec *spec, unsigned int n)
+measure(const struct host_spec *spec, unsigned int n, enum place_mode mode)
 {
 	struct host h = host_full(spec);
 	struct fleet *f = fleet_new(&h);
@@ -129,19 +131,20 @@ measure(const struct host_spec *spec, unsigned int n)
 
 	mean = mean > 16 ? 16 : mean < 1 ? 1 : mean;
 	for (unsigned int i = 0; i < n; i++)
-		add_vm(f, &seed, mean);
+		add_vm(f, &seed, mean, i % 4 == 3 ? mode : PLACE_AUTO);
 	all = median_plan(f);
 	fleet_step(f);
 	printf("%5s %5u %6.0f %10.2f %10.3f %12.3f %9.1f %9.1f\n", spec->name, n,
 		100.0 * fleet_vcpus(f) / h.topo->n_pus, all,
-		median_newcomer(f, &seed, mean), median_plan(f), empty, peak_mib());
+		median_newcomer(f, &seed, mean, mode), median_plan(f), empty,
+		peak_mib());
 	fleet_free(f);
 	host_fini(&h);
 }
 
 /* In a process of its own, so that memory is counted by case. */
 static int
-measure_apart(const struct host_spec *spec, unsigned int n)
+measure_apart(const struct host_spec *spec, unsigned int n, enum place_mode mode)
 {
 	int status = 0;
 	pid_t pid;
@@ -149,15 +152,15 @@ measure_apart(const struct host_spec *spec, unsigned int n)
 	(void)fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
-		measure(spec, n);
+		measure(spec, n, mode);
 		(void)fflush(stdout);
 		_exit(0);
 	}
 	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0 ? 0 : 1;
 }
 
-int
-main(void)
+static int
+measure_all(enum place_mode mode)
 {
 	int failed = 0;
 
@@ -165,7 +168,16 @@ main(void)
 		"all new ms", "one new ms", "none new ms", "host MiB", "peak MiB");
 	for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
 		for (size_t k = 0; k < ARRAY_LEN(fleets); k++)
-			failed |= measure_apart(&hosts[i], fleets[k]);
+			failed |= measure_apart(&hosts[i], fleets[k], mode);
 	}
 	return failed;
+}
+
+int
+main(void)
+{
+	int failed = measure_all(PLACE_AUTO);
+
+	printf("\nevery fourth VM is pinned\n");
+	return failed | measure_all(PLACE_PIN);
 }
