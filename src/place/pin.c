@@ -124,6 +124,28 @@ pin_place(struct world *w, struct world_group *g)
 }
 
 bool
+pin_fits(struct world *w, const struct world_group *g, unsigned int node,
+	struct cpuset *masks)
+{
+	struct world_group trial = *g;
+	struct cpuset cpus = world_mask(w, g, node);
+	auto_free int *none = xcalloc(g->n_vcpus, sizeof(*none));
+	auto_free int *pins = xcalloc(g->n_vcpus, sizeof(*pins));
+
+	for (unsigned int v = 0; v < g->n_vcpus; v++)
+		none[v] = -1;
+	trial.cls = world_class_of(w, &cpus);
+	trial.whole_cores = true;
+	trial.pins = none;
+	if (pinchoice_make(w, &trial, pins).stacked > 0)
+		return false;
+	trial.pins = pins;
+	for (unsigned int v = 0; v < g->n_vcpus; v++)
+		masks[v] = pin_mask(w, &trial, v);
+	return true;
+}
+
+bool
 pin_elsewhere(struct world *w, const struct world_group *g, struct cpuset *masks)
 {
 	struct world_group trial = *g;

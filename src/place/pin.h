@@ -32,6 +32,16 @@ unsigned int pin_in_core(
 unsigned int pin_stacked(const struct world *w, const struct world_group *g);
 
 /**
+ * Whether each guest core of a group could have a core of @node that no pinned vCPU
+ * uses.
+ *
+ * @g      any group that is not pinned; it stays as it is
+ * @masks  of each of its vCPUs; written only when that is so
+ */
+bool pin_fits(struct world *w, const struct world_group *g, unsigned int node,
+	struct cpuset *masks);
+
+/**
  * Where the group would go if it had to leave all CPUs it has.
  *
  * @masks  of each of its vCPUs; written only when there are CPUs for them
