@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "place/pin.h"
 #include "place/pinchoice.h"
 
 /* Rounds while they help, and vCPUs x PUs (and groups, which are looked at for each
@@ -131,6 +132,18 @@ choose_all(struct search *s)
 	return better;
 }
 
+/* What is there beside it, now that all have chosen. */
+static void
+note_load(struct world *w, struct world_group *g)
+{
+	auto_free int *pins = copy_of(g);
+	struct cpuset cpus = pin_cpus(w, g);
+
+	give(w, g, NULL);
+	g->load_before = world_load(w, tree_around(w->tree, w->in->topo, &cpus));
+	give(w, g, pins);
+}
+
 void
 pinsearch_settle(struct world *w, struct world_group **new, unsigned int n)
 {
@@ -146,4 +159,6 @@ pinsearch_settle(struct world *w, struct world_group **new, unsigned int n)
 		if (!choose_all(&s))
 			break;
 	}
+	for (unsigned int i = 0; i < s.n && n > 1; i++)
+		note_load(w, list[i]);
 }

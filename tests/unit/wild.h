@@ -43,7 +43,7 @@ struct wild {
 	double background[WILD_CPUS]; /* by PU */
 	double free_gib[WILD_NODES];
 	bool regrouped; /* CPUs went or came back, also as somebody's alone */
-	bool simple;   /* VMs have no rules of their own */
+	bool simple;	/* VMs have no rules of their own */
 	unsigned int next_id;
 	unsigned int n;
 	struct wild_vm *vms[WILD_VMS];
