@@ -63,6 +63,17 @@ list_warnings(const struct engine *e, size_t *n)
 }
 
 static void
+list_turns(const struct turns *t, struct ctl_turns out[TURNS_CLASSES])
+{
+	for (unsigned int i = 0; i < TURNS_CLASSES; i++) {
+		uint64_t bound_us = turns_bound_us(i);
+
+		out[i].up_to_ms = bound_us > 0 ? (double)bound_us / 1000.0 : -1.0;
+		out[i].count = t->counts[i];
+	}
+}
+
+static void
 free_list(char **list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -76,6 +87,7 @@ on_call_status(void *owner, struct ctl_call *call, const json_t *params)
 	const struct engine *e = owner;
 	size_t n_warnings;
 	char **warnings = list_warnings(e, &n_warnings);
+	struct ctl_turns turns[TURNS_CLASSES];
 	struct ctl_status status = {
 		.version = PACKAGE_VERSION,
 		.pid = getpid(),
@@ -88,11 +100,15 @@ on_call_status(void *owner, struct ctl_call *call, const json_t *params)
 		.last_pass_ms = (double)e->stats.last_pass_us / 1000.0,
 		.passes = e->stats.passes,
 		.repairs = e->stats.repairs,
+		.longest_turn_ms = (double)e->turns.longest_us / 1000.0,
+		.turns = turns,
+		.n_turns = TURNS_CLASSES,
 		.warnings = (const char *const *)warnings,
 		.n_warnings = n_warnings,
 	};
 
 	(void)params;
+	list_turns(&e->turns, turns);
 	ctl_reply(call, ctl_status_json(&status), false);
 	free_list(warnings, n_warnings);
 }

@@ -18,6 +18,7 @@
 #include "conf/settings.h"
 #include "daemon/cause.h"
 #include "daemon/hostmodel.h"
+#include "daemon/turns.h"
 #include "daemon/vm.h"
 #include "place/allowance.h"
 
@@ -70,6 +71,7 @@ struct engine {
 	double adopt_tokens;
 	uint64_t adopt_tokens_us;
 	struct engine_stats stats;
+	struct turns turns;	  /* of the loop that runs all this */
 	struct release *releases; /* calls that wait, see daemon/release.h */
 	unsigned int release_ms;
 	struct probing *probing;      /* borrowed; NULL: none */

@@ -31,6 +31,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/smp.c src/daemon/smp.h \
 	src/daemon/survey.c src/daemon/survey.h \
 	src/daemon/threadwatch.c src/daemon/threadwatch.h \
+	src/daemon/turns.c src/daemon/turns.h \
 	src/daemon/vm.c src/daemon/vm.h \
 	src/daemon/watch.c src/daemon/watch.h
 

@@ -29,6 +29,7 @@
 #include "daemon/leftovers.h"
 #include "daemon/notify.h"
 #include "daemon/probing.h"
+#include "daemon/turns.h"
 #include "daemon/watch.h"
 #include "qmp/backlog.h"
 #include "qmp/guard.h"
@@ -471,7 +472,7 @@ service_run(const struct cmdline *c)
 	if (!c->dry_run)
 		(void)leftovers_sweep(s.procfd, s.run_dirfd);
 	watch_start(s.watch);
-	(void)event_base_dispatch(s.base);
+	turns_run(&s.engine->turns, s.base);
 	tear_down(&s);
 	return 0;
 }
