@@ -289,6 +289,10 @@ main(int argc, char **argv)
 		errx(77, "cannot have so many: %s", why);
 	say(wish.vms > 0 ? start(&f, wish.first, wish.first + wish.vms - 1) : 0);
 	obey_lines(&f);
+	for (size_t i = 0; i < f.n; i++) {
+		if (f.ships[i].pid != 0)
+			ship_kill(&f.ships[i]);
+	}
 	free(f.ships);
 	return 0;
 }
