@@ -72,14 +72,19 @@ anyone_awaited(const struct engine *e)
 static void
 run_pass(struct engine *e)
 {
-	uint64_t began_us = clock_now_us(e->clock);
+	enum pass_step step;
 
 	evtimer_del(e->gather);
-	if (!pass_run(e))
+	step = pass_run(e);
+	if (step == PASS_MORE)
+		arm(e->slice, 0);
+	if (step != PASS_DONE)
 		return;
 	e->stats.passes++;
-	e->stats.last_pass_us = clock_now_us(e->clock) - began_us;
-	if (e->rebalance_due) /* an event came between: its pass moves nobody */
+	e->stats.last_pass_us = clock_now_us(e->clock) - e->pass.began_us;
+	/* an event came between: the pass of rebalance moved nobody, or that of others
+	 * left out a VM */
+	if (e->rebalance_due || pass_is_due(e))
 		arm(e->settle, e->config.settle_ms);
 	e->on_change(e->owner);
 }
@@ -95,6 +100,22 @@ on_gather_timeout(evutil_socket_t fd, short what, void *arg)
 		arm(e->gather, GATHER_MS);
 	else
 		run_pass(e);
+}
+
+static void
+on_slice(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	run_pass(arg);
+}
+
+/* A pass that goes on does not know what this VM is now. */
+static void
+make_fresh(struct vm *vm)
+{
+	vm->fresh = true;
+	vm->looked = false;
 }
 
 /* Split the marked VMs: those that need QMP's word, and those that do not. */
@@ -117,7 +138,7 @@ on_settle_timeout(evutil_socket_t fd, short what, void *arg)
 			vm->awaiting = true;
 			monitor_observe(vm->monitor);
 		} else {
-			vm->fresh = true;
+			make_fresh(vm);
 		}
 	}
 	if (anyone_awaited(e))
@@ -150,7 +171,7 @@ engine_facts_arrived(struct engine *e, struct vm *vm)
 	vm->awaiting = false;
 	if (!was_only_used(vm)) {
 		vm->facts_new = true;
-		vm->fresh = true;
+		make_fresh(vm);
 		if (vm->active == 0)
 			vm->active = cause_bit(CAUSE_RETRY);
 	}
@@ -253,6 +274,7 @@ engine_new(
 	*host = (struct hostmodel){0};
 	e->settle = evtimer_new(e->base, on_settle_timeout, e);
 	e->gather = evtimer_new(e->base, on_gather_timeout, e);
+	e->slice = evtimer_new(e->base, on_slice, e);
 	e->throttle = evtimer_new(e->base, on_throttle_timeout, e);
 	e->start_us = clock_now_us(e->clock);
 	e->commons = (struct monitor_commons){
@@ -276,6 +298,7 @@ engine_free(struct engine *e)
 	free(e->vms);
 	event_free(e->settle);
 	event_free(e->gather);
+	event_free(e->slice);
 	event_free(e->throttle);
 	event_free(e->audit);
 	event_free(e->looks);
@@ -286,12 +309,20 @@ engine_free(struct engine *e)
 	free(e);
 }
 
+static void
+drop_pass(struct engine *e)
+{
+	pass_drop(e);
+	evtimer_del(e->slice);
+}
+
 void
 engine_replace_host(struct engine *e, struct hostmodel *host)
 {
 	hostmodel_fini(&e->host);
 	e->host = *host;
 	*host = (struct hostmodel){0};
+	drop_pass(e);
 	engine_kick_all(e, CAUSE_HOST);
 }
 
@@ -325,6 +356,7 @@ engine_reload(struct engine *e, struct settings *config, struct hostmodel *host)
 	*config = (struct settings){0};
 	*host = (struct hostmodel){0};
 	e->bad_reload[0] = '\0';
+	drop_pass(e);
 	take_sharing(e);
 	if (!same_rounds) /* else many reloads would put the audit off for ever */
 		audit_restart(e);

@@ -18,6 +18,7 @@
 #include "conf/settings.h"
 #include "daemon/cause.h"
 #include "daemon/hostmodel.h"
+#include "daemon/pass.h"
 #include "daemon/turns.h"
 #include "daemon/vm.h"
 #include "place/allowance.h"
@@ -54,9 +55,11 @@ struct engine {
 	struct monitor_commons commons;
 	size_t n_vms;
 	size_t cap_vms;
-	struct vm **vms;	/* owned; ascending id: numbers by value, then names */
-	struct event *settle;	/* a kick is waiting */
-	struct event *gather;	/* facts were asked for */
+	struct vm **vms;      /* owned; ascending id: numbers by value, then names */
+	struct event *settle; /* a kick is waiting */
+	struct event *gather; /* facts were asked for */
+	struct event *slice;  /* the next one of a pass */
+	struct pass pass;
 	struct event *throttle; /* guest-made causes over their budget */
 	struct event *audit;
 	size_t audit_next;   /* index of the VM audited next */

@@ -4,6 +4,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/adopt.c src/daemon/adopt.h \
 	src/daemon/apply.c src/daemon/apply.h \
 	src/daemon/audit.c src/daemon/audit.h \
+	src/daemon/audited.h \
 	src/daemon/busy.c src/daemon/busy.h \
 	src/daemon/cause.c src/daemon/cause.h \
 	src/daemon/cmdline.c src/daemon/cmdline.h \

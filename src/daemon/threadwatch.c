@@ -41,6 +41,18 @@ open_tasks(const struct engine *e, struct vm *vm)
 	return vm->task_dirfd >= 0;
 }
 
+size_t
+threadwatch_count(const struct engine *e, struct vm *vm)
+{
+	struct stat st;
+
+	if (vm->task_dirfd < 0 && !open_tasks(e, vm))
+		return 0;
+	if (fstat(vm->task_dirfd, &st) < 0 || st.st_nlink < LINKS_MIN)
+		return 0;
+	return st.st_nlink - LINKS_MIN;
+}
+
 /* Returns true when its threads were listed. */
 static bool
 look_at(struct engine *e, struct vm *vm)

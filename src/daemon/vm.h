@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "act/record.h"
+#include "daemon/audited.h"
 #include "daemon/cause.h"
 #include "daemon/history.h"
 #include "qmp/facts.h"
@@ -66,6 +67,7 @@ struct vm {
 	struct event *on_end; /* pidfd */
 	int task_dirfd;	      /* its /proc/PID/task; -1: not opened */
 	nlink_t task_links;   /* of that directory: 2 and the number of threads */
+	struct audited audited;
 	bool has_facts;
 	bool facts_new; /* not surveyed with yet */
 	struct qmp_facts facts;
@@ -84,6 +86,7 @@ struct vm {
 	cause_set active;    /* being answered */
 	bool awaiting;	     /* facts were asked for */
 	bool fresh;	     /* the next pass handles it */
+	bool looked;	     /* as far as this one has surveyed it */
 	double guest_tokens; /* budget of guest-made causes */
 	uint64_t guest_tokens_us;
 

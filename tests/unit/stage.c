@@ -258,7 +258,8 @@ is_quiet(struct stage *s, const void *arg)
 			return false;
 	}
 	return event_pending(e->settle, EV_TIMEOUT, NULL) == 0 &&
-	       event_pending(e->gather, EV_TIMEOUT, NULL) == 0;
+	       event_pending(e->gather, EV_TIMEOUT, NULL) == 0 &&
+	       event_pending(e->slice, EV_TIMEOUT, NULL) == 0;
 }
 
 static bool
