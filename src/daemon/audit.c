@@ -129,15 +129,18 @@ audit_threads(struct engine *e, struct vm *vm)
 		else if (!see_new_thread(e, vm, tids[i]))
 			all_known = false;
 	}
-	vm->audited = (struct audited){.n_threads = all_known ? (size_t)n : 0};
+	vm->audited.n_threads = all_known ? (size_t)n : 0;
 	drop_ended(e, vm, tids, (size_t)n);
 }
 
-/* Nobody can have come or gone unseen since the list was read. */
+/* Nobody can have come or gone unseen since the list was read. The turns of VMs to have
+ * it read again are not the same. */
 static bool
 is_listed(const struct engine *e, struct vm *vm)
 {
-	return ++vm->audited.age < LIST_EVERY && vm->audited.n_threads > 0 &&
+	unsigned int turn = vm->audited.n++ + (unsigned int)vm->identity.pid;
+
+	return turn % LIST_EVERY != 0 && vm->audited.n_threads > 0 &&
 	       threadwatch_count(e, vm) == vm->audited.n_threads;
 }
 

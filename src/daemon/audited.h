@@ -8,7 +8,7 @@
 /* Zeroed: nothing is known. */
 struct audited {
 	size_t n_threads; /* of its process, when all were known; 0: list them */
-	unsigned int age; /* audits since then */
+	unsigned int n;	  /* audits so far */
 };
 
 #endif

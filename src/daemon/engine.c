@@ -5,6 +5,7 @@
 #include "daemon/engine.h"
 
 #include <event2/event.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,9 @@
 #define GATHER_MS 5
 /* At first sight of a host full of VMs: so long for all that answer to be seen. */
 #define FIRST_LOOK_US UINT64_C(1000000)
+/* A pass over so many VMs leaves holes between what is kept: with 1000 VMs 6 of 34 MiB.
+ * To give them back takes 1 ms. */
+#define TRIM_FROM 64u
 /* Guest-made causes: so many at once, then one a second. */
 #define GUEST_BURST 32.0
 #define GUEST_PER_S 1.0
@@ -37,20 +41,22 @@ arm(struct event *ev, unsigned int ms)
 /* A VM that was just found and answers: placing it together with the others found with
  * it spares them a second look at each other. */
 static bool
-is_first_look(const struct engine *e, const struct vm *vm)
+is_first_look(const struct vm *vm, uint64_t now_us)
 {
 	enum monitor_phase phase = monitor_phase(vm->monitor);
+	bool answers = phase == MONITOR_CONNECTING || phase == MONITOR_WATCHING;
 
-	return !vm->surveyed && !vm->fresh &&
-	       (phase == MONITOR_CONNECTING || phase == MONITOR_WATCHING) &&
-	       clock_now_us(e->clock) - vm->found_us < FIRST_LOOK_US;
+	return !vm->surveyed && !vm->fresh && now_us - vm->found_us < FIRST_LOOK_US &&
+	       (answers || vm->undialled);
 }
 
 static bool
 is_first_time(const struct engine *e)
 {
+	uint64_t now_us = clock_now_us(e->clock);
+
 	for (size_t i = 0; i < e->n_vms; i++) {
-		if (is_first_look(e, e->vms[i]))
+		if (is_first_look(e->vms[i], now_us))
 			return true;
 	}
 	return false;
@@ -82,6 +88,8 @@ run_pass(struct engine *e)
 		return;
 	e->stats.passes++;
 	e->stats.last_pass_us = clock_now_us(e->clock) - e->pass.began_us;
+	if (e->pass.n_looked >= TRIM_FROM)
+		(void)malloc_trim(0);
 	/* an event came between: the pass of rebalance moved nobody, or that of others
 	 * left out a VM */
 	if (e->rebalance_due || pass_is_due(e))

@@ -57,6 +57,7 @@ struct vm {
 	bool socket_lost; /* the file is gone, the process may live on */
 	enum vm_state state;
 	uint64_t found_us; /* when the socket was seen */
+	bool undialled;	   /* it ran before us, and its monitor has its turn soon */
 	void *owner;	   /* the watch that made it */
 
 	struct monitor *monitor;

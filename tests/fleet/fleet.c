@@ -275,6 +275,21 @@ read_options(int argc, char **argv, struct fleet *f, struct wish *wish)
 		f->plan.vcpus_max = f->plan.vcpus;
 }
 
+/* All are told before the first is waited for: each takes its time. */
+static void
+sink(struct fleet *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		if (f->ships[i].pid != 0)
+			(void)kill(f->ships[i].pid, SIGKILL);
+	}
+	for (size_t i = 0; i < f->n; i++) {
+		if (f->ships[i].pid != 0)
+			ship_reap(&f->ships[i]);
+	}
+	free(f->ships);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -289,10 +304,6 @@ main(int argc, char **argv)
 		errx(77, "cannot have so many: %s", why);
 	say(wish.vms > 0 ? start(&f, wish.first, wish.first + wish.vms - 1) : 0);
 	obey_lines(&f);
-	for (size_t i = 0; i < f.n; i++) {
-		if (f.ships[i].pid != 0)
-			ship_kill(&f.ships[i]);
-	}
-	free(f.ships);
+	sink(&f);
 	return 0;
 }

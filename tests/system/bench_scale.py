@@ -113,10 +113,10 @@ def scale(host, vms, idle_s):
     d = host.started(SETTINGS)
     appear(m, fleet, d)
     idle(m, d, idle_s)
-    size(m, d)
     answers(m, d)
     change(m, fleet, d)
     knocks(m, d)
+    size(m, d)
     COLUMNS.append((vms, m.rows))
     for what, text in m.rows:
         print("     %-32s %s" % (what, text))
