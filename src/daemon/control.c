@@ -16,6 +16,7 @@
 #include "ctl/shapes.h"
 #include "daemon/engine.h"
 #include "daemon/explaining.h"
+#include "daemon/listing.h"
 #include "daemon/probecalls.h"
 #include "daemon/probing.h"
 #include "daemon/release.h"
@@ -244,18 +245,34 @@ reply_vm(struct engine *e, struct ctl_call *call, const struct vm *vm, bool thre
 }
 
 static void
+reply_listed(struct engine *e, struct ctl_call *call, const struct vm *vm, bool more)
+{
+	reply_vm(e, call, vm, false, more);
+}
+
+static void
+reply_with_threads(
+	struct engine *e, struct ctl_call *call, const struct vm *vm, bool more)
+{
+	reply_vm(e, call, vm, true, more);
+}
+
+static void
+reply_none(struct ctl_call *call)
+{
+	ctl_reply(call, json_pack("{s:[]}", "vms"), false);
+}
+
+static void
 list_all(struct engine *e, struct ctl_call *call, bool threads)
 {
-	if (e->n_vms == 0) {
-		ctl_reply(call, json_pack("{s:[]}", "vms"), false);
-		return;
-	}
-	if (!ctl_call_more(call)) {
+	if (e->n_vms == 0)
+		reply_none(call);
+	else if (!ctl_call_more(call))
 		reply_vm(e, call, e->vms[0], threads, false);
-		return;
-	}
-	for (size_t i = 0; i < e->n_vms; i++)
-		reply_vm(e, call, e->vms[i], threads, i + 1 < e->n_vms);
+	else
+		listing_start(e, call, threads ? reply_with_threads : reply_listed,
+			reply_none);
 }
 
 static void

@@ -12,6 +12,7 @@
 #include "base/xalloc.h"
 #include "daemon/adopt.h"
 #include "daemon/audit.h"
+#include "daemon/listing.h"
 #include "daemon/pass.h"
 #include "daemon/rebalancing.h"
 #include "daemon/release.h"
@@ -301,6 +302,7 @@ engine_free(struct engine *e)
 	if (e == NULL)
 		return;
 	release_stop(e);
+	listing_stop(e);
 	while (e->n_vms > 0)
 		engine_remove(e, e->vms[e->n_vms - 1]);
 	free(e->vms);
@@ -378,6 +380,16 @@ compare_ids(const struct vm *vm, const char *id, int vmid)
 	if (vm->vmid != vmid)
 		return vm->vmid >= 0 && (vmid < 0 || vm->vmid < vmid) ? -1 : 1;
 	return strcmp(vm->id, id);
+}
+
+size_t
+engine_behind(const struct engine *e, const char *id, int vmid)
+{
+	size_t at = 0;
+
+	while (at < e->n_vms && compare_ids(e->vms[at], id, vmid) <= 0)
+		at++;
+	return at;
 }
 
 void

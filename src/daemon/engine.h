@@ -25,6 +25,7 @@
 
 struct event;
 struct event_base;
+struct listing;
 struct probecall;
 struct probing;
 struct release;
@@ -77,6 +78,7 @@ struct engine {
 	struct turns turns;	  /* of the loop that runs all this */
 	struct release *releases; /* calls that wait, see daemon/release.h */
 	unsigned int release_ms;
+	struct listing *listings;     /* answers that go on, see daemon/listing.h */
 	struct probing *probing;      /* borrowed; NULL: none */
 	struct probecall *probecalls; /* calls that wait, see daemon/probecalls.h */
 	char bad_reload[512]; /* why the files on disk are not in force; "": they are */
@@ -131,6 +133,8 @@ void engine_facts_arrived(struct engine *e, struct vm *vm);
 /** The table of VMs. add takes the VM over; remove frees it. */
 void engine_add(struct engine *e, struct vm *vm);
 struct vm *engine_find(const struct engine *e, const char *id);
+/** Index of the first VM that stands behind @id, @vmid in the order, e->n_vms: none. */
+size_t engine_behind(const struct engine *e, const char *id, int vmid);
 void engine_remove(struct engine *e, struct vm *vm);
 
 #endif

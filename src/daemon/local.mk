@@ -16,6 +16,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/hostwatch.c src/daemon/hostwatch.h \
 	src/daemon/knowledge.c src/daemon/knowledge.h \
 	src/daemon/leftovers.c src/daemon/leftovers.h \
+	src/daemon/listing.c src/daemon/listing.h \
 	src/daemon/pass.c src/daemon/pass.h \
 	src/daemon/planning.c src/daemon/planning.h \
 	src/daemon/probecalls.c src/daemon/probecalls.h \

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,8 @@
 #include "qmp/guard.h"
 
 #define N_SIGNALS 3
+/* What a plan for many VMs took is given back, and not kept for the next one. */
+#define KEEP_BYTES (512 * 1024)
 /* At the end, what others do through us may take so long. */
 #define FINISH_MS 1500
 #define FINISH_LOOK_MS 10
@@ -459,6 +462,8 @@ service_run(const struct cmdline *c)
 	}
 	log_set_level(config.log_level);
 	raise_fd_limit();
+	(void)mallopt(M_MMAP_THRESHOLD, KEEP_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (start(&s, &config, &why) < 0) {
 		log_err(&why);

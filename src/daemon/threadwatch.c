@@ -46,6 +46,8 @@ threadwatch_count(const struct engine *e, struct vm *vm)
 {
 	struct stat st;
 
+	if (e->look_ms > 0 && vm->task_dirfd >= 0)
+		return vm->task_links - LINKS_MIN; /* as of the last look */
 	if (vm->task_dirfd < 0 && !open_tasks(e, vm))
 		return 0;
 	if (fstat(vm->task_dirfd, &st) < 0 || st.st_nlink < LINKS_MIN)

@@ -24,7 +24,7 @@ void threadwatch_start(struct engine *e);
 /** There is a VM: look from now on, until there is none. Nothing with e->look_ms 0. */
 void threadwatch_wake(struct engine *e);
 
-/** How many threads its process has now; 0: that cannot be told. */
+/** How many threads its process has, or had a moment ago; 0: that cannot be told. */
 size_t threadwatch_count(const struct engine *e, struct vm *vm);
 
 #endif

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * A VM as the daemon knows it: who it is, what QMP and /proc said last, what is wanted
- * of each thread. Plain state with few operations; who changes it and when is the
- * engine's.
+ * of each thread. Plain state; who changes it and when is the engine's.
  */
 #ifndef QMPIN_DAEMON_VM_H
 #define QMPIN_DAEMON_VM_H
@@ -131,8 +130,7 @@ void vm_free(struct vm *vm);
 void vm_set_state(struct vm *vm, enum vm_state state);
 const char *vm_state_name(enum vm_state state);
 
-/** Something failed and is tried again at an audit: the next one, then more and more
- * seldom. */
+/** Something failed: it is tried again at an audit, more and more seldom. */
 void vm_rest(struct vm *vm);
 /** It is as it should be: the next failure is the first again. */
 void vm_rested(struct vm *vm);
@@ -142,9 +140,7 @@ void vm_forget_process(struct vm *vm);
 
 /** Threads that are vCPUs, by cpu-index ascending; @out has room for vm->n_tasks. */
 size_t vm_vcpus(struct vm *vm, struct vm_task **out);
-
 struct vm_task *vm_task_find(struct vm *vm, pid_t tid);
-
 /** Add a task at its place. Returns it; other pointers into tasks are void. */
 struct vm_task *vm_task_add(struct vm *vm, const struct vm_task *task);
 
