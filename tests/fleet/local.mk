@@ -8,3 +8,9 @@ tests_fleet_fleet_SOURCES = \
 	tests/fleet/ship.c tests/fleet/ship.h
 tests_fleet_fleet_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tests_fleet_fleet_LDADD = $(LINK_BASE) -lpthread
+
+# What the daemon costs with 10 to 1000 VMs: some 4 minutes. BENCH_SCALE: options and numbers.
+bench-scale: all tests/fleet/fleet
+	$(AM_TESTS_ENVIRONMENT) $(PYTHON3) $(top_srcdir)/tests/system/bench_scale.py $(BENCH_SCALE)
+
+.PHONY: bench-scale

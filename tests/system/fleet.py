@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 
 import varlink
-from daemon import die_with_parent, instrumented
+from daemon import die_with_parent
 from runner import BUILD, SLACK, Failed, Skip, check, now, retry
 from vmhost import Host, mask, tids_of
 
@@ -160,8 +160,3 @@ def quiet(d, seconds=2.5, timeout=30):
 
     retry(still, "passes come to an end", timeout, step=0.05)
     return state["at"]
-
-
-__all__ = ["Fleet", "FleetHost", "SETTINGS", "SLACK", "children", "instrumented",
-           "longest", "over", "percentile", "quiet", "switches", "timed_call",
-           "turns_since"]
