@@ -55,6 +55,7 @@ UNIT_TESTS += \
 	tests/unit/test_planning \
 	tests/unit/test_seating \
 	tests/unit/test_smp \
+	tests/unit/test_turns \
 	tests/unit/test_vm
 
 tests_unit_test_hostwatch_SOURCES = tests/unit/test_hostwatch.c tests/unit/repeat.h \
@@ -69,6 +70,10 @@ tests_unit_test_cause_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_smp_SOURCES = tests/unit/test_smp.c
 tests_unit_test_smp_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_smp_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_turns_SOURCES = tests/unit/test_turns.c
+tests_unit_test_turns_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
+tests_unit_test_turns_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_history_SOURCES = tests/unit/test_history.c
 tests_unit_test_history_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
