@@ -27,8 +27,8 @@
 #define SLICES 16u
 #define SLICE_MIN 32u
 /* A thread for another one, and the id of the one that went is a stranger's by now:
- * that is found with the list, which is read at every 8th audit at least. */
-#define LIST_EVERY 8u
+ * that is found with the list, which is read at every 16th audit at least. */
+#define LIST_EVERY 16u
 
 bool
 audit_is_passing(const struct engine *e, const struct vm_task *t)

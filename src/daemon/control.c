@@ -82,10 +82,9 @@ free_list(char **list, size_t n)
 	free(list);
 }
 
-static void
-on_call_status(void *owner, struct ctl_call *call, const json_t *params)
+static json_t *
+status_json(const struct engine *e)
 {
-	const struct engine *e = owner;
 	size_t n_warnings;
 	char **warnings = list_warnings(e, &n_warnings);
 	struct ctl_turns turns[TURNS_CLASSES];
@@ -108,10 +107,19 @@ on_call_status(void *owner, struct ctl_call *call, const json_t *params)
 		.n_warnings = n_warnings,
 	};
 
-	(void)params;
+	json_t *json;
+
 	list_turns(&e->turns, turns);
-	ctl_reply(call, ctl_status_json(&status), false);
+	json = ctl_status_json(&status);
 	free_list(warnings, n_warnings);
+	return json;
+}
+
+static void
+on_call_status(void *owner, struct ctl_call *call, const json_t *params)
+{
+	(void)params;
+	ctl_reply(call, status_json(owner), false);
 }
 
 static char *

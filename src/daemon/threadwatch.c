@@ -22,9 +22,9 @@
 /* More VMs than this are looked at in two halves: ten wake-ups a second at most. */
 #define HALVES_FROM 32u
 
-/* A look takes 0.4 to 1.3 us. So many of them at a time cost at most 0.2 % of a CPU,
- * and from 300 VMs on each is looked at less often: 1000 every 0.7 s. */
-#define LOOKS_MAX 150u
+/* A look takes 0.4 to 1.3 us. So many of them at a time cost at most 0.13 % of a CPU,
+ * and from 200 VMs on each is looked at less often: 1000 every second. */
+#define LOOKS_MAX 100u
 
 /* Guests with much I/O make pool workers come and go all the time. An audit takes some
  * 10 us: so many of them at a time are 0.3 % of a CPU, the others have to wait. */

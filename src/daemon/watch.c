@@ -310,6 +310,17 @@ on_dial(evutil_socket_t fd, short what, void *arg)
 		evtimer_add(w->dial, &soon);
 }
 
+/* A new VM has a delay of its own. */
+static void
+begin_with(struct watch *w, struct vm *vm)
+{
+	vm->undialled = vm->preexisting;
+	if (vm->undialled)
+		event_active(w->dial, EV_TIMEOUT, 0);
+	else
+		monitor_start(vm->monitor);
+}
+
 static void
 on_discovery_found(void *owner, const struct discovered *found)
 {
@@ -327,16 +338,12 @@ on_discovery_found(void *owner, const struct discovered *found)
 	vm = vm_new(found->id, found->vmid, found->socket_path, found->pid_path);
 	vm->owner = w;
 	vm->found_us = clock_now_us(w->engine->clock);
-	vm->undialled = !found->fresh;
 	vm->clock = w->engine->clock;
 	vm->preexisting = !found->fresh;
 	vm->monitor = monitor_new(w->engine->base, &options, &monitor_handlers, vm);
 	engine_add(w->engine, vm);
 	log_debug("vm %s: found", vm->id);
-	if (vm->undialled)
-		event_active(w->dial, EV_TIMEOUT, 0);
-	else
-		monitor_start(vm->monitor);
+	begin_with(w, vm);
 }
 
 static void
