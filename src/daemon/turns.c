@@ -21,11 +21,11 @@ turns_bound_us(unsigned int class)
 void
 turns_add(struct turns *t, uint64_t us)
 {
-	unsigned int class = 0;
+	unsigned int at = 0;
 
-	while (class < TURNS_CLASSES - 1 && us > bounds_us[class])
-		class ++;
-	t->counts[class]++;
+	while (at < TURNS_CLASSES - 1 && us > bounds_us[at])
+		at++;
+	t->counts[at]++;
 	if (us > t->longest_us)
 		t->longest_us = us;
 }

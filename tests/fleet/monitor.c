@@ -92,8 +92,6 @@ say(struct monitor_server *m, json_t *message)
 static json_t *
 unknown(const char *command, bool agreed)
 {
-	auto_free char *desc = NULL;
-
 	if (!agreed)
 		return json_pack("{s{ss ss}}", "error", "class", "CommandNotFound",
 			"desc",
