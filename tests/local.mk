@@ -55,6 +55,7 @@ AM_PY_LOG_FLAGS = $(AM_LOG_FLAGS)
 SYSTEM_TESTS =
 ALONE_TESTS =
 include tests/bench/local.mk
+include tests/fleet/local.mk
 include tests/share/local.mk
 include tests/system/local.mk
 EXTRA_DIST += $(SYSTEM_TESTS) $(ALONE_TESTS)

@@ -132,6 +132,24 @@ texts_json(const char *const *texts, size_t n)
 	return array;
 }
 
+static json_t *
+turns_json(const struct ctl_turns *turns, size_t n)
+{
+	json_t *array;
+
+	if (turns == NULL)
+		return json_null();
+	array = json_array();
+	for (size_t i = 0; i < n; i++) {
+		json_t *obj = json_object();
+
+		set_real(obj, "up_to_ms", turns[i].up_to_ms);
+		set_uint(obj, "count", turns[i].count);
+		json_array_append_new(array, obj);
+	}
+	return array;
+}
+
 json_t *
 ctl_status_json(const struct ctl_status *status)
 {
@@ -149,6 +167,8 @@ ctl_status_json(const struct ctl_status *status)
 		json_real(status->last_pass_ms >= 0 ? status->last_pass_ms : 0.0));
 	set_uint(obj, "passes", status->passes);
 	set_uint(obj, "repairs", status->repairs);
+	set_real(obj, "longest_turn_ms", status->longest_turn_ms);
+	json_object_set_new(obj, "turns", turns_json(status->turns, status->n_turns));
 	json_object_set_new(
 		obj, "warnings", texts_json(status->warnings, status->n_warnings));
 	return obj;

@@ -48,6 +48,12 @@ struct ctl_vm {
 	size_t n_threads;
 };
 
+/* So many turns of the loop took at most so long. */
+struct ctl_turns {
+	double up_to_ms; /* negative: null */
+	uint64_t count;
+};
+
 struct ctl_status {
 	const char *version;
 	pid_t pid;
@@ -60,6 +66,9 @@ struct ctl_status {
 	double last_pass_ms;
 	uint64_t passes;
 	uint64_t repairs;
+	double longest_turn_ms;	       /* negative: null */
+	const struct ctl_turns *turns; /* NULL: null */
+	size_t n_turns;
 	const char *const *warnings;
 	size_t n_warnings;
 };

@@ -2,7 +2,8 @@
 /*
  * The continuous audit. For each VM: list its threads, compare the mask of each with
  * what is wanted. Names and start times are read only of new threads; the check of
- * identity comes with the set.
+ * identity comes with the set. The list is most of the work: it is read when the number
+ * of threads has changed or one of them has ended, and now and then.
  */
 #include "config.h"
 
@@ -17,6 +18,7 @@
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "daemon/engine.h"
+#include "daemon/threadwatch.h"
 #include "vm/task.h"
 #include "vm/threads.h"
 
@@ -24,6 +26,9 @@
 /* An interval has up to 16 slices, each of at least so many VMs. */
 #define SLICES 16u
 #define SLICE_MIN 32u
+/* A thread for another one, and the id of the one that went is a stranger's by now:
+ * that is found with the list, which is read at every 16th audit at least. */
+#define LIST_EVERY 16u
 
 bool
 audit_is_passing(const struct engine *e, const struct vm_task *t)
@@ -34,18 +39,18 @@ audit_is_passing(const struct engine *e, const struct vm_task *t)
 }
 
 /* A thread that was not there before. A pool worker is filed without asking QMP; what
- * it is otherwise only QMP can say. */
-static void
+ * it is otherwise only QMP can say: returns false. */
+static bool
 see_new_thread(struct engine *e, struct vm *vm, pid_t tid)
 {
 	struct vm_task task = {0};
 	struct task_stat stat;
 
 	if (task_stat_read(e->procfd, vm->identity.pid, tid, &stat) < 0)
-		return;
+		return false;
 	if (!threads_is_helper(stat.comm)) {
 		engine_kick(e, vm, CAUSE_THREADS);
-		return;
+		return false;
 	}
 	task.thread = (struct vm_thread){.tid = tid,
 		.start_ticks = stat.start_ticks,
@@ -61,14 +66,18 @@ see_new_thread(struct engine *e, struct vm *vm, pid_t tid)
 	vm_task_add(vm, &task);
 	if (record_add(&vm->record, tid, stat.start_ticks, &task.limit))
 		vm->record_dirty = true;
+	return true;
 }
 
-/* What a task's mask says: a cause, or -1 when it is as wanted (or nobody's business).
- */
+/* What a task's mask says: a cause, or -1 when it is as wanted (or nobody's business);
+ * and whether it has ended. */
 static int
 compare_mask(struct engine *e, struct vm_task *t)
 {
-	if (affinity_read(t->thread.tid, &t->have) < 0 || !t->wanted)
+	int r = affinity_read(t->thread.tid, &t->have);
+
+	t->ended = r == -ESRCH;
+	if (r < 0 || !t->wanted)
 		return -1;
 	if (affinity_is_kept(&t->want, &t->have)) {
 		t->applied = true;
@@ -106,6 +115,7 @@ audit_threads(struct engine *e, struct vm *vm)
 {
 	auto_free pid_t *tids = NULL;
 	ssize_t n = task_list_read(e->procfd, vm->identity.pid, &tids);
+	bool all_known = true;
 
 	if (n <= 0)
 		return; /* it ended: its pidfd tells */
@@ -114,12 +124,24 @@ audit_threads(struct engine *e, struct vm *vm)
 	for (ssize_t i = 0; i < n; i++) {
 		struct vm_task *t = vm_task_find(vm, tids[i]);
 
-		if (t == NULL)
-			see_new_thread(e, vm, tids[i]);
-		else
+		if (t != NULL)
 			t->ended = false;
+		else if (!see_new_thread(e, vm, tids[i]))
+			all_known = false;
 	}
+	vm->audited.n_threads = all_known ? (size_t)n : 0;
 	drop_ended(e, vm, tids, (size_t)n);
+}
+
+/* Nobody can have come or gone unseen since the list was read. The turns of VMs to have
+ * it read again are not the same. */
+static bool
+is_listed(const struct engine *e, struct vm *vm)
+{
+	unsigned int turn = vm->audited.n++ + (unsigned int)vm->identity.pid;
+
+	return turn % LIST_EVERY != 0 && vm->audited.n_threads > 0 &&
+	       threadwatch_count(e, vm) == vm->audited.n_threads;
 }
 
 /* Not when nothing is applied, and not while giving way to somebody else. */
@@ -130,9 +152,11 @@ may_repair(const struct engine *e, const struct vm *vm)
 	       vm->rest == 0;
 }
 
-static void
+/* Returns false when a task has ended. */
+static bool
 compare_masks(struct engine *e, struct vm *vm)
 {
+	bool all_there = true;
 	cause_set found = 0;
 
 	for (size_t i = 0; i < vm->n_tasks; i++) {
@@ -140,9 +164,11 @@ compare_masks(struct engine *e, struct vm *vm)
 
 		if (cause >= 0)
 			found |= cause_bit((enum cause)cause);
+		all_there = all_there && !vm->tasks[i].ended;
 	}
 	if (found != 0 && may_repair(e, vm))
 		engine_kick(e, vm, cause_first(found));
+	return all_there;
 }
 
 /* Giving way is over: one pass finds out how things are, and says so. */
@@ -168,10 +194,13 @@ audit_one(struct engine *e, struct vm *vm)
 		engine_kick(e, vm, CAUSE_RETRY);
 		return;
 	}
-	if (!vm->surveyed)
+	/* the pass that goes on will set what it has not got to yet */
+	if (!vm->surveyed || (vm->fresh && e->pass.phase != PASS_IDLE))
 		return;
-	audit_threads(e, vm);
-	compare_masks(e, vm);
+	if (!is_listed(e, vm))
+		audit_threads(e, vm);
+	if (!compare_masks(e, vm))
+		audit_threads(e, vm);
 }
 
 static unsigned int

@@ -17,6 +17,7 @@
 #include "daemon/applying.h"
 #include "daemon/engine.h"
 #include "daemon/explaining.h"
+#include "daemon/listing.h"
 #include "daemon/probecalls.h"
 #include "daemon/probing.h"
 #include "daemon/release.h"
@@ -65,6 +66,17 @@ list_warnings(const struct engine *e, size_t *n)
 }
 
 static void
+list_turns(const struct turns *t, struct ctl_turns out[TURNS_CLASSES])
+{
+	for (unsigned int i = 0; i < TURNS_CLASSES; i++) {
+		uint64_t bound_us = turns_bound_us(i);
+
+		out[i].up_to_ms = bound_us > 0 ? (double)bound_us / 1000.0 : -1.0;
+		out[i].count = t->counts[i];
+	}
+}
+
+static void
 free_list(char **list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -72,12 +84,12 @@ free_list(char **list, size_t n)
 	free(list);
 }
 
-static void
-on_call_status(void *owner, struct ctl_call *call, const json_t *params)
+static json_t *
+status_json(const struct engine *e)
 {
-	const struct engine *e = owner;
 	size_t n_warnings;
 	char **warnings = list_warnings(e, &n_warnings);
+	struct ctl_turns turns[TURNS_CLASSES];
 	struct ctl_status status = {
 		.version = PACKAGE_VERSION,
 		.pid = getpid(),
@@ -90,13 +102,26 @@ on_call_status(void *owner, struct ctl_call *call, const json_t *params)
 		.last_pass_ms = (double)e->stats.last_pass_us / 1000.0,
 		.passes = e->stats.passes,
 		.repairs = e->stats.repairs,
+		.longest_turn_ms = (double)e->turns.longest_us / 1000.0,
+		.turns = turns,
+		.n_turns = TURNS_CLASSES,
 		.warnings = (const char *const *)warnings,
 		.n_warnings = n_warnings,
 	};
 
-	(void)params;
-	ctl_reply(call, ctl_status_json(&status), false);
+	json_t *json;
+
+	list_turns(&e->turns, turns);
+	json = ctl_status_json(&status);
 	free_list(warnings, n_warnings);
+	return json;
+}
+
+static void
+on_call_status(void *owner, struct ctl_call *call, const json_t *params)
+{
+	(void)params;
+	ctl_reply(call, status_json(owner), false);
 }
 
 static char *
@@ -230,18 +255,34 @@ reply_vm(struct engine *e, struct ctl_call *call, const struct vm *vm, bool thre
 }
 
 static void
+reply_listed(struct engine *e, struct ctl_call *call, const struct vm *vm, bool more)
+{
+	reply_vm(e, call, vm, false, more);
+}
+
+static void
+reply_with_threads(
+	struct engine *e, struct ctl_call *call, const struct vm *vm, bool more)
+{
+	reply_vm(e, call, vm, true, more);
+}
+
+static void
+reply_none(struct ctl_call *call)
+{
+	ctl_reply(call, json_pack("{s:[]}", "vms"), false);
+}
+
+static void
 list_all(struct engine *e, struct ctl_call *call, bool threads)
 {
-	if (e->n_vms == 0) {
-		ctl_reply(call, json_pack("{s:[]}", "vms"), false);
-		return;
-	}
-	if (!ctl_call_more(call)) {
+	if (e->n_vms == 0)
+		reply_none(call);
+	else if (!ctl_call_more(call))
 		reply_vm(e, call, e->vms[0], threads, false);
-		return;
-	}
-	for (size_t i = 0; i < e->n_vms; i++)
-		reply_vm(e, call, e->vms[i], threads, i + 1 < e->n_vms);
+	else
+		listing_start(e, call, threads ? reply_with_threads : reply_listed,
+			reply_none);
 }
 
 static void

@@ -5,6 +5,7 @@
 #include "daemon/engine.h"
 
 #include <event2/event.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "daemon/adopt.h"
 #include "daemon/applying.h"
 #include "daemon/audit.h"
+#include "daemon/listing.h"
 #include "daemon/pass.h"
 #include "daemon/rebalancing.h"
 #include "daemon/release.h"
@@ -22,6 +24,9 @@
 #define GATHER_MS 5
 /* At first sight of a host full of VMs: so long for all that answer to be seen. */
 #define FIRST_LOOK_US UINT64_C(1000000)
+/* A pass over so many VMs leaves holes between what is kept: with 1000 VMs 6 of 34 MiB.
+ * To give them back takes 1 ms. */
+#define TRIM_FROM 64u
 /* Guest-made causes: so many at once, then one a second. */
 #define GUEST_BURST 32.0
 #define GUEST_PER_S 1.0
@@ -38,20 +43,22 @@ arm(struct event *ev, unsigned int ms)
 /* A VM that was just found and answers: placing it together with the others found with
  * it spares them a second look at each other. */
 static bool
-is_first_look(const struct engine *e, const struct vm *vm)
+is_first_look(const struct vm *vm, uint64_t now_us)
 {
 	enum monitor_phase phase = monitor_phase(vm->monitor);
+	bool answers = phase == MONITOR_CONNECTING || phase == MONITOR_WATCHING;
 
-	return !vm->surveyed && !vm->fresh &&
-	       (phase == MONITOR_CONNECTING || phase == MONITOR_WATCHING) &&
-	       clock_now_us(e->clock) - vm->found_us < FIRST_LOOK_US;
+	return !vm->surveyed && !vm->fresh && now_us - vm->found_us < FIRST_LOOK_US &&
+	       (answers || vm->undialled);
 }
 
 static bool
 is_first_time(const struct engine *e)
 {
+	uint64_t now_us = clock_now_us(e->clock);
+
 	for (size_t i = 0; i < e->n_vms; i++) {
-		if (is_first_look(e, e->vms[i]))
+		if (is_first_look(e->vms[i], now_us))
 			return true;
 	}
 	return false;
@@ -73,15 +80,22 @@ anyone_awaited(const struct engine *e)
 static void
 run_pass(struct engine *e)
 {
-	uint64_t began_us = clock_now_us(e->clock);
+	enum pass_step step;
 
 	evtimer_del(e->gather);
-	if (!pass_run(e))
+	step = pass_run(e);
+	if (step == PASS_MORE)
+		arm(e->slice, 0);
+	if (step != PASS_DONE)
 		return;
 	e->stats.passes++;
-	e->stats.last_pass_us = clock_now_us(e->clock) - began_us;
+	e->stats.last_pass_us = clock_now_us(e->clock) - e->pass.began_us;
+	if (e->pass.n_looked >= TRIM_FROM)
+		(void)malloc_trim(0);
 	applying_passed(e);
-	if (e->rebalance_due) /* an event came between: its pass moves nobody */
+	/* an event came between: the pass of rebalance moved nobody, or that of others
+	 * left out a VM */
+	if (e->rebalance_due || pass_is_due(e))
 		arm(e->settle, e->config.settle_ms);
 	e->on_change(e->owner);
 }
@@ -97,6 +111,22 @@ on_gather_timeout(evutil_socket_t fd, short what, void *arg)
 		arm(e->gather, GATHER_MS);
 	else
 		run_pass(e);
+}
+
+static void
+on_slice(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	run_pass(arg);
+}
+
+/* A pass that goes on does not know what this VM is now. */
+static void
+make_fresh(struct vm *vm)
+{
+	vm->fresh = true;
+	vm->looked = false;
 }
 
 /* Split the marked VMs: those that need QMP's word, and those that do not. */
@@ -119,7 +149,7 @@ on_settle_timeout(evutil_socket_t fd, short what, void *arg)
 			vm->awaiting = true;
 			monitor_observe(vm->monitor);
 		} else {
-			vm->fresh = true;
+			make_fresh(vm);
 		}
 	}
 	if (anyone_awaited(e))
@@ -152,7 +182,7 @@ engine_facts_arrived(struct engine *e, struct vm *vm)
 	vm->awaiting = false;
 	if (!was_only_used(vm)) {
 		vm->facts_new = true;
-		vm->fresh = true;
+		make_fresh(vm);
 		if (vm->active == 0)
 			vm->active = cause_bit(CAUSE_RETRY);
 	}
@@ -255,6 +285,7 @@ engine_new(
 	*host = (struct hostmodel){0};
 	e->settle = evtimer_new(e->base, on_settle_timeout, e);
 	e->gather = evtimer_new(e->base, on_gather_timeout, e);
+	e->slice = evtimer_new(e->base, on_slice, e);
 	e->throttle = evtimer_new(e->base, on_throttle_timeout, e);
 	e->start_us = clock_now_us(e->clock);
 	e->commons = (struct monitor_commons){
@@ -277,11 +308,13 @@ engine_free(struct engine *e)
 		return;
 	pending_stop(&e->releases, "qmpind ends");
 	pending_stop(&e->applies, "qmpind ends");
+	listing_stop(e);
 	while (e->n_vms > 0)
 		engine_remove(e, e->vms[e->n_vms - 1]);
 	free(e->vms);
 	event_free(e->settle);
 	event_free(e->gather);
+	event_free(e->slice);
 	event_free(e->throttle);
 	event_free(e->audit);
 	event_free(e->looks);
@@ -292,12 +325,20 @@ engine_free(struct engine *e)
 	free(e);
 }
 
+static void
+drop_pass(struct engine *e)
+{
+	pass_drop(e);
+	evtimer_del(e->slice);
+}
+
 void
 engine_replace_host(struct engine *e, struct hostmodel *host)
 {
 	hostmodel_fini(&e->host);
 	e->host = *host;
 	*host = (struct hostmodel){0};
+	drop_pass(e);
 	engine_kick_all(e, CAUSE_HOST);
 }
 
@@ -331,6 +372,7 @@ engine_reload(struct engine *e, struct settings *config, struct hostmodel *host)
 	*config = (struct settings){0};
 	*host = (struct hostmodel){0};
 	e->bad_reload[0] = '\0';
+	drop_pass(e);
 	take_sharing(e);
 	if (!same_rounds) /* else many reloads would put the audit off for ever */
 		audit_restart(e);
@@ -344,6 +386,16 @@ compare_ids(const struct vm *vm, const char *id, int vmid)
 	if (vm->vmid != vmid)
 		return vm->vmid >= 0 && (vmid < 0 || vm->vmid < vmid) ? -1 : 1;
 	return strcmp(vm->id, id);
+}
+
+size_t
+engine_behind(const struct engine *e, const char *id, int vmid)
+{
+	size_t at = 0;
+
+	while (at < e->n_vms && compare_ids(e->vms[at], id, vmid) <= 0)
+		at++;
+	return at;
 }
 
 void

@@ -18,12 +18,15 @@
 #include "conf/settings.h"
 #include "daemon/cause.h"
 #include "daemon/hostmodel.h"
+#include "daemon/pass.h"
 #include "daemon/pending.h"
+#include "daemon/turns.h"
 #include "daemon/vm.h"
 #include "place/allowance.h"
 
 struct event;
 struct event_base;
+struct listing;
 struct probecall;
 struct probing;
 
@@ -53,9 +56,11 @@ struct engine {
 	struct monitor_commons commons;
 	size_t n_vms;
 	size_t cap_vms;
-	struct vm **vms;	/* owned; ascending id: numbers by value, then names */
-	struct event *settle;	/* a kick is waiting */
-	struct event *gather;	/* facts were asked for */
+	struct vm **vms;      /* owned; ascending id: numbers by value, then names */
+	struct event *settle; /* a kick is waiting */
+	struct event *gather; /* facts were asked for */
+	struct event *slice;  /* the next one of a pass */
+	struct pass pass;
 	struct event *throttle; /* guest-made causes over their budget */
 	struct event *audit;
 	size_t audit_next;   /* index of the VM audited next */
@@ -70,10 +75,12 @@ struct engine {
 	double adopt_tokens;
 	uint64_t adopt_tokens_us;
 	struct engine_stats stats;
+	struct turns turns;	      /* of the loop that runs all this */
 	struct pending_list releases; /* calls of Release that wait */
 	struct pending_list applies;  /* and of Apply */
 	unsigned int release_ms;
 	unsigned int apply_ms;
+	struct listing *listings;     /* answers that go on, see daemon/listing.h */
 	struct probing *probing;      /* borrowed; NULL: none */
 	struct probecall *probecalls; /* calls that wait, see daemon/probecalls.h */
 	char bad_reload[512]; /* why the files on disk are not in force; "": they are */
@@ -128,6 +135,8 @@ void engine_facts_arrived(struct engine *e, struct vm *vm);
 /** The table of VMs. add takes the VM over; remove frees it. */
 void engine_add(struct engine *e, struct vm *vm);
 struct vm *engine_find(const struct engine *e, const char *id);
+/** Index of the first VM that stands behind @id, @vmid in the order, e->n_vms: none. */
+size_t engine_behind(const struct engine *e, const char *id, int vmid);
 void engine_remove(struct engine *e, struct vm *vm);
 
 #endif

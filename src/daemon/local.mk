@@ -5,6 +5,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/apply.c src/daemon/apply.h \
 	src/daemon/applying.c src/daemon/applying.h \
 	src/daemon/audit.c src/daemon/audit.h \
+	src/daemon/audited.h \
 	src/daemon/busy.c src/daemon/busy.h \
 	src/daemon/cause.c src/daemon/cause.h \
 	src/daemon/cmdline.c src/daemon/cmdline.h \
@@ -18,6 +19,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/knowledge.c src/daemon/knowledge.h \
 	src/daemon/leftovers.c src/daemon/leftovers.h \
 	src/daemon/offline.c src/daemon/offline.h \
+	src/daemon/listing.c src/daemon/listing.h \
 	src/daemon/pass.c src/daemon/pass.h \
 	src/daemon/pending.c src/daemon/pending.h \
 	src/daemon/planning.c src/daemon/planning.h \
@@ -37,6 +39,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/survey.c src/daemon/survey.h \
 	src/daemon/threadwatch.c src/daemon/threadwatch.h \
 	src/daemon/undo.c src/daemon/undo.h \
+	src/daemon/turns.c src/daemon/turns.h \
 	src/daemon/vm.c src/daemon/vm.h \
 	src/daemon/vmtask.h \
 	src/daemon/watch.c src/daemon/watch.h
@@ -59,6 +62,7 @@ UNIT_TESTS += \
 	tests/unit/test_planning \
 	tests/unit/test_seating \
 	tests/unit/test_smp \
+	tests/unit/test_turns \
 	tests/unit/test_vm
 
 tests_unit_test_hostwatch_SOURCES = tests/unit/test_hostwatch.c tests/unit/repeat.h \
@@ -73,6 +77,10 @@ tests_unit_test_cause_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_smp_SOURCES = tests/unit/test_smp.c
 tests_unit_test_smp_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_smp_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_turns_SOURCES = tests/unit/test_turns.c
+tests_unit_test_turns_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
+tests_unit_test_turns_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_history_SOURCES = tests/unit/test_history.c
 tests_unit_test_history_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)

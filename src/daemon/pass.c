@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* One pass: survey the VMs that are due, plan for all, apply what differs, report. */
+/*
+ * One pass, in slices. A VM that becomes fresh anew while the pass goes on is no longer
+ * "looked" at: it is left to the next pass.
+ */
 #include "config.h"
 
 #include "daemon/pass.h"
@@ -19,7 +22,7 @@
 static void
 give_up_for_now(struct vm *vm, int r, const struct err *why)
 {
-	vm->fresh = false;
+	vm->fresh = vm->looked = false;
 	vm->active = 0;
 	if (r == -ESRCH || r == -EAGAIN)
 		return; /* ended: its pidfd tells; or QMP is asked again */
@@ -28,22 +31,44 @@ give_up_for_now(struct vm *vm, int r, const struct err *why)
 	report_trouble(vm, why);
 }
 
-static void
-survey_fresh(struct engine *e)
+static bool
+is_over(const struct engine *e, uint64_t until_us)
 {
+	return clock_now_us(e->clock) >= until_us;
+}
+
+static void
+survey_one(struct engine *e, struct vm *vm)
+{
+	struct err why = ERR_NONE;
+	int r;
+
+	vm->looked = true;
+	e->pass.n_looked++;
+	r = survey_vm(e, vm, &why);
+	if (r < 0)
+		give_up_for_now(vm, r, &why);
+	else
+		adopt_ask(e, vm);
+}
+
+/* Returns false when the time is over and some are left. */
+static bool
+survey_fresh(struct engine *e, uint64_t until_us)
+{
+	bool over = false;
+
 	for (size_t i = 0; i < e->n_vms; i++) {
 		struct vm *vm = e->vms[i];
-		struct err why = ERR_NONE;
-		int r;
 
-		if (!vm->fresh)
+		if (!vm->fresh || vm->looked)
 			continue;
-		r = survey_vm(e, vm, &why);
-		if (r < 0)
-			give_up_for_now(vm, r, &why);
-		else
-			adopt_ask(e, vm);
+		if (over)
+			return false;
+		survey_one(e, vm);
+		over = is_over(e, until_us);
 	}
+	return true;
 }
 
 /* Who gets cores of its own comes when the others have left them. */
@@ -53,18 +78,25 @@ comes_late(const struct engine *e, const struct vm *vm)
 	return settings_mode(&e->config, vm->id, NULL) == PLACE_DEDICATED;
 }
 
-static void
-apply_fresh(struct engine *e, bool late)
+/* As survey_fresh. */
+static bool
+apply_fresh(struct engine *e, bool late, uint64_t until_us)
 {
+	bool over = false;
+
 	for (size_t i = 0; i < e->n_vms; i++) {
 		struct vm *vm = e->vms[i];
 
-		if (!vm->fresh || comes_late(e, vm) != late)
+		if (!vm->fresh || !vm->looked || comes_late(e, vm) != late)
 			continue;
+		if (over)
+			return false;
 		apply_vm(e, vm);
-		vm->fresh = false;
+		vm->fresh = vm->looked = false;
 		vm->active = 0;
+		over = is_over(e, until_us);
 	}
+	return true;
 }
 
 static bool
@@ -78,10 +110,18 @@ any_fresh(const struct engine *e)
 }
 
 bool
-pass_run(struct engine *e)
+pass_is_due(const struct engine *e)
 {
-	struct err why = ERR_NONE;
-	char text[512];
+	for (size_t i = 0; i < e->n_vms; i++) {
+		if (e->vms[i]->fresh && !e->vms[i]->looked)
+			return true;
+	}
+	return false;
+}
+
+static bool
+begin(struct engine *e)
+{
 	bool event = e->replan_due || any_fresh(e);
 	/* An event is answered without moving others. */
 	bool rebalance = e->rebalance_due && !event;
@@ -90,12 +130,50 @@ pass_run(struct engine *e)
 		return false;
 	e->replan_due = false;
 	e->rebalance_due = e->rebalance_due && !rebalance;
-	survey_fresh(e);
-	if (planning_run(e, rebalance, &why) < 0) {
-		log_error("no plan: %s", err_format(&why, text, sizeof(text)));
-		return true;
-	}
-	apply_fresh(e, false);
-	apply_fresh(e, true);
+	e->pass = (struct pass){PASS_SURVEY, .rebalance = rebalance,
+		.began_us = clock_now_us(e->clock)};
+	for (size_t i = 0; i < e->n_vms; i++)
+		e->vms[i]->looked = false;
 	return true;
+}
+
+static enum pass_phase
+plan(struct engine *e)
+{
+	struct err why = ERR_NONE;
+	char text[512];
+
+	if (planning_run(e, e->pass.rebalance, &why) == 0)
+		return PASS_APPLY;
+	log_error("no plan: %s", err_format(&why, text, sizeof(text)));
+	return PASS_IDLE;
+}
+
+enum pass_step
+pass_run(struct engine *e)
+{
+	uint64_t until_us = clock_now_us(e->clock) + PASS_SLICE_US;
+
+	if (e->pass.phase == PASS_IDLE && !begin(e))
+		return PASS_NOTHING;
+	if (e->pass.phase == PASS_SURVEY) {
+		if (!survey_fresh(e, until_us))
+			return PASS_MORE;
+		e->pass.phase = plan(e);
+	}
+	if (e->pass.phase == PASS_APPLY) {
+		if (!apply_fresh(e, false, until_us))
+			return PASS_MORE;
+		e->pass.phase = PASS_APPLY_LATE;
+	}
+	if (e->pass.phase == PASS_APPLY_LATE && !apply_fresh(e, true, until_us))
+		return PASS_MORE;
+	e->pass.phase = PASS_IDLE;
+	return PASS_DONE;
+}
+
+void
+pass_drop(struct engine *e)
+{
+	e->pass.phase = PASS_IDLE;
 }

@@ -109,7 +109,7 @@ join_pass(struct engine *e, struct vm *vm)
 	if (vm->fresh)
 		return;
 	if (vm->touched)
-		vm->fresh = true;
+		vm->fresh = vm->looked = true;
 	else
 		engine_kick(e, vm, CAUSE_NEIGHBOUR);
 }

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,11 +30,14 @@
 #include "daemon/leftovers.h"
 #include "daemon/notify.h"
 #include "daemon/probing.h"
+#include "daemon/turns.h"
 #include "daemon/watch.h"
 #include "qmp/backlog.h"
 #include "qmp/guard.h"
 
 #define N_SIGNALS 3
+/* What a plan for many VMs took is given back, and not kept for the next one. */
+#define KEEP_BYTES (512 * 1024)
 /* At the end, what others do through us may take so long. */
 #define FINISH_MS 1500
 #define FINISH_LOOK_MS 10
@@ -458,6 +462,8 @@ service_run(const struct cmdline *c)
 	}
 	log_set_level(config.log_level);
 	raise_fd_limit();
+	(void)mallopt(M_MMAP_THRESHOLD, KEEP_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (start(&s, &config, &why) < 0) {
 		log_err(&why);
@@ -471,7 +477,7 @@ service_run(const struct cmdline *c)
 	if (!c->dry_run)
 		(void)leftovers_sweep(s.procfd, s.run_dirfd);
 	watch_start(s.watch);
-	(void)event_base_dispatch(s.base);
+	turns_run(&s.engine->turns, s.base);
 	tear_down(&s);
 	return 0;
 }

@@ -10,7 +10,10 @@
 #ifndef QMPIN_DAEMON_THREADWATCH_H
 #define QMPIN_DAEMON_THREADWATCH_H
 
+#include <stddef.h>
+
 struct engine;
+struct vm;
 
 /* How often a VM is looked at, where there are not too many. */
 #define THREADWATCH_MS 200u
@@ -20,5 +23,8 @@ void threadwatch_start(struct engine *e);
 
 /** There is a VM: look from now on, until there is none. Nothing with e->look_ms 0. */
 void threadwatch_wake(struct engine *e);
+
+/** How many threads its process has, or had a moment ago; 0: that cannot be told. */
+size_t threadwatch_count(const struct engine *e, struct vm *vm);
 
 #endif

@@ -100,8 +100,9 @@ vm_forget_process(struct vm *vm)
 	vm->has_record = vm->record_dirty = vm->touched = false;
 	vm->surveyed = false;
 	vm->n_tasks = 0;
+	vm->audited = (struct audited){0};
 	vm->causes = vm->delayed = vm->active = 0;
-	vm->awaiting = vm->fresh = false;
+	vm->awaiting = vm->fresh = vm->looked = false;
 	vm->preexisting = vm->foreign = vm->placed = false;
 	vm->own = vm->own_known = false;
 	vm->changed_us = 0;

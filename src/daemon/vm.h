@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * A VM as the daemon knows it: who it is, what QMP and /proc said last, what is wanted
- * of each thread. Plain state with few operations; who changes it and when is the
- * engine's.
+ * of each thread. Plain state; who changes it and when is the engine's.
  */
 #ifndef QMPIN_DAEMON_VM_H
 #define QMPIN_DAEMON_VM_H
@@ -12,6 +11,7 @@
 #include <sys/types.h>
 
 #include "act/record.h"
+#include "daemon/audited.h"
 #include "daemon/cause.h"
 #include "daemon/history.h"
 #include "daemon/vmtask.h"
@@ -47,6 +47,7 @@ struct vm {
 	bool socket_lost; /* the file is gone, the process may live on */
 	enum vm_state state;
 	uint64_t found_us; /* when the socket was seen */
+	bool undialled;	   /* it ran before us, and its monitor has its turn soon */
 	void *owner;	   /* the watch that made it */
 
 	struct monitor *monitor;
@@ -57,6 +58,7 @@ struct vm {
 	struct event *on_end; /* pidfd */
 	int task_dirfd;	      /* its /proc/PID/task; -1: not opened */
 	nlink_t task_links;   /* of that directory: 2 and the number of threads */
+	struct audited audited;
 	bool has_facts;
 	bool facts_new; /* not surveyed with yet */
 	struct qmp_facts facts;
@@ -75,6 +77,7 @@ struct vm {
 	cause_set active;    /* being answered */
 	bool awaiting;	     /* facts were asked for */
 	bool fresh;	     /* the next pass handles it */
+	bool looked;	     /* as far as this one has surveyed it */
 	double guest_tokens; /* budget of guest-made causes */
 	uint64_t guest_tokens_us;
 
@@ -119,8 +122,7 @@ void vm_free(struct vm *vm);
 void vm_set_state(struct vm *vm, enum vm_state state);
 const char *vm_state_name(enum vm_state state);
 
-/** Something failed and is tried again at an audit: the next one, then more and more
- * seldom. */
+/** Something failed: it is tried again at an audit, more and more seldom. */
 void vm_rest(struct vm *vm);
 /** It is as it should be: the next failure is the first again. */
 void vm_rested(struct vm *vm);
@@ -130,9 +132,7 @@ void vm_forget_process(struct vm *vm);
 
 /** Threads that are vCPUs, by cpu-index ascending; @out has room for vm->n_tasks. */
 size_t vm_vcpus(struct vm *vm, struct vm_task **out);
-
 struct vm_task *vm_task_find(struct vm *vm, pid_t tid);
-
 /** Add a task at its place. Returns it; other pointers into tasks are void. */
 struct vm_task *vm_task_add(struct vm *vm, const struct vm_task *task);
 

@@ -24,6 +24,9 @@
 
 /* Proxmox talks to a new VM first; stay out of its way. */
 #define FIRST_CONNECT_MS 200
+/* To connect takes some 0.2 ms of us, and the answers as much: so many VMs of a host
+ * that is full of them are visited between looks at who else wants something. */
+#define DIALS_MAX 8u
 /* Who dials in without being a VM may do so every few seconds. */
 #define STRANGER_US UINT64_C(60000000)
 
@@ -32,6 +35,7 @@ struct watch {
 	struct discovery *discovery;
 	struct reception *reception; /* NULL: QEMU cannot dial in */
 	uint64_t stranger_us;	     /* when one was last told; 0: never */
+	struct event *dial;	     /* VMs that ran before us are not yet visited */
 };
 
 static void
@@ -285,6 +289,39 @@ static const struct monitor_handlers monitor_handlers = {
 };
 
 static void
+on_dial(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval soon = {0, 0};
+	struct watch *w = arg;
+	unsigned int n = 0;
+
+	(void)fd;
+	(void)what;
+	for (size_t i = 0; i < w->engine->n_vms && n < DIALS_MAX; i++) {
+		struct vm *vm = w->engine->vms[i];
+
+		if (!vm->undialled)
+			continue;
+		vm->undialled = false;
+		monitor_start(vm->monitor);
+		n++;
+	}
+	if (n == DIALS_MAX)
+		evtimer_add(w->dial, &soon);
+}
+
+/* A new VM has a delay of its own. */
+static void
+begin_with(struct watch *w, struct vm *vm)
+{
+	vm->undialled = vm->preexisting;
+	if (vm->undialled)
+		event_active(w->dial, EV_TIMEOUT, 0);
+	else
+		monitor_start(vm->monitor);
+}
+
+static void
 on_discovery_found(void *owner, const struct discovered *found)
 {
 	struct watch *w = owner;
@@ -306,7 +343,7 @@ on_discovery_found(void *owner, const struct discovered *found)
 	vm->monitor = monitor_new(w->engine->base, &options, &monitor_handlers, vm);
 	engine_add(w->engine, vm);
 	log_debug("vm %s: found", vm->id);
-	monitor_start(vm->monitor);
+	begin_with(w, vm);
 }
 
 static void
@@ -344,6 +381,7 @@ watch_new(struct engine *e, const char *vm_dir)
 	struct watch *w = xcalloc(1, sizeof(*w));
 
 	w->engine = e;
+	w->dial = evtimer_new(e->base, on_dial, w);
 	w->discovery = discovery_new(e->base, vm_dir, &discovery_handlers, w);
 	return w;
 }
@@ -425,6 +463,7 @@ watch_free(struct watch *w)
 	if (w == NULL)
 		return;
 	discovery_free(w->discovery);
+	event_free(w->dial);
 	reception_free(w->reception);
 	free(w);
 }

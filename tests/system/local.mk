@@ -4,6 +4,7 @@ SYSTEM_TESTS += \
 	tests/system/test_hostile.py \
 	tests/system/test_share_ways.py \
 	tests/system/test_share_traces.py \
+	tests/system/test_scale.py \
 	tests/system/test_many.py \
 	tests/system/test_drift.py \
 	tests/system/test_races.py \
@@ -23,11 +24,13 @@ ALONE_TESTS += \
 	tests/system/test_measuring.py
 # What they use, the demo and the measurements.
 EXTRA_DIST += \
+	tests/system/bench_scale.py \
 	tests/system/bench_share.py \
 	tests/system/browser.py \
 	tests/system/daemon.py \
 	tests/system/demo \
 	tests/system/fakeqmp.py \
+	tests/system/fleet.py \
 	tests/system/guest-ack.S \
 	tests/system/measure.py \
 	tests/system/runner.py \

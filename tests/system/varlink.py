@@ -17,15 +17,29 @@ class Refused(Exception):
         self.parameters = parameters
 
 
+def connected(path, timeout):
+    """A socket on which send() works."""
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(timeout)
+    try:
+        s.connect(path)
+    except OSError:
+        s.close()
+        raise
+    return s
+
+
+def send(s, method, parameters=None, more=False):
+    request = {"method": method, "parameters": parameters or {}}
+    if more:
+        request["more"] = True
+    s.sendall(json.dumps(request).encode() + b"\0")
+
+
 def call(path, method, parameters=None, more=False, timeout=5.0):
     """The reply's parameters; with more the list of all replies' parameters."""
-    with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(timeout)
-        s.connect(path)
-        request = {"method": method, "parameters": parameters or {}}
-        if more:
-            request["more"] = True
-        s.sendall(json.dumps(request).encode() + b"\0")
+    with connected(path, timeout) as s:
+        send(s, method, parameters, more)
         replies, buffered = [], b""
         while True:
             while b"\0" not in buffered:

@@ -287,9 +287,9 @@ class MaskWatch:
 class Host:
     """A directory with VMs and at most one running daemon of its own."""
 
-    def __init__(self):
+    def __init__(self, needs_qemu=True):
         self.qemu = QEMU
-        if not shutil.which(self.qemu):
+        if needs_qemu and not shutil.which(self.qemu):
             raise Skip("no %s here" % self.qemu)
         self.dir = tempfile.mkdtemp(prefix="qmpin-system-")
         for name in ("vm", "mon", "run", "log", "state"):

@@ -27,7 +27,10 @@
 static uint64_t
 virtual_us(const struct clock *c)
 {
-	return ((const struct stage_clock *)c)->now_us;
+	struct stage_clock *s = ((const struct stage_clock *)c)->self;
+
+	s->now_us += s->step_us;
+	return s->now_us;
 }
 
 static void
@@ -79,7 +82,8 @@ stage_setup(void **state)
 		return 0;
 	/* threads of other CPUs would only be a wider limit */
 	standin_set_mask(getpid(), &s->all);
-	s->clock = (struct stage_clock){{virtual_us, virtual_us}, UINT64_C(1000000000)};
+	s->clock = (struct stage_clock){
+		{virtual_us, virtual_us}, UINT64_C(1000000000), 0, &s->clock};
 	s->base = event_base_new();
 	assert_non_null(s->base);
 	s->folder = procs_make_dir();
@@ -258,7 +262,8 @@ is_quiet(struct stage *s, const void *arg)
 			return false;
 	}
 	return event_pending(e->settle, EV_TIMEOUT, NULL) == 0 &&
-	       event_pending(e->gather, EV_TIMEOUT, NULL) == 0;
+	       event_pending(e->gather, EV_TIMEOUT, NULL) == 0 &&
+	       event_pending(e->slice, EV_TIMEOUT, NULL) == 0;
 }
 
 static bool

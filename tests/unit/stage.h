@@ -24,6 +24,8 @@
 struct stage_clock {
 	struct clock clock;
 	uint64_t now_us;
+	uint64_t step_us;	  /* so much goes by with every look at it */
+	struct stage_clock *self; /* as a clock is const to those who look at it */
 };
 
 #define STAGE_VMS_MAX 5u

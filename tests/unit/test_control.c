@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -477,6 +478,81 @@ a_daemon_that_ends_leaves_no_call_behind(void **state)
 	check_released(d, "", "100: qmpind ends");
 }
 
+/* ---- lists in slices ---- */
+
+/* Returns after the first slice, which is of one VM. */
+static void
+ask_list(struct desk *d)
+{
+	static const char request[] = "{\"method\":\"io.qmpin.ListVMs\",\"more\":true}";
+
+	d->stage->clock.step_us = 1000000;
+	assert_int_equal(send(d->client, request, sizeof(request), 0), sizeof(request));
+	while (d->engine->listings == NULL)
+		event_base_loop(d->stage->base, EVLOOP_ONCE);
+}
+
+/* The id of the VM in the next reply, "": there is none. */
+static void
+check_listed(struct desk *d, const char *id, bool more)
+{
+	auto_json json_t *reply = ctl_world_read(&d->world, d->client);
+	const json_t *vms =
+		json_object_get(json_object_get(reply, "parameters"), "vms");
+	const char *have =
+		json_string_value(json_object_get(json_array_get(vms, 0), "id"));
+
+	assert_string_equal(have != NULL ? have : "", id);
+	assert_int_equal(json_is_true(json_object_get(reply, "continues")), more);
+}
+
+static void
+a_list_in_slices_follows_vms_that_come_and_go(void **state)
+{
+	struct desk *d = desk_of(state);
+
+	add_vm(d, 100);
+	add_vm(d, 102);
+	add_vm(d, 104);
+	ask_list(d);
+	add_vm(d, 101);
+	engine_remove(d->engine, engine_find(d->engine, "102"));
+	check_listed(d, "100", true);
+	check_listed(d, "101", true);
+	check_listed(d, "104", false);
+	assert_null(d->engine->listings);
+}
+
+static void
+a_list_whose_rest_has_gone_ends_with_an_empty_reply(void **state)
+{
+	struct desk *d = desk_of(state);
+
+	add_vm(d, 100);
+	add_vm(d, 102);
+	ask_list(d);
+	engine_remove(d->engine, engine_find(d->engine, "102"));
+	check_listed(d, "100", true);
+	check_listed(d, "", false);
+	assert_null(d->engine->listings);
+}
+
+static void
+a_list_ends_with_its_client_and_with_the_daemon(void **state)
+{
+	struct desk *d = desk_of(state);
+
+	for (int i = 0; i < 5; i++)
+		add_vm(d, 100 + i);
+	ask_list(d);
+	(void)close(d->client);
+	ctl_world_settle(&d->world);
+	assert_null(d->engine->listings);
+	d->client = ctl_world_dial(&d->world, CTL_SOCKET);
+	ask_list(d);
+	stage_stop(d->stage);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -496,6 +572,9 @@ main(void)
 		CASE(what_takes_too_long_has_failed_for_the_one_who_asked),
 		CASE(a_client_that_hangs_up_changes_nothing),
 		CASE(a_daemon_that_ends_leaves_no_call_behind),
+		CASE(a_list_in_slices_follows_vms_that_come_and_go),
+		CASE(a_list_whose_rest_has_gone_ends_with_an_empty_reply),
+		CASE(a_list_ends_with_its_client_and_with_the_daemon),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

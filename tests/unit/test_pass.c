@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <event2/event.h>
 #include <string.h>
 
 #include "stage.h"
@@ -72,6 +73,124 @@ decisions_are_kept_and_repairs_are_not(void **state)
 	assert_int_equal(vm->history.n, 1);
 }
 
+/* ---- slices: with every look at the clock one ends ---- */
+
+static struct vm *
+start_three(struct stage *s)
+{
+	for (int i = 0; i < 3; i++)
+		s->vms[i] = standin_vm(s->vm_dir, 100 + i, 2);
+	stage_start(s);
+	stage_until_seen(s, "100");
+	stage_until_seen(s, "101");
+	return stage_until_seen(s, "102");
+}
+
+static void
+break_first_vcpus(struct stage *s)
+{
+	for (size_t i = 0; i < 3; i++)
+		standin_set_mask(s->vms[i].claims[0], &s->second);
+	s->clock.step_us = PASS_SLICE_US;
+}
+
+static void
+check_first_vcpus(struct stage *s, const struct cpuset *cpus)
+{
+	for (size_t i = 0; i < 3; i++)
+		stage_check_mask(s->vms[i].claims[0], cpus);
+}
+
+static bool
+has_repaired_one(struct stage *s, const void *first)
+{
+	const struct cpuset now = standin_mask(s->vms[0].claims[0]);
+
+	return cpuset_equal(&now, first);
+}
+
+/* In the middle of a pass over three VMs: the first one has been set. */
+static void
+begin_pass(struct stage *s)
+{
+	break_first_vcpus(s);
+	engine_kick_all(s->engine, CAUSE_RETRY);
+	stage_until(s, has_repaired_one, &s->first, "the first VM is repaired");
+	assert_int_equal(s->engine->pass.phase, PASS_APPLY);
+	stage_check_mask(s->vms[2].claims[0], &s->second);
+}
+
+static void
+a_pass_in_slices_is_one_pass(void **state)
+{
+	struct stage *s = stage_of(state);
+	uint64_t passes;
+
+	start_three(s);
+	passes = s->engine->stats.passes;
+	begin_pass(s);
+	stage_settle(s);
+	assert_int_equal(s->engine->stats.passes, passes + 1);
+	check_first_vcpus(s, &s->first);
+}
+
+static void
+what_comes_between_slices_is_left_to_the_next_pass(void **state)
+{
+	struct stage *s = stage_of(state);
+	uint64_t passes;
+	struct vm *last = start_three(s);
+
+	passes = s->engine->stats.passes;
+	begin_pass(s);
+	engine_facts_arrived(s->engine, last);
+	assert_true(last->fresh && !last->looked);
+	stage_settle(s);
+	assert_int_equal(s->engine->stats.passes, passes + 2);
+	check_first_vcpus(s, &s->first);
+}
+
+static void
+a_vm_that_ends_between_slices_is_no_trouble(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct vm *last = start_three(s);
+
+	begin_pass(s);
+	engine_remove(s->engine, last);
+	stage_settle(s);
+	stage_check_mask(s->vms[1].claims[0], &s->first);
+	stage_check_mask(s->vms[2].claims[0], &s->second);
+}
+
+static void
+a_reload_between_slices_drops_the_pass(void **state)
+{
+	struct stage *s = stage_of(state);
+
+	start_three(s);
+	begin_pass(s);
+	stage_reload(s, "[qmpin]\nmode = off\n");
+	stage_check_mask(s->vms[2].claims[0], &s->second);
+	stage_reload(s, "");
+	check_first_vcpus(s, &s->first);
+}
+
+static void
+an_audit_between_slices_does_not_take_what_is_due_for_drift(void **state)
+{
+	struct stage *s = stage_of(state);
+	uint64_t passes;
+
+	start_three(s);
+	passes = s->engine->stats.passes;
+	begin_pass(s);
+	event_active(s->engine->audit, EV_TIMEOUT, 0);
+	stage_settle(s);
+	assert_int_equal(s->engine->stats.passes, passes + 1);
+	check_first_vcpus(s, &s->first);
+}
+
 #define ON_STAGE(test) \
 	cmocka_unit_test_setup_teardown(test, stage_setup, stage_teardown)
 
@@ -82,6 +201,11 @@ main(void)
 		ON_STAGE(
 			others_leave_before_a_dedicated_vm_comes_and_return_when_it_ends),
 		ON_STAGE(decisions_are_kept_and_repairs_are_not),
+		ON_STAGE(a_pass_in_slices_is_one_pass),
+		ON_STAGE(what_comes_between_slices_is_left_to_the_next_pass),
+		ON_STAGE(a_vm_that_ends_between_slices_is_no_trouble),
+		ON_STAGE(a_reload_between_slices_drops_the_pass),
+		ON_STAGE(an_audit_between_slices_does_not_take_what_is_due_for_drift),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,6 +181,7 @@ status_has_the_declared_members(void **state)
 	static const char *const latencies[] = {
 		"model", "measuring", "measured", "untrusted"};
 	static const char *const warnings[] = {"one", "two \xc3"};
+	static const struct ctl_turns turns[] = {{1.0, 7}, {-1.0, 0}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(latencies); i++) {
@@ -188,6 +189,9 @@ status_has_the_declared_members(void **state)
 			.version = "1",
 			.latency = latencies[i],
 			.last_pass_ms = i == 0 ? NAN : 1.5,
+			.longest_turn_ms = i == 0 ? -1 : 2.5,
+			.turns = i == 2 ? turns : NULL,
+			.n_turns = i == 2 ? ARRAY_LEN(turns) : 0,
 			.warnings = warnings,
 			.n_warnings = i == 1 ? 2 : 0,
 		};
