@@ -243,6 +243,7 @@ engine_new(
 	e->clock = o->clock;
 	e->procfd = o->procfd;
 	e->run_dirfd = o->run_dirfd;
+	e->cgroupfd = o->cgroupfd;
 	e->dry_run = o->dry_run;
 	e->on_change = o->on_change;
 	e->on_audit = o->on_audit;

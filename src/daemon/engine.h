@@ -41,6 +41,7 @@ struct engine {
 	const struct clock *clock;
 	int procfd;
 	int run_dirfd;
+	int cgroupfd;
 	bool dry_run;
 	/* A pass has run or a VM has gone: told to whoever shows the state. */
 	void (*on_change)(void *owner);
@@ -83,6 +84,7 @@ struct engine_options {
 	const struct clock *clock;
 	int procfd;    /* open directory of /proc; borrowed */
 	int run_dirfd; /* for records; borrowed */
+	int cgroupfd;  /* as from cgroup_open; borrowed; -1: none */
 	bool dry_run;
 	/* A pass has run or a VM has gone: told to whoever shows the state. */
 	void (*on_change)(void *owner);

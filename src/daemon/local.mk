@@ -7,6 +7,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/busy.c src/daemon/busy.h \
 	src/daemon/cause.c src/daemon/cause.h \
 	src/daemon/cmdline.c src/daemon/cmdline.h \
+	src/daemon/confine.c src/daemon/confine.h \
 	src/daemon/control.c src/daemon/control.h \
 	src/daemon/engine.c src/daemon/engine.h \
 	src/daemon/explaining.c src/daemon/explaining.h \
@@ -108,6 +109,7 @@ UNIT_TESTS += \
 	tests/unit/test_control \
 	tests/unit/test_engine \
 	tests/unit/test_engine_budgets \
+	tests/unit/test_engine_cgroup \
 	tests/unit/test_engine_restart \
 	tests/unit/test_explaining \
 	tests/unit/test_leftovers \
@@ -126,6 +128,10 @@ tests_unit_test_engine_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_budgets_SOURCES = tests/unit/test_engine_budgets.c $(daemon_stage)
 tests_unit_test_engine_budgets_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_budgets_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_engine_cgroup_SOURCES = tests/unit/test_engine_cgroup.c \
+	tests/unit/trees.h $(daemon_stage)
+tests_unit_test_engine_cgroup_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_engine_cgroup_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_restart_SOURCES = tests/unit/test_engine_restart.c $(daemon_stage)
 tests_unit_test_engine_restart_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_restart_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

@@ -122,6 +122,8 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 		.emulator = settings_emulator(&e->config, vm->id),
 		.n_vcpus = seat->n,
 		.limit = vm->record.limit,
+		.cgroup = vm->confine.bounded ? &vm->confine.cpus : NULL,
+		.cpulimit = vm->confine.quota_cpus,
 		.placed = vm->placed,
 		.own = vm->own,
 		.changed_s = changed_s(e, vm),

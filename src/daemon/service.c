@@ -30,6 +30,7 @@
 #include "daemon/notify.h"
 #include "daemon/probing.h"
 #include "daemon/watch.h"
+#include "host/cgroup.h"
 #include "qmp/backlog.h"
 #include "qmp/guard.h"
 
@@ -55,6 +56,7 @@ struct service {
 	struct event *watchdog;	     /* NULL: systemd wants none */
 	int procfd;
 	int run_dirfd;
+	int cgroupfd; /* -1: no unified hierarchy */
 };
 
 static void
@@ -327,6 +329,18 @@ open_dirs(struct service *s, struct err *e)
 	return 0;
 }
 
+/* Without it VMs are bounded by their masks alone. */
+static void
+open_cgroups(struct service *s)
+{
+	const char *root = s->cmdline->root != NULL ? s->cmdline->root : "";
+	struct err why = ERR_NONE;
+
+	s->cgroupfd = cgroup_open(root, &why);
+	if (s->cgroupfd < 0 && err_is_set(&why))
+		log_err(&why);
+}
+
 /* What cannot be had makes another way of sharing be used. */
 static void
 share_monitors(struct service *s)
@@ -379,6 +393,7 @@ start(struct service *s, struct settings *config, struct err *e)
 	if (r == 0) {
 		/* A fork: of little as yet. */
 		s->guard = guard_new(s->base, on_guard_change, s);
+		open_cgroups(s);
 		watch_host(s);
 		r = load_host(s->cmdline, &host, e);
 	}
@@ -388,6 +403,7 @@ start(struct service *s, struct settings *config, struct err *e)
 	}
 	options.procfd = s->procfd;
 	options.run_dirfd = s->run_dirfd;
+	options.cgroupfd = s->cgroupfd;
 	s->engine = engine_new(&options, config, &host);
 	s->watch = watch_new(s->engine, s->cmdline->vm_dir);
 	r = control_new(s->engine, s->cmdline->run_dir, &s->control, e);
@@ -428,6 +444,8 @@ tear_down(struct service *s)
 		close(s->run_dirfd);
 	if (s->procfd >= 0)
 		close(s->procfd);
+	if (s->cgroupfd >= 0)
+		close(s->cgroupfd);
 	libevent_global_shutdown();
 }
 
@@ -447,7 +465,8 @@ say_hello(const struct service *s)
 int
 service_run(const struct cmdline *c)
 {
-	struct service s = {.cmdline = c, .procfd = -1, .run_dirfd = -1};
+	struct service s = {
+		.cmdline = c, .procfd = -1, .run_dirfd = -1, .cgroupfd = -1};
 	struct settings config;
 	struct err why = ERR_NONE;
 
