@@ -263,6 +263,7 @@ engine_new(
 	threadwatch_start(e);
 	adopt_start(e);
 	rebalancing_start(e);
+	background_start(e);
 	return e;
 }
 
@@ -282,6 +283,7 @@ engine_free(struct engine *e)
 	event_free(e->looks);
 	event_free(e->adoption);
 	event_free(e->rebalance);
+	background_stop(e);
 	settings_fini(&e->config);
 	hostmodel_fini(&e->host);
 	free(e);

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "conf/settings.h"
+#include "daemon/background.h"
 #include "daemon/cause.h"
 #include "daemon/hostmodel.h"
 #include "daemon/vm.h"
@@ -65,8 +66,9 @@ struct engine {
 	unsigned int look_ms; /* 0: never */
 	bool replan_due;      /* a pass, also when nobody is to be looked at */
 	struct event *rebalance;
-	bool rebalance_due;	    /* a quiet pass may move VMs for a gain */
-	struct allowance allowance; /* what rebalance may move */
+	bool rebalance_due;	      /* a quiet pass may move VMs for a gain */
+	struct allowance allowance;   /* what rebalance may move */
+	struct background background; /* CPU use by others */
 	struct event *adoption;
 	double adopt_tokens;
 	uint64_t adopt_tokens_us;

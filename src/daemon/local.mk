@@ -4,6 +4,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/adopt.c src/daemon/adopt.h \
 	src/daemon/apply.c src/daemon/apply.h \
 	src/daemon/audit.c src/daemon/audit.h \
+	src/daemon/background.c src/daemon/background.h \
 	src/daemon/busy.c src/daemon/busy.h \
 	src/daemon/cause.c src/daemon/cause.h \
 	src/daemon/cmdline.c src/daemon/cmdline.h \
@@ -16,6 +17,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/hostwatch.c src/daemon/hostwatch.h \
 	src/daemon/knowledge.c src/daemon/knowledge.h \
 	src/daemon/leftovers.c src/daemon/leftovers.h \
+	src/daemon/loads.c src/daemon/loads.h \
 	src/daemon/pass.c src/daemon/pass.h \
 	src/daemon/planning.c src/daemon/planning.h \
 	src/daemon/probecalls.c src/daemon/probecalls.h \
@@ -46,10 +48,12 @@ src_libdaemon_a_SOURCES += \
 
 if HAVE_CMOCKA
 UNIT_TESTS += \
+	tests/unit/test_background \
 	tests/unit/test_cause \
 	tests/unit/test_cmdline \
 	tests/unit/test_history \
 	tests/unit/test_hostwatch \
+	tests/unit/test_loads \
 	tests/unit/test_planning \
 	tests/unit/test_seating \
 	tests/unit/test_smp \
@@ -77,6 +81,16 @@ tests_unit_test_planning_SOURCES = tests/unit/test_planning.c $(vm_table)
 tests_unit_test_planning_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_planning_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_background_SOURCES = tests/unit/test_background.c \
+	tests/unit/trees.h $(vm_table)
+tests_unit_test_background_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_background_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_loads_SOURCES = tests/unit/test_loads.c
+tests_unit_test_loads_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_loads_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_seating_SOURCES = tests/unit/test_seating.c $(vm_table)
 tests_unit_test_seating_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
