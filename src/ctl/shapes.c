@@ -149,6 +149,7 @@ ctl_status_json(const struct ctl_status *status)
 		json_real(status->last_pass_ms >= 0 ? status->last_pass_ms : 0.0));
 	set_uint(obj, "passes", status->passes);
 	set_uint(obj, "repairs", status->repairs);
+	set_real(obj, "background_cpus", status->background_cpus);
 	json_object_set_new(
 		obj, "warnings", texts_json(status->warnings, status->n_warnings));
 	return obj;

@@ -60,6 +60,7 @@ struct ctl_status {
 	double last_pass_ms;
 	uint64_t passes;
 	uint64_t repairs;
+	double background_cpus; /* negative: unknown */
 	const char *const *warnings;
 	size_t n_warnings;
 };

@@ -88,6 +88,7 @@ on_call_status(void *owner, struct ctl_call *call, const json_t *params)
 		.last_pass_ms = (double)e->stats.last_pass_us / 1000.0,
 		.passes = e->stats.passes,
 		.repairs = e->stats.repairs,
+		.background_cpus = background_cpus(e),
 		.warnings = (const char *const *)warnings,
 		.n_warnings = n_warnings,
 	};

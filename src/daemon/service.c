@@ -236,6 +236,9 @@ say_change(const struct topo *before, const struct topo *now)
 		before->n_nodes != now->n_nodes)
 		log_notice("the host's CPUs have changed: %u are online, on %u nodes",
 			now->n_pus, now->n_nodes);
+	if (!cpuset_equal(&before->isolated, &now->isolated))
+		log_notice("other CPUs are isolated: %u of %u",
+			cpuset_count(&now->isolated), now->n_pus);
 }
 
 /* Also when it is as before: the kernel may have widened masks meanwhile. */

@@ -188,6 +188,7 @@ status_has_the_declared_members(void **state)
 			.version = "1",
 			.latency = latencies[i],
 			.last_pass_ms = i == 0 ? NAN : 1.5,
+			.background_cpus = i == 0 ? NAN : (double)i - 1.5,
 			.warnings = warnings,
 			.n_warnings = i == 1 ? 2 : 0,
 		};
