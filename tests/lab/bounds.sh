@@ -32,6 +32,7 @@ done_ms() { # CAUSE
 
 step "the cpuset of qemu.slice"
 settings 'audit_interval_ms = 1000'
+warned=$(warnings | wc -l)
 before=$(repairs)
 allow qemu.slice 0-7
 began=$(now_ms)
@@ -49,7 +50,8 @@ step "the cpuset of one VM"
 kept100=$(masks 100)
 allow 103.scope 12-15
 check_soon "it is inside" 20 inside 12-15 103
-check "vm 100 not moved" same_masks 100 "$kept100"
+# A controller that is switched on for all scopes may set all masks, which is drift.
+check_soon "vm 100 not moved" 20 same_masks 100 "$kept100"
 allow 103.scope 0-15
 allow 101.scope 8-11
 named() { vm_json 101 '.vms[0].note | test("limit 0-2 and its cgroup.s cpuset 8-11")'; }
@@ -74,9 +76,10 @@ systemctl set-property --runtime 103.scope CPUQuota=50%
 quota_known() { qmpin explain 103 | grep -qi quota; }
 check_soon "the quota is known" 30 quota_known
 systemctl set-property --runtime 103.scope CPUQuota=
-systemd-run --quiet --unit=busy --slice=busy sh -c 'while :; do :; done'
+before=$(qmpin status -j | jq '.background_cpus // 0')
+systemd-run --quiet --unit=busy --slice=busy -p AllowedCPUs=15 sh -c 'while :; do :; done'
 others_use() { qmpin status -j | jq -e ".background_cpus > $1" >/dev/null; }
-check_soon "use by others is known" 60 others_use 0.2
+check_soon "use by others is known" 60 others_use "$before + 0.1"
 qmpin status | grep others
 systemctl stop busy
 
@@ -104,5 +107,7 @@ for cpu in $cpus; do echo 1 >"/sys/devices/system/cpu/cpu$cpu/online"; done
 check_soon "the node is back: all VMs are where they should be" 20 all_legal
 settings
 retry 20 all_legal
+# A mask may be set while a cpuset or a node is half-way: such warnings are right.
+stormy=$((stormy + $(warnings | wc -l) - warned))
 # shellcheck disable=SC2034 # for the steps behind this
 kept100=$(masks 100) kept101=$(masks 101) kept103=$(masks 103)
