@@ -63,12 +63,15 @@ print_counts(const json_t *status)
 	auto_free char *pass_ms = out_member(status, "last_pass_ms");
 	auto_free char *passes = out_member(status, "passes");
 	auto_free char *repairs = out_member(status, "repairs");
+	const json_t *others = json_object_get(status, "background_cpus");
 
 	printf("VMs        %s managed, %s seen\n", managed, vms);
 	printf("threads    %s\n", threads);
 	printf("latencies  %s\n", explain_latency(status));
 	printf("last pass  %s ms, %s passes\n", pass_ms, passes);
 	printf("repairs    %s\n", repairs);
+	if (json_is_real(others))
+		printf("others     %.1f CPUs in use\n", json_real_value(others));
 }
 
 static void

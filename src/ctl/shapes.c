@@ -169,6 +169,7 @@ ctl_status_json(const struct ctl_status *status)
 	set_uint(obj, "repairs", status->repairs);
 	set_real(obj, "longest_turn_ms", status->longest_turn_ms);
 	json_object_set_new(obj, "turns", turns_json(status->turns, status->n_turns));
+	set_real(obj, "background_cpus", status->background_cpus);
 	json_object_set_new(
 		obj, "warnings", texts_json(status->warnings, status->n_warnings));
 	return obj;

@@ -69,6 +69,7 @@ struct ctl_status {
 	double longest_turn_ms;	       /* negative: null */
 	const struct ctl_turns *turns; /* NULL: null */
 	size_t n_turns;
+	double background_cpus; /* negative: unknown */
 	const char *const *warnings;
 	size_t n_warnings;
 };

@@ -181,6 +181,23 @@ end_peace(const struct engine *e, struct vm *vm)
 	vm->retry = true;
 }
 
+/* A cpuset is mostly that of a slice: what has changed for one VM has for others, and
+ * one plan should know of all. Returns true when something has. */
+static bool
+look_at_cgroup(struct engine *e, struct vm *vm)
+{
+	if (!confine_look(&vm->confine, e->cgroupfd))
+		return false;
+	engine_kick(e, vm, CAUSE_CGROUP);
+	for (size_t i = 0; i < e->n_vms; i++) {
+		struct vm *other = e->vms[i];
+
+		if (other->surveyed && confine_look(&other->confine, e->cgroupfd))
+			engine_kick(e, other, CAUSE_CGROUP);
+	}
+	return true;
+}
+
 static void
 audit_one(struct engine *e, struct vm *vm)
 {
@@ -199,6 +216,8 @@ audit_one(struct engine *e, struct vm *vm)
 		return;
 	if (!is_listed(e, vm))
 		audit_threads(e, vm);
+	if (look_at_cgroup(e, vm))
+		return;
 	if (!compare_masks(e, vm))
 		audit_threads(e, vm);
 }

@@ -105,6 +105,7 @@ status_json(const struct engine *e)
 		.longest_turn_ms = (double)e->turns.longest_us / 1000.0,
 		.turns = turns,
 		.n_turns = TURNS_CLASSES,
+		.background_cpus = background_cpus(e),
 		.warnings = (const char *const *)warnings,
 		.n_warnings = n_warnings,
 	};

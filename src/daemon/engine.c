@@ -275,6 +275,7 @@ engine_new(
 	e->clock = o->clock;
 	e->procfd = o->procfd;
 	e->run_dirfd = o->run_dirfd;
+	e->cgroupfd = o->cgroupfd;
 	e->dry_run = o->dry_run;
 	e->on_change = o->on_change;
 	e->on_audit = o->on_audit;
@@ -298,6 +299,7 @@ engine_new(
 	threadwatch_start(e);
 	adopt_start(e);
 	rebalancing_start(e);
+	background_start(e);
 	return e;
 }
 
@@ -320,6 +322,7 @@ engine_free(struct engine *e)
 	event_free(e->looks);
 	event_free(e->adoption);
 	event_free(e->rebalance);
+	background_stop(e);
 	settings_fini(&e->config);
 	hostmodel_fini(&e->host);
 	free(e);

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "conf/settings.h"
+#include "daemon/background.h"
 #include "daemon/cause.h"
 #include "daemon/hostmodel.h"
 #include "daemon/pass.h"
@@ -44,6 +45,7 @@ struct engine {
 	const struct clock *clock;
 	int procfd;
 	int run_dirfd;
+	int cgroupfd;
 	bool dry_run;
 	/* A pass has run or a VM has gone: told to whoever shows the state. */
 	void (*on_change)(void *owner);
@@ -69,8 +71,9 @@ struct engine {
 	unsigned int look_ms; /* 0: never */
 	bool replan_due;      /* a pass, also when nobody is to be looked at */
 	struct event *rebalance;
-	bool rebalance_due;	    /* a quiet pass may move VMs for a gain */
-	struct allowance allowance; /* what rebalance may move */
+	bool rebalance_due;	      /* a quiet pass may move VMs for a gain */
+	struct allowance allowance;   /* what rebalance may move */
+	struct background background; /* CPU use by others */
 	struct event *adoption;
 	double adopt_tokens;
 	uint64_t adopt_tokens_us;
@@ -92,6 +95,7 @@ struct engine_options {
 	const struct clock *clock;
 	int procfd;    /* open directory of /proc; borrowed */
 	int run_dirfd; /* for records; borrowed */
+	int cgroupfd;  /* as from cgroup_open; borrowed; -1: none */
 	bool dry_run;
 	/* A pass has run or a VM has gone: told to whoever shows the state. */
 	void (*on_change)(void *owner);

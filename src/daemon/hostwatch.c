@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Two files that are compared with what they said before, and two timers for a storm of
+ * Files that are compared with what they said before, and two timers for a storm of
  * events: one that each event puts off, and one that nothing puts off.
  */
 #include "config.h"
@@ -18,8 +18,8 @@
 #include "host/uevent.h"
 #include "topo/cpuset.h"
 
-static const char *const files[] = {
-	"/sys/devices/system/cpu/online", "/sys/devices/system/node/online"};
+static const char *const files[] = {"/sys/devices/system/cpu/online",
+	"/sys/devices/system/node/online", "/sys/fs/cgroup/cpuset.cpus.isolated"};
 
 struct look {
 	char *path;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which CPUs and NUMA nodes of the host are online. The kernel's files are the truth,
+ * Which CPUs and NUMA nodes of the host are online, and which CPUs are in isolated
+ * partitions of cgroups. The kernel's files are the truth,
  * looked at again and again; its events only make it quick, and tell of what has gone
  * and come back between two looks.
  */

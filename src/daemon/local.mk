@@ -6,9 +6,11 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/applying.c src/daemon/applying.h \
 	src/daemon/audit.c src/daemon/audit.h \
 	src/daemon/audited.h \
+	src/daemon/background.c src/daemon/background.h \
 	src/daemon/busy.c src/daemon/busy.h \
 	src/daemon/cause.c src/daemon/cause.h \
 	src/daemon/cmdline.c src/daemon/cmdline.h \
+	src/daemon/confine.c src/daemon/confine.h \
 	src/daemon/control.c src/daemon/control.h \
 	src/daemon/engine.c src/daemon/engine.h \
 	src/daemon/explaining.c src/daemon/explaining.h \
@@ -20,6 +22,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/leftovers.c src/daemon/leftovers.h \
 	src/daemon/offline.c src/daemon/offline.h \
 	src/daemon/listing.c src/daemon/listing.h \
+	src/daemon/loads.c src/daemon/loads.h \
 	src/daemon/pass.c src/daemon/pass.h \
 	src/daemon/pending.c src/daemon/pending.h \
 	src/daemon/planning.c src/daemon/planning.h \
@@ -55,10 +58,12 @@ src_libdaemon_a_SOURCES += \
 
 if HAVE_CMOCKA
 UNIT_TESTS += \
+	tests/unit/test_background \
 	tests/unit/test_cause \
 	tests/unit/test_cmdline \
 	tests/unit/test_history \
 	tests/unit/test_hostwatch \
+	tests/unit/test_loads \
 	tests/unit/test_planning \
 	tests/unit/test_seating \
 	tests/unit/test_smp \
@@ -92,6 +97,16 @@ tests_unit_test_planning_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_planning_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
+tests_unit_test_background_SOURCES = tests/unit/test_background.c \
+	tests/unit/trees.h $(vm_table)
+tests_unit_test_background_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_background_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_loads_SOURCES = tests/unit/test_loads.c
+tests_unit_test_loads_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_loads_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
 tests_unit_test_seating_SOURCES = tests/unit/test_seating.c $(vm_table)
 tests_unit_test_seating_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
@@ -123,6 +138,7 @@ UNIT_TESTS += \
 	tests/unit/test_control \
 	tests/unit/test_engine \
 	tests/unit/test_engine_budgets \
+	tests/unit/test_engine_cgroup \
 	tests/unit/test_engine_restart \
 	tests/unit/test_explaining \
 	tests/unit/test_leftovers \
@@ -141,6 +157,10 @@ tests_unit_test_engine_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_budgets_SOURCES = tests/unit/test_engine_budgets.c $(daemon_stage)
 tests_unit_test_engine_budgets_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_budgets_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_engine_cgroup_SOURCES = tests/unit/test_engine_cgroup.c \
+	tests/unit/trees.h $(daemon_stage)
+tests_unit_test_engine_cgroup_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_engine_cgroup_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_restart_SOURCES = tests/unit/test_engine_restart.c $(daemon_stage)
 tests_unit_test_engine_restart_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_restart_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

@@ -13,6 +13,7 @@
 #include "daemon/undo.h"
 
 #define KIB_PER_GIB (1024.0 * 1024.0)
+#define DEMAND_MIN 0.0625 /* what the planner counts in */
 
 /* vCPUs by index, those that already have a place first. */
 static void
@@ -96,6 +97,16 @@ choose_mode(const struct engine *e, const struct vm *vm, struct plan_vm *out)
 	}
 }
 
+/* What is left alone counts by what it really uses, where that is known; not by
+ * nothing, which would stand for all its vCPUs. */
+static double
+demand_of(const struct engine *e, const struct vm *vm, enum place_mode mode)
+{
+	double used = mode == PLACE_OFF ? background_of_vm(e, vm) : -1;
+
+	return used < 0 ? 0 : used < DEMAND_MIN ? DEMAND_MIN : used;
+}
+
 /* A VM that somebody else moves too, that does not run or that could not be set last
  * time is not moved for a gain: as if its place had changed just now, whatever the
  * dwell. What was before the daemon began is not known: as if then. */
@@ -124,11 +135,14 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 		.emulator = settings_emulator(&e->config, vm->id),
 		.n_vcpus = seat->n,
 		.limit = vm->record.limit,
+		.cgroup = vm->confine.bounded ? &vm->confine.cpus : NULL,
+		.cpulimit = vm->confine.quota_cpus,
 		.placed = vm->placed,
 		.own = vm->own,
 		.changed_s = changed_s(e, vm),
 	};
 	choose_mode(e, vm, out);
+	out->demand_vcpus = demand_of(e, vm, out->mode);
 	describe_guest(seat, out);
 	out->n_current = current_masks(seat, keep_wants);
 	out->current = seat->current;
@@ -207,6 +221,7 @@ seating_init(struct seating *s, const struct engine *e)
 	*s = (struct seating){
 		.policy = settings_policy(&e->config),
 		.node_free_gib = free_memory(e->host.topo),
+		.background = background_of_pus(e),
 		.vms = xcalloc(e->n_vms, sizeof(struct plan_vm)),
 		.seats = xcalloc(e->n_vms, sizeof(struct seat)),
 	};
@@ -216,6 +231,7 @@ seating_init(struct seating *s, const struct engine *e)
 		.ranking = e->host.ranking,
 		.latency = hostmodel_latency(&e->host),
 		.policy = &s->policy,
+		.background = s->background,
 		.node_free_gib = s->node_free_gib,
 		.vms = s->vms};
 	for (size_t i = 0; i < e->n_vms; i++) {
@@ -244,6 +260,7 @@ seating_fini(struct seating *s)
 	free(s->seats);
 	free(s->vms);
 	free(s->node_free_gib);
+	free(s->background);
 	*s = (struct seating){.in.n_vms = 0};
 }
 

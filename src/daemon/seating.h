@@ -32,6 +32,7 @@ struct seating {
 	struct plan_policy policy;
 	struct plan_input in;
 	double *node_free_gib;
+	double *background;
 	struct plan_vm *vms;
 	struct seat *seats; /* of the same VM, in.n_vms of them */
 };

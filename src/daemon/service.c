@@ -32,6 +32,7 @@
 #include "daemon/probing.h"
 #include "daemon/turns.h"
 #include "daemon/watch.h"
+#include "host/cgroup.h"
 #include "qmp/backlog.h"
 #include "qmp/guard.h"
 
@@ -59,6 +60,7 @@ struct service {
 	struct event *watchdog;	     /* NULL: systemd wants none */
 	int procfd;
 	int run_dirfd;
+	int cgroupfd; /* -1: no unified hierarchy */
 };
 
 static void
@@ -238,6 +240,9 @@ say_change(const struct topo *before, const struct topo *now)
 		before->n_nodes != now->n_nodes)
 		log_notice("the host's CPUs have changed: %u are online, on %u nodes",
 			now->n_pus, now->n_nodes);
+	if (!cpuset_equal(&before->isolated, &now->isolated))
+		log_notice("other CPUs are isolated: %u of %u",
+			cpuset_count(&now->isolated), now->n_pus);
 }
 
 /* Also when it is as before: the kernel may have widened masks meanwhile. */
@@ -331,6 +336,18 @@ open_dirs(struct service *s, struct err *e)
 	return 0;
 }
 
+/* Without it VMs are bounded by their masks alone. */
+static void
+open_cgroups(struct service *s)
+{
+	const char *root = s->cmdline->root != NULL ? s->cmdline->root : "";
+	struct err why = ERR_NONE;
+
+	s->cgroupfd = cgroup_open(root, &why);
+	if (s->cgroupfd < 0 && err_is_set(&why))
+		log_err(&why);
+}
+
 /* What cannot be had makes another way of sharing be used. */
 static void
 share_monitors(struct service *s)
@@ -383,6 +400,7 @@ start(struct service *s, struct settings *config, struct err *e)
 	if (r == 0) {
 		/* A fork: of little as yet. */
 		s->guard = guard_new(s->base, on_guard_change, s);
+		open_cgroups(s);
 		watch_host(s);
 		r = load_host(s->cmdline, &host, e);
 	}
@@ -392,6 +410,7 @@ start(struct service *s, struct settings *config, struct err *e)
 	}
 	options.procfd = s->procfd;
 	options.run_dirfd = s->run_dirfd;
+	options.cgroupfd = s->cgroupfd;
 	s->engine = engine_new(&options, config, &host);
 	s->watch = watch_new(s->engine, s->cmdline->vm_dir);
 	r = control_new(s->engine, s->cmdline->run_dir, &s->control, e);
@@ -432,6 +451,8 @@ tear_down(struct service *s)
 		close(s->run_dirfd);
 	if (s->procfd >= 0)
 		close(s->procfd);
+	if (s->cgroupfd >= 0)
+		close(s->cgroupfd);
 	libevent_global_shutdown();
 }
 
@@ -451,7 +472,8 @@ say_hello(const struct service *s)
 int
 service_run(const struct cmdline *c)
 {
-	struct service s = {.cmdline = c, .procfd = -1, .run_dirfd = -1};
+	struct service s = {
+		.cmdline = c, .procfd = -1, .run_dirfd = -1, .cgroupfd = -1};
 	struct settings config;
 	struct err why = ERR_NONE;
 

@@ -118,15 +118,22 @@ replace_tasks(struct engine *e, struct vm *vm, const struct vm_thread *threads,
 	return 0;
 }
 
-/* A mask of all online CPUs means "no limit": CPUs that come online later count too.
- * The topology may be older than the mask, so the kernel has its say; in a dry run it
- * may be another host's, and the kernel alone knows. */
+/* A mask of all CPUs of @most means "no limit": CPUs that come online later count too,
+ * and those that a cpuset does not leave it yet. The kernel shows no more of a mask
+ * than the cpuset has; a wider one that hides behind it is taken for none. The topology
+ * may be older than the mask, so the kernel has its say; in a dry run it may be another
+ * host's, and the kernel alone knows. */
 static struct cpuset
-as_limit(const struct engine *e, const struct cpuset *online, const struct cpuset *have)
+as_limit(const struct engine *e, const struct vm *vm, const struct cpuset *online,
+	const struct cpuset *have)
 {
-	bool known = e->dry_run || cpuset_within(&e->host.topo->online, have);
+	const struct confine *by = &vm->confine;
+	struct cpuset most = by->bounded ? cpuset_and(online, &by->cpus) : *online;
+	struct cpuset known = by->bounded ? cpuset_and(&e->host.topo->online, &by->cpus)
+					  : e->host.topo->online;
 
-	if (known && cpuset_within(online, have))
+	if ((e->dry_run || cpuset_within(&known, have)) && !cpuset_empty(&most) &&
+		cpuset_within(&most, have))
 		return cpuset_below(CPUSET_CAP);
 	return *have;
 }
@@ -158,7 +165,7 @@ first_touch(struct engine *e, struct vm *vm)
 	str_copy(r->id, sizeof(r->id), vm->id);
 	for (size_t i = 0; i < vm->n_tasks; i++) {
 		struct vm_task *t = &vm->tasks[i];
-		struct cpuset limit = as_limit(e, &online, &t->have);
+		struct cpuset limit = as_limit(e, vm, &online, &t->have);
 
 		record_add(r, t->thread.tid, t->thread.start_ticks, &limit);
 		if (t->thread.class == THREAD_VCPU ||
@@ -268,6 +275,7 @@ survey_vm(struct engine *e, struct vm *vm, struct err *err)
 	}
 	if (r < 0)
 		return r;
+	confine_find(&vm->confine, e->cgroupfd, e->procfd, vm->identity.pid);
 	if (!vm->has_record)
 		r = load_record(e, vm, err);
 	if (r < 0)

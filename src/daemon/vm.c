@@ -98,6 +98,7 @@ vm_forget_process(struct vm *vm)
 	if (vm->has_record)
 		record_fini(&vm->record);
 	vm->has_record = vm->record_dirty = vm->touched = false;
+	confine_forget(&vm->confine);
 	vm->surveyed = false;
 	vm->n_tasks = 0;
 	vm->audited = (struct audited){0};

@@ -13,6 +13,7 @@
 #include "act/record.h"
 #include "daemon/audited.h"
 #include "daemon/cause.h"
+#include "daemon/confine.h"
 #include "daemon/history.h"
 #include "daemon/vmtask.h"
 #include "qmp/facts.h"
@@ -71,6 +72,8 @@ struct vm {
 	size_t n_tasks;
 	size_t cap_tasks;
 	struct vm_task *tasks; /* ascending tid */
+
+	struct confine confine; /* by its cgroup */
 
 	cause_set causes;    /* not yet looked at */
 	cause_set delayed;   /* by the guest, over its budget */

@@ -106,9 +106,8 @@ int
 cgroup_cpus(int cgroupfd, const char *path, struct cpuset *out)
 {
 	auto_free char *at = xstrdup(path);
+	bool exists = false; /* mostly told by the file that is there */
 
-	if (!group_exists(cgroupfd, path))
-		return -ENOENT;
 	do {
 		auto_free char *text = NULL;
 		int r = read_file(
@@ -118,6 +117,9 @@ cgroup_cpus(int cgroupfd, const char *path, struct cpuset *out)
 			return cpuset_parse(text, out);
 		if (r != -ENOENT)
 			return r;
+		if (!exists && !group_exists(cgroupfd, path))
+			return -ENOENT;
+		exists = true;
 	} while (go_up(at));
 	return -ENODATA;
 }

@@ -26,15 +26,20 @@
 /* The kernel writes ACPI's bytes; more is not a distance. */
 #define DISTANCE_MAX 65535u
 
+#define PARTITIONS "/sys/fs/cgroup/cpuset.cpus.isolated"
+
 /* One reading: where, and whom to tell. */
 struct reader {
 	const char *root;
 	struct err *e;
 };
 
+/* Of a file of CPUs and nodes; or a name from the root. */
 static char *
 path_of(const struct reader *r, const char *name)
 {
+	if (name[0] == '/')
+		return xasprintf("%s%s", r->root, name);
 	return xasprintf("%s/sys/devices/system/%s", r->root, name);
 }
 
@@ -258,6 +263,20 @@ add_isolated(const struct reader *r, const char *name, struct cpuset *set)
 	return 0;
 }
 
+/* Three lists. That of isolated partitions of cgroups is there since Linux 6.7, and
+ * names CPUs that are offline too. */
+static int
+read_isolated(const struct reader *r, struct cpuset *set)
+{
+	int error = add_isolated(r, "cpu/isolated", set);
+
+	if (error == 0)
+		error = add_isolated(r, "cpu/nohz_full", set);
+	if (error == 0)
+		error = add_isolated(r, PARTITIONS, set);
+	return error;
+}
+
 /* "Node 0 MemTotal:       16318124 kB" -> 16318124; false when there is no such line.
  */
 static bool
@@ -402,9 +421,7 @@ sysfs_read(const char *root, struct sysfs_facts *out, struct err *e)
 	if (error == 0)
 		error = read_cores(&r, &f);
 	if (error == 0)
-		error = add_isolated(&r, "cpu/isolated", &f.isolated);
-	if (error == 0)
-		error = add_isolated(&r, "cpu/nohz_full", &f.isolated);
+		error = read_isolated(&r, &f.isolated);
 	if (error == 0)
 		error = read_nodes(&r, &f);
 	if (error < 0) {

@@ -25,8 +25,10 @@ struct sysfs_facts {
 	/* CPUSET_CAP entries: the lowest online SMT sibling of each online CPU whose
 	 * siblings are told, else TOPO_NONE. */
 	int *core_of;
-	struct cpuset isolated; /* isolcpus and nohz_full of the kernel command line */
-	unsigned int n_nodes;	/* 0: there is no node directory */
+	/* isolcpus and nohz_full of the kernel command line, isolated partitions of
+	 * cgroups */
+	struct cpuset isolated;
+	unsigned int n_nodes;	  /* 0: there is no node directory */
 	struct sysfs_node *nodes; /* ascending id */
 	unsigned int *distances;  /* n_nodes x n_nodes; NULL: unknown */
 };

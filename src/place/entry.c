@@ -84,6 +84,10 @@ say_no_cpu(const struct plan_input *in, const struct plan_vm *vm, char *why)
 	struct cpuset left = entry_limit(in, vm);
 	struct cpuset reserved = cpuset_and(&left, &in->policy->reserved);
 	struct cpuset isolated = cpuset_and(&left, &in->topo->isolated);
+	/* "all" has CPUs that this host could not have */
+	struct cpuset limit = cpuset_within(&in->topo->online, &vm->limit)
+				      ? in->topo->online
+				      : vm->limit;
 	char cpus[40];
 	bool several;
 	size_t used;
@@ -93,7 +97,7 @@ say_no_cpu(const struct plan_input *in, const struct plan_vm *vm, char *why)
 		return;
 	}
 	(void)snprintf(why, PLAN_WHY_MAX, "its limit %s",
-		cpuset_format(&vm->limit, cpus, sizeof(cpus)));
+		cpuset_format(&limit, cpus, sizeof(cpus)));
 	several = name_rule("affinity", vm->affinity, why);
 	several |= name_rule("cgroup's cpuset", vm->cgroup, why);
 	used = strlen(why);

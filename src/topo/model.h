@@ -52,7 +52,8 @@ struct topo_node {
 
 struct topo {
 	struct cpuset online;
-	struct cpuset isolated; /* kernel command line (isolcpus, nohz_full) */
+	struct cpuset
+		isolated; /* isolcpus, nohz_full, isolated partitions of cgroups */
 	unsigned int n_pus;
 	struct topo_pu *pus; /* ascending cpu */
 	unsigned int n_cores;

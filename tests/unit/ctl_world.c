@@ -44,6 +44,7 @@ get_status(void *owner, struct ctl_call *call, const json_t *params)
 		.last_pass_ms = 1.8,
 		.passes = 5123,
 		.repairs = 3,
+		.background_cpus = w->hostile ? -1 : 1.25,
 		.warnings = warnings,
 		.n_warnings = w->hostile ? 2 : 0,
 	};

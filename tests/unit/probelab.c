@@ -196,6 +196,7 @@ probelab_set_up(void **state)
 	struct engine_options o = {.clock = clock_system(),
 		.procfd = -1,
 		.run_dirfd = -1,
+		.cgroupfd = -1,
 		.on_change = on_change};
 	struct settings config;
 	struct hostmodel host = probelab_make_host(&CPUSET_NONE);

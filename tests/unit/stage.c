@@ -91,6 +91,7 @@ stage_setup(void **state)
 	s->run_dir = make_dir_in(s->folder, "run");
 	s->procfd = procs_open_proc();
 	s->run_dirfd = open(s->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s->cgroupfd = -1;
 	settings_init(&s->config);
 	s->config.adopt = SETTINGS_ADOPT_NOW;
 	s->config.settle_ms = 1;
@@ -113,6 +114,8 @@ stage_teardown(void **state)
 		event_base_free(s->base);
 		close(s->procfd);
 		close(s->run_dirfd);
+		if (s->cgroupfd >= 0)
+			close(s->cgroupfd);
 		procs_remove_dir(s->folder);
 		free(s->vm_dir);
 		free(s->run_dir);
@@ -176,6 +179,7 @@ stage_start(struct stage *s)
 		.clock = &s->clock.clock,
 		.procfd = s->procfd,
 		.run_dirfd = s->run_dirfd,
+		.cgroupfd = s->cgroupfd,
 		.dry_run = s->dry_run,
 		.on_change = on_change,
 		.owner = s};

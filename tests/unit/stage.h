@@ -44,6 +44,7 @@ struct stage {
 	char *run_dir;
 	int procfd;
 	int run_dirfd;
+	int cgroupfd;	       /* of the next start; -1: none */
 	struct engine *engine; /* NULL: not running */
 	struct watch *watch;
 	struct guard *guard;

@@ -95,6 +95,7 @@ status_is_a_few_lines(void **state)
 		"latencies  model (not measured)\n"
 		"last pass  1.8 ms, 5123 passes\n"
 		"repairs    3\n"
+		"others     1.2 CPUs in use\n"
 		"dry run    no\n");
 }
 

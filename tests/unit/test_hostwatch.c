@@ -85,6 +85,10 @@ without_events_a_change_is_told_twice(void **state)
 	assert_true(hostwatch_changed(f->w));
 	assert_true(hostwatch_changed(f->w));
 	assert_false(hostwatch_changed(f->w));
+	trees_write(f->root, "sys/fs/cgroup/cpuset.cpus.isolated", "1\n");
+	assert_true(hostwatch_changed(f->w));
+	assert_true(hostwatch_changed(f->w));
+	assert_false(hostwatch_changed(f->w));
 }
 
 static void

@@ -192,6 +192,7 @@ status_has_the_declared_members(void **state)
 			.longest_turn_ms = i == 0 ? -1 : 2.5,
 			.turns = i == 2 ? turns : NULL,
 			.n_turns = i == 2 ? ARRAY_LEN(turns) : 0,
+			.background_cpus = i == 0 ? NAN : (double)i - 1.5,
 			.warnings = warnings,
 			.n_warnings = i == 1 ? 2 : 0,
 		};

@@ -15,6 +15,7 @@
 #include "trees.h"
 
 #define CPU TREES_SYSTEM "cpu/"
+#define PARTITIONS "sys/fs/cgroup/cpuset.cpus.isolated"
 #define NODE TREES_SYSTEM "node/"
 
 static int
@@ -165,7 +166,7 @@ without_a_node_list_the_directories_count(void **state)
 }
 
 static void
-isolated_is_what_the_command_line_took_away(void **state)
+isolated_is_what_the_command_line_and_partitions_took_away(void **state)
 {
 	const char *dir = *state;
 	struct sysfs_facts f = {0};
@@ -178,6 +179,14 @@ isolated_is_what_the_command_line_took_away(void **state)
 	trees_write(dir, CPU "nohz_full", "  (null)\n");
 	assert_int_equal(sysfs_read(dir, &f, NULL), 0);
 	assert_list(&f.isolated, "1");
+	sysfs_fini(&f);
+	trees_write(dir, PARTITIONS, "\n");
+	assert_int_equal(sysfs_read(dir, &f, NULL), 0);
+	assert_list(&f.isolated, "1");
+	sysfs_fini(&f);
+	trees_write(dir, PARTITIONS, "2,9\n");
+	assert_int_equal(sysfs_read(dir, &f, NULL), 0);
+	assert_list(&f.isolated, "1-2,9");
 	sysfs_fini(&f);
 }
 
@@ -196,6 +205,7 @@ what_cannot_be_understood_is_refused_and_named(void **state)
 		{CPU "cpu1/topology/core_cpus", "0xa", -EINVAL},
 		{CPU "cpu1/topology/thread_siblings_list", "0-9999", -ERANGE},
 		{CPU "nohz_full", "0-4294967295", -ERANGE},
+		{PARTITIONS, "some\n", -EINVAL},
 		{NODE "online", "0,1024\n", -ERANGE},
 		{NODE "online", "0-4294967295\n", -ERANGE},
 		{NODE "node0/cpumap", "xyz\n", -EINVAL},
@@ -304,7 +314,7 @@ main(void)
 		WITH_TREE(lists_win_over_maps_and_empty_ones_are_empty),
 		WITH_TREE(siblings_have_four_names_and_the_first_counts),
 		WITH_TREE(without_a_node_list_the_directories_count),
-		WITH_TREE(isolated_is_what_the_command_line_took_away),
+		WITH_TREE(isolated_is_what_the_command_line_and_partitions_took_away),
 		WITH_TREE(what_cannot_be_understood_is_refused_and_named),
 		WITH_TREE(directory_names_have_caps_too),
 		WITH_TREE(files_that_are_no_files_are_refused),
