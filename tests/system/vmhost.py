@@ -201,27 +201,31 @@ class Vm:
         path = self.host.path("log", "%d.debugcon" % self.id)
         retry(lambda: os.path.getsize(path), "the guest of VM %d boots" % self.id, 30)
 
-    def plug(self):
-        """Plug a vCPU as device_add does; a dictionary of what happened: index, tid,
-        asked and replied (times)."""
+    def slots(self):
+        """device_add's arguments for each vCPU that can be plugged, lowest first."""
+        free = [s for s in self.monitor.run("query-hotpluggable-cpus")
+                if "qom-path" not in s]
+        free.sort(key=lambda s: (s["props"]["socket-id"], s["props"]["core-id"]))
+        return [{"driver": s["type"], "id": "cpu%d" % s["props"]["core-id"],
+                 **{k: v for k, v in s["props"].items() if k != "node-id"}}
+                for s in free]
+
+    def plug(self, core=None):
+        """Plug a vCPU, the first that is not there or this core, as device_add does; a
+        dictionary of what happened: index, tid, asked and replied (times)."""
         before = self.vcpus()
-        slots = [s for s in self.monitor.run("query-hotpluggable-cpus")
-                 if "qom-path" not in s]
-        slot = min(slots, key=lambda s: (s["props"]["socket-id"],
-                                         s["props"]["core-id"]))
-        props = {k: v for k, v in slot["props"].items() if k != "node-id"}
+        slot = [s for s in self.slots() if core in (None, s["core-id"])][0]
         asked = now()
-        replied, _ = self.monitor.run_timed(
-            "device_add", driver=slot["type"], id="cpu%d" % props["core-id"], **props)
+        replied, _ = self.monitor.run_timed("device_add", **slot)
         (index, tid), = ((i, t) for i, t in self.vcpus().items() if i not in before)
         return {"index": index, "tid": tid, "asked": asked, "replied": replied,
-                "id": "cpu%d" % props["core-id"]}
+                "id": slot["id"]}
 
-    def plug_watched(self, done, timeout=10.0):
+    def plug_watched(self, done, timeout=10.0, core=None):
         """Plug a vCPU and wait until done(its mask). plug()'s dictionary with inherited
         (its first mask), acknowledged (when the ACPI event was read, or None) and
         masked (when the mask was right)."""
-        plug = self.plug()
+        plug = self.plug(core)
         plug["inherited"] = mask(plug["tid"])
         end = now() + timeout * SLACK
         while True:
@@ -347,11 +351,12 @@ class Host:
         return cmd
 
     def start_vm(self, vmid, vcpus=2, maxcpus=None, guest="firmware", cpus=None,
-                 pid_path=None, wait=True):
+                 pid_path=None, wait=True, more=()):
         """A VM; cpus limits it as Proxmox's affinity does (taskset), guest is firmware
-        or ack."""
+        or ack, more are words of QEMU's command line."""
         cmd = self.command_line(vmid, vcpus, maxcpus or vcpus, guest,
                                 pid_path or self.path("vm", "%d.pid" % vmid))
+        cmd += more
         if cpus:
             cmd = ["taskset", "--cpu-list", "--all-tasks", cpulist(cpus)] + cmd
         log = open(self.path("log", "%d.log" % vmid), "ab")
