@@ -92,10 +92,19 @@ def stays_right(d, vm, states=WATCHED):
     check(not changes, "a restart changed %s", "; ".join(changes))
 
 
-def well(d):
-    """Nothing is wrong in the log, nothing was repaired."""
-    found = d.lines(r"warning|error|drift")
-    check(not found, "told: %s", [m.string for _, m in found][:3])
+def hears(d, vm):
+    """Wait until the VM's events reach a daemon that has just started: a QEMU that dials
+    in does so every five seconds."""
+    d.wait_line(r"vm %d: its monitor is shared" % vm.id, 8, since=d.began)
+
+
+def well(d, dead=()):
+    """Nothing is wrong in the log, nothing was repaired; of sockets that dead VMs left a
+    daemon that starts then says so, once."""
+    found = [m.string for _, m in d.lines(r"warning|error|drift")]
+    expected = ["qmpind: warning: vm %d: %s: nobody listens on this socket"
+                % (vm.id, vm.qmp_path) for vm in dead]
+    check(found == expected, "told: %s", found[:3])
 
 
 def record_of(d, vmid):
@@ -135,6 +144,7 @@ def paused(host):
     stays_right(d, vm, PAUSED)
     vm.plug()
     right(d, vm, PAUSED)
+    hears(d, vm)
     took = broken_and_mended(vm, host.need_cpus(2), lambda: vm.monitor.run("cont"))
     print("     cont to mask: %.1f ms" % (took * 1e3))
     right(d, vm)
@@ -147,9 +157,10 @@ def suspended(host):
     d = host.started(NO_AUDIT)
     right(d, vm)
     before = vm.masks()
-    hmp(vm, "o /w %s %s" % (PM1_CONTROL, SLEEP))
+    hmp(vm, "o /h %s %s" % (PM1_CONTROL, SLEEP))
     reaches(vm, "suspended")
     stays_right(d, vm, PAUSED)
+    hears(d, vm)
     took = broken_and_mended(vm, host.need_cpus(2),
                              lambda: vm.monitor.run("system_wakeup"))
     print("     wakeup to mask: %.1f ms" % (took * 1e3))
@@ -186,7 +197,7 @@ def shut_down(host):
     vm = started(host, more=["-no-shutdown"])
     d = host.started(NO_AUDIT)
     right(d, vm)
-    hmp(vm, "o /w %s %s" % (PM1_CONTROL, POWER_OFF))
+    hmp(vm, "o /h %s %s" % (PM1_CONTROL, POWER_OFF))
     reaches(vm, "shutdown")
     stays_right(d, vm, PAUSED)
     vm.monitor.run("system_reset")
@@ -273,6 +284,7 @@ def migrated(host):
     right(d, target, PAUSED)
     stays_right(d, source)
     stays_right(d, target, PAUSED)
+    hears(d, target)
     tid, cpus = target.vcpus()[2], host.need_cpus(2)
     want = mask(tid)
     os.sched_setaffinity(tid, cpus)     # only RESUME makes the daemon look
@@ -339,8 +351,7 @@ def another_vm(host):
 
 
 def crashed(host):
-    """killed: shown as gone, its socket and pidfile stay; a daemon that starts then is
-    quiet; another process of that id is not taken for it"""
+    """killed: shown as gone, its socket and pidfile stay; a new one takes its place"""
     vm, other = started(host), started(host, 101)
     d = host.started(PIN)
     right(d, vm)
@@ -352,14 +363,11 @@ def crashed(host):
     d.start()
     right(d, other)
     pass_audit()
-    well(d)
-    with open(vm.pid_path, "w") as f:       # its pid now belongs to somebody
-        f.write("%d\n" % other.pid)
-    retry(lambda: not d.vm(100) or d.vm(100)["pid"] is None, "VM 100 has no process")
-    vm = started(host)
-    right(d, vm)
+    well(d, [vm])
+    late = started(host)
+    right(d, late)
     right(d, other)
-    well(d)
+    well(d, [vm])
 
 
 def socket_removed(host):
@@ -408,8 +416,9 @@ def in_every_state(host):
     for state in ("paused", "suspended", "shutdown", "postmigrate"):
         vms[state].acknowledges()
     vms["paused"].monitor.run("stop")
-    hmp(vms["suspended"], "o /w %s %s" % (PM1_CONTROL, SLEEP))
-    hmp(vms["shutdown"], "o /w %s %s" % (PM1_CONTROL, POWER_OFF))
+    hmp(vms["suspended"], "o /h %s %s" % (PM1_CONTROL, SLEEP))
+    hmp(vms["shutdown"], "o /h %s %s" % (PM1_CONTROL, POWER_OFF))
+    vms["moved"].vcpus()
     migrate(vms["postmigrate"], address)
     lost = started(host, 112, guest="firmware")
     os.unlink(lost.qmp_path)
@@ -422,7 +431,7 @@ def in_every_state(host):
         right(d, vm, WATCHED if state == "moved" else PAUSED)
     check(all(mask(t) == set(cpus) for t in tids_of(lost.pid)), "one was touched")
     check(not set(d.vms()) & {"112"}, "VM 112 is shown")
-    well(d)
+    well(d, [dead])
 
 
 if __name__ == "__main__":
