@@ -128,15 +128,27 @@ class Qmp:
 
     def run_timed(self, command, **arguments):
         """(time of the reply, its return value)."""
-        self._last += 1
-        request = {"execute": command, "id": self._last,
-                   "arguments": {k.replace("_", "-"): v for k, v in arguments.items()}}
-        self._socket.sendall(json.dumps(request).encode() + b"\n")
+        return self.run_all([(command, arguments)])[0]
+
+    def run_all(self, commands):
+        """Many (command, arguments) in one write, before any reply is read: what
+        run_timed() returns of each."""
+        first, text = self._last + 1, b""
+        for command, arguments in commands:
+            self._last += 1
+            request = {"execute": command, "id": self._last, "arguments": {
+                k.replace("_", "-"): v for k, v in arguments.items()}}
+            text += json.dumps(request).encode() + b"\n"
+        self._socket.sendall(text)
+        return [self._reply(first + i, command)
+                for i, (command, _) in enumerate(commands)]
+
+    def _reply(self, number, command):
         end = now() + self.timeout
-        while self._last not in self._replies:
+        while number not in self._replies:
             check(now() < end, "no reply to %s", command)
             self.poll(end - now())
-        at, reply = self._replies.pop(self._last)
+        at, reply = self._replies.pop(number)
         check("return" in reply, "%s: %s", command, reply.get("error"))
         return at, reply["return"]
 
@@ -260,10 +272,12 @@ class Vm:
 
 
 class MaskWatch:
-    """Looks at the masks of threads every millisecond: what was seen to change."""
+    """Looks at the masks of threads every millisecond: what was seen to change, and in
+    seen all masks that a thread had."""
 
     def __init__(self, tids):
         self._first = {t: mask(t) for t in tids}
+        self.seen = {t: {m} for t, m in self._first.items()}
         self._changes = []
         self._end = threading.Event()
         self._looks = 0
@@ -280,6 +294,7 @@ class MaskWatch:
                     self._changes.append("thread %d: %s -> %s" % (
                         tid, cpulist(had or ()), cpulist(has)))
                     seen[tid] = has
+                    self.seen[tid].add(has)
 
     def stop(self):
         """(changes, number of looks)."""
