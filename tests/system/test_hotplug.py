@@ -6,6 +6,7 @@ import sys
 import threading
 
 from runner import SLACK, check, main, now, pass_time, retry
+from sharing import qemu
 from test_topology import CPUS_A_NODE, tree
 from vmhost import Host, MaskWatch, Qmp, cpulist, cpus_of, mask
 
@@ -153,32 +154,57 @@ def birthplace(host):
               policy, [cpulist(m) for m in watch.seen[vm.pid]])
 
 
-def gaps(host):
-    """vCPUs 0, 1, 5 and 7: the middle one goes, another comes in the gap"""
+def listed(d):
+    """cpu-index -> thread id, as the daemon knows VM 100."""
+    return {t["index"]: t["tid"] for t in d.vm(100)["threads"] if t["class"] == "vcpu"}
+
+
+def with_gaps(host):
+    """A VM with vCPUs 0, 1, 5 and 7 that are right, its daemon, and what was plugged."""
     cpus = host.need_cpus(2)
     vm = host.start_vm(100, vcpus=2, maxcpus=8, guest="ack", cpus=cpus)
     d = host.started()
     d.wait_settled(100)
-
-    def listed():
-        return {t["index"]: t["tid"] for t in d.vm(100)["threads"]
-                if t["class"] == "vcpu"}
-    plugs = {core: vm.plug_watched(one_of(cpus), core=core) for core in (5, 7)}
+    plugs = {core: vm.plug_watched(one_of(cpus), core=core) for core in (7, 5)}
     check(sorted(vm.vcpus()) == [0, 1, 5, 7], "vCPUs %s", vm.vcpus())
-    retry(lambda: listed() == vm.vcpus(), "they are known")
+    retry(lambda: listed(d) == vm.vcpus(), "they are known")
     check(evenly(vm, cpus), "masks %s", vm.vcpu_masks())
+    return vm, d, plugs
+
+
+def gaps(host):
+    """vCPUs 0, 1, 5 and 7, of which the middle one goes: no other moves, not by a restart
+    either"""
+    vm, d, plugs = with_gaps(host)
     before = vm.vcpu_masks()
     vm.monitor.run("device_del", id=plugs[5]["id"])
-    retry(lambda: sorted(listed()) == [0, 1, 7], "vCPU 5 has gone", 3)
-    p = vm.plug_watched(one_of(cpus), core=5)
-    check(p["index"] == 5 and p["tid"] != plugs[5]["tid"], "plugged %s", p)
-    retry(lambda: listed() == vm.vcpus() and evenly(vm, cpus), "all are right")
-    after = vm.vcpu_masks()
-    check(all(after[i] == before[i] for i in (0, 1, 7)), "%s -> %s", before, after)
-    for core in (3, 2):     # downwards: order of plugging is not that of indices
-        vm.plug_watched(one_of(cpus), core=core)
-    retry(lambda: listed() == vm.vcpus() and evenly(vm, cpus), "all are right")
-    check(all(vm.vcpu_masks()[i] == after[i] for i in after), "somebody moved")
+    del before[5]
+    retry(lambda: sorted(listed(d)) == [0, 1, 7], "vCPU 5 has gone", 3)
+    d.kill()
+    d.start()
+    d.wait_settled(100)
+    check(listed(d) == vm.vcpus(), "vCPUs are %s, listed %s", vm.vcpus(), listed(d))
+    check(vm.vcpu_masks() == before, "%s -> %s", before, vm.vcpu_masks())
+
+
+def gap_filled(host):
+    """one comes where one has gone: a new thread, placed as such (QEMU 7.2 dies of that
+    when it emulates CPUs)"""
+    host.qemu = qemu("10.0")
+    cpus = host.need_cpus(2)
+    vm, d, plugs = with_gaps(host)
+    for added in ([5], [3, 2]):
+        before = vm.vcpu_masks()
+        if 5 in added:
+            vm.monitor.run("device_del", id=plugs[5]["id"])
+            retry(lambda: 5 not in listed(d), "vCPU 5 has gone", 3)
+            del before[5]
+        for core in added:
+            p = vm.plug_watched(one_of(cpus), core=core)
+            check(p["index"] == core and p["tid"] != plugs[5]["tid"], "plugged %s", p)
+        retry(lambda: listed(d) == vm.vcpus() and evenly(vm, cpus), "all are right")
+        after = vm.vcpu_masks()
+        check(all(after[i] == m for i, m in before.items()), "%s -> %s", before, after)
     d.wait_settled(100)
 
 
@@ -290,5 +316,5 @@ def unplugged(host):
 
 if __name__ == "__main__":
     sys.exit(main([acknowledged, unacknowledged, storm, at_once, rivals_at_once,
-                   birthplace, gaps, guest_nodes, resets, told, nobody_moves, unplugged],
-                  Host))
+                   birthplace, gaps, gap_filled, guest_nodes, resets, told,
+                   nobody_moves, unplugged], Host))
