@@ -368,6 +368,37 @@ def crashed(host):
     right(d, late)
     right(d, other)
     well(d, [vm])
+    d.kill()
+    late.kill()
+    d.start()
+    retry(lambda: record_of(d, 100) is None, "the record of one that died unseen is gone")
+    right(d, other)
+    well(d, [vm, late])
+
+
+def iothreads(host):
+    """threads for disks come and go: known as such, with the emulator"""
+    vm = started(host)
+    d = host.started(NO_AUDIT)
+    right(d, vm)
+
+    def listed():
+        return {t["tid"] for t in d.vm(100)["threads"] if t["class"] == "iothread"}
+
+    def real():
+        return {t["thread-id"] for t in vm.monitor.run("query-iothreads")}
+    for i in range(8):
+        vm.monitor.run("object-add", qom_type="iothread", id="io%d" % i)
+        if i % 3 == 2:
+            vm.monitor.run("object-del", id="io%d" % (i - 1))
+        if i % 4 == 3:
+            retry(lambda: listed() == real(), "iothreads are known")
+            right(d, vm)
+    check(len(real()) == 6, "iothreads %s", real())
+    stays_right(d, vm)
+    for t in real():
+        check(mask(t) == mask(vm.pid), "iothread %d has %s", t, cpulist(mask(t)))
+    well(d)
 
 
 def socket_removed(host):
@@ -436,5 +467,5 @@ def in_every_state(host):
 
 if __name__ == "__main__":
     sys.exit(main([paused, suspended, rebooted, shut_down, rolled_back, migrated,
-                   started_again, another_vm, crashed, socket_removed, in_every_state],
-                  Host))
+                   started_again, another_vm, crashed, iothreads, socket_removed,
+                   in_every_state], Host))
