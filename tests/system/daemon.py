@@ -77,6 +77,7 @@ class Daemon:
         self.configure(config)
         self.log, self.notes = [], []
         self._written = None
+        self._starts = 0
         self.process = None
         self.began = now()
 
@@ -97,7 +98,8 @@ class Daemon:
         """Start it and wait until it says READY=1. notify_path is told instead of the
         socket that is listened to."""
         check(self.process is None, "the daemon runs already")
-        path = self.host.path("notify.%d" % len(os.listdir(self.host.dir)))
+        self._starts += 1
+        path = self.host.path("notify.%d.%d" % (id(self), self._starts))
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify.bind(path)
         notify.settimeout(0.05)

@@ -8,6 +8,8 @@ SYSTEM_TESTS += \
 	tests/system/test_many.py \
 	tests/system/test_drift.py \
 	tests/system/test_races.py \
+	tests/system/test_hotplug.py \
+	tests/system/test_life.py \
 	tests/system/test_plan.py \
 	tests/system/test_modes.py \
 	tests/system/test_heatmap.py \
@@ -16,7 +18,6 @@ SYSTEM_TESTS += \
 	tests/system/test_config.py \
 	tests/system/test_first_path.py \
 	tests/system/test_limit.py \
-	tests/system/test_hotplug.py \
 	tests/system/test_notify.py \
 	tests/system/test_topology.py
 ALONE_TESTS += \

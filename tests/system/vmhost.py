@@ -128,15 +128,27 @@ class Qmp:
 
     def run_timed(self, command, **arguments):
         """(time of the reply, its return value)."""
-        self._last += 1
-        request = {"execute": command, "id": self._last,
-                   "arguments": {k.replace("_", "-"): v for k, v in arguments.items()}}
-        self._socket.sendall(json.dumps(request).encode() + b"\n")
+        return self.run_all([(command, arguments)])[0]
+
+    def run_all(self, commands):
+        """Many (command, arguments) in one write, before any reply is read: what
+        run_timed() returns of each."""
+        first, text = self._last + 1, b""
+        for command, arguments in commands:
+            self._last += 1
+            request = {"execute": command, "id": self._last, "arguments": {
+                k.replace("_", "-"): v for k, v in arguments.items()}}
+            text += json.dumps(request).encode() + b"\n"
+        self._socket.sendall(text)
+        return [self._reply(first + i, command)
+                for i, (command, _) in enumerate(commands)]
+
+    def _reply(self, number, command):
         end = now() + self.timeout
-        while self._last not in self._replies:
+        while number not in self._replies:
             check(now() < end, "no reply to %s", command)
             self.poll(end - now())
-        at, reply = self._replies.pop(self._last)
+        at, reply = self._replies.pop(number)
         check("return" in reply, "%s: %s", command, reply.get("error"))
         return at, reply["return"]
 
@@ -201,27 +213,31 @@ class Vm:
         path = self.host.path("log", "%d.debugcon" % self.id)
         retry(lambda: os.path.getsize(path), "the guest of VM %d boots" % self.id, 30)
 
-    def plug(self):
-        """Plug a vCPU as device_add does; a dictionary of what happened: index, tid,
-        asked and replied (times)."""
+    def slots(self):
+        """device_add's arguments for each vCPU that can be plugged, lowest first."""
+        free = [s for s in self.monitor.run("query-hotpluggable-cpus")
+                if "qom-path" not in s]
+        free.sort(key=lambda s: (s["props"]["socket-id"], s["props"]["core-id"]))
+        return [{"driver": s["type"], "id": "cpu%d" % s["props"]["core-id"],
+                 **{k: v for k, v in s["props"].items() if k != "node-id"}}
+                for s in free]
+
+    def plug(self, core=None):
+        """Plug a vCPU, the first that is not there or this core, as device_add does; a
+        dictionary of what happened: index, tid, asked and replied (times)."""
         before = self.vcpus()
-        slots = [s for s in self.monitor.run("query-hotpluggable-cpus")
-                 if "qom-path" not in s]
-        slot = min(slots, key=lambda s: (s["props"]["socket-id"],
-                                         s["props"]["core-id"]))
-        props = {k: v for k, v in slot["props"].items() if k != "node-id"}
+        slot = [s for s in self.slots() if core in (None, s["core-id"])][0]
         asked = now()
-        replied, _ = self.monitor.run_timed(
-            "device_add", driver=slot["type"], id="cpu%d" % props["core-id"], **props)
+        replied, _ = self.monitor.run_timed("device_add", **slot)
         (index, tid), = ((i, t) for i, t in self.vcpus().items() if i not in before)
         return {"index": index, "tid": tid, "asked": asked, "replied": replied,
-                "id": "cpu%d" % props["core-id"]}
+                "id": slot["id"]}
 
-    def plug_watched(self, done, timeout=10.0):
+    def plug_watched(self, done, timeout=10.0, core=None):
         """Plug a vCPU and wait until done(its mask). plug()'s dictionary with inherited
         (its first mask), acknowledged (when the ACPI event was read, or None) and
         masked (when the mask was right)."""
-        plug = self.plug()
+        plug = self.plug(core)
         plug["inherited"] = mask(plug["tid"])
         end = now() + timeout * SLACK
         while True:
@@ -256,10 +272,12 @@ class Vm:
 
 
 class MaskWatch:
-    """Looks at the masks of threads every millisecond: what was seen to change."""
+    """Looks at the masks of threads every millisecond: what was seen to change, and in
+    seen all masks that a thread had."""
 
     def __init__(self, tids):
         self._first = {t: mask(t) for t in tids}
+        self.seen = {t: {m} for t, m in self._first.items()}
         self._changes = []
         self._end = threading.Event()
         self._looks = 0
@@ -276,6 +294,7 @@ class MaskWatch:
                     self._changes.append("thread %d: %s -> %s" % (
                         tid, cpulist(had or ()), cpulist(has)))
                     seen[tid] = has
+                    self.seen[tid].add(has)
 
     def stop(self):
         """(changes, number of looks)."""
@@ -347,11 +366,12 @@ class Host:
         return cmd
 
     def start_vm(self, vmid, vcpus=2, maxcpus=None, guest="firmware", cpus=None,
-                 pid_path=None, wait=True):
+                 pid_path=None, wait=True, more=()):
         """A VM; cpus limits it as Proxmox's affinity does (taskset), guest is firmware
-        or ack."""
+        or ack, more are words of QEMU's command line."""
         cmd = self.command_line(vmid, vcpus, maxcpus or vcpus, guest,
                                 pid_path or self.path("vm", "%d.pid" % vmid))
+        cmd += more
         if cpus:
             cmd = ["taskset", "--cpu-list", "--all-tasks", cpulist(cpus)] + cmd
         log = open(self.path("log", "%d.log" % vmid), "ab")

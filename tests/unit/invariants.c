@@ -436,10 +436,12 @@ look_at_emulator(const struct look *l, unsigned int vm)
 	const struct plan_result *r = &l->p->results[vm];
 	struct cpuset limit = vmrules_limit(l->in, in);
 	struct cpuset others = alone_of_others(l, vm);
+	struct cpuset unbalanced = cpuset_and(&r->emulator, &l->in->topo->isolated);
 
 	if (r->verdict == PLAN_LEAVE)
 		return;
 	check(l, INV_EMULATOR, vm, !cpuset_empty(&r->emulator));
+	check(l, INV_EMULATOR, vm, cpuset_within(&unbalanced, &r->domain));
 	check(l, INV_EMULATOR, vm, cpuset_within(&r->emulator, &limit));
 	if (r->apply)
 		check(l, INV_EMULATOR, vm, !cpuset_overlap(&r->emulator, &others));
