@@ -145,22 +145,12 @@ compare_masks(struct engine *e, struct vm *vm)
 		engine_kick(e, vm, cause_first(found));
 }
 
-/* Giving way is over: one pass finds out how things are, and says so. */
-static void
-end_peace(const struct engine *e, struct vm *vm)
-{
-	if (vm->peace_until_us == 0 || clock_now_us(e->clock) < vm->peace_until_us)
-		return;
-	vm->peace_until_us = 0;
-	vm->retry = true;
-}
-
 static void
 audit_one(struct engine *e, struct vm *vm)
 {
 	if (!vm->proven)
 		return;
-	end_peace(e, vm);
+	drifting_try(e, vm);
 	if (vm->rest > 0)
 		vm->rest--;
 	if (vm->rest == 0 && (!vm->surveyed || vm->retry)) {

@@ -292,6 +292,7 @@ engine_replace_host(struct engine *e, struct hostmodel *host)
 	hostmodel_fini(&e->host);
 	e->host = *host;
 	*host = (struct hostmodel){0};
+	e->shaken_us = clock_now_us(e->clock);
 	engine_kick_all(e, CAUSE_HOST);
 }
 

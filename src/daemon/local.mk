@@ -8,6 +8,8 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/cause.c src/daemon/cause.h \
 	src/daemon/cmdline.c src/daemon/cmdline.h \
 	src/daemon/control.c src/daemon/control.h \
+	src/daemon/drift.c src/daemon/drift.h \
+	src/daemon/drifting.c src/daemon/drifting.h \
 	src/daemon/engine.c src/daemon/engine.h \
 	src/daemon/explaining.c src/daemon/explaining.h \
 	src/daemon/history.c src/daemon/history.h \
@@ -16,6 +18,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/knowledge.c src/daemon/knowledge.h \
 	src/daemon/leftovers.c src/daemon/leftovers.h \
 	src/daemon/pass.c src/daemon/pass.h \
+	src/daemon/patience.c src/daemon/patience.h \
 	src/daemon/planning.c src/daemon/planning.h \
 	src/daemon/probecalls.c src/daemon/probecalls.h \
 	src/daemon/intake.c src/daemon/intake.h \

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "daemon/adopt.h"
 #include "daemon/apply.h"
+#include "daemon/drifting.h"
 #include "daemon/engine.h"
 #include "daemon/planning.h"
 #include "daemon/report.h"
@@ -95,6 +96,7 @@ pass_run(struct engine *e)
 		log_error("no plan: %s", err_format(&why, text, sizeof(text)));
 		return true;
 	}
+	drifting_look(e);
 	apply_fresh(e, false);
 	apply_fresh(e, true);
 	return true;

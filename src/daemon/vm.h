@@ -13,6 +13,7 @@
 
 #include "act/record.h"
 #include "daemon/cause.h"
+#include "daemon/drifting.h"
 #include "daemon/history.h"
 #include "qmp/facts.h"
 #include "qmp/monitor.h"
@@ -103,8 +104,7 @@ struct vm {
 	char note[256];		/* why it is as it is, when that is worth a line */
 	char why[256];		/* of the last plan */
 	unsigned int repairs;
-	unsigned int fights;	 /* repairs in a row, audit after audit */
-	uint64_t fight_us;	 /* the last of them */
+	struct drifting drift;	 /* what others did to its masks */
 	uint64_t peace_until_us; /* left alone until then; 0: not */
 	uint64_t last_move_us;	 /* real time; 0: never */
 	int last_cause;		 /* enum cause, -1: none */
