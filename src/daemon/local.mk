@@ -50,8 +50,10 @@ if HAVE_CMOCKA
 UNIT_TESTS += \
 	tests/unit/test_cause \
 	tests/unit/test_cmdline \
+	tests/unit/test_drift \
 	tests/unit/test_history \
 	tests/unit/test_hostwatch \
+	tests/unit/test_patience \
 	tests/unit/test_planning \
 	tests/unit/test_seating \
 	tests/unit/test_smp \
@@ -65,6 +67,14 @@ tests_unit_test_hostwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_cause_SOURCES = tests/unit/test_cause.c
 tests_unit_test_cause_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_cause_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_drift_SOURCES = tests/unit/test_drift.c
+tests_unit_test_drift_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_drift_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_patience_SOURCES = tests/unit/test_patience.c
+tests_unit_test_patience_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_patience_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_smp_SOURCES = tests/unit/test_smp.c
 tests_unit_test_smp_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
