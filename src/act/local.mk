@@ -36,4 +36,10 @@ tests_unit_test_threads_qemu_SOURCES = tests/unit/test_threads_qemu.c tests/unit
 tests_unit_test_threads_qemu_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) \
 	$(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_threads_qemu_LDADD = src/libvm.a $(LINK_ACT) $(EVENT_LIBS) $(CMOCKA_LIBS)
+
+# Ids that are taken again at once, in a pid namespace: make check-reuse APPLICATIONS=1000000
+APPLICATIONS = 1000000
+check-reuse: tests/unit/test_affinity_reuse
+	QMPIN_REUSE_APPLICATIONS=$(APPLICATIONS) tests/unit/test_affinity_reuse
 endif
+.PHONY: check-reuse

@@ -109,6 +109,17 @@ is_by_kernel(const struct tally *y, const struct drift_host *host)
 	return cpuset_equal(&y->mask, &all);
 }
 
+/* All threads have the same mask now. Few that now have the mask of the many were not
+ * set with them, unless they are the vCPUs, which nobody else would give that mask. */
+static bool
+is_all_at_once(const struct tally *y)
+{
+	if (!y->one_mask || !y->rest_has_it || y->changed < 2)
+		return false;
+	return y->changed >= y->threads - y->changed ||
+	       (y->vcpus > 0 && y->vcpus_changed == y->vcpus);
+}
+
 static enum drift_kind
 kind_of(const struct tally *y, const struct drift_thread *threads, size_t n,
 	const struct drift_host *host, enum thread_class first)
@@ -119,9 +130,7 @@ kind_of(const struct tally *y, const struct drift_thread *threads, size_t n,
 		return DRIFT_KERNEL;
 	if (is_by_cpuset(threads, n, host))
 		return DRIFT_CPUSET;
-	/* few that now have the mask of the many were not set with them */
-	if (y->one_mask && y->rest_has_it && y->changed > 1 &&
-		y->changed >= y->threads - y->changed)
+	if (is_all_at_once(y))
 		return is_nodes(host->topo, &y->mask) ? DRIFT_NODE : DRIFT_ALL;
 	if (y->changed == 1)
 		return first == THREAD_EMULATOR ? DRIFT_MAIN : DRIFT_THREAD;

@@ -119,6 +119,7 @@ daemon_test_cppflags = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(CMOCKA
 
 UNIT_TESTS += \
 	tests/unit/test_control \
+	tests/unit/test_drifting \
 	tests/unit/test_engine \
 	tests/unit/test_engine_budgets \
 	tests/unit/test_engine_restart \
@@ -133,6 +134,9 @@ UNIT_TESTS += \
 tests_unit_test_control_SOURCES = tests/unit/test_control.c $(daemon_stage) $(CTL_WORLD)
 tests_unit_test_control_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_control_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_drifting_SOURCES = tests/unit/test_drifting.c $(daemon_stage)
+tests_unit_test_drifting_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_drifting_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_SOURCES = tests/unit/test_engine.c $(daemon_stage)
 tests_unit_test_engine_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

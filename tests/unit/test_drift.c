@@ -84,6 +84,9 @@ static const struct change changes[] = {
 	/* two of them had it already */
 	{{"4-7", "4-7", "4-7", "4-7"}, .vms = 1, .kind = DRIFT_ALL,
 		.text = "all 6 threads set to 4-7 at once, as taskset -a does"},
+	/* the few that had another one */
+	{{NULL, NULL, NULL, NULL, "1", "1"}, .vms = 1, .kind = DRIFT_SOME,
+		.text = "2 of 6 threads set to 1 at once"},
 	{{NULL, "9"}, .vms = 1, .kind = DRIFT_THREAD,
 		.text = "only one vCPU set to 9, as taskset -p does"},
 	{{NULL, NULL, NULL, NULL, "9"}, .vms = 1, .kind = DRIFT_THREAD,
