@@ -8,7 +8,8 @@ src_libact_a_SOURCES = \
 	src/act/statefile.c src/act/statefile.h
 
 if HAVE_CMOCKA
-UNIT_TESTS += tests/unit/test_affinity tests/unit/test_affinity_reuse tests/unit/test_bootid tests/unit/test_record \
+UNIT_TESTS += tests/unit/test_affinity tests/unit/test_affinity_reuse tests/unit/test_bootid \
+	tests/unit/test_owner tests/unit/test_record \
 	tests/unit/test_record_file tests/unit/test_threads_qemu
 
 # with vm for the start times only, as the daemon supplies them
@@ -22,6 +23,10 @@ tests_unit_test_affinity_reuse_LDADD = src/libvm.a $(LINK_ACT)
 tests_unit_test_bootid_SOURCES = tests/unit/test_bootid.c
 tests_unit_test_bootid_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_bootid_LDADD = $(LINK_ACT) $(CMOCKA_LIBS)
+
+tests_unit_test_owner_SOURCES = tests/unit/test_owner.c tests/unit/procs.c
+tests_unit_test_owner_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_owner_LDADD = $(LINK_ACT) $(CMOCKA_LIBS)
 
 tests_unit_test_record_SOURCES = tests/unit/test_record.c
 tests_unit_test_record_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
