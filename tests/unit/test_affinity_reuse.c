@@ -42,7 +42,9 @@
 #define PID_MAX "316"
 #define SLOTS 3u  /* threads that a process has at once */
 #define MAKERS 3u /* processes that make others: a target, and strangers */
-#define LIMIT_US (UINT64_C(400) * 1000000)
+/* Far beyond what a call and the search for a thread take, also on a busy machine. */
+#define LIMIT_MIN_US (UINT64_C(400) * 1000000)
+#define LIMIT_EACH_US 3000u
 
 /* What the processes share. calls is odd while affinity_apply runs. */
 struct board {
@@ -290,7 +292,9 @@ static void
 run_applier(struct board *b, pid_t target, const struct cpuset *want, unsigned long n,
 	struct tally *y)
 {
-	uint64_t end_us = clock_now_us(clock_system()) + LIMIT_US;
+	uint64_t limit_us =
+		n * LIMIT_EACH_US > LIMIT_MIN_US ? n * LIMIT_EACH_US : LIMIT_MIN_US;
+	uint64_t end_us = clock_now_us(clock_system()) + limit_us;
 	unsigned int seed = 4711;
 	int procfd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
