@@ -18,6 +18,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "act/owner.h"
+
 /* The kernel refuses a buffer shorter than its own mask. x86 can be built for 8192
  * CPUs; twice that costs nothing, only what the kernel has is copied. */
 #define KERNEL_MASK_WORDS (16384u / 64u)
@@ -45,6 +47,17 @@ affinity_read(pid_t tid, struct cpuset *out)
 	memcpy(out->words, words, sizeof(out->words));
 	return 0;
 }
+
+/* A set that may have hit somebody else. */
+struct slip {
+	struct cpuset before; /* just before the set */
+	struct cpuset got;    /* just after it */
+	bool seen;	      /* before is that of somebody else already */
+	bool ended;	      /* the thread is gone, rather than not to be proven */
+};
+
+/* Each takes a thread that has the id for less than it takes to look at it. */
+#define PUT_BACK_TRIES 8u
 
 static int
 set_mask(pid_t tid, const struct cpuset *want)
@@ -77,18 +90,46 @@ check_thread(const struct thread_ref *t)
 	return start_ticks == t->start_ticks ? 0 : -ESRCH;
 }
 
-/* Not our thread any more: give whoever has the id now back what was there before, but
- * only where the mask is the one we have put there. */
-static int
-put_back(pid_t tid, const struct cpuset *ours, const struct cpuset *before)
+/* What @who had before it was set to something else by mistake. A thread of the very
+ * process that could only not be proven has what the thread had; a stranger what was
+ * seen of it, if it was, or else what it was most likely made with. */
+static struct cpuset
+own_mask(const struct owner *who, const struct slip *slip, pid_t pid, bool first)
 {
-	struct cpuset now;
-	int r;
+	struct cpuset mask;
 
-	r = affinity_read(tid, &now);
-	if (r == 0 && cpuset_equal(&now, ours))
-		r = set_mask(tid, before);
-	return r == -ESRCH ? -ESRCH : -ESTALE; /* -ESRCH: nobody has the id */
+	if (first && (slip->seen || (who->pid == pid && !slip->ended)))
+		return slip->before;
+	return owner_inherited(who, &mask) == 0 ? mask : slip->before;
+}
+
+/* Not our thread any more: give whoever has the id now back what was there before, but
+ * only where the mask is the one we have put there. That may hit the next one to whom
+ * the id has passed in turn. */
+static int
+put_back(const struct thread_ref *t, const struct slip *slip)
+{
+	struct cpuset ours = slip->got;
+	struct owner who;
+	struct owner after;
+	struct cpuset now;
+	struct cpuset own;
+
+	for (unsigned int i = 0; i < PUT_BACK_TRIES; i++) {
+		if (owner_read(t->procfd, t->tid, &who) == -ESRCH ||
+			affinity_read(t->tid, &now) < 0)
+			return -ESRCH; /* nobody has the id */
+		if (!cpuset_equal(&now, &ours))
+			break;
+		own = own_mask(&who, slip, t->pid, i == 0);
+		if (cpuset_equal(&own, &now) || set_mask(t->tid, &own) < 0)
+			break;
+		if (owner_read(t->procfd, t->tid, &after) == 0 &&
+			owner_is_same(&who, &after))
+			break;
+		ours = own;
+	}
+	return -ESTALE;
 }
 
 int
@@ -121,36 +162,50 @@ affinity_is_kept(const struct cpuset *want, const struct cpuset *got)
 	return cpuset_equal(&expected, got);
 }
 
+/* As check_thread, and the process has lived all the time: else its own id, and with it
+ * what was checked, may be somebody else's. */
+static int
+check_all(const struct thread_ref *t)
+{
+	int r = check_thread(t);
+
+	return r == 0 && process_ended(t) ? -ESRCH : r;
+}
+
 int
 affinity_apply(
 	const struct thread_ref *t, const struct cpuset *want, struct cpuset *had)
 {
-	struct cpuset before;
-	struct cpuset got;
+	struct cpuset mine;
+	struct slip slip;
 	int r;
 
 	if (process_ended(t))
 		return -ESRCH;
-	r = check_thread(t);
+	r = affinity_read(t->tid, &mine);
 	if (r < 0)
 		return r;
-	r = affinity_read(t->tid, &before);
+	r = check_thread(t); /* it is there: what was read before is its */
+	if (r < 0)
+		return r;
+	r = affinity_read(t->tid, &slip.before);
 	if (r < 0)
 		return r;
 	r = set_mask(t->tid, want);
 	if (r < 0)
 		return r;
-	r = affinity_read(t->tid, &got);
+	r = affinity_read(t->tid, &slip.got);
 	if (r < 0)
 		return r;
-	r = check_thread(t);
-	if (r < 0)
-		r = put_back(t->tid, &got, &before);
-	else if (process_ended(t))
-		return -ESRCH;
-	else if (!affinity_is_kept(want, &got))
+	r = check_all(t);
+	if (r < 0) {
+		slip.seen = !cpuset_equal(&mine, &slip.before);
+		slip.ended = r == -ESRCH;
+		r = put_back(t, &slip);
+	} else if (!affinity_is_kept(want, &slip.got)) {
 		return -EAGAIN;
+	}
 	if (had != NULL && (r == 0 || r == -ESTALE))
-		*had = before;
+		*had = slip.before;
 	return r;
 }

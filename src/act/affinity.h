@@ -41,8 +41,11 @@ MUST_CHECK int affinity_online(struct cpuset *out);
 bool affinity_is_kept(const struct cpuset *want, const struct cpuset *got);
 
 /**
- * Set and verify: process alive -> start time -> set -> read back mask and start time.
- * When the thread proves to be another one afterwards, the mask it had is put back.
+ * Set and verify: process alive -> start time -> set -> read back mask and start time
+ * -> process alive. When the thread proves to be another one afterwards, the mask it
+ * had is put back. Where the id passed on between the last look and the set that mask
+ * was never seen: then it is the one the thread was made with, its main thread's or
+ * parent's.
  *
  * @had  the mask before; may be NULL; written on success and after a revert
  *

@@ -3,12 +3,14 @@ src_libact_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 src_libact_a_SOURCES = \
 	src/act/affinity.c src/act/affinity.h \
 	src/act/bootid.c src/act/bootid.h \
+	src/act/owner.c src/act/owner.h \
 	src/act/record.c src/act/record.h \
 	src/act/recorddir.c src/act/recorddir.h \
 	src/act/statefile.c src/act/statefile.h
 
 if HAVE_CMOCKA
-UNIT_TESTS += tests/unit/test_affinity tests/unit/test_bootid tests/unit/test_record \
+UNIT_TESTS += tests/unit/test_affinity tests/unit/test_affinity_reuse tests/unit/test_bootid \
+	tests/unit/test_owner tests/unit/test_record \
 	tests/unit/test_record_file tests/unit/test_threads_qemu
 
 # with vm for the start times only, as the daemon supplies them
@@ -16,9 +18,16 @@ tests_unit_test_affinity_SOURCES = tests/unit/test_affinity.c tests/unit/procs.c
 tests_unit_test_affinity_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_affinity_LDADD = src/libvm.a $(LINK_ACT) $(CMOCKA_LIBS)
 
+tests_unit_test_affinity_reuse_SOURCES = tests/unit/test_affinity_reuse.c
+tests_unit_test_affinity_reuse_LDADD = src/libvm.a $(LINK_ACT)
+
 tests_unit_test_bootid_SOURCES = tests/unit/test_bootid.c
 tests_unit_test_bootid_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_bootid_LDADD = $(LINK_ACT) $(CMOCKA_LIBS)
+
+tests_unit_test_owner_SOURCES = tests/unit/test_owner.c tests/unit/procs.c
+tests_unit_test_owner_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_owner_LDADD = $(LINK_ACT) $(CMOCKA_LIBS)
 
 tests_unit_test_record_SOURCES = tests/unit/test_record.c
 tests_unit_test_record_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
@@ -33,4 +42,10 @@ tests_unit_test_threads_qemu_SOURCES = tests/unit/test_threads_qemu.c tests/unit
 tests_unit_test_threads_qemu_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) \
 	$(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_threads_qemu_LDADD = src/libvm.a $(LINK_ACT) $(EVENT_LIBS) $(CMOCKA_LIBS)
+
+# Ids that are taken again at once, in a pid namespace: make check-reuse APPLICATIONS=1000000
+APPLICATIONS = 1000000
+check-reuse: tests/unit/test_affinity_reuse
+	QMPIN_REUSE_APPLICATIONS=$(APPLICATIONS) tests/unit/test_affinity_reuse
 endif
+.PHONY: check-reuse

@@ -118,6 +118,25 @@ print_member(const char *label, const json_t *vm, const char *member, const char
 		value != NULL && !json_is_null(value) ? unit : "");
 }
 
+/* "repairs    5 (thread 2, all 3)". */
+static void
+print_repairs(const json_t *vm)
+{
+	auto_free char *repairs = out_member(vm, "repairs");
+	const json_t *drifts = json_object_get(vm, "drifts");
+	size_t n = json_array_size(drifts);
+
+	printf("%-10s %s", "repairs", repairs);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *drift = json_array_get(drifts, i);
+		auto_free char *kind = out_member(drift, "kind");
+		auto_free char *times = out_member(drift, "repairs");
+
+		printf("%s%s %s", i == 0 ? " (" : ", ", kind, times);
+	}
+	printf("%s\n", n > 0 ? ")" : "");
+}
+
 static void
 print_history(const json_t *vm)
 {
@@ -125,7 +144,7 @@ print_history(const json_t *vm)
 	char when[64];
 
 	out_time(json_object_get(vm, "last_move"), when, sizeof(when));
-	print_member("repairs", vm, "repairs", "");
+	print_repairs(vm);
 	printf("last move  %s, cause %s\n", when, cause);
 }
 

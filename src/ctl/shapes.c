@@ -92,6 +92,21 @@ threads_json(const struct ctl_thread *threads, size_t n)
 	return array;
 }
 
+static json_t *
+drifts_json(const struct ctl_drift *drifts, size_t n)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *obj = json_object();
+
+		set_text(obj, "kind", drifts[i].kind);
+		set_uint(obj, "repairs", drifts[i].repairs);
+		json_array_append_new(array, obj);
+	}
+	return array;
+}
+
 json_t *
 ctl_vm_json(const struct ctl_vm *vm)
 {
@@ -113,6 +128,7 @@ ctl_vm_json(const struct ctl_vm *vm)
 	set_real(obj, "memory_local_pct", vm->memory_local_pct);
 	set_real(obj, "wait_pct", vm->wait_pct);
 	set_uint(obj, "repairs", vm->repairs);
+	json_object_set_new(obj, "drifts", drifts_json(vm->drifts, vm->n_drifts));
 	json_object_set_new(obj, "last_move",
 		vm->last_move_us > 0 ? json_integer((json_int_t)vm->last_move_us)
 				     : json_null());

@@ -24,6 +24,12 @@ struct ctl_thread {
 	int last; /* -1: null */
 };
 
+/* How often masks were put right, by what the change looked like. */
+struct ctl_drift {
+	const char *kind;
+	unsigned int repairs;
+};
+
 struct ctl_vm {
 	const char *id;
 	int vmid; /* -1: null */
@@ -41,6 +47,8 @@ struct ctl_vm {
 	double memory_local_pct; /* negative: null */
 	double wait_pct;	 /* negative: null */
 	unsigned int repairs;
+	const struct ctl_drift *drifts;
+	size_t n_drifts;
 	uint64_t last_move_us; /* 0: null */
 	const char *last_cause;
 	const char *note;

@@ -20,10 +20,6 @@
 #include "daemon/proof.h"
 #include "daemon/report.h"
 
-/* So many repairs in a row mean that somebody else disagrees; then this long peace. */
-#define FIGHTS_MAX 30u
-#define PEACE_US UINT64_C(600000000)
-
 /* One VM's turn. */
 struct turn {
 	struct engine *e;
@@ -31,8 +27,9 @@ struct turn {
 	enum cause cause;
 	struct move *moves; /* done, or wanted in a dry run */
 	size_t n_moves;
-	bool again;    /* something is left to do */
-	bool all_done; /* no trouble */
+	size_t n_repairs; /* moves of threads that had the wanted mask before */
+	bool again;	  /* something is left to do */
+	bool all_done;	  /* no trouble */
 };
 
 /* Why nothing is set, NULL: it is. */
@@ -110,6 +107,13 @@ note_move(struct turn *turn, const struct vm_task *t, const struct cpuset *from)
 	turn->moves[turn->n_moves++] = (struct move){t->thread, *from, t->want};
 }
 
+/* The kernel itself may have changed masks: nobody disagrees. */
+static bool
+is_explained(const struct turn *turn)
+{
+	return turn->cause == CAUSE_HOST || turn->cause == CAUSE_CGROUP;
+}
+
 static void
 set_mask(struct turn *turn, struct vm_task *t)
 {
@@ -126,13 +130,14 @@ set_mask(struct turn *turn, struct vm_task *t)
 		take_failure(turn, t, &had, r);
 		return;
 	}
-	t->have = t->want;
-	t->applied = true;
 	turn->e->stats.sets++;
-	if (turn->cause == CAUSE_DRIFT) {
+	turn->n_repairs += t->applied;
+	if (t->applied && !is_explained(turn)) {
 		turn->vm->repairs++;
 		turn->e->stats.repairs++;
 	}
+	t->have = t->want;
+	t->applied = true;
 	note_move(turn, t, &had);
 }
 
@@ -210,40 +215,30 @@ mark_placed(struct turn *turn)
 	return false;
 }
 
-/* Somebody else may keep setting other masks: after many repairs in a row give way. */
-static void
-count_fight(struct turn *turn)
+/* Nothing was decided: masks were put back, or a late thread was given the others'. */
+static bool
+is_repair(const struct turn *turn)
 {
-	struct vm *vm = turn->vm;
-	uint64_t now = clock_now_us(turn->e->clock);
-	uint64_t round_us = (uint64_t)turn->e->config.audit_interval_ms * 1000;
-
-	if (turn->cause != CAUSE_DRIFT)
-		return;
-	vm->fights = now - vm->fight_us > 3 * round_us ? 1 : vm->fights + 1;
-	vm->fight_us = now;
-	if (vm->fights < FIGHTS_MAX)
-		return;
-	vm->fights = 0;
-	vm->peace_until_us = now + PEACE_US;
-	report_troublef(vm,
-		"somebody else keeps changing its masks (%u repairs in a row): left alone for "
-		"%u minutes",
-		FIGHTS_MAX, (unsigned int)(PEACE_US / 60000000));
+	return turn->cause == CAUSE_DRIFT || turn->cause == CAUSE_WORKERS ||
+	       (turn->n_repairs > 0 && turn->n_repairs == turn->n_moves);
 }
 
-/* For those who ask why it is where it is; a repair is no decision. */
+/* For those who ask why it is where it is, and what happened to it. */
 static void
 remember(struct turn *turn, const char *pretence)
 {
 	struct vm *vm = turn->vm;
-	const struct clock *clock = turn->e->clock;
+	uint64_t now_us = turn->e->clock->realtime_us(turn->e->clock);
 	auto_free char *text = NULL;
 
-	if (turn->cause == CAUSE_DRIFT || turn->cause == CAUSE_WORKERS)
+	if (is_repair(turn)) {
+		if (vm->drift.text[0] != '\0')
+			history_add_repair(
+				&vm->history, now_us, turn->cause, vm->drift.text);
 		return;
+	}
 	text = report_summary(vm, turn->moves, turn->n_moves, pretence);
-	history_add(&vm->history, clock->realtime_us(clock), turn->cause, text);
+	history_add(&vm->history, now_us, turn->cause, text);
 }
 
 /* Log what was done; what a dry run would do only when it is new. */
@@ -258,6 +253,8 @@ tell(struct turn *turn)
 	if (pretence != NULL && cpuset_equal(&vm->domain, &vm->told))
 		return;
 	vm->told = vm->domain;
+	if (!is_repair(turn) || turn->n_repairs == 0)
+		vm->drift.text[0] = '\0'; /* the decision is what is to be told */
 	report_moves(vm, turn->moves, turn->n_moves, turn->cause, pretence);
 	if (pretence == NULL)
 		applying_moved(turn->e, vm, turn->moves, turn->n_moves, turn->cause);
@@ -277,7 +274,8 @@ apply_vm(struct engine *e, struct vm *vm)
 	turn.moves = xcalloc(vm->n_tasks, sizeof(struct move));
 	apply_tasks(&turn);
 	tell(&turn);
-	count_fight(&turn);
+	if (turn.n_repairs > 0)
+		drifting_repaired(e, vm, is_explained(&turn));
 	recorded = !are_vcpus_in_place(vm) || mark_placed(&turn);
 	if (turn.all_done && recorded && vm->peace_until_us == 0)
 		report_better(vm);

@@ -114,8 +114,7 @@ end_hindrances(struct engine *e, struct vm *vm, bool named)
 		report_trouble(vm, &why);
 	vm->preexisting = false;
 	vm->foreign = vm->foreign && !named;
-	vm->peace_until_us = 0;
-	vm->fights = 0;
+	drifting_forgive(vm);
 	vm_rested(vm);
 	vm->told = CPUSET_NONE;
 }

@@ -171,16 +171,6 @@ compare_masks(struct engine *e, struct vm *vm)
 	return all_there;
 }
 
-/* Giving way is over: one pass finds out how things are, and says so. */
-static void
-end_peace(const struct engine *e, struct vm *vm)
-{
-	if (vm->peace_until_us == 0 || clock_now_us(e->clock) < vm->peace_until_us)
-		return;
-	vm->peace_until_us = 0;
-	vm->retry = true;
-}
-
 /* A cpuset is mostly that of a slice: what has changed for one VM has for others, and
  * one plan should know of all. Returns true when something has. */
 static bool
@@ -203,7 +193,7 @@ audit_one(struct engine *e, struct vm *vm)
 {
 	if (!vm->proven)
 		return;
-	end_peace(e, vm);
+	drifting_try(e, vm);
 	if (vm->rest > 0)
 		vm->rest--;
 	if (vm->rest == 0 && (!vm->surveyed || vm->retry)) {

@@ -212,11 +212,26 @@ fill_places(const struct engine *e, const struct vm *vm, struct texts *texts,
 	out->limit = texts->limit;
 }
 
+/* Kinds that have occurred. Returns how many. */
+static size_t
+list_drifts(const struct vm *vm, struct ctl_drift out[DRIFT_N_KINDS])
+{
+	size_t n = 0;
+
+	for (unsigned int k = DRIFT_NONE + 1; k < DRIFT_N_KINDS; k++) {
+		if (vm->drift.repairs[k] > 0)
+			out[n++] = (struct ctl_drift){
+				drift_name((enum drift_kind)k), vm->drift.repairs[k]};
+	}
+	return n;
+}
+
 static json_t *
 vm_json(const struct engine *e, const struct vm *vm, bool threads)
 {
 	enum settings_origin origin;
 	struct texts texts = {0};
+	struct ctl_drift drifts[DRIFT_N_KINDS];
 	struct ctl_vm out = {
 		.id = vm->id,
 		.vmid = vm->vmid,
@@ -231,6 +246,8 @@ vm_json(const struct engine *e, const struct vm *vm, bool threads)
 		.memory_local_pct = -1,
 		.wait_pct = -1,
 		.repairs = vm->repairs,
+		.drifts = drifts,
+		.n_drifts = list_drifts(vm, drifts),
 		.last_move_us = vm->last_move_us,
 		.last_cause = vm->last_cause >= 0
 				      ? cause_name((enum cause)vm->last_cause)

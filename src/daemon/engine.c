@@ -342,6 +342,7 @@ engine_replace_host(struct engine *e, struct hostmodel *host)
 	e->host = *host;
 	*host = (struct hostmodel){0};
 	drop_pass(e);
+	e->shaken_us = clock_now_us(e->clock);
 	engine_kick_all(e, CAUSE_HOST);
 }
 

@@ -55,6 +55,7 @@ struct engine {
 	void *owner;
 	struct settings config; /* owned */
 	struct hostmodel host;	/* owned */
+	uint64_t shaken_us;	/* its CPUs went or came then; 0: never */
 	struct monitor_commons commons;
 	size_t n_vms;
 	size_t cap_vms;

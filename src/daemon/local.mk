@@ -12,6 +12,8 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/cmdline.c src/daemon/cmdline.h \
 	src/daemon/confine.c src/daemon/confine.h \
 	src/daemon/control.c src/daemon/control.h \
+	src/daemon/drift.c src/daemon/drift.h \
+	src/daemon/drifting.c src/daemon/drifting.h \
 	src/daemon/engine.c src/daemon/engine.h \
 	src/daemon/explaining.c src/daemon/explaining.h \
 	src/daemon/giveback.c src/daemon/giveback.h \
@@ -25,6 +27,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/loads.c src/daemon/loads.h \
 	src/daemon/pass.c src/daemon/pass.h \
 	src/daemon/pending.c src/daemon/pending.h \
+	src/daemon/patience.c src/daemon/patience.h \
 	src/daemon/planning.c src/daemon/planning.h \
 	src/daemon/probecalls.c src/daemon/probecalls.h \
 	src/daemon/intake.c src/daemon/intake.h \
@@ -61,9 +64,11 @@ UNIT_TESTS += \
 	tests/unit/test_background \
 	tests/unit/test_cause \
 	tests/unit/test_cmdline \
+	tests/unit/test_drift \
 	tests/unit/test_history \
 	tests/unit/test_hostwatch \
 	tests/unit/test_loads \
+	tests/unit/test_patience \
 	tests/unit/test_planning \
 	tests/unit/test_seating \
 	tests/unit/test_smp \
@@ -78,6 +83,14 @@ tests_unit_test_hostwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_cause_SOURCES = tests/unit/test_cause.c
 tests_unit_test_cause_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_cause_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_drift_SOURCES = tests/unit/test_drift.c
+tests_unit_test_drift_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_drift_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_patience_SOURCES = tests/unit/test_patience.c
+tests_unit_test_patience_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_patience_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_smp_SOURCES = tests/unit/test_smp.c
 tests_unit_test_smp_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
@@ -136,6 +149,7 @@ daemon_test_cppflags = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(CMOCKA
 
 UNIT_TESTS += \
 	tests/unit/test_control \
+	tests/unit/test_drifting \
 	tests/unit/test_engine \
 	tests/unit/test_engine_budgets \
 	tests/unit/test_engine_cgroup \
@@ -151,6 +165,9 @@ UNIT_TESTS += \
 tests_unit_test_control_SOURCES = tests/unit/test_control.c $(daemon_stage) $(CTL_WORLD)
 tests_unit_test_control_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_control_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_drifting_SOURCES = tests/unit/test_drifting.c $(daemon_stage)
+tests_unit_test_drifting_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_drifting_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_SOURCES = tests/unit/test_engine.c $(daemon_stage)
 tests_unit_test_engine_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

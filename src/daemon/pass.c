@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "daemon/adopt.h"
 #include "daemon/apply.h"
+#include "daemon/drifting.h"
 #include "daemon/engine.h"
 #include "daemon/planning.h"
 #include "daemon/report.h"
@@ -143,8 +144,10 @@ plan(struct engine *e)
 	struct err why = ERR_NONE;
 	char text[512];
 
-	if (planning_run(e, e->pass.rebalance, &why) == 0)
+	if (planning_run(e, e->pass.rebalance, &why) == 0) {
+		drifting_look(e);
 		return PASS_APPLY;
+	}
 	log_error("no plan: %s", err_format(&why, text, sizeof(text)));
 	return PASS_IDLE;
 }

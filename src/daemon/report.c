@@ -97,23 +97,30 @@ describe(const struct move *run, size_t n, char *who, size_t who_size, char *vcp
 	(void)snprintf(who, who_size, "vCPU%s %s", n > 1 ? "s" : "", vcpus);
 }
 
+/* A repair changes no plan, whose reason was told before: what it repairs is told. */
+static const char *
+reason_of(const struct vm *vm, enum cause cause)
+{
+	if (vm->drift.text[0] != '\0')
+		return vm->drift.text;
+	return cause == CAUSE_DRIFT || cause == CAUSE_WORKERS ? "" : vm->why;
+}
+
 static void
 report_run(const struct vm *vm, const struct move *run, size_t n, enum cause cause,
-	const char *pretence)
+	const char *pretence, const char *note)
 {
 	char who[160];
 	char vcpus[128];
 	char from[CPUS_MAX];
 	char to[CPUS_MAX];
 	char tid[16];
-	/* A repair changes no plan: its reason was told before. */
-	bool brief = cause == CAUSE_DRIFT || cause == CAUSE_WORKERS;
 	struct log_field fields[] = {
 		{"QMPIN_VM", vm->id},
 		{"QMPIN_CPUS", to},
 		{"QMPIN_FROM", from},
 		{"QMPIN_CAUSE", cause_name(cause)},
-		{"QMPIN_REASON", vm->why},
+		{"QMPIN_REASON", reason_of(vm, cause)},
 		{"QMPIN_TID", tid},
 		{"QMPIN_VCPU", vcpus},
 	};
@@ -126,8 +133,11 @@ report_run(const struct vm *vm, const struct move *run, size_t n, enum cause cau
 		ARRAY_LEN(fields) - (vcpus[0] == '\0' ? 1 : 0),
 		"vm %s: %s %s -> %s (%s%s%s%s%s)", vm->id, who,
 		from[0] != '\0' ? from : "none", to, pretence != NULL ? pretence : "",
-		pretence != NULL ? "; " : "", cause_name(cause), brief ? "" : "; ",
-		brief ? "" : vm->why);
+		pretence != NULL ? "; " : "", cause_name(cause),
+		note[0] == '\0'		    ? ""
+		: vm->drift.text[0] != '\0' ? ": "
+					    : "; ",
+		note);
 }
 
 void
@@ -139,7 +149,9 @@ report_moves(const struct vm *vm, struct move *moves, size_t n, enum cause cause
 	qsort(moves, n, sizeof(*moves), by_class_and_masks);
 	for (size_t i = 0; i < n; i += len) {
 		len = run_length(moves, n, i);
-		report_run(vm, &moves[i], len, cause, pretence);
+		/* what has happened is the same for all of them: say it once */
+		report_run(vm, &moves[i], len, cause, pretence,
+			i > 0 && vm->drift.text[0] != '\0' ? "" : reason_of(vm, cause));
 	}
 }
 

@@ -96,8 +96,7 @@ let_go(struct engine *e, struct vm *vm)
 	vm->domain = CPUSET_NONE;
 	vm->told = CPUSET_NONE;
 	vm->emulator = CPUSET_NONE;
-	vm->peace_until_us = 0;
-	vm->fights = 0;
+	drifting_forgive(vm);
 	str_copy(vm->why, sizeof(vm->why), REASON);
 	str_copy(vm->note, sizeof(vm->note), UNDO_NOTE);
 	vm->last_cause = CAUSE_RESTORE;

@@ -110,7 +110,7 @@ vm_forget_process(struct vm *vm)
 	vm->domain = vm->told = CPUSET_NONE;
 	vm->retry = vm->observe_only = false;
 	vm_rested(vm);
-	vm->fights = 0;
+	vm->drift = (struct drifting){.found_us = 0};
 	vm->peace_until_us = 0;
 	vm->emulator = CPUSET_NONE;
 	vm->note[0] = vm->why[0] = vm->said[0] = '\0';

@@ -14,6 +14,7 @@
 #include "daemon/audited.h"
 #include "daemon/cause.h"
 #include "daemon/confine.h"
+#include "daemon/drifting.h"
 #include "daemon/history.h"
 #include "daemon/vmtask.h"
 #include "qmp/facts.h"
@@ -101,8 +102,7 @@ struct vm {
 	char note[256];		/* why it is as it is, when that is worth a line */
 	char why[256];		/* of the last plan */
 	unsigned int repairs;
-	unsigned int fights;	 /* repairs in a row, audit after audit */
-	uint64_t fight_us;	 /* the last of them */
+	struct drifting drift;	 /* what others did to its masks */
 	uint64_t peace_until_us; /* left alone until then; 0: not */
 	uint64_t last_move_us;	 /* real time; 0: never */
 	int last_cause;		 /* enum cause, -1: none */

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Drift: masks that somebody else changed are put right within one audit interval."""
 import os
+import subprocess
 import sys
 
 from runner import SLACK, check, holds, main, now, retry
@@ -73,6 +74,28 @@ def told(host):
                 INTERVAL_S + 1, since)
 
 
+def taskset_all(host):
+    """taskset -a is recognised, counted, and remembered by qmpin explain"""
+    cpus = host.need_cpus(2)
+    vm = host.start_vm(100, vcpus=2, cpus=cpus)
+    d = host.started()
+    d.wait_settled(100)
+    # Pool workers come and go: they are left alone while they are young.
+    retry(lambda: now() > d.began + INTERVAL_S, "no thread is young")
+    want, since = vm.masks(), now()
+    subprocess.run(["taskset", "-a", "-c", "-p", cpulist(cpus), str(vm.pid)], check=True,
+                   stdout=subprocess.DEVNULL)
+    line = (r"vm 100: vCPU .*drift: all \d+ threads set to %s at once, as taskset -a does"
+            % cpulist(cpus))
+    d.wait_line(line, INTERVAL_S + 1, since)
+    retry(lambda: all(mask(t) in (want[t], None) for t in want), "all masks are right",
+          INTERVAL_S + 1)
+    check({"kind": "all", "repairs": 1} in d.vm(100)["drifts"], "drifts %s",
+          d.vm(100)["drifts"])
+    history = d.call("Explain", id="100")["history"]
+    check(any("as taskset -a does" in h["text"] for h in history), "history %s", history)
+
+
 def short_interval(host):
     """audit_interval_ms is obeyed"""
     cpus = host.need_cpus(2)
@@ -103,4 +126,4 @@ def quiet(host):
 
 
 if __name__ == "__main__":
-    sys.exit(main([one_vcpu, all_threads, told, short_interval, quiet], Host))
+    sys.exit(main([one_vcpu, all_threads, told, taskset_all, short_interval, quiet], Host))

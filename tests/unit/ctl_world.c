@@ -58,6 +58,7 @@ get_status(void *owner, struct ctl_call *call, const json_t *params)
 static json_t *
 make_vm(const struct ctl_world *w, unsigned int i, bool with_threads)
 {
+	static const struct ctl_drift drifts[] = {{"thread", 4}, {"all", 2}};
 	struct ctl_thread *threads = xcalloc(w->n_threads, sizeof(*threads));
 	char id[16];
 	char name[32];
@@ -79,6 +80,8 @@ make_vm(const struct ctl_world *w, unsigned int i, bool with_threads)
 		.memory_local_pct = 98.5,
 		.wait_pct = -1,
 		.repairs = i % 3,
+		.drifts = drifts,
+		.n_drifts = i == 1 ? 2 : 0,
 		.last_move_us = 1700000000000000,
 		.last_cause = "resume",
 		.note = i % 4 == 0 ? "affinity: allows two CPUs of eight" : NULL,

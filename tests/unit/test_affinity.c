@@ -34,7 +34,7 @@
 #define N_THREADS 3
 
 /* What happens inside the nth look at the start time. */
-enum deed { NOTHING, END_THREAD, TAKE_ID, FAIL };
+enum deed { NOTHING, END_THREAD, TAKE_ID, TAKE_PID, FAIL };
 
 /* thread_ref first: the callback gets its address. */
 struct fixture {
@@ -48,6 +48,7 @@ struct fixture {
 	enum deed after_set;
 	pid_t stranger;
 	struct cpuset stranger_had; /* in the look after the set */
+	bool same_tick;		    /* start times do not differ */
 };
 
 static int
@@ -70,6 +71,10 @@ do_deed(struct fixture *f, enum deed deed)
 		procs_end_thread(&f->child, 1);
 	if (deed == TAKE_ID)
 		f->stranger = procs_spawn_as(f->ref.tid);
+	if (deed == TAKE_PID) {
+		procs_reap(&f->child);
+		f->stranger = procs_spawn_as(f->ref.pid);
+	}
 	return 0;
 }
 
@@ -88,7 +93,11 @@ look(const struct thread_ref *t, uint64_t *out)
 	if (f->stranger > 0)
 		assert_int_equal(affinity_read(f->stranger, &f->stranger_had), 0);
 	r = do_deed(f, f->after_set);
-	return r < 0 ? r : read_start(t, out);
+	if (r == 0 && f->same_tick)
+		*out = t->start_ticks;
+	else if (r == 0)
+		r = read_start(t, out);
+	return r;
 }
 
 static int
@@ -341,22 +350,66 @@ a_stranger_that_got_the_id_before_the_set_gets_its_mask_back(void **state)
 	assert_mask(f->stranger, &f->all);
 }
 
+/* Our own mask, which children are made with. */
+static void
+set_own(const struct cpuset *cpus)
+{
+	assert_int_equal(
+		syscall(SYS_sched_setaffinity, 0, sizeof(cpus->words), cpus->words), 0);
+}
+
+static void
+what_was_seen_of_a_stranger_is_what_it_gets_back(void **state)
+{
+	struct fixture *f = *state;
+	int r;
+
+	need_two_cpus(f);
+	set_own(&f->other);
+	f->before_set = TAKE_ID;
+	r = affinity_apply(&f->ref, &f->one, NULL);
+	set_own(&f->all);
+	need_stranger(f);
+	assert_int_equal(r, -ESTALE);
+	assert_true(cpuset_equal(&f->stranger_had, &f->one)); /* it had been set */
+	assert_mask(f->stranger, &f->other);
+}
+
+/* Also within the tick in which the process was made, when start times tell nothing. */
+static void
+a_process_that_got_the_pid_before_the_set_gets_its_mask_back(void **state)
+{
+	struct fixture *f = *state;
+	int r;
+
+	need_two_cpus(f);
+	f->ref.tid = f->ref.pid;
+	f->same_tick = true;
+	assert_int_equal(read_start(&f->ref, &f->ref.start_ticks), 0);
+	set_own(&f->other);
+	f->before_set = TAKE_PID;
+	r = affinity_apply(&f->ref, &f->one, NULL);
+	set_own(&f->all);
+	need_stranger(f);
+	assert_int_equal(f->stranger, f->ref.pid);
+	assert_int_equal(r, -ESTALE);
+	assert_true(cpuset_equal(&f->stranger_had, &f->one));
+	assert_mask(f->stranger, &f->other);
+}
+
 static void
 a_stranger_that_got_the_id_after_the_set_is_left_alone(void **state)
 {
 	struct fixture *f = *state;
-	struct cpuset mine = f->other;
 	int r;
 
 	need_two_cpus(f);
 	/* the stranger inherits our own mask: neither what was set nor what was before
 	 */
-	assert_int_equal(
-		syscall(SYS_sched_setaffinity, 0, sizeof(mine.words), mine.words), 0);
+	set_own(&f->other);
 	f->after_set = TAKE_ID;
 	r = affinity_apply(&f->ref, &f->one, NULL);
-	assert_true(syscall(SYS_sched_setaffinity, 0, sizeof(f->all.words),
-			    f->all.words) == 0);
+	set_own(&f->all);
 	need_stranger(f);
 	assert_int_equal(r, -ESTALE);
 	assert_mask(f->stranger, &f->other);
@@ -475,6 +528,9 @@ main(void)
 		WITH_CHILD(a_thread_that_ends_after_the_set_is_no_error_of_ours),
 		WITH_CHILD(
 			a_stranger_that_got_the_id_before_the_set_gets_its_mask_back),
+		WITH_CHILD(what_was_seen_of_a_stranger_is_what_it_gets_back),
+		WITH_CHILD(
+			a_process_that_got_the_pid_before_the_set_gets_its_mask_back),
 		WITH_CHILD(a_stranger_that_got_the_id_after_the_set_is_left_alone),
 		WITH_CHILD(what_cannot_be_proven_after_the_set_is_reverted),
 		WITH_CHILD(without_permission_nothing_is_changed),

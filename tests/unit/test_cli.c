@@ -74,7 +74,7 @@ ps_of_one_vm_shows_its_threads_and_marks_what_differs(void **state)
 		"may use    0-63\n"
 		"memory     98.5 % local\n"
 		"waiting    -\n"
-		"repairs    1\n"
+		"repairs    1 (thread 4, all 2)\n"
 		"last move  2023-11-14 22:13:20, cause resume\n"
 		"note       -\n"
 		"\n"

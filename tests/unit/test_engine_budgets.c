@@ -91,22 +91,98 @@ peace_ends_after_ten_minutes(void **state)
 	assert_int_equal(logcatch_count(&s->log, "all well again"), 1);
 }
 
+/* Somebody comes every @every_s seconds, so often. Returns the repairs. */
+static unsigned int
+come_again(struct stage *s, unsigned int every_s, unsigned int times)
+{
+	const struct vm *vm = engine_find(s->engine, "100");
+	unsigned int before = vm->repairs;
+
+	for (unsigned int i = 0; i < times; i++) {
+		stage_pass_ms(s, (every_s - 2) * 1000ull);
+		fight(s, s->vms[0].claims[0], 1);
+	}
+	return vm->repairs - before;
+}
+
 static void
 repairs_now_and_then_are_no_fight(void **state)
 {
 	struct stage *s = stage_of(state);
 	struct vm *vm;
-	pid_t tid;
 
 	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
 	vm = stage_start_with(s, "100");
-	tid = s->vms[0].claims[0];
+	assert_int_equal(come_again(s, 600, 2 * FIGHTS), 2 * FIGHTS);
+	assert_int_equal(vm->peace_until_us, 0);
+	stage_check_mask(s->vms[0].claims[0], &s->first);
+}
+
+static void
+who_comes_once_a_minute_for_hours_is_given_way_to(void **state)
+{
+	struct stage *s = stage_of(state);
+	unsigned int repairs;
+	struct vm *vm;
+
+	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
+	vm = stage_start_with(s, "100");
+	repairs = come_again(s, 60, 40);
+	assert_in_range(repairs, 33, 34);
+	assert_int_equal(logcatch_count(&s->log, "somebody else keeps changing"), 1);
+	assert_non_null(strstr(vm->note, "repairs within 3"));
+	assert_non_null(strstr(vm->note, "; only one vCPU set to "));
+	assert_non_null(strstr(vm->note, "left alone for 10 minutes, or until "));
+	/* ten hours more: it is tried again now and then, more and more seldom */
+	repairs = come_again(s, 60, 600);
+	assert_in_range(repairs, 4, 16);
+	assert_in_range(logcatch_count(&s->log, "somebody else keeps changing"), 4, 7);
+	/* he stops; the next trial succeeds, and that is told */
+	logcatch_forget(&s->log);
+	stage_pass_ms(s, 8 * 3600 * 1000ull);
+	stage_audit(s);
+	stage_check_mask(s->vms[0].claims[0], &s->first);
+	assert_int_equal(vm->peace_until_us, 0);
+	assert_string_equal(vm->note, "");
+	assert_int_equal(logcatch_count(&s->log, "all well again"), 1);
+}
+
+static void
+the_administrator_ends_the_giving_way(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct vm *vm;
+
+	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
+	vm = stage_start_with(s, "100");
+	fight(s, s->vms[0].claims[0], FIGHTS + 1);
+	stage_check_mask(s->vms[0].claims[0], &s->second);
+	drifting_forgive(vm);
+	stage_audit(s);
+	stage_check_mask(s->vms[0].claims[0], &s->first);
+	fight(s, s->vms[0].claims[0], FIGHTS - 2);
+	assert_int_equal(vm->peace_until_us, 0);
+}
+
+static void
+what_the_kernel_does_when_cpus_go_is_no_fight(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct vm *vm;
+
+	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
+	vm = stage_start_with(s, "100");
 	for (unsigned int i = 0; i < 2 * FIGHTS; i++) {
-		stage_pass_ms(s, 10000);
-		fight(s, tid, 1);
+		standin_set_mask(s->vms[0].claims[0], &s->all);
+		engine_kick_all(s->engine, CAUSE_HOST);
+		stage_settle(s);
+		stage_check_mask(s->vms[0].claims[0], &s->first);
 	}
-	assert_int_equal(vm->repairs, 2 * FIGHTS);
-	stage_check_mask(tid, &s->first);
+	assert_int_equal(vm->peace_until_us, 0);
+	assert_int_equal(vm->repairs, 0);
+	assert_int_equal(vm->drift.repairs[DRIFT_KERNEL], 2 * FIGHTS);
+	assert_int_equal(logcatch_count(&s->log, " (host CPUs: only one vCPU set to "),
+		2 * FIGHTS);
 }
 
 static bool
@@ -291,6 +367,9 @@ main(void)
 		ON_STAGE(giving_way_is_told_and_is_not_taken_back_at_once),
 		ON_STAGE(peace_ends_after_ten_minutes),
 		ON_STAGE(repairs_now_and_then_are_no_fight),
+		ON_STAGE(who_comes_once_a_minute_for_hours_is_given_way_to),
+		ON_STAGE(the_administrator_ends_the_giving_way),
+		ON_STAGE(what_the_kernel_does_when_cpus_go_is_no_fight),
 		ON_STAGE(
 			what_a_guest_brings_about_beyond_its_budget_is_delayed_and_not_lost),
 		ON_STAGE(a_guest_that_never_stops_gets_one_pass_a_second),

@@ -53,7 +53,7 @@ others_leave_before_a_dedicated_vm_comes_and_return_when_it_ends(void **state)
 }
 
 static void
-decisions_are_kept_and_repairs_are_not(void **state)
+decisions_are_kept_and_the_last_repairs(void **state)
 {
 	struct stage *s = stage_of(state);
 	const struct decision *d;
@@ -67,10 +67,17 @@ decisions_are_kept_and_repairs_are_not(void **state)
 	assert_int_equal(d->time_us, s->clock.now_us);
 	assert_non_null(strstr(d->text, "from CPUs "));
 	assert_non_null(strstr(d->text, vm->why));
-	standin_set_mask(s->vms[0].claims[0], &s->second);
-	stage_audit(s);
-	assert_int_equal(vm->repairs, 1);
-	assert_int_equal(vm->history.n, 1);
+	for (unsigned int i = 1; i <= 3; i++) {
+		standin_set_mask(s->vms[0].claims[0], &s->second);
+		stage_pass_ms(s, 1000);
+		stage_audit(s);
+		assert_int_equal(vm->repairs, i);
+		assert_int_equal(vm->history.n, 2);
+	}
+	d = history_at(&vm->history, 1);
+	assert_int_equal(d->cause, CAUSE_DRIFT);
+	assert_int_equal(d->time_us, s->clock.now_us);
+	assert_non_null(strstr(d->text, "only one vCPU set to "));
 }
 
 /* ---- slices: with every look at the clock one ends ---- */
@@ -200,7 +207,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		ON_STAGE(
 			others_leave_before_a_dedicated_vm_comes_and_return_when_it_ends),
-		ON_STAGE(decisions_are_kept_and_repairs_are_not),
+		ON_STAGE(decisions_are_kept_and_the_last_repairs),
 		ON_STAGE(a_pass_in_slices_is_one_pass),
 		ON_STAGE(what_comes_between_slices_is_left_to_the_next_pass),
 		ON_STAGE(a_vm_that_ends_between_slices_is_no_trouble),

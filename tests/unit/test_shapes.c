@@ -108,6 +108,8 @@ static const struct ctl_thread threads[] = {
 	{5002, "worker", -1, "bad \xff\x01name", NULL, "0-7", -1},
 };
 
+static const struct ctl_drift drifts[] = {{"thread", 2}, {"all", 3}};
+
 static const struct ctl_vm full = {
 	.id = "103",
 	.vmid = 103,
@@ -125,6 +127,8 @@ static const struct ctl_vm full = {
 	.memory_local_pct = 100,
 	.wait_pct = 0,
 	.repairs = 5,
+	.drifts = drifts,
+	.n_drifts = ARRAY_LEN(drifts),
 	.last_move_us = 1700000000000001,
 	.last_cause = "resume",
 	.note = "a note",
