@@ -198,7 +198,8 @@ monitor_forget_process(struct monitor *m)
 	door_shut(m->door);
 	m->pid = 0;
 	m->line_state = LINE_UNTRIED;
-	m->prepared = m->away = false;
+	m->line_failures = 0;
+	m->prepared = m->line_made = m->away = false;
 	m->share = SHARE_NONE;
 	err_clear(&m->share_why);
 }
