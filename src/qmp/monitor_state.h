@@ -80,7 +80,8 @@ struct monitor {
 			  */
 	bool setting_up; /* steps are under way on link */
 	struct private setup;
-	bool releasing; /* monitor_release() is to be answered */
+	bool releasing;		    /* monitor_release() is to be answered */
+	unsigned int release_tries; /* that have failed */
 	bool released;
 };
 

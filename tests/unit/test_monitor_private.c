@@ -38,6 +38,7 @@
 /* What is wrong with the fake QEMU. */
 struct fault {
 	unsigned int cut;  /* so many visits end at object-add, which is not done */
+	unsigned int kept; /* so many end at object-del, likewise */
 	unsigned int mute; /* so many private connections never greet */
 	bool greets_late;
 	bool half_made; /* it has a chardev from before, which has not dialled in */
@@ -130,6 +131,12 @@ describe_objects(const struct machine *q)
 			       "\"child<monitor-qmp>\"}]";
 }
 
+static bool
+is_cut(unsigned int *times)
+{
+	return *times > 0 && (*times)-- > 0;
+}
+
 /* The answer, NULL: the visit is over. */
 static const char *
 obey(struct machine *q, const char *command, char *room, size_t size)
@@ -144,12 +151,16 @@ obey(struct machine *q, const char *command, char *room, size_t size)
 		q->has_chardev = true;
 		dial(q);
 	} else if (strcmp(command, "object-add") == 0) {
-		if (fault.cut > 0) {
-			fault.cut--;
+		if (is_cut(&fault.cut))
 			return NULL;
-		}
 		q->has_object = true;
 		serve_line(q->line);
+	} else if (strcmp(command, "object-del") == 0) {
+		if (is_cut(&fault.kept))
+			return NULL;
+		q->has_object = false;
+	} else if (strcmp(command, "chardev-remove") == 0) {
+		q->has_chardev = false;
 	} else {
 		return server_answer(command);
 	}
@@ -352,6 +363,29 @@ what_a_daemon_left_half_made_is_finished(void **state)
 	becomes_private(*state, (struct fault){.half_made = true});
 }
 
+static void
+a_release_that_is_cut_short_is_finished(void **state)
+{
+	struct fixture *f = *state;
+
+	becomes_private(f, (struct fault){.kept = 2});
+	watch_forget(&f->w);
+	monitor_release(f->w.monitor);
+	watch_until(&f->w, "released ", SOON_MS);
+	assert_null(strstr(strbuf_text(&f->w.told), "not-released"));
+	watch_until_share(&f->w, SHARE_BRIEF, SOON_MS);
+}
+
+static void
+a_release_that_never_succeeds_is_told(void **state)
+{
+	struct fixture *f = *state;
+
+	becomes_private(f, (struct fault){.kept = 1000});
+	monitor_release(f->w.monitor);
+	watch_until(&f->w, "not-released ", SOON_MS);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -365,6 +399,8 @@ main(void)
 		test(who_has_not_greeted_is_called_again),
 		test(who_never_greets_is_shared_in_another_way),
 		test(what_a_daemon_left_half_made_is_finished),
+		test(a_release_that_is_cut_short_is_finished),
+		test(a_release_that_never_succeeds_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
