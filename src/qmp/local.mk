@@ -60,6 +60,7 @@ UNIT_TESTS += \
 	tests/unit/test_listener_qemu \
 	tests/unit/test_message \
 	tests/unit/test_monitor \
+	tests/unit/test_monitor_private \
 	tests/unit/test_monitor_qemu \
 	tests/unit/test_monitor_share \
 	tests/unit/test_monitor_stopped \
@@ -147,6 +148,11 @@ tests_unit_test_link_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 tests_unit_test_monitor_SOURCES = tests/unit/test_monitor.c $(qmp_fakes)
 tests_unit_test_monitor_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_monitor_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_monitor_private_SOURCES = tests/unit/test_monitor_private.c \
+	$(qmp_fakes)
+tests_unit_test_monitor_private_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_monitor_private_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_monitor_qemu_SOURCES = tests/unit/test_monitor_qemu.c $(qmp_fakes) \
 	$(qmp_real)

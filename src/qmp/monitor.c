@@ -21,6 +21,10 @@
 #include "qmp/guard.h"
 #include "qmp/monitor_state.h"
 
+/* A visit may be cut short on a host that has no time: a release fails only after so
+ * many, about a second. */
+#define RELEASE_TRIES 3u
+
 static const char *const phase_names[] = {
 	[MONITOR_IDLE] = "idle",
 	[MONITOR_CONNECTING] = "connecting",
@@ -111,7 +115,8 @@ monitor_fail(struct monitor *m, enum monitor_phase phase, const struct err *why)
 	monitor_schedule(m, backoff_ms(m->failures, m->backoff_min_ms,
 				    m->backoff_max_ms, monitor_roll_dice()));
 	monitor_set_phase(m, phase, why);
-	monitor_line_tell_released(m, -EIO, why);
+	if (m->releasing && ++m->release_tries >= RELEASE_TRIES)
+		monitor_line_tell_released(m, -EIO, why);
 }
 
 void
@@ -198,7 +203,8 @@ monitor_forget_process(struct monitor *m)
 	door_shut(m->door);
 	m->pid = 0;
 	m->line_state = LINE_UNTRIED;
-	m->prepared = m->away = false;
+	m->line_failures = 0;
+	m->prepared = m->line_made = m->away = false;
 	m->share = SHARE_NONE;
 	err_clear(&m->share_why);
 }
@@ -317,6 +323,7 @@ void
 monitor_release(struct monitor *m)
 {
 	m->released = m->releasing = true;
+	m->release_tries = 0;
 	if (m->proxy != NULL)
 		proxy_finish(m->proxy);
 	else

@@ -23,6 +23,7 @@ enum monitor_line {
 	LINE_UNTRIED,
 	LINE_EXPECTED,	 /* QEMU has it and will dial in */
 	LINE_UP,	 /* it has, the session is begun */
+	LINE_FAILED,	 /* see no_private; tried again later */
 	LINE_IMPOSSIBLE, /* see no_private */
 };
 
@@ -70,14 +71,17 @@ struct monitor {
 	/* The private session. */
 	enum monitor_line line_state;
 	struct link *line;
-	bool line_up;	       /* QEMU has greeted there */
-	struct event patience; /* for QEMU to dial in */
+	bool line_up;	/* QEMU has greeted there */
+	bool line_made; /* or all steps were gone through: nothing is left to do */
+	struct event patience; /* for QEMU to dial in; or until it is tried again */
+	unsigned int line_failures; /* since QEMU greeted there */
 	struct err no_private;
 	bool prepared;	 /* QEMU has a private monitor, which stays until it is released
 			  */
 	bool setting_up; /* steps are under way on link */
 	struct private setup;
-	bool releasing; /* monitor_release() is to be answered */
+	bool releasing;		    /* monitor_release() is to be answered */
+	unsigned int release_tries; /* that have failed */
 	bool released;
 };
 

@@ -140,6 +140,16 @@ server_hear(int fd, char *command, char *id)
 	return 0;
 }
 
+const char *
+server_answer(const char *command)
+{
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		if (strcmp(answers[i].command, command) == 0)
+			return answers[i].answer;
+	}
+	return "{\"error\": 1}";
+}
+
 void
 server_agree(int fd)
 {
@@ -169,7 +179,7 @@ server_serve_late(int fd, unsigned int nth, unsigned int ms)
 
 	(void)server_say(fd, SERVER_GREETING);
 	while (server_hear(fd, command, id) == 0) {
-		const char *answer = "{\"error\": 1}";
+		const char *answer = server_answer(command);
 		char name[64];
 
 		if (strcmp(command, "query-status") == 0 && ++asked == nth)
@@ -177,10 +187,6 @@ server_serve_late(int fd, unsigned int nth, unsigned int ms)
 		snprintf(name, sizeof(name), "{\"name\": \"asked %u\"}", asked);
 		if (strcmp(command, "query-name") == 0)
 			answer = name;
-		for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
-			if (strcmp(answers[i].command, command) == 0)
-				answer = answers[i].answer;
-		}
 		snprintf(text, sizeof(text), "{\"return\": %s, \"id\": \"%s\"}\r\n",
 			answer, id);
 		if (server_say(fd, text) < 0)

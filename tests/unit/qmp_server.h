@@ -26,6 +26,9 @@ int server_say(int fd, const char *text);
 /** The name of the next command into @command and its id into @id; -1 at the end. */
 int server_hear(int fd, char *command, char *id);
 
+/** What a healthy VM returns for @command. */
+const char *server_answer(const char *command);
+
 /** Answer the first command, which is qmp_capabilities. */
 void server_agree(int fd);
 
