@@ -16,6 +16,7 @@
 #include "ctl/shapes.h"
 #include "daemon/engine.h"
 #include "daemon/explaining.h"
+#include "daemon/memory.h"
 #include "daemon/probecalls.h"
 #include "daemon/probing.h"
 #include "daemon/release.h"
@@ -48,13 +49,15 @@ static char **
 list_warnings(const struct engine *e, size_t *n)
 {
 	size_t n_config = e->config.n_warnings;
-	char **list = xcalloc(n_config + 2 + SHARING_WARNINGS_MAX, sizeof(*list));
+	char **list = xcalloc(n_config + 2 + SHARING_WARNINGS_MAX + MEMORY_WARNINGS_MAX,
+		sizeof(*list));
 	char *probing = e->probing != NULL ? probing_warning(e->probing) : NULL;
 
 	*n = 0;
 	if (e->bad_reload[0] != '\0')
 		list[(*n)++] = xstrdup(e->bad_reload);
 	*n += sharing_warnings(e, &list[*n]);
+	*n += memory_warnings(e, &list[*n]);
 	if (probing != NULL)
 		list[(*n)++] = probing;
 	for (size_t i = 0; i < n_config; i++)
@@ -184,6 +187,15 @@ fill_places(const struct engine *e, const struct vm *vm, struct texts *texts,
 	out->limit = texts->limit;
 }
 
+/* What is worth most, as a new string; NULL: nothing is. */
+static char *
+note_of(const struct engine *e, const struct vm *vm)
+{
+	char *note = vm->note[0] != '\0' ? xstrdup(vm->note) : sharing_note(e, vm);
+
+	return note != NULL ? note : memory_note(vm);
+}
+
 static json_t *
 vm_json(const struct engine *e, const struct vm *vm, bool threads)
 {
@@ -200,7 +212,7 @@ vm_json(const struct engine *e, const struct vm *vm, bool threads)
 		.share = share_name(monitor_share(vm->monitor)),
 		.vcpus = vm->facts.n_vcpus,
 		.vcpus_max = vm->facts.vcpus_max,
-		.memory_local_pct = -1,
+		.memory_local_pct = memory_local_pct(e, vm),
 		.wait_pct = -1,
 		.repairs = vm->repairs,
 		.last_move_us = vm->last_move_us,
@@ -210,8 +222,7 @@ vm_json(const struct engine *e, const struct vm *vm, bool threads)
 	};
 	json_t *json;
 
-	out.note = texts.note =
-		vm->note[0] != '\0' ? xstrdup(vm->note) : sharing_note(e, vm);
+	out.note = texts.note = note_of(e, vm);
 	fill_places(e, vm, &texts, &out);
 	if (threads)
 		fill_threads(vm, &texts, &out);

@@ -72,6 +72,7 @@ struct engine {
 	struct engine_stats stats;
 	struct release *releases; /* calls that wait, see daemon/release.h */
 	unsigned int release_ms;
+	struct memory *memory;	      /* borrowed; NULL: none is looked at */
 	struct probing *probing;      /* borrowed; NULL: none */
 	struct probecall *probecalls; /* calls that wait, see daemon/probecalls.h */
 	char bad_reload[512]; /* why the files on disk are not in force; "": they are */

@@ -15,6 +15,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/hostwatch.c src/daemon/hostwatch.h \
 	src/daemon/knowledge.c src/daemon/knowledge.h \
 	src/daemon/leftovers.c src/daemon/leftovers.h \
+	src/daemon/memory.c src/daemon/memory.h \
 	src/daemon/pass.c src/daemon/pass.h \
 	src/daemon/planning.c src/daemon/planning.h \
 	src/daemon/probecalls.c src/daemon/probecalls.h \
@@ -26,6 +27,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/release.c src/daemon/release.h \
 	src/daemon/report.c src/daemon/report.h \
 	src/daemon/seating.c src/daemon/seating.h \
+	src/daemon/residence.c src/daemon/residence.h \
 	src/daemon/service.c src/daemon/service.h \
 	src/daemon/sharing.c src/daemon/sharing.h \
 	src/daemon/smp.c src/daemon/smp.h \
@@ -49,7 +51,9 @@ UNIT_TESTS += \
 	tests/unit/test_cmdline \
 	tests/unit/test_history \
 	tests/unit/test_hostwatch \
+	tests/unit/test_memory \
 	tests/unit/test_planning \
+	tests/unit/test_residence \
 	tests/unit/test_seating \
 	tests/unit/test_smp \
 	tests/unit/test_vm
@@ -72,6 +76,15 @@ tests_unit_test_history_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFL
 tests_unit_test_history_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 vm_table = tests/unit/vmtable.c tests/unit/vmtable.h tests/unit/layouts.h
+tests_unit_test_memory_SOURCES = tests/unit/test_memory.c $(vm_table) \
+	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
+tests_unit_test_memory_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_memory_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_residence_SOURCES = tests/unit/test_residence.c tests/unit/layouts.h
+tests_unit_test_residence_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_residence_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_planning_SOURCES = tests/unit/test_planning.c $(vm_table)
 tests_unit_test_planning_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)

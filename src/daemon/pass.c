@@ -11,6 +11,7 @@
 #include "daemon/adopt.h"
 #include "daemon/apply.h"
 #include "daemon/engine.h"
+#include "daemon/memory.h"
 #include "daemon/planning.h"
 #include "daemon/report.h"
 #include "daemon/survey.h"
@@ -41,8 +42,10 @@ survey_fresh(struct engine *e)
 		r = survey_vm(e, vm, &why);
 		if (r < 0)
 			give_up_for_now(vm, r, &why);
-		else
+		else {
+			memory_see(e, vm);
 			adopt_ask(e, vm);
+		}
 	}
 }
 

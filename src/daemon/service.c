@@ -27,6 +27,7 @@
 #include "daemon/hostmodel.h"
 #include "daemon/hostwatch.h"
 #include "daemon/leftovers.h"
+#include "daemon/memory.h"
 #include "daemon/notify.h"
 #include "daemon/probing.h"
 #include "daemon/watch.h"
@@ -45,6 +46,7 @@ struct service {
 	struct backlog *backlog; /* NULL: the kernel does not tell */
 	struct engine *engine;
 	struct probing *probing;
+	struct memory *memory;
 	struct watch *watch;
 	struct event *finish; /* the end is near; NULL: not yet */
 	uint64_t finish_us;   /* at the latest */
@@ -353,6 +355,16 @@ measure_latencies(struct service *s)
 	s->engine->probing = s->probing = probing_new(&o);
 }
 
+static void
+look_at_memory(struct service *s)
+{
+	const struct cmdline *c = s->cmdline;
+
+	s->memory = memory_new(
+		s->engine, c->root != NULL ? c->root : "", c->topology != NULL);
+	s->engine->memory = s->memory;
+}
+
 /* The first question may make the kernel load a module: not before we are ready. */
 static void
 open_backlog(struct service *s)
@@ -395,6 +407,7 @@ start(struct service *s, struct settings *config, struct err *e)
 		return r; /* or another daemon runs: nothing of its own is touched */
 	share_monitors(s);
 	measure_latencies(s);
+	look_at_memory(s);
 	add_signal(s, 0, SIGHUP, on_signal_reload);
 	add_signal(s, 1, SIGTERM, on_signal_end);
 	add_signal(s, 2, SIGINT, on_signal_end);
@@ -412,6 +425,7 @@ tear_down(struct service *s)
 	hostwatch_free(s->hostwatch);
 	engine_free(s->engine); /* answers the calls that wait */
 	ctl_server_free(s->control);
+	memory_free(s->memory);
 	backlog_close(s->backlog);
 	guard_free(s->guard);
 	for (int i = 0; i < N_SIGNALS; i++) {

@@ -14,6 +14,7 @@
 #include "act/record.h"
 #include "daemon/cause.h"
 #include "daemon/history.h"
+#include "daemon/memory.h"
 #include "qmp/facts.h"
 #include "qmp/monitor.h"
 #include "topo/cpuset.h"
@@ -69,6 +70,7 @@ struct vm {
 	bool has_facts;
 	bool facts_new; /* not surveyed with yet */
 	struct qmp_facts facts;
+	struct vm_memory memory;
 
 	bool has_record;
 	bool record_dirty; /* differs from the file */
