@@ -73,6 +73,7 @@ struct engine {
 	struct release *releases; /* calls that wait, see daemon/release.h */
 	unsigned int release_ms;
 	struct memory *memory;	      /* borrowed; NULL: none is looked at */
+	struct migrating *migrating;  /* borrowed; NULL: nothing is moved */
 	struct probing *probing;      /* borrowed; NULL: none */
 	struct probecall *probecalls; /* calls that wait, see daemon/probecalls.h */
 	char bad_reload[512]; /* why the files on disk are not in force; "": they are */

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/libdaemon.a
-src_libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS)
+src_libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS) \
+	-DMIGRATE_PROGRAM='"$(migratedir)/qmpin-migrate"'
 src_libdaemon_a_SOURCES = \
 	src/daemon/adopt.c src/daemon/adopt.h \
 	src/daemon/apply.c src/daemon/apply.h \
@@ -16,6 +17,8 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/knowledge.c src/daemon/knowledge.h \
 	src/daemon/leftovers.c src/daemon/leftovers.h \
 	src/daemon/memory.c src/daemon/memory.h \
+	src/daemon/migraterun.c src/daemon/migraterun.h \
+	src/daemon/migrating.c src/daemon/migrating.h \
 	src/daemon/pass.c src/daemon/pass.h \
 	src/daemon/planning.c src/daemon/planning.h \
 	src/daemon/probecalls.c src/daemon/probecalls.h \
@@ -52,6 +55,7 @@ UNIT_TESTS += \
 	tests/unit/test_history \
 	tests/unit/test_hostwatch \
 	tests/unit/test_memory \
+	tests/unit/test_migrating \
 	tests/unit/test_planning \
 	tests/unit/test_residence \
 	tests/unit/test_seating \
@@ -81,6 +85,11 @@ tests_unit_test_memory_SOURCES = tests/unit/test_memory.c $(vm_table) \
 tests_unit_test_memory_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_memory_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_migrating_SOURCES = tests/unit/test_migrating.c $(vm_table) \
+	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
+tests_unit_test_migrating_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_migrating_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_residence_SOURCES = tests/unit/test_residence.c tests/unit/layouts.h
 tests_unit_test_residence_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)

@@ -376,6 +376,7 @@ memory_turn(struct engine *e, unsigned int ms)
 		if (vm->surveyed && now >= vm->memory.next_us)
 			look_at_vm(m, vm);
 	}
+	migrating_turn(e);
 }
 
 /* ---- what others ask ---- */

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/migrating.h"
 #include "daemon/residence.h"
 #include "topo/cpuset.h"
 
@@ -30,6 +31,7 @@ struct vm_memory {
 	uint64_t next_us;    /* not before; 0: never looked at */
 	uint64_t scans;	     /* of the kernel's NUMA balancing, as last read */
 	uint64_t scanned_us; /* when that had changed; 0: never */
+	struct vm_migration migration;
 	unsigned int strays; /* DIMMs without host nodes that were told of */
 };
 

@@ -28,6 +28,7 @@
 #include "daemon/hostwatch.h"
 #include "daemon/leftovers.h"
 #include "daemon/memory.h"
+#include "daemon/migrating.h"
 #include "daemon/notify.h"
 #include "daemon/probing.h"
 #include "daemon/watch.h"
@@ -47,6 +48,7 @@ struct service {
 	struct engine *engine;
 	struct probing *probing;
 	struct memory *memory;
+	struct migrating *migrating;
 	struct watch *watch;
 	struct event *finish; /* the end is near; NULL: not yet */
 	uint64_t finish_us;   /* at the latest */
@@ -363,6 +365,8 @@ look_at_memory(struct service *s)
 	s->memory = memory_new(
 		s->engine, c->root != NULL ? c->root : "", c->topology != NULL);
 	s->engine->memory = s->memory;
+	s->migrating = migrating_new(s->engine);
+	s->engine->migrating = s->migrating;
 }
 
 /* The first question may make the kernel load a module: not before we are ready. */
@@ -420,6 +424,7 @@ start(struct service *s, struct settings *config, struct err *e)
 static void
 tear_down(struct service *s)
 {
+	migrating_free(s->migrating);
 	watch_free(s->watch);
 	probing_free(s->probing); /* as engine_free */
 	hostwatch_free(s->hostwatch);
