@@ -55,7 +55,7 @@ struct memory {
 };
 
 void
-vm_memory_fini(struct vm_memory *m)
+memory_forget(struct vm_memory *m)
 {
 	residence_fini(&m->residence);
 	*m = (struct vm_memory){.unknown = NULL};

@@ -35,7 +35,7 @@ struct vm_memory {
 	unsigned int strays; /* DIMMs without host nodes that were told of */
 };
 
-void vm_memory_fini(struct vm_memory *m);
+void memory_forget(struct vm_memory *m);
 
 /** @root: "" for this machine. @foreign: the topology is another host's, whose nodes
  * cannot be looked at. Never NULL; who calls makes it @e->memory. */
