@@ -208,22 +208,6 @@ look_at_scans(const struct memory *m, struct vm *vm)
 	vm->memory.scans = scans;
 }
 
-static void
-look_at_vm(const struct memory *m, struct vm *vm)
-{
-	struct cgroup_memory memory = {0};
-
-	vm->memory.next_us = clock_now_us(m->engine->clock) + MEMORY_INTERVAL_US;
-	look_at_scans(m, vm);
-	if (read_memory(m, vm, &memory) < 0) {
-		residence_fini(&vm->memory.residence);
-		return;
-	}
-	residence_take(&vm->memory.residence, memory.bytes, memory.n_nodes,
-		memdevs_size(&vm->facts.memory));
-	cgroup_memory_fini(&memory);
-}
-
 /* DIMMs of guest nodes that are bound otherwise. */
 static unsigned int
 count_strays(const struct vm *vm)
@@ -254,6 +238,23 @@ tell_strays(struct vm *vm)
 			"guest's node: that memory is wherever it was first used",
 			strays, strays == 1 ? " has" : "s have");
 	vm->memory.strays = strays;
+}
+
+static void
+look_at_vm(const struct memory *m, struct vm *vm)
+{
+	struct cgroup_memory memory = {0};
+
+	vm->memory.next_us = clock_now_us(m->engine->clock) + MEMORY_INTERVAL_US;
+	look_at_scans(m, vm);
+	tell_strays(vm); /* plugging one changes no thread */
+	if (read_memory(m, vm, &memory) < 0) {
+		residence_fini(&vm->memory.residence);
+		return;
+	}
+	residence_take(&vm->memory.residence, memory.bytes, memory.n_nodes,
+		memdevs_size(&vm->facts.memory));
+	cgroup_memory_fini(&memory);
 }
 
 void

@@ -194,6 +194,20 @@ memdevs_read_dimms(struct memdevs *m, const json_t *ret, struct err *e)
 	return 0;
 }
 
+struct memdevs
+memdevs_copy(const struct memdevs *m)
+{
+	struct memdevs copy = *m;
+
+	copy.list = xcalloc(m->n, sizeof(*copy.list));
+	copy.dimms = xcalloc(m->n_dimms, sizeof(*copy.dimms));
+	for (unsigned int i = 0; i < m->n; i++)
+		copy.list[i] = m->list[i];
+	for (unsigned int i = 0; i < m->n_dimms; i++)
+		copy.dimms[i] = m->dimms[i];
+	return copy;
+}
+
 void
 memdevs_fini(struct memdevs *m)
 {

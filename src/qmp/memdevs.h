@@ -66,6 +66,8 @@ struct memdevs_of_node {
 MUST_CHECK int memdevs_read(struct memdevs *m, const json_t *ret, struct err *e);
 MUST_CHECK int memdevs_read_dimms(struct memdevs *m, const json_t *ret, struct err *e);
 
+/** Free with memdevs_fini. */
+struct memdevs memdevs_copy(const struct memdevs *m);
 void memdevs_fini(struct memdevs *m);
 
 /** All of the guest's memory, that of DIMMs too; 0: unknown. */

@@ -144,6 +144,20 @@ a_bound_dimm_adds_its_nodes(void **state)
 }
 
 static void
+a_copy_outlives_what_it_is_of(void **state)
+{
+	struct memdevs m =
+		memory("[" RAM("ram-node0", "1", "bind") "]", "[" DIMM("d", "0") "]");
+	struct memdevs copy = memdevs_copy(&m);
+
+	(void)state;
+	memdevs_fini(&m);
+	expect_node(&copy, 0, 1, 1u << 1, 0);
+	assert_string_equal(copy.dimms[0].memdev, "d");
+	memdevs_fini(&copy);
+}
+
+static void
 hostile_replies_are_refused_and_leave_what_was(void **state)
 {
 	static const struct {
@@ -216,6 +230,7 @@ main(void)
 		cmocka_unit_test(
 			a_dimm_without_host_nodes_beside_bound_memory_is_a_stray),
 		cmocka_unit_test(a_bound_dimm_adds_its_nodes),
+		cmocka_unit_test(a_copy_outlives_what_it_is_of),
 		cmocka_unit_test(hostile_replies_are_refused_and_leave_what_was),
 		cmocka_unit_test(more_items_than_a_qemu_can_have_are_refused),
 	};
