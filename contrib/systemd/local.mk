@@ -1,7 +1,8 @@
 # The service: its unit is made at build time, as only make knows ${sbindir}.
 systemdsystemunit_DATA = contrib/systemd/qmpind.service
 sysusersdir = $(prefix)/lib/sysusers.d
-dist_example_DATA += contrib/systemd/sock-diag.conf
+dist_example_DATA += contrib/systemd/sock-diag.conf \
+	contrib/systemd/memory-migrate.conf
 dist_sysusers_DATA = contrib/sysusers.d/qmpin.conf
 EXTRA_DIST += contrib/systemd/qmpind.service.in tests/lint/unit-security
 CLEANFILES += contrib/systemd/qmpind.service

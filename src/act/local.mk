@@ -4,11 +4,23 @@ src_libact_a_SOURCES = \
 	src/act/affinity.c src/act/affinity.h \
 	src/act/bootid.c src/act/bootid.h \
 	src/act/owner.c src/act/owner.h \
+	src/act/pagemove.c src/act/pagemove.h \
+	src/act/ramlist.c src/act/ramlist.h \
 	src/act/record.c src/act/record.h \
 	src/act/recorddir.c src/act/recorddir.h \
 	src/act/statefile.c src/act/statefile.h
 
+migratedir = $(libexecdir)/qmpin
+migrate_PROGRAMS = src/qmpin-migrate
+src_qmpin_migrate_SOURCES = src/act/main.c
+src_qmpin_migrate_LDADD = $(LINK_ACT)
+
 if HAVE_CMOCKA
+UNIT_TESTS += tests/unit/test_pagemove
+tests_unit_test_pagemove_SOURCES = tests/unit/test_pagemove.c
+tests_unit_test_pagemove_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_pagemove_LDADD = $(LINK_ACT) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_pagemove_DEPENDENCIES = src/qmpin-migrate$(EXEEXT)
 UNIT_TESTS += tests/unit/test_affinity tests/unit/test_affinity_reuse tests/unit/test_bootid \
 	tests/unit/test_owner tests/unit/test_record \
 	tests/unit/test_record_file tests/unit/test_threads_qemu

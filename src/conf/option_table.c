@@ -19,6 +19,7 @@ _Static_assert(sizeof(enum place_mode) == sizeof(int) &&
 		       sizeof(enum settings_select) == sizeof(int) &&
 		       sizeof(enum settings_adopt) == sizeof(int) &&
 		       sizeof(enum settings_rebalance) == sizeof(int) &&
+		       sizeof(enum settings_memory) == sizeof(int) &&
 		       sizeof(enum settings_probe) == sizeof(int),
 	"OPTION_WORD stores an int");
 
@@ -35,6 +36,8 @@ static const char *const emulator_words[] = {"float", "follow", "isolate", NULL}
 /* In the order of enum share. */
 static const char *const share_words[] = {
 	"auto", "private", "yield", "brief", "proxy", NULL};
+/* In the order of enum settings_memory. */
+static const char *const memory_words[] = {"follow", "migrate", "ignore", NULL};
 static const char *const select_words[] = {"all", "tagged", NULL};
 static const char *const adopt_words[] = {"gradual", "now", NULL};
 static const char *const yes_words[] = {"yes", "no", NULL};
@@ -89,6 +92,22 @@ static const struct option_def table[] = {
 			" see docs/monitor-sharing.md.",
 		IN_CONFIG(share),
 		IN_VM(share)},
+	{.key = "memory",
+		.type = OPTION_WORD,
+		.fallback = "follow",
+		.words = memory_words,
+		.text = "vCPUs follow their memory; migrate: what is left behind is moved to"
+			" them too.",
+		IN_CONFIG(memory),
+		IN_VM(memory)},
+	{.key = "memory_migrate_mib_per_s",
+		.type = OPTION_UINT,
+		.fallback = "256",
+		.min = 1,
+		.max = 100000,
+		.unit = "MiB",
+		.text = "So much memory is moved a second at most, of one VM at a time.",
+		IN_CONFIG(memory_migrate_mib_per_s)},
 	{.key = "select",
 		.type = OPTION_WORD,
 		.fallback = "all",
@@ -228,7 +247,6 @@ static const struct option_def table[] = {
 
 /* Documented, to be built later: setting one must not pass as if it worked. */
 static const char *const planned[] = {
-	"memory",
 	"description",
 	"allow_dedicated",
 	"unregistered_tags",

@@ -402,6 +402,14 @@ settings_share(const struct settings *c, const char *id)
 	return vm != NULL && vm->has_share ? vm->share : c->share;
 }
 
+enum settings_memory
+settings_memory(const struct settings *c, const char *id)
+{
+	const struct settings_vm *vm = find_vm(c, id);
+
+	return vm != NULL && vm->has_memory ? vm->memory : c->memory;
+}
+
 struct plan_policy
 settings_policy(const struct settings *c)
 {

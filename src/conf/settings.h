@@ -20,6 +20,11 @@
 enum settings_adopt { SETTINGS_ADOPT_GRADUAL, SETTINGS_ADOPT_NOW };
 enum settings_select { SETTINGS_SELECT_ALL, SETTINGS_SELECT_TAGGED };
 enum settings_rebalance { SETTINGS_REBALANCE_YES, SETTINGS_REBALANCE_NO };
+enum settings_memory {
+	SETTINGS_MEMORY_FOLLOW,	 /* vCPUs go to their memory */
+	SETTINGS_MEMORY_MIGRATE, /* and memory that is left behind comes after them */
+	SETTINGS_MEMORY_IGNORE,	 /* where it is counts for nothing */
+};
 enum settings_probe { SETTINGS_PROBE_YES, SETTINGS_PROBE_NO };
 
 /* Names of groups have at most 32 characters (shadow-utils), ids of VMs 64
@@ -49,6 +54,8 @@ struct settings_vm {
 	enum place_emulator emulator;
 	bool has_share;
 	enum share share;
+	bool has_memory;
+	enum settings_memory memory;
 };
 
 /* [qmpin] and [weights]. Times carry their unit; documented in option_table.c. */
@@ -60,6 +67,8 @@ struct settings {
 	enum place_smt smt;
 	enum place_emulator emulator;
 	enum share share;
+	enum settings_memory memory;
+	unsigned int memory_migrate_mib_per_s;
 	enum settings_rebalance rebalance;
 	unsigned int rebalance_gain_pct;
 	unsigned int rebalance_dwell_s;
@@ -140,6 +149,7 @@ enum place_mode settings_mode(
 enum place_smt settings_smt(const struct settings *c, const char *id);
 enum place_emulator settings_emulator(const struct settings *c, const char *id);
 enum share settings_share(const struct settings *c, const char *id);
+enum settings_memory settings_memory(const struct settings *c, const char *id);
 
 /** What the planner goes by; without credit for rebalance (allowance.h). */
 struct plan_policy settings_policy(const struct settings *c);

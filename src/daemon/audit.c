@@ -19,6 +19,7 @@
 #include "base/xalloc.h"
 #include "daemon/engine.h"
 #include "daemon/threadwatch.h"
+#include "daemon/memory.h"
 #include "vm/task.h"
 #include "vm/threads.h"
 
@@ -245,6 +246,7 @@ on_audit_tick(evutil_socket_t fd, short what, void *arg)
 			e->audit_next = 0;
 		audit_one(e, e->vms[e->audit_next++]);
 	}
+	memory_turn(e, e->config.audit_interval_ms / slices);
 	schedule(e, slices);
 }
 

@@ -18,6 +18,7 @@
 #include "daemon/engine.h"
 #include "daemon/explaining.h"
 #include "daemon/listing.h"
+#include "daemon/memory.h"
 #include "daemon/probecalls.h"
 #include "daemon/probing.h"
 #include "daemon/release.h"
@@ -51,13 +52,15 @@ static char **
 list_warnings(const struct engine *e, size_t *n)
 {
 	size_t n_config = e->config.n_warnings;
-	char **list = xcalloc(n_config + 2 + SHARING_WARNINGS_MAX, sizeof(*list));
+	char **list = xcalloc(n_config + 2 + SHARING_WARNINGS_MAX + MEMORY_WARNINGS_MAX,
+		sizeof(*list));
 	char *probing = e->probing != NULL ? probing_warning(e->probing) : NULL;
 
 	*n = 0;
 	if (e->bad_reload[0] != '\0')
 		list[(*n)++] = xstrdup(e->bad_reload);
 	*n += sharing_warnings(e, &list[*n]);
+	*n += memory_warnings(e, &list[*n]);
 	if (probing != NULL)
 		list[(*n)++] = probing;
 	for (size_t i = 0; i < n_config; i++)
@@ -226,6 +229,15 @@ list_drifts(const struct vm *vm, struct ctl_drift out[DRIFT_N_KINDS])
 	return n;
 }
 
+/* What is worth most, as a new string; NULL: nothing is. */
+static char *
+note_of(const struct engine *e, const struct vm *vm)
+{
+	char *note = vm->note[0] != '\0' ? xstrdup(vm->note) : sharing_note(e, vm);
+
+	return note != NULL ? note : memory_note(vm);
+}
+
 static json_t *
 vm_json(const struct engine *e, const struct vm *vm, bool threads)
 {
@@ -243,7 +255,7 @@ vm_json(const struct engine *e, const struct vm *vm, bool threads)
 		.share = share_name(monitor_share(vm->monitor)),
 		.vcpus = vm->facts.n_vcpus,
 		.vcpus_max = vm->facts.vcpus_max,
-		.memory_local_pct = -1,
+		.memory_local_pct = memory_local_pct(e, vm),
 		.wait_pct = -1,
 		.repairs = vm->repairs,
 		.drifts = drifts,
@@ -255,8 +267,7 @@ vm_json(const struct engine *e, const struct vm *vm, bool threads)
 	};
 	json_t *json;
 
-	out.note = texts.note =
-		vm->note[0] != '\0' ? xstrdup(vm->note) : sharing_note(e, vm);
+	out.note = texts.note = note_of(e, vm);
 	fill_places(e, vm, &texts, &out);
 	if (threads)
 		fill_threads(vm, &texts, &out);

@@ -85,6 +85,8 @@ struct engine {
 	unsigned int release_ms;
 	unsigned int apply_ms;
 	struct listing *listings;     /* answers that go on, see daemon/listing.h */
+	struct memory *memory;	      /* borrowed; NULL: none is looked at */
+	struct migrating *migrating;  /* borrowed; NULL: nothing is moved */
 	struct probing *probing;      /* borrowed; NULL: none */
 	struct probecall *probecalls; /* calls that wait, see daemon/probecalls.h */
 	char bad_reload[512]; /* why the files on disk are not in force; "": they are */

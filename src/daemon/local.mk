@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/libdaemon.a
-src_libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS)
+src_libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS) \
+	-DMIGRATE_PROGRAM='"$(migratedir)/qmpin-migrate"'
 src_libdaemon_a_SOURCES = \
 	src/daemon/adopt.c src/daemon/adopt.h \
 	src/daemon/apply.c src/daemon/apply.h \
@@ -25,6 +26,9 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/offline.c src/daemon/offline.h \
 	src/daemon/listing.c src/daemon/listing.h \
 	src/daemon/loads.c src/daemon/loads.h \
+	src/daemon/memory.c src/daemon/memory.h \
+	src/daemon/migraterun.c src/daemon/migraterun.h \
+	src/daemon/migrating.c src/daemon/migrating.h \
 	src/daemon/pass.c src/daemon/pass.h \
 	src/daemon/pending.c src/daemon/pending.h \
 	src/daemon/patience.c src/daemon/patience.h \
@@ -39,6 +43,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/release.c src/daemon/release.h \
 	src/daemon/report.c src/daemon/report.h \
 	src/daemon/seating.c src/daemon/seating.h \
+	src/daemon/residence.c src/daemon/residence.h \
 	src/daemon/service.c src/daemon/service.h \
 	src/daemon/sharing.c src/daemon/sharing.h \
 	src/daemon/smp.c src/daemon/smp.h \
@@ -69,7 +74,10 @@ UNIT_TESTS += \
 	tests/unit/test_hostwatch \
 	tests/unit/test_loads \
 	tests/unit/test_patience \
+	tests/unit/test_memory \
+	tests/unit/test_migrating \
 	tests/unit/test_planning \
+	tests/unit/test_residence \
 	tests/unit/test_seating \
 	tests/unit/test_smp \
 	tests/unit/test_turns \
@@ -105,6 +113,20 @@ tests_unit_test_history_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFL
 tests_unit_test_history_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 vm_table = tests/unit/vmtable.c tests/unit/vmtable.h tests/unit/layouts.h
+tests_unit_test_memory_SOURCES = tests/unit/test_memory.c $(vm_table) \
+	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
+tests_unit_test_memory_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_memory_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_migrating_SOURCES = tests/unit/test_migrating.c $(vm_table) \
+	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
+tests_unit_test_migrating_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_migrating_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_residence_SOURCES = tests/unit/test_residence.c tests/unit/layouts.h
+tests_unit_test_residence_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_residence_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_planning_SOURCES = tests/unit/test_planning.c $(vm_table)
 tests_unit_test_planning_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)

@@ -15,6 +15,7 @@
 #include "daemon/apply.h"
 #include "daemon/drifting.h"
 #include "daemon/engine.h"
+#include "daemon/memory.h"
 #include "daemon/planning.h"
 #include "daemon/report.h"
 #include "daemon/survey.h"
@@ -47,10 +48,12 @@ survey_one(struct engine *e, struct vm *vm)
 	vm->looked = true;
 	e->pass.n_looked++;
 	r = survey_vm(e, vm, &why);
-	if (r < 0)
+	if (r < 0) {
 		give_up_for_now(vm, r, &why);
-	else
-		adopt_ask(e, vm);
+		return;
+	}
+	memory_see(e, vm);
+	adopt_ask(e, vm);
 }
 
 /* Returns false when the time is over and some are left. */

@@ -9,6 +9,7 @@
 #include "base/xalloc.h"
 #include "daemon/adopt.h"
 #include "daemon/engine.h"
+#include "daemon/memory.h"
 #include "daemon/smp.h"
 #include "daemon/undo.h"
 
@@ -53,6 +54,23 @@ current_masks(struct seat *seat, bool keep_wants)
 	return n;
 }
 
+/* A guest without nodes of its own whose memory is bound has one for that. */
+static void
+describe_nodes(const struct seat *seat, unsigned int n_nodes, struct plan_vm *out)
+{
+	unsigned int n = n_nodes > 0 ? n_nodes : 1;
+	bool bound = false;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct plan_guest_node *node = &seat->guest_nodes[i];
+
+		node->host_nodes = memory_host_nodes(seat->vm, i, n_nodes);
+		bound = bound || !cpuset_empty(&node->host_nodes);
+	}
+	out->n_guest_nodes = n_nodes > 0 || !bound ? n_nodes : 1;
+	out->guest_nodes = out->n_guest_nodes > 0 ? seat->guest_nodes : NULL;
+}
+
 /* The guest's nodes and cores in the planner's order of vCPUs. A thread that the facts
  * do not name is one of a core of its own. */
 static void
@@ -64,7 +82,7 @@ describe_guest(struct seat *seat, struct plan_vm *out)
 	smp_init(&guest, facts);
 	seat->guest_node_of = xcalloc(seat->n, sizeof(*seat->guest_node_of));
 	seat->guest_core_of = xcalloc(seat->n, sizeof(*seat->guest_core_of));
-	seat->guest_nodes = xcalloc(guest.n_nodes, sizeof(*seat->guest_nodes));
+	seat->guest_nodes = xcalloc(guest.n_nodes + 1, sizeof(*seat->guest_nodes));
 	for (unsigned int k = 0; k < seat->n; k++) {
 		int at = smp_find(facts, (unsigned int)seat->vcpus[k]->thread.index);
 
@@ -72,9 +90,8 @@ describe_guest(struct seat *seat, struct plan_vm *out)
 		seat->guest_core_of[k] =
 			at >= 0 ? guest.core_of[at] : facts->n_vcpus + k;
 	}
+	describe_nodes(seat, guest.n_nodes, out);
 	out->threads_per_core = guest.threads_per_core;
-	out->n_guest_nodes = guest.n_nodes;
-	out->guest_nodes = guest.n_nodes > 0 ? seat->guest_nodes : NULL;
 	out->guest_node_of = guest.n_nodes > 0 ? seat->guest_node_of : NULL;
 	out->guest_core_of = seat->guest_core_of;
 	smp_fini(&guest);
@@ -141,6 +158,9 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 		.own = vm->own,
 		.changed_s = changed_s(e, vm),
 	};
+	seat->memory_share = memory_share(e, vm);
+	out->memory_share = seat->memory_share;
+	out->memory_gib = memory_gib(vm);
 	choose_mode(e, vm, out);
 	out->demand_vcpus = demand_of(e, vm, out->mode);
 	describe_guest(seat, out);
@@ -254,6 +274,7 @@ seating_fini(struct seating *s)
 		free(s->seats[i].vcpus);
 		free(s->seats[i].current);
 		free(s->seats[i].guest_nodes);
+		free(s->seats[i].memory_share);
 		free(s->seats[i].guest_node_of);
 		free(s->seats[i].guest_core_of);
 	}

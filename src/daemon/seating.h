@@ -24,6 +24,7 @@ struct seat {
 	unsigned int n;
 	struct cpuset *current;
 	struct plan_guest_node *guest_nodes;
+	double *memory_share;
 	uint16_t *guest_node_of;
 	uint32_t *guest_core_of;
 };

@@ -28,6 +28,8 @@
 #include "daemon/hostmodel.h"
 #include "daemon/hostwatch.h"
 #include "daemon/leftovers.h"
+#include "daemon/memory.h"
+#include "daemon/migrating.h"
 #include "daemon/notify.h"
 #include "daemon/probing.h"
 #include "daemon/turns.h"
@@ -50,6 +52,8 @@ struct service {
 	struct backlog *backlog; /* NULL: the kernel does not tell */
 	struct engine *engine;
 	struct probing *probing;
+	struct memory *memory;
+	struct migrating *migrating;
 	struct watch *watch;
 	struct event *finish; /* the end is near; NULL: not yet */
 	uint64_t finish_us;   /* at the latest */
@@ -374,6 +378,18 @@ measure_latencies(struct service *s)
 	s->engine->probing = s->probing = probing_new(&o);
 }
 
+static void
+look_at_memory(struct service *s)
+{
+	const struct cmdline *c = s->cmdline;
+
+	s->memory = memory_new(
+		s->engine, c->root != NULL ? c->root : "", c->topology != NULL);
+	s->engine->memory = s->memory;
+	s->migrating = migrating_new(s->engine);
+	s->engine->migrating = s->migrating;
+}
+
 /* The first question may make the kernel load a module: not before we are ready. */
 static void
 open_backlog(struct service *s)
@@ -418,6 +434,7 @@ start(struct service *s, struct settings *config, struct err *e)
 		return r; /* or another daemon runs: nothing of its own is touched */
 	share_monitors(s);
 	measure_latencies(s);
+	look_at_memory(s);
 	add_signal(s, 0, SIGHUP, on_signal_reload);
 	add_signal(s, 1, SIGTERM, on_signal_end);
 	add_signal(s, 2, SIGINT, on_signal_end);
@@ -430,11 +447,13 @@ start(struct service *s, struct settings *config, struct err *e)
 static void
 tear_down(struct service *s)
 {
+	migrating_free(s->migrating);
 	watch_free(s->watch);
 	probing_free(s->probing); /* as engine_free */
 	hostwatch_free(s->hostwatch);
 	engine_free(s->engine); /* answers the calls that wait */
 	ctl_server_free(s->control);
+	memory_free(s->memory);
 	backlog_close(s->backlog);
 	guard_free(s->guard);
 	for (int i = 0; i < N_SIGNALS; i++) {

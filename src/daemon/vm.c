@@ -94,6 +94,7 @@ vm_forget_process(struct vm *vm)
 	vm->identity = (struct vm_identity){.pidfd = -1};
 	vm->proven = false;
 	qmp_facts_fini(&vm->facts);
+	memory_forget(&vm->memory);
 	vm->has_facts = vm->facts_new = false;
 	if (vm->has_record)
 		record_fini(&vm->record);

@@ -17,6 +17,7 @@
 #include "daemon/drifting.h"
 #include "daemon/history.h"
 #include "daemon/vmtask.h"
+#include "daemon/memory.h"
 #include "qmp/facts.h"
 #include "qmp/monitor.h"
 #include "topo/cpuset.h"
@@ -64,6 +65,7 @@ struct vm {
 	bool has_facts;
 	bool facts_new; /* not surveyed with yet */
 	struct qmp_facts facts;
+	struct vm_memory memory;
 
 	bool has_record;
 	bool record_dirty; /* differs from the file */

@@ -202,6 +202,7 @@ take_facts(struct vm *vm, const struct qmp_facts *facts)
 	vm->facts.iothreads = xcalloc(facts->n_iothreads, sizeof(*facts->iothreads));
 	memcpy(vm->facts.iothreads, facts->iothreads,
 		facts->n_iothreads * sizeof(*facts->iothreads));
+	vm->facts.memory = memdevs_copy(&facts->memory);
 	vm->has_facts = true;
 }
 

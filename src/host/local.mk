@@ -10,6 +10,8 @@ src_libhost_a_SOURCES = \
 	src/host/hwscan.c src/host/hwscan.h \
 	src/host/hwtree.c src/host/hwtree.h \
 	src/host/load.c src/host/load.h \
+	src/host/nodemem.c src/host/nodemem.h \
+	src/host/numamaps.c src/host/numamaps.h \
 	src/host/sysfs.c src/host/sysfs.h \
 	src/host/sysroot.c src/host/sysroot.h \
 	src/host/textfile.c src/host/textfile.h \
@@ -31,6 +33,7 @@ UNIT_TESTS += \
 	tests/unit/test_host_load \
 	tests/unit/test_hostid \
 	tests/unit/test_hwexport \
+	tests/unit/test_numamaps \
 	tests/unit/test_sysfs \
 	tests/unit/test_uevent
 tests_unit_test_cgroup_SOURCES = tests/unit/test_cgroup.c tests/unit/mutate.h \
@@ -50,6 +53,10 @@ tests_unit_test_hostid_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_hwexport_SOURCES = tests/unit/test_hwexport.c tests/unit/trees.h
 tests_unit_test_hwexport_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_hwexport_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
+tests_unit_test_numamaps_SOURCES = tests/unit/test_numamaps.c \
+	tests/unit/trees.h
+tests_unit_test_numamaps_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_numamaps_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_sysfs_SOURCES = tests/unit/test_sysfs.c tests/unit/trees.h
 tests_unit_test_sysfs_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_sysfs_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)

@@ -17,6 +17,7 @@
 
 #include "base/str.h"
 #include "base/xalloc.h"
+#include "host/nodemem.h"
 #include "host/textfile.h"
 
 /* Longer than any of these files: a distance row of 1024 nodes or a map of 8192 CPUs
@@ -277,41 +278,23 @@ read_isolated(const struct reader *r, struct cpuset *set)
 	return error;
 }
 
-/* "Node 0 MemTotal:       16318124 kB" -> 16318124; false when there is no such line.
- */
-static bool
-meminfo_value(const char *text, const char *key, uint64_t *kib)
-{
-	const char *p = strstr(text, key);
-	char *end;
-
-	if (p == NULL)
-		return false;
-	p += strlen(key);
-	p += strspn(p, " \t");
-	if (*p < '0' || *p > '9')
-		return false;
-	errno = 0;
-	*kib = strtoull(p, &end, 10);
-	return errno == 0 && str_has_prefix(end, " kB");
-}
-
 static int
 read_memory(const struct reader *r, const char *dir, struct topo_node_facts *node)
 {
 	auto_free char *name = xasprintf("%s/meminfo", dir);
 	auto_free char *text = NULL;
+	struct nodemem memory;
 	int error = read_text(r, name, &text);
 
 	if (error == -ENOENT || (error == 0 && *text == '\0'))
 		return 0;
 	if (error < 0)
 		return error;
-	if (!meminfo_value(text, "MemTotal:", &node->mem_kib))
+	if (nodemem_parse(text, &memory) < 0)
 		return bad_file(r, name, -EINVAL, "no MemTotal");
 	node->mem_known = true;
-	if (!meminfo_value(text, "MemFree:", &node->free_kib))
-		node->free_kib = node->mem_kib;
+	node->mem_kib = memory.total_kib;
+	node->free_kib = memory.free_kib;
 	return 0;
 }
 

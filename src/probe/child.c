@@ -138,7 +138,7 @@ reset_signals(void)
 }
 
 static void __attribute__((noreturn))
-become(const char *path, const struct command *c, struct pipes *p, pid_t parent)
+become(const char *path, const char *const *words, struct pipes *p, pid_t parent)
 {
 	int r;
 
@@ -152,7 +152,7 @@ become(const char *path, const struct command *c, struct pipes *p, pid_t parent)
 		_exit(1);
 	r = take_streams(p);
 	if (r == 0) {
-		(void)execv(path, (char *const *)(uintptr_t)c->words);
+		(void)execv(path, (char *const *)(uintptr_t)words);
 		r = -errno;
 	}
 	if (write(p->failure[1], &r, sizeof(r)) != (ssize_t)sizeof(r))
@@ -182,7 +182,7 @@ read_failure(int fd)
 
 /* All signals are blocked: no handler of ours may run in the child. */
 static pid_t
-fork_quietly(const char *path, const struct command *c, struct pipes *p)
+fork_quietly(const char *path, const char *const *words, struct pipes *p)
 {
 	pid_t parent = getpid();
 	sigset_t all;
@@ -195,15 +195,15 @@ fork_quietly(const char *path, const struct command *c, struct pipes *p)
 	pid = fork();
 	error = errno;
 	if (pid == 0)
-		become(path, c, p, parent);
+		become(path, words, p, parent);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return pid < 0 ? -error : pid;
 }
 
 static int
-start(const char *path, const struct command *c, struct pipes *p, struct child *out)
+start(const char *path, const char *const *words, struct pipes *p, struct child *out)
 {
-	pid_t pid = fork_quietly(path, c, p);
+	pid_t pid = fork_quietly(path, words, p);
 	int pidfd;
 	int r;
 
@@ -225,6 +225,19 @@ start(const char *path, const struct command *c, struct pipes *p, struct child *
 }
 
 static int
+launch(const char *path, const char *const *words, struct child *out)
+{
+	struct pipes p;
+	int r = open_pipes(&p);
+
+	if (r == 0) {
+		r = start(path, words, &p, out);
+		close_pipes(&p);
+	}
+	return r;
+}
+
+static int
 fail(int r, struct err *e)
 {
 	return err_set(e, r, program(), 0, "cannot start the probe: %s", strerror(-r));
@@ -234,23 +247,35 @@ int
 child_launch(const struct child_options *o, struct child *out, struct err *e)
 {
 	struct command c;
-	struct pipes p;
-	int r = open_pipes(&p);
+	int r;
 
-	if (r == 0) {
-		fill_command(&c, o);
-		r = start(program(), &c, &p, out);
-		close_pipes(&p);
-	}
+	fill_command(&c, o);
+	r = launch(program(), c.words, out);
 	return r < 0 ? fail(r, e) : 0;
+}
+
+int
+child_launch_program(
+	const char *path, const char *const *words, struct child *out, struct err *e)
+{
+	int r = launch(path, words, out);
+
+	return r < 0 ? err_set(e, r, path, 0, "cannot be started: %s", strerror(-r))
+		     : 0;
 }
 
 int
 child_failure(const struct child *c, struct err *e)
 {
-	int r = read_failure(c->failure);
+	int r = child_exec_error(c);
 
 	return r < 0 ? fail(r, e) : 0;
+}
+
+int
+child_exec_error(const struct child *c)
+{
+	return read_failure(c->failure);
 }
 
 int

@@ -43,6 +43,14 @@ struct child_options {
 MUST_CHECK int child_launch(
 	const struct child_options *o, struct child *out, struct err *e);
 
+/** The same with another program of ours. @words: its arguments with its name, to a
+ * NULL. Errors are child_exec_error's to tell. */
+MUST_CHECK int child_launch_program(
+	const char *path, const char *const *words, struct child *out, struct err *e);
+
+/** Wait as child_failure; returns 0 or a negative errno. */
+MUST_CHECK int child_exec_error(const struct child *c);
+
 /** Wait until it is the program, or has ended before. Returns 0, also where nothing is
  * known, or a negative errno with @e (no such program: -ENOENT). */
 MUST_CHECK int child_failure(const struct child *c, struct err *e);

@@ -274,10 +274,23 @@ qmp_facts_name(struct qmp_facts *facts, const json_t *ret, struct err *e)
 	return 0;
 }
 
+int
+qmp_facts_memdevs(struct qmp_facts *facts, const json_t *ret, struct err *e)
+{
+	return memdevs_read(&facts->memory, ret, e);
+}
+
+int
+qmp_facts_dimms(struct qmp_facts *facts, const json_t *ret, struct err *e)
+{
+	return memdevs_read_dimms(&facts->memory, ret, e);
+}
+
 void
 qmp_facts_fini(struct qmp_facts *facts)
 {
 	free(facts->vcpus);
 	free(facts->iothreads);
+	memdevs_fini(&facts->memory);
 	*facts = (struct qmp_facts){.running = false};
 }

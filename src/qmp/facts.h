@@ -15,6 +15,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "qmp/memdevs.h"
 
 #define QMP_VCPUS_MAX 4096u
 #define QMP_IOTHREADS_MAX 1024u
@@ -46,6 +47,7 @@ struct qmp_facts {
 				 * n_vcpus where the machine cannot say */
 	unsigned int n_iothreads;
 	struct qmp_iothread *iothreads; /* in the order of the reply */
+	struct memdevs memory;
 };
 
 /**
@@ -64,6 +66,10 @@ MUST_CHECK int qmp_facts_hotpluggable(
 MUST_CHECK int qmp_facts_iothreads(
 	struct qmp_facts *facts, const json_t *ret, struct err *e);
 MUST_CHECK int qmp_facts_name(
+	struct qmp_facts *facts, const json_t *ret, struct err *e);
+MUST_CHECK int qmp_facts_memdevs(
+	struct qmp_facts *facts, const json_t *ret, struct err *e);
+MUST_CHECK int qmp_facts_dimms(
 	struct qmp_facts *facts, const json_t *ret, struct err *e);
 
 /** Free what the facts own; zero them. */

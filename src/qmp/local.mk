@@ -21,6 +21,7 @@ src_libqmp_a_SOURCES = \
 	src/qmp/jstring.c src/qmp/jstring.h \
 	src/qmp/link.c src/qmp/link.h \
 	src/qmp/listener.c src/qmp/listener.h \
+	src/qmp/memdevs.c src/qmp/memdevs.h \
 	src/qmp/member.c src/qmp/member.h \
 	src/qmp/message.c src/qmp/message.h \
 	src/qmp/monitor.c src/qmp/monitor.h src/qmp/monitor_state.h \
@@ -48,6 +49,7 @@ UNIT_TESTS += \
 	tests/unit/test_backlog \
 	tests/unit/test_backoff \
 	tests/unit/test_facts \
+	tests/unit/test_memdevs \
 	tests/unit/test_frame \
 	tests/unit/test_guard \
 	tests/unit/test_guard_qemu \
@@ -92,6 +94,10 @@ tests_unit_test_backoff_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 tests_unit_test_facts_SOURCES = tests/unit/test_facts.c $(qmp_transcripts)
 tests_unit_test_facts_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_facts_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_memdevs_SOURCES = tests/unit/test_memdevs.c
+tests_unit_test_memdevs_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_memdevs_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_frame_SOURCES = tests/unit/test_frame.c $(qmp_transcripts)
 tests_unit_test_frame_CPPFLAGS = $(qmp_test_cppflags)

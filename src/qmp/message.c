@@ -48,6 +48,8 @@ static const struct {
 	[MESSAGE_QUERY_HOTPLUGGABLE_CPUS] = {"query-hotpluggable-cpus", NULL, NULL},
 	[MESSAGE_QUERY_IOTHREADS] = {"query-iothreads", NULL, NULL},
 	[MESSAGE_QUERY_NAME] = {"query-name", NULL, NULL},
+	[MESSAGE_QUERY_MEMDEV] = {"query-memdev", NULL, NULL},
+	[MESSAGE_QUERY_MEMORY_DEVICES] = {"query-memory-devices", NULL, NULL},
 	[MESSAGE_QUERY_CHARDEV] = {"query-chardev", NULL, NULL},
 	[MESSAGE_QOM_LIST_OBJECTS] = {"qom-list", "{\"path\":\"/objects\"}", NULL},
 	[MESSAGE_CHARDEV_ADD] = {"chardev-add",

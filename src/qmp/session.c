@@ -16,17 +16,21 @@
 #include "qmp/message.h"
 
 /* What one observation asks, in this order on the wire. A machine may not know the
- * optional ones; the others every QEMU since 2.12 answers. */
+ * optional ones; the others every QEMU since 2.12 answers. Without the answers that are
+ * extra, or with nonsense in them, there are facts all the same. */
 static const struct query {
 	enum message_command command;
 	bool optional;
+	bool extra;
 	int (*decode)(struct qmp_facts *facts, const json_t *ret, struct err *e);
 } queries[] = {
-	{MESSAGE_QUERY_STATUS, false, qmp_facts_status},
-	{MESSAGE_QUERY_CPUS_FAST, false, qmp_facts_cpus},
-	{MESSAGE_QUERY_HOTPLUGGABLE_CPUS, true, qmp_facts_hotpluggable},
-	{MESSAGE_QUERY_IOTHREADS, true, qmp_facts_iothreads},
-	{MESSAGE_QUERY_NAME, true, qmp_facts_name},
+	{MESSAGE_QUERY_STATUS, false, false, qmp_facts_status},
+	{MESSAGE_QUERY_CPUS_FAST, false, false, qmp_facts_cpus},
+	{MESSAGE_QUERY_HOTPLUGGABLE_CPUS, true, false, qmp_facts_hotpluggable},
+	{MESSAGE_QUERY_IOTHREADS, true, false, qmp_facts_iothreads},
+	{MESSAGE_QUERY_NAME, true, false, qmp_facts_name},
+	{MESSAGE_QUERY_MEMDEV, true, true, qmp_facts_memdevs},
+	{MESSAGE_QUERY_MEMORY_DEVICES, true, true, qmp_facts_dimms},
 };
 
 #define ALL_ANSWERED ((1u << ARRAY_LEN(queries)) - 1)
@@ -163,7 +167,7 @@ on_query_reply(struct session *s, const struct message *m, struct session_told *
 	query = &queries[slot];
 	s->answered |= 1u << slot;
 	if (m->kind == MESSAGE_RETURN)
-		(void)query->decode(&s->facts, m->ret, &s->why);
+		(void)query->decode(&s->facts, m->ret, query->extra ? NULL : &s->why);
 	else if (!query->optional)
 		(void)err_set(&s->why, -EPROTO, NULL, 0, "%s was refused: %s",
 			message_command_name(query->command), m->desc);

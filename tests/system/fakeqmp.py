@@ -35,7 +35,7 @@ def honest(command, vcpus):
     return {"query-status": {"status": "running", "singlestep": False, "running": True},
             "query-cpus-fast": vcpus, "query-hotpluggable-cpus": slots,
             "query-iothreads": [], "query-name": {"name": "fake"},
-            "query-memdev": []}.get(command, {})
+            "query-memdev": [], "query-memory-devices": []}.get(command, {})
 
 
 def serve(s, vcpus, on_command=None):

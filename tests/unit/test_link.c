@@ -139,7 +139,9 @@ a_session_runs_on_any_descriptor(void **state)
 			"{\"execute\":\"query-cpus-fast\",\"id\":\"qmpin:3\"}\n"
 			"{\"execute\":\"query-hotpluggable-cpus\",\"id\":\"qmpin:4\"}\n"
 			"{\"execute\":\"query-iothreads\",\"id\":\"qmpin:5\"}\n"
-			"{\"execute\":\"query-name\",\"id\":\"qmpin:6\"}\n");
+			"{\"execute\":\"query-name\",\"id\":\"qmpin:6\"}\n"
+			"{\"execute\":\"query-memdev\",\"id\":\"qmpin:7\"}\n"
+			"{\"execute\":\"query-memory-devices\",\"id\":\"qmpin:8\"}\n");
 }
 
 static void

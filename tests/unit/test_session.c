@@ -26,12 +26,14 @@
 	"\"event\": \"STOP\"}\r\n"
 #define UP GREETING "{\"return\": {}, \"id\": \"qmpin:1\"}\r\n"
 
-#define QUERIES(a, b, c, d, e)                                                \
+#define QUERIES(a, b, c, d, e, f, g)                                          \
 	"{\"execute\":\"query-status\",\"id\":\"qmpin:" #a "\"}\n"            \
 	"{\"execute\":\"query-cpus-fast\",\"id\":\"qmpin:" #b "\"}\n"         \
 	"{\"execute\":\"query-hotpluggable-cpus\",\"id\":\"qmpin:" #c "\"}\n" \
 	"{\"execute\":\"query-iothreads\",\"id\":\"qmpin:" #d "\"}\n"         \
-	"{\"execute\":\"query-name\",\"id\":\"qmpin:" #e "\"}\n"
+	"{\"execute\":\"query-name\",\"id\":\"qmpin:" #e "\"}\n"              \
+	"{\"execute\":\"query-memdev\",\"id\":\"qmpin:" #f "\"}\n"            \
+	"{\"execute\":\"query-memory-devices\",\"id\":\"qmpin:" #g "\"}\n"
 
 /* What the queries of an observation return, in their order. */
 static const char *const returns[] = {
@@ -41,6 +43,8 @@ static const char *const returns[] = {
 	"[{\"vcpus-count\": 2}, {\"vcpus-count\": 2}]",
 	"[{\"id\": \"io0\", \"thread-id\": 13}]",
 	"{\"name\": \"vm905\"}",
+	"[{\"id\": \"pc.ram\", \"size\": 4096, \"host-nodes\": [], \"policy\": \"default\"}]",
+	"[]",
 };
 
 /* A session and all it has told, a word each. */
@@ -222,7 +226,7 @@ nothing_is_said_before_the_greeting_and_then_everything(void **state)
 	expect_output(f, "");
 	assert_false(session_is_busy(&f->s));
 	feed(f, GREETING);
-	expect_output(f, CAPABILITIES QUERIES(2, 3, 4, 5, 6));
+	expect_output(f, CAPABILITIES QUERIES(2, 3, 4, 5, 6, 7, 8));
 	expect_told(f, "");
 	assert_true(session_is_busy(&f->s));
 	feed(f, "{\"return\": {}, \"id\": \"qmpin:1\"}\r\n");
@@ -247,7 +251,7 @@ replies_before_the_greeting_are_nobodys(void **state)
 	reply(f, 2, returns[0]);
 	expect_told(f, "");
 	feed(f, GREETING);
-	expect_output(f, CAPABILITIES QUERIES(2, 3, 4, 5, 6));
+	expect_output(f, CAPABILITIES QUERIES(2, 3, 4, 5, 6, 7, 8));
 	reply(f, 1, "{}");
 	for (unsigned int i = 0; i < ARRAY_LEN(returns); i++)
 		reply(f, i + 2, returns[i]);
@@ -297,7 +301,7 @@ a_command_and_an_observation_go_side_by_side(void **state)
 
 	start_observation(f);
 	session_command(&f->s, MESSAGE_QUERY_CHARDEV, NULL, f->now_us);
-	reply(f, 7, "1");
+	reply(f, 9, "1");
 	expect_told(f, "answer:1 ");
 	assert_false(session_deadline_us(&f->s) == SESSION_NEVER);
 	for (unsigned int i = 0; i < ARRAY_LEN(returns); i++)
@@ -341,18 +345,18 @@ an_observation_joins_the_replies_to_facts(void **state)
 	assert_true(session_deadline_us(&f->s) == SESSION_NEVER);
 }
 
-/* All 120 orders, by factorial digits. */
+/* All 5040 orders, by factorial digits. */
 static void
 replies_may_come_in_any_order(void **state)
 {
 	struct fixture *f = *state;
 
-	for (unsigned int order = 0; order < 120; order++) {
-		unsigned int left[] = {0, 1, 2, 3, 4};
+	for (unsigned int order = 0; order < 5040; order++) {
+		unsigned int left[] = {0, 1, 2, 3, 4, 5, 6};
 		unsigned int rest = order;
 
 		start_observation(f);
-		for (unsigned int n = 5; n > 0; n--) {
+		for (unsigned int n = 7; n > 0; n--) {
 			unsigned int pick = rest % n;
 			unsigned int query = left[pick];
 
@@ -399,7 +403,7 @@ expect_facts_of(struct fixture *f, const char *file, bool running, unsigned int 
 	start_again(f);
 	session_observe(&f->s);
 	feed(f, t.objects[0]);
-	expect_output(f, CAPABILITIES QUERIES(2, 3, 4, 5, 6));
+	expect_output(f, CAPABILITIES QUERIES(2, 3, 4, 5, 6, 7, 8));
 	reply(f, 1, "{}");
 	feed_answer(f, &t, "\"running\": ", 2);
 	feed_answer(f, &t, "\"cpu-index\"", 3);
@@ -409,6 +413,8 @@ expect_facts_of(struct fixture *f, const char *file, bool running, unsigned int 
 		feed_answer(f, &t, "\"name\": \"vm", 6);
 	else
 		reply(f, 6, "{}");
+	reply(f, 7, "[]");
+	reply(f, 8, "[]");
 	expect_told(f, "up facts ");
 	assert_true(f->facts.running == running);
 	assert_int_equal(f->facts.n_vcpus, 2);
@@ -494,7 +500,8 @@ events_come_at_any_time(void **state)
 		reply(f, i + 2, returns[i]);
 	}
 	expect_told(f, "event:STOP event:STOP up event:STOP event:STOP event:STOP "
-		       "event:STOP event:STOP event:STOP facts ");
+		       "event:STOP event:STOP event:STOP event:STOP event:STOP "
+		       "facts ");
 }
 
 /* QEMU gives a client the replies to what the client before it asked. */
@@ -536,12 +543,12 @@ answers_of_a_past_observation_are_not_taken_for_the_next(void **state)
 	for (unsigned int i = 0; i < ARRAY_LEN(returns); i++)
 		reply(f, i + 2, returns[i]);
 	session_observe(&f->s);
-	expect_output(f, QUERIES(7, 8, 9, 10, 11));
+	expect_output(f, QUERIES(9, 10, 11, 12, 13, 14, 15));
 	for (unsigned int i = 0; i < ARRAY_LEN(returns); i++)
 		reply(f, i + 2, returns[i]);
 	expect_told(f, "facts ");
 	for (unsigned int i = 0; i < ARRAY_LEN(returns); i++)
-		reply(f, i + 7, returns[i]);
+		reply(f, i + 9, returns[i]);
 	expect_told(f, "facts facts ");
 }
 
@@ -556,7 +563,10 @@ what_a_machine_cannot_say_is_left_out(void **state)
 	reply_error(f, 4);
 	reply_error(f, 5);
 	reply_error(f, 6);
+	reply_error(f, 7);
+	reply_error(f, 8);
 	expect_told(f, "facts ");
+	assert_false(f->facts.memory.known);
 	assert_int_equal(f->facts.vcpus_max, 2);
 	assert_int_equal(f->facts.n_iothreads, 0);
 	assert_string_equal(f->facts.name, "");
@@ -574,11 +584,10 @@ facts_begin_anew_each_time(void **state)
 	assert_int_equal(f->facts.n_iothreads, 1);
 	session_observe(&f->s);
 	session_sent(&f->s, session_output(&f->s, 0).len);
-	reply(f, 7, returns[0]);
-	reply(f, 8, returns[1]);
-	reply_error(f, 9);
-	reply_error(f, 10);
-	reply_error(f, 11);
+	reply(f, 9, returns[0]);
+	reply(f, 10, returns[1]);
+	for (unsigned int id = 11; id <= 15; id++)
+		reply_error(f, id);
 	expect_told(f, "facts facts ");
 	assert_int_equal(f->facts.n_iothreads, 0);
 	assert_int_equal(f->facts.vcpus_max, 2);
@@ -601,7 +610,7 @@ a_refused_query_fails_the_observation_and_not_the_session(void **state)
 		expect_told(f, "no-facts ");
 		assert_non_null(strstr(f->why.text, "was refused: not here"));
 		session_observe(&f->s);
-		expect_output(f, QUERIES(7, 8, 9, 10, 11));
+		expect_output(f, QUERIES(9, 10, 11, 12, 13, 14, 15));
 	}
 }
 
@@ -619,6 +628,23 @@ an_answer_without_sense_fails_the_observation(void **state)
 		if (strcmp(strbuf_text(&f->told), "no-facts ") != 0)
 			fail_msg("%s gave %s", wrong[bad], strbuf_text(&f->told));
 		assert_non_null(strstr(f->why.text, "query-"));
+	}
+}
+
+/* Threads are placed whatever is known of memory. */
+static void
+nonsense_about_memory_fails_nothing(void **state)
+{
+	static const char *const wrong[] = {"7", "[7]", "[{\"size\": -1}]", "{}"};
+	struct fixture *f = *state;
+
+	for (unsigned int k = 0; k < ARRAY_LEN(wrong); k++) {
+		start_observation(f);
+		for (unsigned int i = 0; i < ARRAY_LEN(returns); i++)
+			reply(f, i + 2, i < 5 ? returns[i] : wrong[k]);
+		expect_told(f, "facts ");
+		assert_int_equal(f->facts.n_vcpus, 2);
+		assert_false(f->facts.memory.known);
 	}
 }
 
@@ -656,16 +682,16 @@ requests_in_flight_are_one_more_observation(void **state)
 	session_observe(&f->s);
 	session_sent(&f->s,
 		strlen("{\"execute\":\"qmp_capabilities\",\"id\":\"qmpin:1\"}\n"));
-	expect_output(f, QUERIES(2, 3, 4, 5, 6));
-	for (unsigned int i = 0; i < 4; i++) {
+	expect_output(f, QUERIES(2, 3, 4, 5, 6, 7, 8));
+	for (unsigned int i = 0; i < 6; i++) {
 		reply(f, i + 2, returns[i]);
 		session_observe(&f->s);
 		expect_output(f, "");
 	}
-	reply(f, 6, returns[4]);
-	expect_output(f, QUERIES(7, 8, 9, 10, 11));
-	for (unsigned int i = 0; i < 5; i++)
-		reply(f, i + 7, returns[i]);
+	reply(f, 8, returns[6]);
+	expect_output(f, QUERIES(9, 10, 11, 12, 13, 14, 15));
+	for (unsigned int i = 0; i < ARRAY_LEN(returns); i++)
+		reply(f, i + 9, returns[i]);
 	expect_output(f, "");
 	expect_told(f, "up facts facts ");
 }
@@ -696,7 +722,7 @@ silence_is_told_at_the_deadline_and_ends_nothing(void **state)
 	expect_told(f, "stalled ");
 	session_observe(&f->s);
 	feed(f, UP); /* better late than never */
-	expect_output(f, CAPABILITIES QUERIES(2, 3, 4, 5, 6));
+	expect_output(f, CAPABILITIES QUERIES(2, 3, 4, 5, 6, 7, 8));
 	expect_told(f, "stalled up ");
 	f->now_us += terms.query_us;
 	check(f);
@@ -847,6 +873,7 @@ main(void)
 		test_with_session(
 			a_refused_query_fails_the_observation_and_not_the_session),
 		test_with_session(an_answer_without_sense_fails_the_observation),
+		test_with_session(nonsense_about_memory_fails_nothing),
 		test_with_session(five_thousand_vcpus_are_refused_and_named),
 		test_with_session(requests_in_flight_are_one_more_observation),
 		test_with_session(output_that_was_sent_in_part_is_not_sent_again),

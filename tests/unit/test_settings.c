@@ -81,7 +81,8 @@ every_key_reaches_its_member(void **state UNUSED)
 			    "rebalance_moves_per_min = 1000\n"
 			    "reserved_cpus = 0-1,64\nsettle_ms = 0\n"
 			    "audit_interval_ms = 100\ncontrol_group = adm-1\n"
-			    "log_level = debug\nshare = proxy\nguard_ms = 1\n");
+			    "log_level = debug\nshare = proxy\nguard_ms = 1\n"
+			    "memory = migrate\nmemory_migrate_mib_per_s = 7\n");
 	char list[32];
 
 	assert_int_equal(c.mode, PLACE_PIN);
@@ -98,6 +99,8 @@ every_key_reaches_its_member(void **state UNUSED)
 	assert_int_equal(c.log_level, LOG_DEBUG);
 	assert_int_equal(c.share, SHARE_PROXY);
 	assert_int_equal(c.guard_ms, 1);
+	assert_int_equal(c.memory, SETTINGS_MEMORY_MIGRATE);
+	assert_int_equal(c.memory_migrate_mib_per_s, 7);
 	assert_int_equal(c.n_warnings, 0);
 	settings_fini(&c);
 }
@@ -248,13 +251,13 @@ what_has_no_effect_is_a_warning(void **state UNUSED)
 		"f:2: unknown key \"speed\" in [qmpin]",
 		"f:3: \"socket_glob\" is not implemented in this version and has no effect",
 		"f:5: unknown key \"settle_ms\" in [vm 7]",
-		"f:6: \"memory\" is not implemented in this version and has no effect",
+		"f:6: \"description\" is not implemented in this version and has no effect",
 		"f:8: unknown key \"remote\" in [weights]",
 		"f:9: unknown key \"memory_\" in [weights]",
 		"f:11: unknown key \"\\xc3\\xa9\" in [qmpin]",
 	};
 	struct settings c = settings_of("[qmpin]\nspeed = 9\nsocket_glob = /x\n"
-					"[vm 7]\nsettle_ms = 1\nmemory = follow\n"
+					"[vm 7]\nsettle_ms = 1\ndescription = opt\n"
 					"[weights]\nremote = 2\nmemory_ = 1\n"
 					"[qmpin]\n\xc3\xa9 = 1\n");
 
@@ -275,7 +278,7 @@ no_documented_key_is_unknown(void **state UNUSED)
 		"rebalance_vcpus_per_min", "reserved_cpus", "isolated_cpus",
 		"dedicated_max_pct", "settle_ms", "audit_interval_ms", "guard_ms",
 		"probe", "probe_burst_s", "probe_cpus_pct", "socket_glob",
-		"control_group", "log_level"};
+		"memory_migrate_mib_per_s", "control_group", "log_level"};
 
 	for (size_t i = 0; i < ARRAY_LEN(documented); i++) {
 		bool works = option_table_find("qmpin", documented[i]) != NULL;
@@ -313,6 +316,7 @@ a_vm_section_overrides_what_it_names(void **state UNUSED)
 		settings_of("[vm 200]\nmode = off\n[vm 103]\nsmt = isolate\n"
 			    "[qmpin]\nmode = pin\nemulator = follow\nshare = yield\n"
 			    "[vm 1000]\nemulator = isolate\nshare = brief\n"
+			    "memory = ignore\n"
 			    "[vm 103]\nmode = float\n");
 	enum settings_origin origin;
 
@@ -329,6 +333,8 @@ a_vm_section_overrides_what_it_names(void **state UNUSED)
 	assert_int_equal(settings_emulator(&c, "1000"), PLACE_EMULATOR_ISOLATE);
 	assert_int_equal(settings_smt(&c, "1000"), PLACE_SMT_SHARE);
 	assert_int_equal(settings_share(&c, "1000"), SHARE_BRIEF);
+	assert_int_equal(settings_memory(&c, "1000"), SETTINGS_MEMORY_IGNORE);
+	assert_int_equal(settings_memory(&c, "103"), SETTINGS_MEMORY_FOLLOW);
 	assert_int_equal(settings_share(&c, "103"), SHARE_YIELD);
 	assert_int_equal(settings_share(&c, "10"), SHARE_YIELD);
 	assert_int_equal(settings_mode(&c, "200", &origin), PLACE_OFF);
@@ -434,7 +440,8 @@ the_sample_file_shows_the_defaults(void **state UNUSED)
 	assert_int_equal(c.n_warnings, 0);
 	assert_int_equal(c.n_vms, 1);
 	assert_true(c.vms[0].has_mode && c.vms[0].has_smt && c.vms[0].has_emulator &&
-		    c.vms[0].has_share);
+		    c.vms[0].has_share && c.vms[0].has_memory);
+	assert_int_equal(c.memory, fresh.memory);
 	assert_memory_equal(c.control_group, fresh.control_group, SETTINGS_GROUP_MAX);
 	assert_int_equal(c.mode, fresh.mode);
 	assert_int_equal(c.log_level, fresh.log_level);

@@ -120,7 +120,9 @@ one_key_is_set_as_a_file_would(void **state UNUSED)
 		{"weights", "1", "unknown key \"weights\""},
 		{"weights.mode", "pin", "unknown key \"weights.mode\""},
 		{"waiting", "1", "unknown key \"waiting\""},
-		{"memory", "follow", "key \"memory\" has no effect in this version"},
+		{"description", "opt",
+			"key \"description\" has no effect in this version"},
+		{"memory", "fast", "memory: \"fast\" is not one of"},
 		{"mode", "fast", "mode: \"fast\" is not one of"},
 		{"weights.memory", "x", "memory: \"x\" is not a factor"},
 	};
