@@ -243,6 +243,7 @@ engine_new(
 	e->clock = o->clock;
 	e->procfd = o->procfd;
 	e->run_dirfd = o->run_dirfd;
+	kin_host_init(&e->kin, o->root != NULL ? o->root : "");
 	e->dry_run = o->dry_run;
 	e->on_change = o->on_change;
 	e->on_audit = o->on_audit;
@@ -283,6 +284,7 @@ engine_free(struct engine *e)
 	event_free(e->rebalance);
 	settings_fini(&e->config);
 	hostmodel_fini(&e->host);
+	kin_host_fini(&e->kin);
 	free(e);
 }
 

@@ -18,6 +18,7 @@
 #include "conf/settings.h"
 #include "daemon/cause.h"
 #include "daemon/hostmodel.h"
+#include "daemon/kin.h"
 #include "daemon/vm.h"
 #include "place/allowance.h"
 
@@ -50,6 +51,7 @@ struct engine {
 	void *owner;
 	struct settings config; /* owned */
 	struct hostmodel host;	/* owned */
+	struct kin_host kin;
 	struct monitor_commons commons;
 	size_t n_vms;
 	size_t cap_vms;
@@ -83,6 +85,7 @@ struct engine_options {
 	const struct clock *clock;
 	int procfd;    /* open directory of /proc; borrowed */
 	int run_dirfd; /* for records; borrowed */
+	const char *root; /* of what is read of /sys; NULL: this machine's */
 	bool dry_run;
 	/* A pass has run or a VM has gone: told to whoever shows the state. */
 	void (*on_change)(void *owner);

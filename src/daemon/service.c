@@ -388,6 +388,7 @@ start(struct service *s, struct settings *config, struct err *e)
 	}
 	options.procfd = s->procfd;
 	options.run_dirfd = s->run_dirfd;
+	options.root = s->cmdline->root;
 	s->engine = engine_new(&options, config, &host);
 	s->watch = watch_new(s->engine, s->cmdline->vm_dir);
 	r = control_new(s->engine, s->cmdline->run_dir, &s->control, e);

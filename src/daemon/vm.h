@@ -14,6 +14,7 @@
 #include "act/record.h"
 #include "daemon/cause.h"
 #include "daemon/history.h"
+#include "daemon/kin.h"
 #include "qmp/facts.h"
 #include "qmp/monitor.h"
 #include "topo/cpuset.h"
@@ -38,6 +39,7 @@ enum vm_state {
 /* A thread and what is wanted of it. */
 struct vm_task {
 	struct vm_thread thread;
+	pid_t pid;	     /* its process, where that is not the VM's QEMU: else 0 */
 	struct cpuset limit; /* the mask it had before we touched the VM */
 	struct cpuset have;  /* as last read */
 	struct cpuset want;  /* valid when wanted */
@@ -78,6 +80,7 @@ struct vm {
 	size_t n_tasks;
 	size_t cap_tasks;
 	struct vm_task *tasks; /* ascending tid */
+	struct kin kin;	       /* processes beside its QEMU */
 
 	cause_set causes;    /* not yet looked at */
 	cause_set delayed;   /* by the guest, over its budget */
@@ -143,6 +146,11 @@ struct vm_task *vm_task_find(struct vm *vm, pid_t tid);
 
 /** Add a task at its place. Returns it; other pointers into tasks are void. */
 struct vm_task *vm_task_add(struct vm *vm, const struct vm_task *task);
+
+void vm_task_remove(struct vm *vm, struct vm_task *task);
+
+/** How many of its tasks are threads of its QEMU. */
+size_t vm_own_tasks(const struct vm *vm);
 
 /** Union of what its vCPUs are wanted on, or have where nothing is wanted. */
 struct cpuset vm_vcpu_cpus(const struct vm *vm);
