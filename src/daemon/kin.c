@@ -133,7 +133,7 @@ list_scope(struct look *l)
 		return (int)n;
 	l->pids = pids;
 	l->n = n > 0 ? (size_t)n : 0;
-	if (!is_listed(l, l->vm->identity.pid) || l->n > KINSHIP_PROCESSES_MAX) {
+	if (!is_listed(l, l->vm->identity.pid) || l->n > KINSHIP_PROCESSES_MAX + 1) {
 		l->scope[0] = '\0';
 		l->n = 0;
 		return 0;
@@ -412,6 +412,18 @@ kin_survey(struct engine *e, struct vm *vm)
 	kin_look(e, vm);
 }
 
+/* A thread of the record lives; what is left of an ended one says its start time too.
+ */
+static bool
+lives(const struct engine *e, const struct record_thread *t)
+{
+	struct task_stat stat;
+
+	return task_stat_read(e->procfd, t->pid, t->tid, &stat) == 0 &&
+	       stat.start_ticks == t->start_ticks && stat.state != 'Z' &&
+	       stat.state != 'X';
+}
+
 void
 kin_check_record(struct engine *e, struct vm *vm)
 {
@@ -424,13 +436,8 @@ kin_check_record(struct engine *e, struct vm *vm)
 		size_t n_tids = 0;
 
 		for (size_t k = 0; k < r->n_threads; k++) {
-			const struct record_thread *t = &r->threads[k];
-			struct task_stat stat;
-
-			if (t->pid == pids[i] &&
-				task_stat_read(e->procfd, t->pid, t->tid, &stat) == 0 &&
-				stat.start_ticks == t->start_ticks)
-				tids[n_tids++] = t->tid;
+			if (r->threads[k].pid == pids[i] && lives(e, &r->threads[k]))
+				tids[n_tids++] = r->threads[k].tid;
 		}
 		(void)record_retain_helper(r, pids[i], tids, n_tids);
 	}

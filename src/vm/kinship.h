@@ -23,7 +23,7 @@
 #include "base/attr.h"
 #include "vm/task.h"
 
-/* A VM has a handful of helpers. A group of more is something else. */
+/* A VM has a handful of helpers. A group with more is something else. */
 #define KINSHIP_PROCESSES_MAX 64u
 
 #define KINSHIP_SCOPE_MAX 128u /* holds the scope of any VM's id */
