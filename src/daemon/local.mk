@@ -137,7 +137,7 @@ tests_unit_test_explaining_SOURCES = tests/unit/test_explaining.c $(daemon_stage
 tests_unit_test_explaining_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_explaining_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_kin_SOURCES = tests/unit/test_kin.c \
-	tests/unit/scopes.c tests/unit/scopes.h $(daemon_stage)
+	tests/unit/scopes.c tests/unit/scopes.h tests/unit/trees.h $(daemon_stage)
 tests_unit_test_kin_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_kin_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_kthreads_SOURCES = tests/unit/test_kthreads.c tests/unit/trees.h

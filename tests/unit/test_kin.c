@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,9 @@
 #include "procs.h"
 #include "scopes.h"
 #include "stage.h"
+#include "trees.h"
 #include "vm/kinship.h"
+#include "vm/task.h"
 
 static const char *const swtpm[] = {"swtpm", "swtpm"};
 
@@ -37,6 +40,7 @@ struct scene {
 	char id[16];
 	char scope[KINSHIP_SCOPE_MAX];
 	struct procs_child helper;
+	char *proc; /* instead of /proc; NULL: none */
 };
 
 static int
@@ -64,6 +68,8 @@ tear_down(void **state)
 	procs_reap(&c->helper);
 	(void)stage_teardown(&stage);
 	scopes_fini(&c->scopes);
+	if (c->proc != NULL)
+		trees_remove(c->proc);
 	free(c);
 	return 0;
 }
@@ -408,6 +414,70 @@ a_group_of_too_many_processes_is_no_vms_scope(void **state)
 		procs_reap(&many[i]);
 }
 
+/* /proc with only this VM's QEMU in it, and with what a kernel of before 6.4 would show
+ * of @pid, a process of ours: a thread of the kernel called @comm. */
+static void
+play_old_kernel(struct scene *c, pid_t pid, const char *comm)
+{
+	auto_free char *name = xasprintf("%d/task/%d/stat", (int)pid, (int)pid);
+	auto_free char *qemu = xasprintf("/proc/%d", (int)c->s->vms[0].pid);
+	auto_free char *link = NULL;
+	auto_free char *children = xasprintf("%d ", (int)pid);
+	struct task_stat stat;
+	auto_free char *text = NULL;
+
+	assert_int_equal(task_stat_read(c->s->procfd, pid, pid, &stat), 0);
+	text = xasprintf("%d (%s) S 2 0 0 0 -1 2097152 0 0 0 0 0 0 0 0 20 0 1 0 %llu "
+			 "0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 3 0 0 0 0 0\n",
+		(int)pid, comm, (unsigned long long)stat.start_ticks);
+	c->proc = trees_new();
+	link = xasprintf("%s/%d", c->proc, (int)c->s->vms[0].pid);
+	trees_write(c->proc, name, text);
+	trees_write(c->proc, "2/task/2/children", children);
+	assert_int_equal(symlink(qemu, link), 0);
+	close(c->s->procfd);
+	c->s->procfd = open(c->proc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(c->s->procfd >= 0);
+	stage_start(c->s);
+	c->s->engine->kin.has_vhosts = true;
+}
+
+static void
+a_vhost_thread_of_the_kernel_is_found_without_a_scope(void **state)
+{
+	struct scene *c = scene_of(state);
+	auto_free char *comm = xasprintf("vhost-%d", (int)c->s->vms[0].pid);
+	pid_t pid = c->helper.pid;
+	struct vm *vm;
+
+	play_old_kernel(c, pid, comm);
+	vm = stage_until_seen(c->s, c->id);
+	stage_check_mask(pid, &c->s->first);
+	assert_int_equal(vm_task_find(vm, pid)->thread.class, THREAD_VHOST);
+	assert_string_equal(vm_task_find(vm, pid)->thread.comm, comm);
+	assert_int_equal(count_recorded(vm, pid), 1);
+	standin_set_mask(pid, &c->s->second);
+	stage_audit(c->s);
+	stage_check_mask(pid, &c->s->first);
+	assert_int_equal(vm->repairs, 1);
+	procs_kill(&c->helper);
+	stage_audit(c->s);
+	assert_null(vm_task_find(vm, pid));
+}
+
+static void
+a_vhost_thread_of_another_process_is_not_touched(void **state)
+{
+	struct scene *c = scene_of(state);
+	auto_free char *comm = xasprintf("vhost-%d", (int)c->s->vms[0].pid - 1);
+
+	play_old_kernel(c, c->helper.pid, comm);
+	stage_until_seen(c->s, c->id);
+	stage_pass_ms(c->s, 2000);
+	stage_audit(c->s);
+	check_helper(c, &c->s->all);
+}
+
 static void
 nothing_is_left_open_when_the_vm_ends(void **state)
 {
@@ -448,6 +518,8 @@ main(void)
 		ON_STAGE(a_mask_that_was_inherited_of_us_is_no_limit),
 		ON_STAGE(a_restart_knows_the_helpers_and_their_masks_again),
 		ON_STAGE(a_group_of_too_many_processes_is_no_vms_scope),
+		ON_STAGE(a_vhost_thread_of_the_kernel_is_found_without_a_scope),
+		ON_STAGE(a_vhost_thread_of_another_process_is_not_touched),
 		ON_STAGE(nothing_is_left_open_when_the_vm_ends),
 	};
 
