@@ -26,6 +26,9 @@
 /* VMs without a scope share a look at the kernel's threads that is not older. */
 #define LOOK_US UINT64_C(250000)
 
+/* A VM without a scope is looked for in one with every so many looks. */
+#define SCOPE_RESTS 15u
+
 /* One look at one VM. */
 struct look {
 	struct engine *e;
@@ -96,6 +99,8 @@ kin_fini(struct kin *k)
 	for (size_t i = 0; i < k->n; i++)
 		close_process(&k->list[i]);
 	free(k->list);
+	if (k->has_scope)
+		close(k->scope_fd);
 	*k = (struct kin){.n = 0};
 }
 
@@ -118,27 +123,61 @@ is_listed(const struct look *l, pid_t pid)
 	return at < l->n && l->pids[at] == pid;
 }
 
+static void
+close_scope(struct kin *k)
+{
+	if (k->has_scope)
+		close(k->scope_fd);
+	k->has_scope = false;
+	k->rest = SCOPE_RESTS;
+}
+
+/* Whether there is a group to read. */
+static int
+open_scope(struct look *l)
+{
+	struct kin *k = &l->vm->kin;
+	int fd;
+
+	if (k->has_scope)
+		return 0;
+	if (l->e->kin.cgroupfd < 0 || k->rest > 0) {
+		k->rest -= k->rest > 0;
+		return -ENOENT;
+	}
+	k->rest = SCOPE_RESTS;
+	fd = cgroup_processes_open(l->e->kin.cgroupfd, l->scope);
+	if (fd < 0)
+		return fd;
+	k->scope_fd = fd;
+	k->has_scope = true;
+	return 0;
+}
+
 /* The processes of the VM's own scope; none where it has no such scope. */
 static int
 list_scope(struct look *l)
 {
-	pid_t *pids = NULL;
-	ssize_t n = -ENOENT;
+	struct kin *k = &l->vm->kin;
+	pid_t qemu = l->vm->identity.pid;
+	ssize_t n;
 	size_t at;
 
 	kinship_scope(l->vm->id, l->scope);
-	if (l->e->kin.cgroupfd >= 0)
-		n = cgroup_processes(l->e->kin.cgroupfd, l->scope, &pids);
+	n = open_scope(l);
+	if (n == 0)
+		n = cgroup_processes_reread(k->scope_fd, &l->pids);
 	if (n < 0 && n != -ENOENT && n != -E2BIG)
 		return (int)n;
-	l->pids = pids;
 	l->n = n > 0 ? (size_t)n : 0;
-	if (!is_listed(l, l->vm->identity.pid) || l->n > KINSHIP_PROCESSES_MAX + 1) {
+	if (n != -E2BIG && !is_listed(l, qemu))
+		close_scope(k);
+	if (!is_listed(l, qemu) || l->n > KINSHIP_PROCESSES_MAX + 1) {
 		l->scope[0] = '\0';
 		l->n = 0;
 		return 0;
 	}
-	at = position_of(l, l->vm->identity.pid);
+	at = position_of(l, qemu);
 	l->n--;
 	memmove(&l->pids[at], &l->pids[at + 1], (l->n - at) * sizeof(*l->pids));
 	return 0;
@@ -396,6 +435,7 @@ kin_look(struct engine *e, struct vm *vm)
 void
 kin_survey(struct engine *e, struct vm *vm)
 {
+	vm->kin.rest = 0;
 	for (size_t i = vm->n_tasks; i-- > 0;) {
 		struct vm_task *t = &vm->tasks[i];
 		struct task_stat stat;

@@ -33,6 +33,9 @@ struct kin {
 	size_t n; /* ascending pid */
 	size_t cap;
 	struct kinsman *list;
+	bool has_scope;	   /* its QEMU was in its own scope at the last look */
+	int scope_fd;	   /* that scope's processes; valid with has_scope */
+	unsigned int rest; /* looks until one for a scope, without has_scope */
 };
 
 /* What looking takes. */
@@ -49,7 +52,8 @@ void kin_host_init(struct kin_host *h, const char *root);
 void kin_host_fini(struct kin_host *h);
 
 /** File the processes, and their threads, that came or went since the last time. Reads
- * only; masks are not compared. */
+ * only; masks are not compared. A QEMU is in its scope from its start: one that is not
+ * is looked for there at surveys and now and then. */
 void kin_look(struct engine *e, struct vm *vm);
 
 /** The same with all that is known of their threads read anew. */
