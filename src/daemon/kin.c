@@ -446,8 +446,12 @@ kin_survey(struct engine *e, struct vm *vm)
 			stat.start_ticks != t->thread.start_ticks ||
 			affinity_read(t->thread.tid, &t->have) < 0)
 			vm_task_remove(vm, &vm->tasks[i]);
-		else
+		else {
 			t->last_cpu = stat.last_cpu;
+			/* a process may have been seen before it was what it is */
+			str_escape(stat.comm, strlen(stat.comm), t->thread.comm,
+				sizeof(t->thread.comm));
+		}
 	}
 	kin_look(e, vm);
 }

@@ -52,21 +52,21 @@ check_soon "forgotten" 5 unknown 100 "$helper"
 
 step "vhost"
 modprobe vhost_vsock
-add_vhost() { monitor "$1" device_add "{\"driver\": \"vhost-vsock-pci\", \"guest-cid\": $1}"; }
 if [ -e /dev/vhost-vsock ]; then
-	check "a device of vhost" add_vhost 100
-	check_soon "its thread runs" 5 vhost_of 100
-	vhost=$(vhost_of 100)
-	echo "thread $vhost of kernel $(uname -r), process $(awk '/^Tgid/ {print $2}' "/proc/$vhost/status"), QEMU $(pid_of 100)"
-	grep -x "$vhost" "$(scope_of 100)/cgroup.procs"
-	check_soon "known as vhost" 5 in_class 100 "$vhost" vhost
-	check "where the emulator is" as_emulator 100 "$vhost"
+	vm start 105 --vcpus 1 --qemu=-device --qemu=vhost-vsock-pci,guest-cid=105
+	check_soon "its thread runs" 5 vhost_of 105
+	vhost=$(vhost_of 105)
+	echo "thread $vhost of kernel $(uname -r), process $(awk '/^Tgid/ {print $2}' "/proc/$vhost/status"), QEMU $(pid_of 105)"
+	grep -x "$vhost" "$(scope_of 105)/cgroup.procs"
+	check_soon "known as vhost" 20 in_class 105 "$vhost" vhost
+	check "where the emulator is" as_emulator 105 "$vhost"
 	mkdir /sys/fs/cgroup/elsewhere
-	pid_of 102 >/sys/fs/cgroup/elsewhere/cgroup.procs
-	check "a device of a VM without a scope of its own" add_vhost 102
-	vhost=$(vhost_of 102)
-	check_soon "known as vhost" 5 in_class 102 "$vhost" vhost
-	check "where the emulator is" as_emulator 102 "$vhost"
+	pid_of 105 >/sys/fs/cgroup/elsewhere/cgroup.procs
+	taskset -cp 0-15 "$vhost" >/dev/null
+	check_soon "also when QEMU has no scope of its own" 8 as_emulator 105 "$vhost"
+	check "known as vhost" in_class 105 "$vhost" vhost
+	vm stop 105 --purge
+	check_soon "gone" 5 rmdir /sys/fs/cgroup/elsewhere
 else
 	fail "no vhost_vsock in this kernel"
 fi
