@@ -11,15 +11,8 @@ in_class() { # VM PID CLASS
 unknown() { vm_json "$1" ".vms[0].threads | all(.tid != $2)"; } # VM PID
 # Both kinds of thread of vhost, by their name.
 vhost_of() { # VM
-	local t name
-	name=vhost-$(pid_of "$1")
-	for t in /proc/[0-9]*/task/*/comm; do
-		if [ "$(cat "$t" 2>/dev/null)" = "$name" ]; then
-			basename "$(dirname "$t")"
-			return 0
-		fi
-	done
-	return 1
+	grep -lsx "vhost-$(pid_of "$1")" /proc/[0-9]*/task/*/comm | head -n 1 |
+		cut -d/ -f5 | grep .
 }
 
 step "helpers of a VM"
