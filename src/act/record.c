@@ -29,8 +29,9 @@
  * either, so what is saved can be loaded. */
 #define RECORD_BYTES_MAX (RECORD_THREADS_MAX * 256u)
 
-/* A thread is three members and its place in the array; the rest is a handful. */
-#define RECORD_VALUES_MAX (RECORD_THREADS_MAX * 4u + 64u)
+/* A thread is at most four members and its place in the array; the rest is a handful.
+ */
+#define RECORD_VALUES_MAX (RECORD_THREADS_MAX * 5u + 64u)
 #define RECORD_DEPTH_MAX 3u
 
 /* ".ID.json" with room; an id is 64 bytes at most */
@@ -59,17 +60,16 @@ has_at(const struct record *r, size_t at, pid_t tid)
 	return at < r->n_threads && r->threads[at].tid == tid;
 }
 
-bool
-record_add(struct record *r, pid_t tid, uint64_t start_ticks, const struct cpuset *cpus)
+static bool
+add_thread(struct record *r, const struct record_thread *t)
 {
-	const struct record_thread t = {
-		.tid = tid, .start_ticks = start_ticks, .cpus = *cpus};
-	size_t at = position_of(r, tid);
+	size_t at = position_of(r, t->tid);
 
-	if (has_at(r, at, tid)) {
-		if (r->threads[at].start_ticks == start_ticks)
+	if (has_at(r, at, t->tid)) {
+		if (r->threads[at].start_ticks == t->start_ticks &&
+			r->threads[at].pid == t->pid)
 			return false;
-		r->threads[at] = t;
+		r->threads[at] = *t;
 		return true;
 	}
 	if (r->n_threads == RECORD_THREADS_MAX)
@@ -78,9 +78,28 @@ record_add(struct record *r, pid_t tid, uint64_t start_ticks, const struct cpuse
 		xgrow(r->threads, r->n_threads, &r->cap_threads, sizeof(*r->threads));
 	memmove(&r->threads[at + 1], &r->threads[at],
 		(r->n_threads - at) * sizeof(*r->threads));
-	r->threads[at] = t;
+	r->threads[at] = *t;
 	r->n_threads++;
 	return true;
+}
+
+bool
+record_add(struct record *r, pid_t tid, uint64_t start_ticks, const struct cpuset *cpus)
+{
+	const struct record_thread t = {
+		.tid = tid, .start_ticks = start_ticks, .cpus = *cpus};
+
+	return add_thread(r, &t);
+}
+
+bool
+record_add_helper(struct record *r, pid_t pid, pid_t tid, uint64_t start_ticks,
+	const struct cpuset *cpus)
+{
+	const struct record_thread t = {
+		.tid = tid, .pid = pid, .start_ticks = start_ticks, .cpus = *cpus};
+
+	return add_thread(r, &t);
 }
 
 const struct record_thread *
@@ -94,24 +113,61 @@ record_find(const struct record *r, pid_t tid, uint64_t start_ticks)
 }
 
 bool
-record_retain(struct record *r, const pid_t *tids, size_t n_tids)
+record_retain_helper(struct record *r, pid_t pid, const pid_t *tids, size_t n_tids)
 {
 	size_t kept = 0;
 	size_t at = 0;
 	bool changed;
 
 	for (size_t i = 0; i < r->n_threads; i++) {
-		while (at < n_tids && tids[at] < r->threads[i].tid)
+		const struct record_thread *t = &r->threads[i];
+
+		while (at < n_tids && tids[at] < t->tid)
 			at++;
-		if (at == n_tids || tids[at] != r->threads[i].tid)
+		if (t->pid == pid && (at == n_tids || tids[at] != t->tid))
 			continue;
 		if (kept != i)
-			r->threads[kept] = r->threads[i];
+			r->threads[kept] = *t;
 		kept++;
 	}
 	changed = kept != r->n_threads;
 	r->n_threads = kept;
 	return changed;
+}
+
+bool
+record_retain(struct record *r, const pid_t *tids, size_t n_tids)
+{
+	return record_retain_helper(r, 0, tids, n_tids);
+}
+
+static int
+compare_pids(const void *a, const void *b)
+{
+	const pid_t *x = a;
+	const pid_t *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+size_t
+record_helpers(const struct record *r, pid_t **pids)
+{
+	pid_t *all = xcalloc(r->n_threads, sizeof(*all));
+	size_t kept = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_threads; i++) {
+		if (r->threads[i].pid != 0)
+			all[n++] = r->threads[i].pid;
+	}
+	qsort(all, n, sizeof(*all), compare_pids);
+	for (size_t i = 0; i < n; i++) {
+		if (kept == 0 || all[kept - 1] != all[i])
+			all[kept++] = all[i];
+	}
+	*pids = all;
+	return kept;
 }
 
 bool
@@ -140,10 +196,13 @@ static json_t *
 thread_to_json(const struct record_thread *t)
 {
 	char cpus[CPUSET_TEXT_MAX];
-
-	return must_have(json_pack("{s:I, s:I, s:s}", "tid", (json_int_t)t->tid,
+	json_t *obj = must_have(json_pack("{s:I, s:I, s:s}", "tid", (json_int_t)t->tid,
 		"start_ticks", (json_int_t)t->start_ticks, "cpus",
 		cpuset_format(&t->cpus, cpus, sizeof(cpus))));
+
+	if (t->pid != 0 && json_object_set_new(obj, "pid", json_integer(t->pid)) < 0)
+		abort();
+	return obj;
 }
 
 char *
@@ -293,12 +352,14 @@ read_thread(const json_t *item, struct record *out, struct err *e)
 		r = get_number(item, "start_ticks", INT64_MAX, &t.start_ticks, e);
 	if (r == 0)
 		r = get_cpus(item, "cpus", &t.cpus, e);
+	if (r == 0 && json_object_get(item, "pid") != NULL)
+		r = get_pid(item, "pid", &t.pid, e);
 	if (r < 0)
 		return r;
 	if (has_at(out, position_of(out, t.tid), t.tid))
 		return err_set(e, -EINVAL, NULL, 0, "not a record: thread %d twice",
 			(int)t.tid);
-	(void)record_add(out, t.tid, t.start_ticks, &t.cpus);
+	(void)add_thread(out, &t);
 	return 0;
 }
 

@@ -8,8 +8,8 @@
  *   {"version":1,"id":"103","pid":4711,"start_ticks":123,"boot_id":"...",
  *    "placed":true,"limit":"0-15",
  *    "threads":[{"tid":4711,"start_ticks":123,"cpus":"0-15"}]}
- * and "restored":true where that is so.
- * boot_id as in bootid.h.
+ * and "restored":true where that is so. boot_id as in bootid.h. A thread of another
+ * process, one of the VM's helpers, has that as "pid" too.
  */
 #ifndef QMPIN_ACT_RECORD_H
 #define QMPIN_ACT_RECORD_H
@@ -27,6 +27,7 @@
 
 struct record_thread {
 	pid_t tid;
+	pid_t pid; /* of a helper; 0: a thread of the VM's own process */
 	uint64_t start_ticks;
 	struct cpuset cpus;
 };
@@ -49,14 +50,26 @@ struct record {
 bool record_add(
 	struct record *r, pid_t tid, uint64_t start_ticks, const struct cpuset *cpus);
 
+/** The same for a thread of the helper @pid. */
+bool record_add_helper(struct record *r, pid_t pid, pid_t tid, uint64_t start_ticks,
+	const struct cpuset *cpus);
+
 /** NULL when the record does not have it. */
 const struct record_thread *record_find(
 	const struct record *r, pid_t tid, uint64_t start_ticks);
 
-/** Forget the threads that are not among @tids (ascending, as task_list_read gives
- * them), so that the record of a VM with short-lived workers does not grow for ever.
- * Returns true when the record changed. */
+/** Forget the VM's own threads that are not among @tids (ascending, as task_list_read
+ * gives them), so that the record of a VM with short-lived workers does not grow for
+ * ever. Those of helpers stay. Returns true when the record changed. */
 bool record_retain(struct record *r, const pid_t *tids, size_t n_tids);
+
+/** The same for the threads of the helper @pid; without @tids it is forgotten. */
+bool record_retain_helper(
+	struct record *r, pid_t pid, const pid_t *tids, size_t n_tids);
+
+/** The processes of helpers, ascending, each once; new array, free() it. Returns how
+ * many. */
+size_t record_helpers(const struct record *r, pid_t **pids);
 
 /** [A-Za-z0-9._-]{1,64}, not "." or "..": an id that may name a record. Pure. */
 bool record_id_valid(const char *id);

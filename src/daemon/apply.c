@@ -89,6 +89,8 @@ static void
 take_failure(
 	struct turn *turn, const struct vm_task *t, const struct cpuset *had, int r)
 {
+	if (r == -ESRCH && t->pid != 0)
+		return; /* helpers end when they like; the next audit files that */
 	turn->again = turn->again || r == -ESRCH || r == -ESTALE || r == -EINVAL;
 	if (r == -ESRCH)
 		return;	    /* ended since the survey, or the id is a new thread's */
@@ -124,8 +126,10 @@ set_mask(struct turn *turn, struct vm_task *t)
 		.start_ticks = t->thread.start_ticks,
 		.start_ticks_now = proof_start_ticks};
 	struct cpuset had = t->have;
-	int r = affinity_apply(&ref, &t->want, &had);
+	int r = -ESRCH;
 
+	if (t->pid == 0 || kin_refer(turn->vm, t, &ref))
+		r = affinity_apply(&ref, &t->want, &had);
 	if (r < 0) {
 		take_failure(turn, t, &had, r);
 		return;

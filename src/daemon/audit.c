@@ -34,8 +34,10 @@
 bool
 audit_is_passing(const struct engine *e, const struct vm_task *t)
 {
-	return t->thread.class == THREAD_WORKER &&
-	       !threads_is_lasting(t->thread.comm) &&
+	enum thread_class class = t->thread.class;
+
+	return ((class == THREAD_WORKER && !threads_is_lasting(t->thread.comm)) ||
+		       class == THREAD_HELPER) &&
 	       clock_now_us(e->clock) - t->seen_us < PASSING_US;
 }
 
@@ -121,10 +123,14 @@ audit_threads(struct engine *e, struct vm *vm)
 	if (n <= 0)
 		return; /* it ended: its pidfd tells */
 	for (size_t i = 0; i < vm->n_tasks; i++)
-		vm->tasks[i].ended = true;
+		vm->tasks[i].ended = vm->tasks[i].pid == 0;
 	for (ssize_t i = 0; i < n; i++) {
 		struct vm_task *t = vm_task_find(vm, tids[i]);
 
+		if (t != NULL && t->pid != 0) {
+			vm_task_remove(vm, t); /* that process has ended */
+			t = NULL;
+		}
 		if (t != NULL)
 			t->ended = false;
 		else if (!see_new_thread(e, vm, tids[i]))
@@ -207,6 +213,7 @@ audit_one(struct engine *e, struct vm *vm)
 		return;
 	if (!is_listed(e, vm))
 		audit_threads(e, vm);
+	kin_look(e, vm);
 	if (look_at_cgroup(e, vm))
 		return;
 	if (!compare_masks(e, vm))

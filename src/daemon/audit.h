@@ -22,8 +22,8 @@ void audit_restart(struct engine *e);
  * mean kicks the engine. Masks are not compared. */
 void audit_threads(struct engine *e, struct vm *vm);
 
-/** A worker of the passing kind seen less than two seconds ago: it may be gone in a
- * moment. vCPUs and iothreads never pass. */
+/** A worker of the passing kind, or a thread of a helper, seen less than two seconds
+ * ago: it may be gone in a moment. vCPUs and iothreads never pass. */
 bool audit_is_passing(const struct engine *e, const struct vm_task *t);
 
 #endif

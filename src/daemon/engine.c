@@ -276,6 +276,7 @@ engine_new(
 	e->procfd = o->procfd;
 	e->run_dirfd = o->run_dirfd;
 	e->cgroupfd = o->cgroupfd;
+	kin_host_init(&e->kin);
 	e->dry_run = o->dry_run;
 	e->on_change = o->on_change;
 	e->on_audit = o->on_audit;
@@ -325,6 +326,7 @@ engine_free(struct engine *e)
 	background_stop(e);
 	settings_fini(&e->config);
 	hostmodel_fini(&e->host);
+	kin_host_fini(&e->kin);
 	free(e);
 }
 

@@ -22,6 +22,7 @@
 #include "daemon/pass.h"
 #include "daemon/pending.h"
 #include "daemon/turns.h"
+#include "daemon/kin.h"
 #include "daemon/vm.h"
 #include "place/allowance.h"
 
@@ -56,6 +57,7 @@ struct engine {
 	struct settings config; /* owned */
 	struct hostmodel host;	/* owned */
 	uint64_t shaken_us;	/* its CPUs went or came then; 0: never */
+	struct kin_host kin;
 	struct monitor_commons commons;
 	size_t n_vms;
 	size_t cap_vms;

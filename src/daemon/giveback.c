@@ -9,6 +9,7 @@
 #include "act/affinity.h"
 #include "base/xalloc.h"
 #include "daemon/proof.h"
+#include "vm/identity.h"
 #include "vm/task.h"
 
 /* What a thread had, as far as CPUs are online. */
@@ -41,32 +42,69 @@ give_back(const struct thread_ref *ref, struct giveback_step *step)
 		step->r = 0;
 }
 
-int
-giveback_process(int procfd, int pidfd, const struct record *record,
-	giveback_handler *handle, void *arg)
+struct giveback {
+	int procfd;
+	const struct record *record;
+	giveback_handler *handle;
+	void *arg;
+};
+
+/* All threads of a process. Returns 0 or a negative errno: it cannot be read. */
+static int
+give_all(const struct giveback *g, int pidfd, pid_t pid)
 {
 	auto_free pid_t *tids = NULL;
-	ssize_t n = task_list_read(procfd, record->pid, &tids);
+	ssize_t n = task_list_read(g->procfd, pid, &tids);
 
 	for (ssize_t i = 0; i < n; i++) {
 		struct giveback_step step = {.tid = tids[i]};
-		struct thread_ref ref = {.procfd = procfd,
+		struct thread_ref ref = {.procfd = g->procfd,
 			.pidfd = pidfd,
-			.pid = record->pid,
+			.pid = pid,
 			.tid = tids[i],
 			.start_ticks_now = proof_start_ticks};
 		struct task_stat stat;
 
-		if (task_stat_read(procfd, record->pid, tids[i], &stat) < 0 ||
+		if (task_stat_read(g->procfd, pid, tids[i], &stat) < 0 ||
 			affinity_read(tids[i], &step.from) < 0)
 			continue; /* ended */
 		ref.start_ticks = stat.start_ticks;
-		step.to = mask_before(record, &stat);
-		if (affinity_is_kept(&step.to, &step.from))
+		step.to = mask_before(g->record, &stat);
+		/* whose helper it is only the record knows */
+		if (affinity_is_kept(&step.to, &step.from) ||
+			(pid != g->record->pid && record_find(g->record, tids[i],
+							  stat.start_ticks) == NULL))
 			continue;
 		give_back(&ref, &step);
 		if (step.r != -ESRCH)
-			handle(arg, &step);
+			g->handle(g->arg, &step);
 	}
 	return n < 0 ? (int)n : 0;
+}
+
+static void
+give_helpers(const struct giveback *g)
+{
+	auto_free pid_t *pids = NULL;
+	size_t n = record_helpers(g->record, &pids);
+
+	for (size_t i = 0; i < n; i++) {
+		struct vm_identity process;
+
+		if (identity_of_process(g->procfd, pids[i], &process) < 0)
+			continue; /* ended */
+		(void)give_all(g, process.pidfd, pids[i]);
+		identity_fini(&process);
+	}
+}
+
+int
+giveback_process(int procfd, int pidfd, const struct record *record,
+	giveback_handler *handle, void *arg)
+{
+	const struct giveback g = {procfd, record, handle, arg};
+	int r = give_all(&g, pidfd, record->pid);
+
+	give_helpers(&g);
+	return r;
 }

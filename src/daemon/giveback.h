@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Masks given back: each thread of a process gets what its record says, threads that
- * are not in it what the VM had. Every thread is proven before and after, as in
- * act/affinity.
+ * Masks given back: each thread of a VM's process gets what its record says, threads
+ * that are not in it what the VM had; of its helpers those that are in it. Every thread
+ * is proven before and after, as in act/affinity.
  */
 #ifndef QMPIN_DAEMON_GIVEBACK_H
 #define QMPIN_DAEMON_GIVEBACK_H
@@ -25,7 +25,7 @@ struct giveback_step {
 typedef void giveback_handler(void *arg, const struct giveback_step *step);
 
 /**
- * Give back the masks of all threads of a record's process. A cgroup cpuset that is
+ * Give back the masks of all threads of a record's processes. A cgroup cpuset that is
  * narrower than a mask is nobody's fault: that thread has its mask within it.
  *
  * @pidfd   of record->pid; the caller has proven that it is that process

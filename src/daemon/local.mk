@@ -21,6 +21,8 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/history.c src/daemon/history.h \
 	src/daemon/hostmodel.c src/daemon/hostmodel.h \
 	src/daemon/hostwatch.c src/daemon/hostwatch.h \
+	src/daemon/kin.c src/daemon/kin.h \
+	src/daemon/kthreads.c src/daemon/kthreads.h \
 	src/daemon/knowledge.c src/daemon/knowledge.h \
 	src/daemon/leftovers.c src/daemon/leftovers.h \
 	src/daemon/offline.c src/daemon/offline.h \
@@ -177,6 +179,8 @@ UNIT_TESTS += \
 	tests/unit/test_engine_cgroup \
 	tests/unit/test_engine_restart \
 	tests/unit/test_explaining \
+	tests/unit/test_kin \
+	tests/unit/test_kthreads \
 	tests/unit/test_leftovers \
 	tests/unit/test_pass \
 	tests/unit/test_proberun \
@@ -206,6 +210,13 @@ tests_unit_test_engine_restart_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_explaining_SOURCES = tests/unit/test_explaining.c $(daemon_stage) $(CTL_WORLD)
 tests_unit_test_explaining_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_explaining_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_kin_SOURCES = tests/unit/test_kin.c \
+	tests/unit/scopes.c tests/unit/scopes.h tests/unit/trees.h $(daemon_stage)
+tests_unit_test_kin_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_kin_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_kthreads_SOURCES = tests/unit/test_kthreads.c tests/unit/trees.h
+tests_unit_test_kthreads_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_kthreads_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_leftovers_SOURCES = tests/unit/test_leftovers.c \
 	tests/unit/procs.c tests/unit/procs.h
 tests_unit_test_leftovers_CPPFLAGS = $(daemon_test_cppflags)

@@ -91,6 +91,22 @@ has_newcomer(struct vm *vm, const struct vm_task *tasks, size_t n)
 	return false;
 }
 
+/* The new table, with the tasks of other processes in the old one. */
+static void
+take_tasks(struct vm *vm, struct vm_task *tasks, size_t n, size_t cap)
+{
+	auto_free struct vm_task *old = vm->tasks;
+	size_t n_old = vm->n_tasks;
+
+	vm->tasks = tasks;
+	vm->n_tasks = n;
+	vm->cap_tasks = cap > 0 ? cap : 1;
+	for (size_t i = 0; i < n_old; i++) {
+		if (old[i].pid != 0 && vm_task_find(vm, old[i].thread.tid) == NULL)
+			vm_task_add(vm, &old[i]);
+	}
+}
+
 static int
 replace_tasks(struct engine *e, struct vm *vm, const struct vm_thread *threads,
 	const struct task_stat *stats, size_t n)
@@ -111,10 +127,7 @@ replace_tasks(struct engine *e, struct vm *vm, const struct vm_thread *threads,
 	/* the audit will not take it for new: ask now */
 	if (!vm->facts_new && has_newcomer(vm, tasks, kept))
 		engine_kick(e, vm, CAUSE_THREADS);
-	free(vm->tasks);
-	vm->tasks = tasks;
-	vm->n_tasks = kept;
-	vm->cap_tasks = n > 0 ? n : 1;
+	take_tasks(vm, tasks, kept, n);
 	return 0;
 }
 
@@ -138,6 +151,24 @@ as_limit(const struct engine *e, const struct vm *vm, const struct cpuset *onlin
 	return *have;
 }
 
+static struct cpuset
+read_online(void)
+{
+	struct cpuset online;
+
+	if (affinity_online(&online) < 0) /* then no mask is known to be of all */
+		online = cpuset_below(CPUSET_CAP);
+	return online;
+}
+
+struct cpuset
+survey_as_limit(const struct engine *e, const struct vm *vm, const struct cpuset *have)
+{
+	struct cpuset online = read_online();
+
+	return as_limit(e, vm, &online, have);
+}
+
 /* The vCPUs had different masks before we came: somebody pinned them one by one. */
 static bool
 pinned_by_others(struct vm *vm)
@@ -156,10 +187,8 @@ static void
 first_touch(struct engine *e, struct vm *vm)
 {
 	struct record *r = &vm->record;
-	struct cpuset online;
+	struct cpuset online = read_online();
 
-	if (affinity_online(&online) < 0) /* then no mask is known to be of all */
-		online = cpuset_below(CPUSET_CAP);
 	*r = (struct record){
 		.pid = vm->identity.pid, .start_ticks = vm->identity.start_ticks};
 	str_copy(r->id, sizeof(r->id), vm->id);
@@ -167,7 +196,8 @@ first_touch(struct engine *e, struct vm *vm)
 		struct vm_task *t = &vm->tasks[i];
 		struct cpuset limit = as_limit(e, vm, &online, &t->have);
 
-		record_add(r, t->thread.tid, t->thread.start_ticks, &limit);
+		record_add_helper(
+			r, t->pid, t->thread.tid, t->thread.start_ticks, &limit);
 		if (t->thread.class == THREAD_VCPU ||
 			t->thread.class == THREAD_EMULATOR)
 			r->limit = cpuset_or(&r->limit, &limit);
@@ -211,28 +241,48 @@ load_record(struct engine *e, struct vm *vm, struct err *err)
 	vm->placed = found.placed;
 	vm->has_record = vm->touched = true;
 	vm->preexisting = false;
+	kin_check_record(e, vm);
 	return 1;
+}
+
+static void
+take_limit(struct vm *vm, struct vm_task *t, const struct cpuset *limit)
+{
+	t->limit = *limit;
+	if (record_add_helper(
+		    &vm->record, t->pid, t->thread.tid, t->thread.start_ticks, limit))
+		vm->record_dirty = true;
 }
 
 /* Limits from the record; the record then holds exactly the threads that live. */
 static void
-fill_limits(struct vm *vm)
+fill_limits(struct engine *e, struct vm *vm)
 {
 	auto_free pid_t *tids = xcalloc(vm->n_tasks, sizeof(*tids));
 	struct record *r = &vm->record;
+	size_t n = 0;
 
 	for (size_t i = 0; i < vm->n_tasks; i++) {
 		struct vm_task *t = &vm->tasks[i];
-		const struct vm_thread *thread = &t->thread;
 		const struct record_thread *known =
-			record_find(r, thread->tid, thread->start_ticks);
+			record_find(r, t->thread.tid, t->thread.start_ticks);
 
-		tids[i] = thread->tid;
-		t->limit = known != NULL ? known->cpus : r->limit;
-		if (record_add(r, thread->tid, thread->start_ticks, &t->limit))
-			vm->record_dirty = true;
+		if (t->pid != 0)
+			continue;
+		tids[n++] = t->thread.tid;
+		take_limit(vm, t, known != NULL ? &known->cpus : &r->limit);
 	}
-	(void)record_retain(r, tids, vm->n_tasks);
+	(void)record_retain(r, tids, n);
+	/* compared with QEMU's, so they come behind */
+	for (size_t i = 0; i < vm->n_tasks; i++) {
+		struct vm_task *t = &vm->tasks[i];
+		struct cpuset limit;
+
+		if (t->pid == 0)
+			continue;
+		limit = kin_limit(e, vm, t);
+		take_limit(vm, t, &limit);
+	}
 }
 
 static int
@@ -259,6 +309,7 @@ classify(struct engine *e, struct vm *vm, struct err *err)
 	if (r < 0)
 		return err_set(err, r, NULL, 0, "cannot read a thread's mask: %s",
 			strerror(-r));
+	kin_survey(e, vm);
 	return 0;
 }
 
@@ -287,7 +338,7 @@ survey_vm(struct engine *e, struct vm *vm, struct err *err)
 		first_touch(e, vm);
 	}
 	vm->has_record = true;
-	fill_limits(vm);
+	fill_limits(e, vm);
 	vm->surveyed = true;
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "topo/cpuset.h"
 
 struct engine;
 struct vm;
@@ -20,6 +21,11 @@ struct vm;
  * process ended) or another errno with @err.
  */
 MUST_CHECK int survey_vm(struct engine *e, struct vm *vm, struct err *err);
+
+/** The outer limit that a mask found at first touch stands for: one of all online CPUs
+ * is none, and CPUs that come online later count too. */
+struct cpuset survey_as_limit(
+	const struct engine *e, const struct vm *vm, const struct cpuset *have);
 
 /** What QMP said last names the vCPUs and iothreads that are known already. */
 bool survey_holds(struct vm *vm);

@@ -37,7 +37,7 @@ open_tasks(const struct engine *e, struct vm *vm)
 
 	(void)snprintf(path, sizeof(path), "%d/task", (int)vm->identity.pid);
 	vm->task_dirfd = openat(e->procfd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	vm->task_links = LINKS_MIN + vm->n_tasks;
+	vm->task_links = LINKS_MIN + vm_own_tasks(vm);
 	return vm->task_dirfd >= 0;
 }
 

@@ -103,6 +103,7 @@ vm_forget_process(struct vm *vm)
 	vm->surveyed = false;
 	vm->n_tasks = 0;
 	vm->audited = (struct audited){0};
+	kin_fini(&vm->kin);
 	vm->causes = vm->delayed = vm->active = 0;
 	vm->awaiting = vm->fresh = vm->looked = false;
 	vm->preexisting = vm->foreign = vm->placed = false;
@@ -211,6 +212,25 @@ vm_task_add(struct vm *vm, const struct vm_task *task)
 	vm->tasks[i] = *task;
 	vm->n_tasks++;
 	return &vm->tasks[i];
+}
+
+void
+vm_task_remove(struct vm *vm, struct vm_task *task)
+{
+	size_t i = (size_t)(task - vm->tasks);
+
+	vm->n_tasks--;
+	memmove(task, task + 1, (vm->n_tasks - i) * sizeof(*task));
+}
+
+size_t
+vm_own_tasks(const struct vm *vm)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < vm->n_tasks; i++)
+		n += vm->tasks[i].pid == 0;
+	return n;
 }
 
 struct cpuset

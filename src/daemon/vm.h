@@ -18,6 +18,7 @@
 #include "daemon/history.h"
 #include "daemon/vmtask.h"
 #include "daemon/memory.h"
+#include "daemon/kin.h"
 #include "qmp/facts.h"
 #include "qmp/monitor.h"
 #include "topo/cpuset.h"
@@ -75,6 +76,7 @@ struct vm {
 	size_t n_tasks;
 	size_t cap_tasks;
 	struct vm_task *tasks; /* ascending tid */
+	struct kin kin;	       /* processes beside its QEMU */
 
 	struct confine confine; /* by its cgroup */
 
@@ -140,6 +142,11 @@ size_t vm_vcpus(struct vm *vm, struct vm_task **out);
 struct vm_task *vm_task_find(struct vm *vm, pid_t tid);
 /** Add a task at its place. Returns it; other pointers into tasks are void. */
 struct vm_task *vm_task_add(struct vm *vm, const struct vm_task *task);
+
+void vm_task_remove(struct vm *vm, struct vm_task *task);
+
+/** How many of its tasks are threads of its QEMU. */
+size_t vm_own_tasks(const struct vm *vm);
 
 /** Union of what its vCPUs are wanted on, or have where nothing is wanted. */
 struct cpuset vm_vcpu_cpus(const struct vm *vm);

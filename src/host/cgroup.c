@@ -25,6 +25,8 @@
 
 /* The longest, numa_stat on a host of 1024 nodes, has 30 lines of 1024 numbers. */
 #define FILE_BYTES_MAX (1u << 20)
+#define PROCESSES "cgroup.procs"
+#define LINE_BYTES_MAX 16u /* a pid and its newline */
 #define PROCESSES_BYTES_MAX (CGROUP_PROCESSES_MAX * 8u)
 
 /* Version 1 has no such file. */
@@ -238,18 +240,14 @@ compare_pids(const void *a, const void *b)
 }
 
 /* A process of another pid namespace is listed as 0: nothing of ours. */
-ssize_t
-cgroup_processes(int cgroupfd, const char *path, pid_t **pids)
+static ssize_t
+parse_processes(char *text, pid_t **pids)
 {
-	auto_free char *text = NULL;
 	auto_free pid_t *list = xcalloc(1, sizeof(*list));
 	char *rest = NULL;
 	size_t cap = 1;
 	size_t n = 0;
-	int r = read_file(cgroupfd, path, "cgroup.procs", PROCESSES_BYTES_MAX, &text);
 
-	if (r < 0)
-		return r == -ERANGE ? -E2BIG : r;
 	for (char *word = strtok_r(text, "\n", &rest); word != NULL;
 		word = strtok_r(NULL, "\n", &rest)) {
 		uint64_t pid;
@@ -265,6 +263,41 @@ cgroup_processes(int cgroupfd, const char *path, pid_t **pids)
 	qsort(list, n, sizeof(*list), compare_pids);
 	*pids = take_ptr(&list);
 	return (ssize_t)n;
+}
+
+ssize_t
+cgroup_processes(int cgroupfd, const char *path, pid_t **pids)
+{
+	auto_free char *text = NULL;
+	int r = read_file(cgroupfd, path, PROCESSES, PROCESSES_BYTES_MAX, &text);
+
+	if (r < 0)
+		return r == -ERANGE ? -E2BIG : r;
+	return parse_processes(text, pids);
+}
+
+int
+cgroup_processes_open(int cgroupfd, const char *path)
+{
+	auto_free char *full = xasprintf(".%s/%s", path, PROCESSES);
+	int fd = openat(cgroupfd, full, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* The kernel gives whole lines as far as there is room. */
+ssize_t
+cgroup_processes_reread(int fd, pid_t **pids)
+{
+	char text[4096];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	if (n < 0)
+		return errno == ENODEV ? -ENOENT : -errno;
+	if ((size_t)n > sizeof(text) - LINE_BYTES_MAX)
+		return -E2BIG; /* perhaps not all */
+	text[n] = '\0';
+	return parse_processes(text, pids);
 }
 
 static bool

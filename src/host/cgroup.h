@@ -85,6 +85,17 @@ void cgroup_memory_fini(struct cgroup_memory *m);
 MUST_CHECK ssize_t cgroup_processes(int cgroupfd, const char *path, pid_t **pids);
 
 /**
+ * The same of a small group that is looked at again and again: its file stays open, and
+ * each look is one system call. The file is of that very group, whoever gets its path
+ * later.
+ *
+ * open returns a descriptor, -ENOENT or another errno; reread as cgroup_processes, with
+ * -ENOENT when the group was removed, and -E2BIG from some 300 processes on.
+ */
+MUST_CHECK int cgroup_processes_open(int cgroupfd, const char *path);
+MUST_CHECK ssize_t cgroup_processes_reread(int fd, pid_t **pids);
+
+/**
  * Paths of the groups right below, in no order.
  *
  * @paths  new array of new strings; written only on success

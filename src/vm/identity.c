@@ -220,6 +220,18 @@ identity_reopen(int procfd, pid_t pid, uint64_t start_ticks, const char *source,
 }
 
 int
+identity_of_process(int procfd, pid_t pid, struct vm_identity *out)
+{
+	return take_process(procfd, pid, NULL, out, NULL);
+}
+
+bool
+identity_has_ended(const struct vm_identity *id)
+{
+	return has_ended(id->pidfd);
+}
+
+int
 identity_check_peer(int fd, const char *socket_path, struct err *e)
 {
 	struct pollfd p = {.fd = fd};

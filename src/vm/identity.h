@@ -6,6 +6,7 @@
 #ifndef QMPIN_VM_IDENTITY_H
 #define QMPIN_VM_IDENTITY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -72,6 +73,17 @@ MUST_CHECK int identity_reopen(int procfd, pid_t pid, uint64_t start_ticks,
  * Returns 0 or -ESRCH.
  */
 MUST_CHECK int identity_check_peer(int fd, const char *socket_path, struct err *e);
+
+/**
+ * The process that has the id @pid now, without a word on what it is: what is read of
+ * it in /proc before its pidfd is found alive once more, is true of it.
+ *
+ * Returns 0, -ESRCH or another errno; @out as in identity_prove.
+ */
+MUST_CHECK int identity_of_process(int procfd, pid_t pid, struct vm_identity *out);
+
+/** The process has ended. */
+bool identity_has_ended(const struct vm_identity *id);
 
 /** Close the pidfd; safe on an empty one and twice. */
 void identity_fini(struct vm_identity *id);

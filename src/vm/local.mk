@@ -3,13 +3,15 @@ src_libvm_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS)
 src_libvm_a_SOURCES = \
 	src/vm/discovery.c src/vm/discovery.h \
 	src/vm/identity.c src/vm/identity.h \
+	src/vm/kinship.c src/vm/kinship.h \
 	src/vm/sockdir.c src/vm/sockdir.h \
 	src/vm/task.c src/vm/task.h \
 	src/vm/threads.c src/vm/threads.h
 
 if HAVE_CMOCKA
 UNIT_TESTS += tests/unit/test_discovery tests/unit/test_discovery_dir \
-	tests/unit/test_identity tests/unit/test_sockdir tests/unit/test_task \
+	tests/unit/test_identity tests/unit/test_kinship tests/unit/test_sockdir \
+	tests/unit/test_task \
 	tests/unit/test_threads
 # what tests of vm and act share: real processes, damage to texts
 EXTRA_DIST += tests/unit/mutate.h tests/unit/procs.h tests/unit/watched.h
@@ -27,6 +29,10 @@ tests_unit_test_discovery_dir_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_identity_SOURCES = tests/unit/test_identity.c tests/unit/procs.c
 tests_unit_test_identity_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_identity_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+
+tests_unit_test_kinship_SOURCES = tests/unit/test_kinship.c
+tests_unit_test_kinship_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_kinship_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 
 tests_unit_test_sockdir_SOURCES = tests/unit/test_sockdir.c tests/unit/procs.c
 tests_unit_test_sockdir_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)

@@ -33,6 +33,7 @@ const char *thread_class_name(enum thread_class class)
 		[THREAD_EMULATOR] = "emulator",
 		[THREAD_VHOST] = "vhost",
 		[THREAD_WORKER] = "worker",
+		[THREAD_HELPER] = "helper",
 	};
 
 	assert(class < THREAD_N_CLASSES);

@@ -19,8 +19,9 @@ enum thread_class {
 	THREAD_VCPU,
 	THREAD_IOTHREAD,
 	THREAD_EMULATOR, /* the main thread */
-	THREAD_VHOST,	 /* vhost-PID, a task of QEMU since Linux 6.4 */
+	THREAD_VHOST,	 /* vhost-PID: a task of QEMU, before Linux 6.4 of the kernel */
 	THREAD_WORKER,	 /* everything else */
+	THREAD_HELPER,	 /* of another process of the VM, see vm/kinship.h */
 	THREAD_N_CLASSES
 };
 
@@ -39,7 +40,7 @@ struct thread_claim {
 	int index;
 };
 
-/** As in io.qmpin: "vcpu", "iothread", "emulator", "vhost", "worker". */
+/** As in io.qmpin: "vcpu", "iothread", "emulator", "vhost", "worker", "helper". */
 const char *thread_class_name(enum thread_class class);
 
 /**

@@ -133,6 +133,33 @@ cpus_come_from_the_nearest_group_that_has_them(void **state)
 }
 
 static void
+processes_are_read_again_from_an_open_file(void **state)
+{
+	struct fixture *f = *state;
+	char many[8192] = "";
+	pid_t *pids;
+	int fd;
+
+	open_tree(f);
+	assert_int_equal(cgroup_processes_open(f->fd, "/none"), -ENOENT);
+	fd = cgroup_processes_open(f->fd, SCOPE);
+	assert_true(fd >= 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(cgroup_processes_reread(fd, &pids), 2);
+		assert_int_equal(pids[0], 12);
+		assert_int_equal(pids[1], 4711);
+		free(pids);
+	}
+	for (unsigned int i = 0; i < 1023; i++)
+		memcpy(&many[4 * i], "123\n", 5);
+	trees_write(f->dir, TOP "qemu.slice/103.scope/cgroup.procs", many);
+	assert_int_equal(cgroup_processes_reread(fd, &pids), -E2BIG);
+	trees_write(f->dir, TOP "qemu.slice/103.scope/cgroup.procs", "1\n-2\n");
+	assert_int_equal(cgroup_processes_reread(fd, &pids), -EINVAL);
+	(void)close(fd);
+}
+
+static void
 the_least_quota_counts(void **state)
 {
 	struct fixture *f = *state;
@@ -303,6 +330,7 @@ main(void)
 		TEST(the_group_of_a_process_is_named),
 		TEST(paths_that_lead_elsewhere_are_refused),
 		TEST(cpus_come_from_the_nearest_group_that_has_them),
+		TEST(processes_are_read_again_from_an_open_file),
 		TEST(the_least_quota_counts),
 		TEST(odd_quotas_are_refused),
 		TEST(used_time_is_read),

@@ -187,6 +187,53 @@ threads_that_are_gone_are_dropped(void **state)
 	record_fini(&r);
 }
 
+static bool
+add_helper(struct record *r, pid_t pid, pid_t tid, const char *list)
+{
+	struct cpuset set = cpus(list);
+
+	return record_add_helper(r, pid, tid, 7, &set);
+}
+
+static void
+threads_of_helpers_are_kept_by_their_process(void **state)
+{
+	static const pid_t own[] = {10, 20};
+	struct record r = {.id = "103", .pid = 10, .start_ticks = 7};
+	auto_free char *text = NULL;
+	auto_free pid_t *pids = NULL;
+	struct record again;
+
+	(void)state;
+	r.limit = cpus("0");
+	add(&r, 10, 7, "0");
+	add(&r, 30, 7, "0");
+	assert_true(add_helper(&r, 90, 90, "1"));
+	assert_true(add_helper(&r, 15, 16, "2"));
+	assert_true(add_helper(&r, 15, 15, "2"));
+	assert_false(add_helper(&r, 15, 15, "3"));
+	/* what has ended of QEMU says nothing of others */
+	assert_true(record_retain(&r, own, ARRAY_LEN(own)));
+	assert_int_equal(r.n_threads, 4);
+	text = record_format(&r, BOOT);
+	assert_non_null(strstr(text,
+		"{\"tid\":16,\"start_ticks\":7,\"cpus\":\"2\",\"pid\":15}"));
+	assert_int_equal(parse(text, &again, NULL), 0);
+	assert_int_equal(record_helpers(&again, &pids), 2);
+	assert_int_equal(pids[0], 15);
+	assert_int_equal(pids[1], 90);
+	assert_true(record_retain_helper(&again, 15, (const pid_t[]){15}, 1));
+	assert_null(record_find(&again, 16, 7));
+	assert_true(record_retain_helper(&again, 15, NULL, 0));
+	assert_false(record_retain_helper(&again, 15, NULL, 0));
+	assert_int_equal(again.n_threads, 2);
+	/* the id has become one of QEMU's own threads */
+	assert_true(add(&again, 90, 7, "0"));
+	assert_int_equal(record_find(&again, 90, 7)->pid, 0);
+	record_fini(&again);
+	record_fini(&r);
+}
+
 #define HEAD "{\"version\":1,\"boot_id\":\"" BOOT "\","
 #define REST "\"placed\":true,\"limit\":\"0-15\",\"threads\":[]}"
 #define FULL \
@@ -245,6 +292,10 @@ static const struct {
 	{THREAD("{\"tid\":1,\"start_ticks\":1,\"cpus\":\"0\"},"
 		"{\"tid\":1,\"start_ticks\":2,\"cpus\":\"0\"}"),
 		"thread 1 twice"},
+	{THREAD("{\"tid\":1,\"start_ticks\":1,\"cpus\":\"0\",\"pid\":0}"),
+		"\"pid\" is out of range"},
+	{THREAD("{\"tid\":1,\"start_ticks\":1,\"cpus\":\"0\",\"pid\":\"1\"}"),
+		"\"pid\" is of another type"},
 };
 
 static void
@@ -365,6 +416,7 @@ main(void)
 			members_may_come_in_any_order_and_unknown_ones_are_skipped),
 		cmocka_unit_test(threads_are_found_by_id_and_start_time),
 		cmocka_unit_test(threads_that_are_gone_are_dropped),
+		cmocka_unit_test(threads_of_helpers_are_kept_by_their_process),
 		cmocka_unit_test(what_is_no_record_is_refused),
 		cmocka_unit_test(another_boots_record_is_stale_whatever_else_it_holds),
 		cmocka_unit_test(bombs_are_refused_before_they_are_parsed),

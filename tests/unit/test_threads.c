@@ -191,6 +191,7 @@ class_names_are_those_of_the_interface(void **state)
 	assert_string_equal(thread_class_name(THREAD_EMULATOR), "emulator");
 	assert_string_equal(thread_class_name(THREAD_VHOST), "vhost");
 	assert_string_equal(thread_class_name(THREAD_WORKER), "worker");
+	assert_string_equal(thread_class_name(THREAD_HELPER), "helper");
 }
 
 int

@@ -47,6 +47,25 @@ tasks_stay_sorted_and_are_found_by_thread_id(void **state)
 }
 
 static void
+tasks_of_other_processes_are_told_apart_and_taken_out(void **state)
+{
+	struct vm *vm = new_vm();
+
+	(void)state;
+	add(vm, 12, THREAD_EMULATOR, -1);
+	add(vm, 11, THREAD_HELPER, -1);
+	add(vm, 13, THREAD_HELPER, -1);
+	vm_task_find(vm, 11)->pid = vm_task_find(vm, 13)->pid = 11;
+	assert_int_equal(vm_own_tasks(vm), 1);
+	vm_task_remove(vm, vm_task_find(vm, 11));
+	assert_null(vm_task_find(vm, 11));
+	vm_task_remove(vm, vm_task_find(vm, 13));
+	assert_int_equal(vm->n_tasks, 1);
+	assert_int_equal(vm->tasks[0].thread.tid, 12);
+	vm_free(vm);
+}
+
+static void
 vcpus_come_by_index_not_by_thread_id(void **state)
 {
 	struct vm *vm = new_vm();
@@ -145,6 +164,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tasks_stay_sorted_and_are_found_by_thread_id),
+		cmocka_unit_test(tasks_of_other_processes_are_told_apart_and_taken_out),
 		cmocka_unit_test(vcpus_come_by_index_not_by_thread_id),
 		cmocka_unit_test(cpus_of_a_vm_are_what_is_wanted_else_what_it_has),
 		cmocka_unit_test(a_forgotten_process_leaves_nothing_behind),
