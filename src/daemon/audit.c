@@ -172,6 +172,7 @@ audit_one(struct engine *e, struct vm *vm)
 		return;
 	audit_threads(e, vm);
 	compare_masks(e, vm);
+	squeeze_look(e, vm);
 }
 
 static unsigned int
@@ -207,6 +208,7 @@ on_audit_tick(evutil_socket_t fd, short what, void *arg)
 			e->audit_next = 0;
 		audit_one(e, e->vms[e->audit_next++]);
 	}
+	squeeze_decide(e);
 	schedule(e, slices);
 }
 

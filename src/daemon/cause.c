@@ -23,6 +23,7 @@ static const struct {
 	[CAUSE_MIGRATION] = {"migration", true, true},
 	/* a guest's I/O makes pool workers, which have no name before QEMU 11 */
 	[CAUSE_THREADS] = {"new threads", true, true},
+	[CAUSE_WAITING] = {"waiting", false, false},
 	[CAUSE_DRIFT] = {"drift", false, false},
 	[CAUSE_WORKERS] = {"late worker", false, false},
 	[CAUSE_RETRY] = {"retry", true, false},

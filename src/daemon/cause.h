@@ -22,6 +22,8 @@ enum cause {
 	CAUSE_MIGRATION,
 	CAUSE_THREADS, /* a thread came or went */
 	CAUSE_HOST, /* CPUs of the host went or came: before drift, which it explains */
+	CAUSE_WAITING,	/* its vCPUs wait though CPUs idle; before drift, whose repairs
+			 * say  no reason */
 	CAUSE_DRIFT,	/* a mask is not what it should be */
 	CAUSE_WORKERS,	/* a pool worker has outlived its first seconds */
 	CAUSE_RETRY,	/* the last attempt failed half-way */

@@ -203,7 +203,7 @@ vm_json(const struct engine *e, const struct vm *vm, bool threads)
 		.vcpus = vm->facts.n_vcpus,
 		.vcpus_max = vm->facts.vcpus_max,
 		.memory_local_pct = -1,
-		.wait_pct = -1,
+		.wait_pct = squeeze_wait_pct(vm),
 		.repairs = vm->repairs,
 		.last_move_us = vm->last_move_us,
 		.last_cause = vm->last_cause >= 0
@@ -212,8 +212,10 @@ vm_json(const struct engine *e, const struct vm *vm, bool threads)
 	};
 	json_t *json;
 
-	out.note = texts.note =
-		vm->note[0] != '\0' ? xstrdup(vm->note) : sharing_note(e, vm);
+	out.note = texts.note = vm->note[0] != '\0' ? xstrdup(vm->note)
+				: vm->squeeze.note[0] != '\0'
+					? xstrdup(vm->squeeze.note)
+					: sharing_note(e, vm);
 	fill_places(e, vm, &texts, &out);
 	if (threads)
 		fill_threads(vm, &texts, &out);

@@ -19,6 +19,7 @@
 #include "daemon/cause.h"
 #include "daemon/hostmodel.h"
 #include "daemon/pending.h"
+#include "daemon/squeeze.h"
 #include "daemon/vm.h"
 #include "place/allowance.h"
 
@@ -66,6 +67,7 @@ struct engine {
 	struct event *rebalance;
 	bool rebalance_due;	    /* a quiet pass may move VMs for a gain */
 	struct allowance allowance; /* what rebalance may move */
+	struct squeezes squeezes;   /* VMs that wait */
 	struct event *adoption;
 	double adopt_tokens;
 	uint64_t adopt_tokens_us;

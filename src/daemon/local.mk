@@ -9,6 +9,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/cause.c src/daemon/cause.h \
 	src/daemon/cmdline.c src/daemon/cmdline.h \
 	src/daemon/control.c src/daemon/control.h \
+	src/daemon/delays.c src/daemon/delays.h \
 	src/daemon/engine.c src/daemon/engine.h \
 	src/daemon/explaining.c src/daemon/explaining.h \
 	src/daemon/giveback.c src/daemon/giveback.h \
@@ -33,6 +34,9 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/seating.c src/daemon/seating.h \
 	src/daemon/service.c src/daemon/service.h \
 	src/daemon/sharing.c src/daemon/sharing.h \
+	src/daemon/idle.c src/daemon/idle.h \
+	src/daemon/rundelay.c src/daemon/rundelay.h \
+	src/daemon/squeeze.c src/daemon/squeeze.h \
 	src/daemon/smp.c src/daemon/smp.h \
 	src/daemon/survey.c src/daemon/survey.h \
 	src/daemon/threadwatch.c src/daemon/threadwatch.h \

@@ -126,7 +126,8 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 		.limit = vm->record.limit,
 		.placed = vm->placed,
 		.own = vm->own,
-		.changed_s = changed_s(e, vm),
+		.changed_s = squeeze_changed_s(e, vm, changed_s(e, vm)),
+		.waited = squeeze_waited(vm),
 	};
 	choose_mode(e, vm, out);
 	describe_guest(seat, out);

@@ -14,6 +14,7 @@
 #include "act/record.h"
 #include "daemon/cause.h"
 #include "daemon/history.h"
+#include "daemon/squeeze.h"
 #include "daemon/vmtask.h"
 #include "qmp/facts.h"
 #include "qmp/monitor.h"
@@ -69,6 +70,8 @@ struct vm {
 	size_t n_tasks;
 	size_t cap_tasks;
 	struct vm_task *tasks; /* ascending tid */
+
+	struct squeeze squeeze; /* waiting of its vCPUs, and what was done about it */
 
 	cause_set causes;    /* not yet looked at */
 	cause_set delayed;   /* by the guest, over its budget */

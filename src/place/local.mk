@@ -46,6 +46,7 @@ src_libplace_a_SOURCES = \
 	src/place/unseen.c src/place/unseen.h \
 	src/place/wait.c src/place/wait.h \
 	src/place/why.c src/place/why.h \
+	src/place/widen.c src/place/widen.h \
 	src/place/world.c src/place/world.h
 
 # Hosts and VMs for tests of the planner.

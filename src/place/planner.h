@@ -36,6 +36,15 @@ struct plan_guest_node {
 	const double *memory_share;
 };
 
+/* A VM has waited while CPUs idled: what it has is too narrow, whatever the model of
+ * waiting says. */
+struct plan_waited {
+	/* CPUs that it may use, that idled, and on which none of the vCPUs that waited
+	 * may run. */
+	struct cpuset idle;
+	double share; /* of its runnable time, 0..1: for the reason */
+};
+
 /* One VM as the planner sees it. All pointers borrowed for the call. */
 struct plan_vm {
 	const char *id; /* unique; its order breaks ties */
@@ -77,6 +86,11 @@ struct plan_vm {
 			   * go, whatever they look like */
 	double changed_s; /* when its place last changed, PLAN_NEVER_S; only for
 			   * rebalance's dwell */
+	/* It is given the smallest domain around what it has in which some of these
+	 * CPUs are, and keeps at least that; pin and core float there as long. Not for
+	 * VMs that have, or may have, CPUs of their own: dedicated, smt=isolate,
+	 * isolated CPUs. NULL: it did not wait. */
+	const struct plan_waited *waited;
 };
 
 /* Reasons beside the texts: in what plan_input.explain says. */
@@ -116,6 +130,7 @@ struct plan_result {
 	bool own;		/* of a VM that is to have cores of its own: what it
 				 * has are such; also with PLAN_LEAVE */
 	bool rebalanced;	/* moved or narrowed for a gain, not for need */
+	bool widened;		/* has some of the CPUs that plan_vm.waited names */
 	unsigned int n_vcpus;	/* as in the input; 0 with PLAN_LEAVE */
 	struct cpuset *vcpus;	/* mask of the k-th plugged vCPU; owned by the plan */
 	struct cpuset emulator; /* also for workers, vhost and iothreads */

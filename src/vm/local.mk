@@ -3,6 +3,7 @@ src_libvm_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS)
 src_libvm_a_SOURCES = \
 	src/vm/discovery.c src/vm/discovery.h \
 	src/vm/identity.c src/vm/identity.h \
+	src/vm/schedstat.c src/vm/schedstat.h \
 	src/vm/sockdir.c src/vm/sockdir.h \
 	src/vm/task.c src/vm/task.h \
 	src/vm/threads.c src/vm/threads.h
