@@ -70,6 +70,14 @@ tests_unit_test_hostwatch_SOURCES = tests/unit/test_hostwatch.c tests/unit/repea
 tests_unit_test_hostwatch_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
 tests_unit_test_hostwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_idle tests/unit/test_rundelay
+tests_unit_test_idle_SOURCES = tests/unit/test_idle.c
+tests_unit_test_idle_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_idle_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_rundelay_SOURCES = tests/unit/test_rundelay.c
+tests_unit_test_rundelay_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_rundelay_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
 tests_unit_test_cause_SOURCES = tests/unit/test_cause.c
 tests_unit_test_cause_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_cause_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

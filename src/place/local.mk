@@ -122,6 +122,12 @@ tests_unit_test_planner_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_planner_widen
+tests_unit_test_planner_widen_SOURCES = tests/unit/test_planner_widen.c $(PLACE_FLEET)
+tests_unit_test_planner_widen_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_planner_widen_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_planner_core
 tests_unit_test_planner_core_SOURCES = tests/unit/test_planner_core.c $(PLACE_FLEET)
 tests_unit_test_planner_core_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \

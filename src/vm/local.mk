@@ -9,6 +9,11 @@ src_libvm_a_SOURCES = \
 	src/vm/threads.c src/vm/threads.h
 
 if HAVE_CMOCKA
+UNIT_TESTS += tests/unit/test_schedstat
+tests_unit_test_schedstat_SOURCES = tests/unit/test_schedstat.c tests/unit/procs.c
+tests_unit_test_schedstat_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_schedstat_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_discovery tests/unit/test_discovery_dir \
 	tests/unit/test_identity tests/unit/test_sockdir tests/unit/test_task \
 	tests/unit/test_threads
