@@ -128,6 +128,7 @@ UNIT_TESTS += \
 	tests/unit/test_engine \
 	tests/unit/test_engine_budgets \
 	tests/unit/test_engine_restart \
+	tests/unit/test_engine_waits \
 	tests/unit/test_explaining \
 	tests/unit/test_leftovers \
 	tests/unit/test_pass \
@@ -148,6 +149,9 @@ tests_unit_test_engine_budgets_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_restart_SOURCES = tests/unit/test_engine_restart.c $(daemon_stage)
 tests_unit_test_engine_restart_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_restart_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_engine_waits_SOURCES = tests/unit/test_engine_waits.c $(daemon_stage)
+tests_unit_test_engine_waits_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_engine_waits_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_explaining_SOURCES = tests/unit/test_explaining.c $(daemon_stage) $(CTL_WORLD)
 tests_unit_test_explaining_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_explaining_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

@@ -62,7 +62,7 @@ static void
 one_vcpu_that_waits_much_is_not_hidden_by_the_others(void **state)
 {
 	static const unsigned int busy[2][2] = {{2000, 0}, {2000, 0}};
-	static const unsigned int waits[2][2] = {{1400, 380}, {1400, 380}};
+	static const unsigned int waits[2][2] = {{1400, 340}, {1400, 340}};
 	static const unsigned int starves[2][2] = {{1400, 600}, {1400, 600}};
 	struct rundelay r[8];
 
