@@ -61,11 +61,14 @@ widen_adopt(struct world *w, struct world_group *g)
 	unsigned int node;
 	bool same;
 
-	if (!g->in->placed || g->n_current == 0 || cpuset_empty(&want))
+	if (g->waited == NULL || !g->in->placed || g->n_current == 0)
 		return false;
 	has = current(w, g, &same);
-	if (cpuset_empty(&has) ||
-		(cpuset_overlap(&has, &want) && !was_pinned(g, &has, same)))
+	if (cpuset_empty(&has))
+		return false;
+	/* the others of a VM that is loosened are, too */
+	if ((cpuset_empty(&want) || cpuset_overlap(&has, &want)) &&
+		!was_pinned(g, &has, same))
 		return false;
 	node = tree_around(w->tree, w->in->topo, &has);
 	while (!widen_is_enough(w, g, node))
