@@ -76,7 +76,7 @@ make_vm(const struct ctl_world *w, unsigned int i, bool with_threads)
 		.nodes = "0",
 		.limit = "0-63",
 		.memory_local_pct = 98.5,
-		.wait_pct = -1,
+		.wait_pct = i == 1 ? 12.4 : -1,
 		.repairs = i % 3,
 		.last_move_us = 1700000000000000,
 		.last_cause = "resume",
