@@ -28,7 +28,7 @@ src_libplace_a_SOURCES = \
 	src/place/pinned.c src/place/pinned.h \
 	src/place/pinprice.c src/place/pinprice.h \
 	src/place/pinsearch.c src/place/pinsearch.h \
-	src/place/planner.c src/place/planner.h \
+	src/place/planner.c src/place/planner.h src/place/planvm.h \
 	src/place/policy.h \
 	src/place/reason.c src/place/reason.h \
 	src/place/rebalance.c src/place/rebalance.h \

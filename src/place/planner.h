@@ -16,6 +16,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "place/mode.h"
+#include "place/planvm.h"
 #include "place/policy.h"
 #include "topo/cpuset.h"
 #include "topo/model.h"
@@ -25,25 +26,6 @@
 /* With PLAN_VCPUS_MAX it bounds the sums of the waiting model (see wait.c). */
 #define PLAN_VMS_MAX 16384u
 #define PLAN_WHY_MAX 256u
-
-/* A NUMA node of the guest. Borrowed pointers. */
-struct plan_guest_node {
-	/* Kernel ids of the host nodes its memory is bound to; its vCPUs stay there.
-	 * Empty: not bound. Nodes without CPUs count for memory only. */
-	struct cpuset host_nodes;
-	/* Share of its memory on each node (topo->nodes order, sums to 1), NULL: as the
-	 * VM's. */
-	const double *memory_share;
-};
-
-/* A VM has waited while CPUs idled: what it has is too narrow, whatever the model of
- * waiting says. */
-struct plan_waited {
-	/* CPUs that it may use, that idled, and on which none of the vCPUs that waited
-	 * may run. */
-	struct cpuset idle;
-	double share; /* of its runnable time, 0..1: for the reason */
-};
 
 /* One VM as the planner sees it. All pointers borrowed for the call. */
 struct plan_vm {

@@ -259,20 +259,6 @@ look_at_isolated(const struct look *l)
 	}
 }
 
-/* That it waited counts: nothing was promised to it, and the kernel may move it. */
-static bool
-may_widen(const struct look *l, unsigned int vm)
-{
-	const struct plan_vm *in = &l->in->vms[vm];
-	struct cpuset limit = vmrules_limit(l->in, in);
-	struct cpuset isolated = cpuset_and(&l->in->topo->isolated, &limit);
-
-	isolated = cpuset_and(&isolated, &l->in->policy->isolated_usable);
-	isolated = cpuset_minus(&isolated, &l->in->policy->reserved);
-	return in->waited != NULL && in->mode != PLACE_OBSERVE && !wants_cores(in) &&
-	       (in->mode != PLACE_PIN || cpuset_empty(&isolated));
-}
-
 static void
 look_at_waiting(const struct look *l, unsigned int vm)
 {
@@ -280,7 +266,7 @@ look_at_waiting(const struct look *l, unsigned int vm)
 	const struct plan_result *r = &l->p->results[vm];
 	struct cpuset others = alone_of_others(l, vm);
 
-	if (!may_widen(l, vm) || l->kept_off[vm])
+	if (!vmrules_may_widen(l->in, in) || l->kept_off[vm])
 		return;
 	for (unsigned int v = 0; v < r->n_vcpus; v++) {
 		struct cpuset may = vmrules_may(l->in, in, v);
@@ -301,7 +287,7 @@ look_at_pins(const struct look *l, unsigned int vm)
 	const struct plan_result *r = &l->p->results[vm];
 	const struct topo *t = l->in->topo;
 
-	if (l->kept_off[vm] || may_widen(l, vm))
+	if (l->kept_off[vm] || vmrules_may_widen(l->in, in))
 		return;
 	for (unsigned int v = 0; v < r->n_vcpus; v++) {
 		const struct topo_pu *pu = topo_pu_of(t, cpuset_next(&r->vcpus[v], 0));
@@ -338,7 +324,7 @@ look_at_guest_cores(const struct look *l, unsigned int vm)
 	const struct plan_result *r = &l->p->results[vm];
 	struct cpuset others = alone_of_others(l, vm);
 
-	if (in->mode != PLACE_CORE || l->kept_off[vm] || may_widen(l, vm))
+	if (in->mode != PLACE_CORE || l->kept_off[vm] || vmrules_may_widen(l->in, in))
 		return;
 	for (unsigned int v = 0; v < r->n_vcpus; v++) {
 		struct cpuset may = vmrules_may(l->in, in, v);

@@ -73,7 +73,7 @@ ps_of_one_vm_shows_its_threads_and_marks_what_differs(void **state)
 		"nodes      0\n"
 		"may use    0-63\n"
 		"memory     98.5 % local\n"
-		"waiting    -\n"
+		"waiting    12.4 %\n"
 		"repairs    1\n"
 		"last move  2023-11-14 22:13:20, cause resume\n"
 		"note       -\n"
