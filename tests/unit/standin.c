@@ -55,11 +55,10 @@ static void
 run_busy(int wake)
 {
 	struct pollfd next = {.fd = wake, .events = POLLIN};
-	volatile unsigned int work = 0;
 
 	while (poll(&next, 1, 0) == 0) {
-		for (unsigned int i = 0; i < 1000000; i++)
-			work += i;
+		for (volatile unsigned int i = 0; i < 1000000; i++)
+			continue;
 	}
 }
 
