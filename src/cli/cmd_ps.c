@@ -26,15 +26,17 @@ static const struct table_column vm_columns[] = {
 	{.name = "VCPUS", .right = true},
 	{.name = "MODE"},
 	{.name = "CPUS", .min = 8},
-	{.name = "NODES", .min = 5, .drop = 3},
+	{.name = "NODES", .min = 5, .drop = 4},
 	{.name = "STATE"},
-	{.name = "SHARE", .drop = 4},
+	{.name = "SHARE", .drop = 5},
+	{.name = "WAIT", .right = true, .drop = 3},
 	{.name = "REPAIRS", .right = true, .drop = 2},
 	{.name = "LAST", .min = 6, .drop = 1},
 	{.name = "NOTE", .min = 8},
 };
 static const char *const vm_members[ARRAY_LEN(vm_columns)] = {"id", "name", NULL,
-	"mode", "cpus", "nodes", "state", "share", "repairs", "last_cause", "note"};
+	"mode", "cpus", "nodes", "state", "share", "wait_pct", "repairs", "last_cause",
+	"note"};
 
 static const struct table_column thread_columns[] = {
 	{.name = "CLASS"},
@@ -58,6 +60,23 @@ vcpus_text(const json_t *vm)
 	return xasprintf("%s/%s", now, max);
 }
 
+static char *
+wait_text(const json_t *vm)
+{
+	const json_t *pct = json_object_get(vm, "wait_pct");
+
+	return json_is_number(pct) ? xasprintf("%.0f%%", json_number_value(pct))
+				   : xstrdup("-");
+}
+
+static char *
+vm_text(const json_t *vm, const char *member)
+{
+	if (member == NULL)
+		return vcpus_text(vm);
+	return str_equal(member, "wait_pct") ? wait_text(vm) : out_member(vm, member);
+}
+
 static void
 print_vms(const json_t *vms, bool heading)
 {
@@ -68,9 +87,7 @@ print_vms(const json_t *vms, bool heading)
 
 		table_row(t);
 		for (size_t c = 0; c < ARRAY_LEN(vm_columns); c++)
-			table_set(t, c,
-				vm_members[c] != NULL ? out_member(vm, vm_members[c])
-						      : vcpus_text(vm));
+			table_set(t, c, vm_text(vm, vm_members[c]));
 	}
 	table_print(t, heading);
 	table_free(t);

@@ -218,6 +218,7 @@ audit_one(struct engine *e, struct vm *vm)
 		return;
 	if (!compare_masks(e, vm))
 		audit_threads(e, vm);
+	squeeze_look(e, vm);
 }
 
 static unsigned int
@@ -254,6 +255,7 @@ on_audit_tick(evutil_socket_t fd, short what, void *arg)
 		audit_one(e, e->vms[e->audit_next++]);
 	}
 	memory_turn(e, e->config.audit_interval_ms / slices);
+	squeeze_decide(e);
 	schedule(e, slices);
 }
 

@@ -24,6 +24,7 @@ static const struct {
 	/* a guest's I/O makes pool workers, which have no name before QEMU 11 */
 	[CAUSE_THREADS] = {"new threads", true, true},
 	[CAUSE_CGROUP] = {"cgroup", false, false},
+	[CAUSE_WAITING] = {"waiting", false, false},
 	[CAUSE_DRIFT] = {"drift", false, false},
 	[CAUSE_WORKERS] = {"late worker", false, false},
 	[CAUSE_RETRY] = {"retry", true, false},

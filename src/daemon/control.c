@@ -233,8 +233,13 @@ list_drifts(const struct vm *vm, struct ctl_drift out[DRIFT_N_KINDS])
 static char *
 note_of(const struct engine *e, const struct vm *vm)
 {
-	char *note = vm->note[0] != '\0' ? xstrdup(vm->note) : sharing_note(e, vm);
+	char *note;
 
+	if (vm->note[0] != '\0')
+		return xstrdup(vm->note);
+	if (vm->squeeze.note[0] != '\0')
+		return xstrdup(vm->squeeze.note);
+	note = sharing_note(e, vm);
 	return note != NULL ? note : memory_note(vm);
 }
 
@@ -256,7 +261,7 @@ vm_json(const struct engine *e, const struct vm *vm, bool threads)
 		.vcpus = vm->facts.n_vcpus,
 		.vcpus_max = vm->facts.vcpus_max,
 		.memory_local_pct = memory_local_pct(e, vm),
-		.wait_pct = -1,
+		.wait_pct = squeeze_wait_pct(vm),
 		.repairs = vm->repairs,
 		.drifts = drifts,
 		.n_drifts = list_drifts(vm, drifts),

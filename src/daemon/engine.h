@@ -23,6 +23,7 @@
 #include "daemon/pending.h"
 #include "daemon/turns.h"
 #include "daemon/kin.h"
+#include "daemon/squeeze.h"
 #include "daemon/vm.h"
 #include "place/allowance.h"
 
@@ -77,6 +78,7 @@ struct engine {
 	bool rebalance_due;	      /* a quiet pass may move VMs for a gain */
 	struct allowance allowance;   /* what rebalance may move */
 	struct background background; /* CPU use by others */
+	struct squeezes squeezes;     /* VMs that wait */
 	struct event *adoption;
 	double adopt_tokens;
 	uint64_t adopt_tokens_us;

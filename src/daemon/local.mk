@@ -15,6 +15,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/control.c src/daemon/control.h \
 	src/daemon/drift.c src/daemon/drift.h \
 	src/daemon/drifting.c src/daemon/drifting.h \
+	src/daemon/delays.c src/daemon/delays.h \
 	src/daemon/engine.c src/daemon/engine.h \
 	src/daemon/explaining.c src/daemon/explaining.h \
 	src/daemon/giveback.c src/daemon/giveback.h \
@@ -48,6 +49,9 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/residence.c src/daemon/residence.h \
 	src/daemon/service.c src/daemon/service.h \
 	src/daemon/sharing.c src/daemon/sharing.h \
+	src/daemon/idle.c src/daemon/idle.h \
+	src/daemon/rundelay.c src/daemon/rundelay.h \
+	src/daemon/squeeze.c src/daemon/squeeze.h \
 	src/daemon/smp.c src/daemon/smp.h \
 	src/daemon/survey.c src/daemon/survey.h \
 	src/daemon/threadwatch.c src/daemon/threadwatch.h \
@@ -89,6 +93,14 @@ tests_unit_test_hostwatch_SOURCES = tests/unit/test_hostwatch.c tests/unit/repea
 	tests/unit/trees.h
 tests_unit_test_hostwatch_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
 tests_unit_test_hostwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_idle tests/unit/test_rundelay
+tests_unit_test_idle_SOURCES = tests/unit/test_idle.c
+tests_unit_test_idle_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_idle_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_rundelay_SOURCES = tests/unit/test_rundelay.c
+tests_unit_test_rundelay_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_rundelay_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_cause_SOURCES = tests/unit/test_cause.c
 tests_unit_test_cause_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
@@ -144,6 +156,13 @@ tests_unit_test_loads_SOURCES = tests/unit/test_loads.c
 tests_unit_test_loads_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_loads_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_squeeze
+tests_unit_test_squeeze_SOURCES = tests/unit/test_squeeze.c $(vm_table) \
+	tests/unit/logcatch.c tests/unit/logcatch.h
+tests_unit_test_squeeze_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_squeeze_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
 tests_unit_test_seating_SOURCES = tests/unit/test_seating.c $(vm_table)
 tests_unit_test_seating_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
@@ -178,6 +197,7 @@ UNIT_TESTS += \
 	tests/unit/test_engine_budgets \
 	tests/unit/test_engine_cgroup \
 	tests/unit/test_engine_restart \
+	tests/unit/test_engine_waits \
 	tests/unit/test_explaining \
 	tests/unit/test_kin \
 	tests/unit/test_kthreads \
@@ -207,6 +227,9 @@ tests_unit_test_engine_cgroup_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_restart_SOURCES = tests/unit/test_engine_restart.c $(daemon_stage)
 tests_unit_test_engine_restart_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_restart_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_engine_waits_SOURCES = tests/unit/test_engine_waits.c $(daemon_stage)
+tests_unit_test_engine_waits_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_engine_waits_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_explaining_SOURCES = tests/unit/test_explaining.c $(daemon_stage) $(CTL_WORLD)
 tests_unit_test_explaining_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_explaining_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

@@ -121,6 +121,7 @@ take_plan(struct engine *e, struct seating *s, const struct plan *plan)
 		struct vm *vm = s->seats[i].vm;
 		bool changed = take_result(e, &s->seats[i], &plan->results[i]);
 
+		squeeze_planned(e, vm, &plan->results[i], changed);
 		if (changed && plan->results[i].rebalanced) {
 			vm->active |= cause_bit(CAUSE_REBALANCE);
 			e->stats.rebalanced++;
@@ -138,6 +139,8 @@ planning_run(struct engine *e, bool rebalance, struct err *err)
 	struct plan *plan;
 	int r;
 
+	if (rebalance)
+		squeeze_end_rests(e);
 	seating_init(&s, e);
 	if (rebalance) {
 		s.policy.rebalance = e->config.rebalance == SETTINGS_REBALANCE_YES;

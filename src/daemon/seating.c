@@ -156,7 +156,8 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 		.cpulimit = vm->confine.quota_cpus,
 		.placed = vm->placed,
 		.own = vm->own,
-		.changed_s = changed_s(e, vm),
+		.changed_s = squeeze_changed_s(e, vm, changed_s(e, vm)),
+		.waited = squeeze_waited(vm),
 	};
 	seat->memory_share = memory_share(e, vm);
 	out->memory_share = seat->memory_share;

@@ -117,6 +117,7 @@ vm_forget_process(struct vm *vm)
 	vm->emulator = CPUSET_NONE;
 	vm->note[0] = vm->why[0] = vm->said[0] = '\0';
 	history_clear(&vm->history);
+	squeeze_fini(&vm->squeeze);
 	vm->repairs = 0;
 	vm->last_move_us = 0;
 	vm->last_cause = -1;

@@ -16,6 +16,7 @@
 #include "daemon/confine.h"
 #include "daemon/drifting.h"
 #include "daemon/history.h"
+#include "daemon/squeeze.h"
 #include "daemon/vmtask.h"
 #include "daemon/memory.h"
 #include "daemon/kin.h"
@@ -79,6 +80,8 @@ struct vm {
 	struct kin kin;	       /* processes beside its QEMU */
 
 	struct confine confine; /* by its cgroup */
+
+	struct squeeze squeeze; /* waiting of its vCPUs, and what was done about it */
 
 	cause_set causes;    /* not yet looked at */
 	cause_set delayed;   /* by the guest, over its budget */

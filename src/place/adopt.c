@@ -7,6 +7,7 @@
 #include "place/guestcore.h"
 #include "place/narrow.h"
 #include "place/pin.h"
+#include "place/widen.h"
 
 /* The vCPUs have one mask, and CPUs of it may still be used: those, in @cut. */
 static bool
@@ -142,7 +143,7 @@ adopt_float(struct world *w, struct world_group *g)
 	unsigned int node;
 	unsigned int room;
 
-	if (adopt_cores(w, g))
+	if (widen_adopt(w, g) || adopt_cores(w, g))
 		return true;
 	if (!common_mask(w, g, &cut))
 		return false;

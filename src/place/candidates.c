@@ -8,6 +8,7 @@
 
 #include "place/footprint.h"
 #include "place/residency.h"
+#include "place/widen.h"
 
 static const float *
 cpu_shares(const struct world *w, const struct world_group *g, unsigned int node)
@@ -256,7 +257,7 @@ candidates_has(const struct world *w, const struct world_group *g, unsigned int 
 	const struct world_class *c = &w->classes[g->cls];
 
 	return c->count[node] > 0 && (c->count[node] >= g->n_vcpus || node == c->top) &&
-	       !repeats_a_part(w, g, node);
+	       !repeats_a_part(w, g, node) && widen_is_enough(w, g, node);
 }
 
 bool

@@ -219,9 +219,10 @@ can_plan(const struct plan_input *in, const struct world_vm *v, char *why)
 }
 
 static enum world_role
-role_of(enum place_mode mode)
+role_of(enum place_mode mode, bool loose)
 {
-	if (mode == PLACE_PIN || mode == PLACE_CORE || mode == PLACE_DEDICATED)
+	if (!loose &&
+		(mode == PLACE_PIN || mode == PLACE_CORE || mode == PLACE_DEDICATED))
 		return WORLD_PIN;
 	return mode == PLACE_OBSERVE ? WORLD_OBSERVE : WORLD_FLOAT;
 }
@@ -239,6 +240,20 @@ isolated_of(const struct plan_input *in, const struct plan_vm *vm)
 	cpus = cpuset_and(&cpus, &in->topo->isolated);
 	cpus = cpuset_and(&cpus, &in->policy->isolated_usable);
 	return cpuset_minus(&cpus, &in->policy->reserved);
+}
+
+/* Its waiting is a reason to give it more. Not where that would break what was promised
+ * (cores of its own) or would not help: the kernel moves nothing to or from isolated
+ * CPUs. */
+static bool
+may_widen(const struct world_vm *vm)
+{
+	const struct plan_vm *in = vm->in;
+
+	return in->waited != NULL && in->mode != PLACE_OBSERVE &&
+	       in->mode != PLACE_DEDICATED && in->smt != PLACE_SMT_ISOLATE &&
+	       cpuset_empty(&vm->isolated) &&
+	       cpuset_overlap(&in->waited->idle, &vm->allowed);
 }
 
 /* In sixteenths of a CPU, so that sums of demands are exact. */
@@ -295,6 +310,7 @@ add_group(const struct plan_input *in, struct entries *out, struct world_vm *vm,
 		.vcpus = vcpus,
 		.allowed = vm->allowed,
 		.isolated = vm->isolated,
+		.waited = vm->widens ? from->waited : NULL,
 		.whole_cores = from->mode == PLACE_CORE,
 		.node = -1,
 		.first = -1,
@@ -396,7 +412,8 @@ entry_list(const struct plan_input *in, const struct cpuset *usable,
 
 		if (!can_plan(in, vm, vm->out->why))
 			continue;
-		vm->role = role_of(vm->in->mode);
+		vm->widens = may_widen(vm);
+		vm->role = role_of(vm->in->mode, vm->widens);
 		vm->exclusive = vm->role != WORLD_OBSERVE &&
 				(vm->in->mode == PLACE_DEDICATED ||
 					vm->in->smt == PLACE_SMT_ISOLATE);

@@ -28,7 +28,7 @@ src_libplace_a_SOURCES = \
 	src/place/pinned.c src/place/pinned.h \
 	src/place/pinprice.c src/place/pinprice.h \
 	src/place/pinsearch.c src/place/pinsearch.h \
-	src/place/planner.c src/place/planner.h \
+	src/place/planner.c src/place/planner.h src/place/planvm.h \
 	src/place/policy.h \
 	src/place/reason.c src/place/reason.h \
 	src/place/rebalance.c src/place/rebalance.h \
@@ -46,6 +46,7 @@ src_libplace_a_SOURCES = \
 	src/place/unseen.c src/place/unseen.h \
 	src/place/wait.c src/place/wait.h \
 	src/place/why.c src/place/why.h \
+	src/place/widen.c src/place/widen.h \
 	src/place/world.c src/place/world.h
 
 # Hosts and VMs for tests of the planner.
@@ -120,6 +121,12 @@ tests_unit_test_planner_SOURCES = tests/unit/test_planner.c $(PLACE_FLEET)
 tests_unit_test_planner_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_planner_widen
+tests_unit_test_planner_widen_SOURCES = tests/unit/test_planner_widen.c $(PLACE_FLEET)
+tests_unit_test_planner_widen_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_planner_widen_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_core
 tests_unit_test_planner_core_SOURCES = tests/unit/test_planner_core.c $(PLACE_FLEET)

@@ -31,7 +31,7 @@ has_siblings(const struct world *w, const struct world_group *g)
 static bool
 suits(const struct world *w, const struct world_group *g)
 {
-	return has_siblings(w, g) && g->in->mode == PLACE_AUTO &&
+	return has_siblings(w, g) && g->in->mode == PLACE_AUTO && g->waited == NULL &&
 	       !(g->in->cpulimit > 0);
 }
 

@@ -27,6 +27,7 @@
 #include "place/rebalance.h"
 #include "place/search.h"
 #include "place/why.h"
+#include "place/widen.h"
 #include "place/world.h"
 
 struct plan_policy
@@ -113,7 +114,9 @@ put_back(struct world *w, struct world_group **todo, bool *changed)
 			placed = adopt_pin(w, g);
 		if (!placed)
 			todo[n++] = g;
-		*changed |= !placed || g->cause != WORLD_KEPT;
+		/* nor is a wider domain for one a reason to widen others */
+		*changed |= !placed ||
+			    (g->cause != WORLD_KEPT && g->cause != WORLD_WIDENED);
 	}
 	wait_settle(w->wait);
 	for (unsigned int i = 0; i < w->n_groups; i++) {
@@ -231,6 +234,7 @@ write_result(const struct world *w, const struct world_vm *vm,
 	for (unsigned int g = 0; g < vm->n_groups; g++) {
 		write_masks(w, &groups[g], out, &domain, &all);
 		out->rebalanced |= groups[g].cause == WORLD_REBALANCED;
+		out->widened |= widen_shows(w, &groups[g]);
 	}
 	here = cpuset_and(&all, &w->usable);
 	node = vm->n_groups == 1 || cpuset_empty(&here)

@@ -16,6 +16,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "place/mode.h"
+#include "place/planvm.h"
 #include "place/policy.h"
 #include "topo/cpuset.h"
 #include "topo/model.h"
@@ -25,16 +26,6 @@
 /* With PLAN_VCPUS_MAX it bounds the sums of the waiting model (see wait.c). */
 #define PLAN_VMS_MAX 16384u
 #define PLAN_WHY_MAX 256u
-
-/* A NUMA node of the guest. Borrowed pointers. */
-struct plan_guest_node {
-	/* Kernel ids of the host nodes its memory is bound to; its vCPUs stay there.
-	 * Empty: not bound. Nodes without CPUs count for memory only. */
-	struct cpuset host_nodes;
-	/* Share of its memory on each node (topo->nodes order, sums to 1), NULL: as the
-	 * VM's. */
-	const double *memory_share;
-};
 
 /* One VM as the planner sees it. All pointers borrowed for the call. */
 struct plan_vm {
@@ -77,6 +68,11 @@ struct plan_vm {
 			   * go, whatever they look like */
 	double changed_s; /* when its place last changed, PLAN_NEVER_S; only for
 			   * rebalance's dwell */
+	/* It is given the smallest domain around what it has in which some of these
+	 * CPUs are, and keeps at least that; pin and core float there as long. Not for
+	 * VMs that have, or may have, CPUs of their own: dedicated, smt=isolate,
+	 * isolated CPUs. NULL: it did not wait. */
+	const struct plan_waited *waited;
 };
 
 /* Reasons beside the texts: in what plan_input.explain says. */
@@ -116,6 +112,7 @@ struct plan_result {
 	bool own;		/* of a VM that is to have cores of its own: what it
 				 * has are such; also with PLAN_LEAVE */
 	bool rebalanced;	/* moved or narrowed for a gain, not for need */
+	bool widened;		/* has some of the CPUs that plan_vm.waited names */
 	unsigned int n_vcpus;	/* as in the input; 0 with PLAN_LEAVE */
 	struct cpuset *vcpus;	/* mask of the k-th plugged vCPU; owned by the plan */
 	struct cpuset emulator; /* also for workers, vhost and iothreads */

@@ -197,6 +197,7 @@ say_cause(const struct cores *c, const struct seat *s, const struct own *o,
 		append(s, ", plugged %u", o->g->n_vcpus - o->g->n_current);
 		break;
 	case WORLD_REBALANCED: /* moves float VMs only */
+	case WORLD_WIDENED:
 		break;
 	}
 }

@@ -18,6 +18,7 @@
 #include "place/candidates.h"
 #include "place/objective.h"
 #include "place/pin.h"
+#include "place/widen.h"
 
 /* Demand that is less by this counts as less in words. */
 #define SHOWN_CPUS 0.05
@@ -228,6 +229,8 @@ say_cause(const struct world *w, const struct world_vm *vm, const struct world_g
 		if (!g->narrowed)
 			append(why, ", with CPUs it may use again");
 		break;
+	case WORLD_WIDENED: /* say_waited */
+		break;
 	case WORLD_PLUGGED:
 		append(why, ", plugged %u", g->n_vcpus - g->n_current);
 		break;
@@ -249,6 +252,22 @@ say_cause(const struct world *w, const struct world_vm *vm, const struct world_g
 		append(why, " to have a CPU for each");
 	else
 		append(why, " so that nobody waits while CPUs idle");
+}
+
+/* What has proved too narrow. */
+static void
+say_waited(
+	const struct world *w, const struct world_vm *vm, const struct world_group *g)
+{
+	struct cpuset idle;
+	char cpus[40];
+
+	if (!widen_shows(w, g))
+		return;
+	idle = cpuset_and(&g->waited->idle, &g->allowed);
+	append(vm->out->why, ", widened since it waited %.0f %% while CPU%s %s idled",
+		100 * g->waited->share, cpuset_count(&idle) == 1 ? "" : "s",
+		cpuset_format(&idle, cpus, sizeof(cpus)));
 }
 
 /* What the administrator should know about the limits of this placement. */
@@ -292,6 +311,7 @@ why_planned(const struct world *w, const struct world_vm *vm,
 	if (g->demand < g->n_vcpus - SHOWN_CPUS)
 		append(vm->out->why, " that want %.1f", g->demand);
 	say_cause(w, vm, g, node);
+	say_waited(w, vm, g);
 	say_memory(w, vm, g, node);
 	say_limits(w, vm, g, node);
 }

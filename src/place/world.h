@@ -30,6 +30,7 @@ enum world_cause {
 	WORLD_GROWN,	  /* had part of it, CPUs came back */
 	WORLD_PLUGGED,	  /* had it, with fewer vCPUs */
 	WORLD_REBALANCED, /* moved or narrowed for a gain */
+	WORLD_WIDENED,	  /* had it, and waited there */
 };
 
 /* A set of CPUs that VMs may use, and how it cuts the tree's nodes. VMs with the same
@@ -66,6 +67,7 @@ struct world_group {
 	int first;  /* float: where it was put first in this run, -1: nowhere */
 	int *pins;  /* pin: index into topo->pus of each of its vCPUs, -1: none yet.
 		     * May be isolated ones, of which this world knows nothing */
+	const struct plan_waited *waited; /* NULL: nothing is done about it */
 	bool whole_cores; /* pin: a vCPU has its PU's whole core (mode core) */
 	/* Share of its memory on each node, NULL: unknown, or not touched yet. */
 	const double *memory_share;
@@ -102,6 +104,7 @@ struct world_vm {
 	struct plan_result *out;
 	enum world_role role;
 	bool exclusive;	       /* no other managed VM on its cores */
+	bool widens;	       /* its waiting counts (plan_vm.waited) */
 	struct cpuset allowed; /* by all rules; for roles other than WORLD_LEAVE */
 	/* Isolated CPUs it may have; empty for modes other than pin and dedicated. */
 	struct cpuset isolated;

@@ -4,11 +4,17 @@ src_libvm_a_SOURCES = \
 	src/vm/discovery.c src/vm/discovery.h \
 	src/vm/identity.c src/vm/identity.h \
 	src/vm/kinship.c src/vm/kinship.h \
+	src/vm/schedstat.c src/vm/schedstat.h \
 	src/vm/sockdir.c src/vm/sockdir.h \
 	src/vm/task.c src/vm/task.h \
 	src/vm/threads.c src/vm/threads.h
 
 if HAVE_CMOCKA
+UNIT_TESTS += tests/unit/test_schedstat
+tests_unit_test_schedstat_SOURCES = tests/unit/test_schedstat.c tests/unit/procs.c
+tests_unit_test_schedstat_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_schedstat_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_discovery tests/unit/test_discovery_dir \
 	tests/unit/test_identity tests/unit/test_kinship tests/unit/test_sockdir \
 	tests/unit/test_task \

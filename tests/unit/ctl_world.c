@@ -78,7 +78,7 @@ make_vm(const struct ctl_world *w, unsigned int i, bool with_threads)
 		.nodes = "0",
 		.limit = "0-63",
 		.memory_local_pct = 98.5,
-		.wait_pct = -1,
+		.wait_pct = i == 1 ? 12.4 : -1,
 		.repairs = i % 3,
 		.drifts = drifts,
 		.n_drifts = i == 1 ? 2 : 0,

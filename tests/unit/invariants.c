@@ -260,13 +260,34 @@ look_at_isolated(const struct look *l)
 }
 
 static void
+look_at_waiting(const struct look *l, unsigned int vm)
+{
+	const struct plan_vm *in = &l->in->vms[vm];
+	const struct plan_result *r = &l->p->results[vm];
+	struct cpuset others = alone_of_others(l, vm);
+
+	if (!vmrules_may_widen(l->in, in) || l->kept_off[vm])
+		return;
+	for (unsigned int v = 0; v < r->n_vcpus; v++) {
+		struct cpuset may = vmrules_may(l->in, in, v);
+
+		may = cpuset_and(&may, &l->ordinary);
+		may = cpuset_minus(&may, &others);
+		may = cpuset_and(&may, &in->waited->idle);
+		if (!cpuset_empty(&may))
+			check(l, INV_WIDENED, vm,
+				r->widened && cpuset_overlap(&r->vcpus[v], &may));
+	}
+}
+
+static void
 look_at_pins(const struct look *l, unsigned int vm)
 {
 	const struct plan_vm *in = &l->in->vms[vm];
 	const struct plan_result *r = &l->p->results[vm];
 	const struct topo *t = l->in->topo;
 
-	if (l->kept_off[vm])
+	if (l->kept_off[vm] || vmrules_may_widen(l->in, in))
 		return;
 	for (unsigned int v = 0; v < r->n_vcpus; v++) {
 		const struct topo_pu *pu = topo_pu_of(t, cpuset_next(&r->vcpus[v], 0));
@@ -303,7 +324,7 @@ look_at_guest_cores(const struct look *l, unsigned int vm)
 	const struct plan_result *r = &l->p->results[vm];
 	struct cpuset others = alone_of_others(l, vm);
 
-	if (in->mode != PLACE_CORE || l->kept_off[vm])
+	if (in->mode != PLACE_CORE || l->kept_off[vm] || vmrules_may_widen(l->in, in))
 		return;
 	for (unsigned int v = 0; v < r->n_vcpus; v++) {
 		struct cpuset may = vmrules_may(l->in, in, v);
@@ -543,6 +564,7 @@ look_at_vm(const struct look *l, unsigned int vm, bool excused)
 	look_at_verdict(l, vm);
 	look_at_masks(l, vm);
 	look_at_pins(l, vm);
+	look_at_waiting(l, vm);
 	look_at_guest_cores(l, vm);
 	look_at_exclusive(l, vm);
 	look_at_room(l, vm);

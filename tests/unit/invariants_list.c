@@ -19,6 +19,7 @@ static const char *const names[N_INVARIANTS] = {
 	[INV_ONE_CPU] = "pinned vCPUs have one CPU",
 	[INV_ONE_CORE] = "mode core: a vCPU has one core",
 	[INV_GUEST_THREADS] = "threads of a guest core are together",
+	[INV_WIDENED] = "who waited may use CPUs that idled",
 	[INV_ALONE] = "cores that are a VM's alone are no other VM's",
 	[INV_CPU0] = "CPU 0's core is nobody's alone",
 	[INV_NODE_SHARE] = "no more of a node is exclusive than allowed",

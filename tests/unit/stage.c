@@ -137,11 +137,12 @@ stage_of(void **state)
 	return s;
 }
 
-/* The two CPUs as a host: two cores that share nothing. */
+/* The two CPUs as a host: two cores that share nothing, or (s->apart) two L3 groups,
+ * each with another core that only the model has. */
 static struct hostmodel
 make_host(const struct stage *s)
 {
-	struct topo_cpu_facts cpus[2];
+	struct topo_cpu_facts cpus[4];
 	struct topo_facts facts = {.cpus = cpus};
 	struct hostmodel h = {0};
 	struct lat_view view;
@@ -154,6 +155,14 @@ make_host(const struct stage *s)
 			.l3_key = TOPO_NONE,
 			.package_id = 0,
 			.node_id = TOPO_NONE};
+	}
+	for (unsigned int i = 0; s->apart && i < 2; i++) {
+		struct topo_cpu_facts *extra = &cpus[facts.n_cpus++];
+
+		cpus[i].l3_key = (int)i;
+		*extra = cpus[i];
+		extra->cpu += CPUSET_CAP / 2;
+		extra->core_key = extra->cpu;
 	}
 	if (topo_build(&facts, &h.topo, &e) < 0)
 		fail_msg("%s", e.text);

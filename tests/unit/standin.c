@@ -50,18 +50,32 @@ struct play {
 	size_t n_sleepers;
 };
 
+/* Use all of a CPU until the next byte. */
+static void
+run_busy(int wake)
+{
+	struct pollfd next = {.fd = wake, .events = POLLIN};
+
+	while (poll(&next, 1, 0) == 0) {
+		for (volatile unsigned int i = 0; i < 1000000; i++)
+			continue;
+	}
+}
+
 static void *
 run_sleeper(void *arg)
 {
 	struct sleeper *s = arg;
-	char byte;
+	char byte = '\0';
 
 	s->tid = (pid_t)syscall(SYS_gettid);
 	prctl(PR_SET_NAME, s->name);
 	if (write(s->started, "", 1) != 1)
 		_exit(1);
-	while (read(s->wake[0], &byte, 1) < 0 && errno == EINTR)
-		continue;
+	do {
+		if (byte == 'b')
+			run_busy(s->wake[0]);
+	} while (read(s->wake[0], &byte, 1) < 0 ? errno == EINTR : byte != 'e');
 	return NULL;
 }
 
@@ -95,12 +109,24 @@ end_thread(struct play *p, pid_t tid)
 
 		if (s->tid != tid)
 			continue;
-		if (write(s->wake[1], "", 1) != 1)
+		if (write(s->wake[1], "e", 1) != 1)
 			_exit(1);
 		(void)pthread_join(s->thread, NULL);
 		close(s->wake[0]);
 		close(s->wake[1]);
 		s->tid = 0;
+	}
+	return 0;
+}
+
+/* Busy from now on, or (@how "s") asleep again. */
+static int
+load_thread(struct play *p, pid_t tid, const char *how)
+{
+	for (size_t i = 0; i < p->n_sleepers; i++) {
+		if (p->sleepers[i].tid == tid &&
+			write(p->sleepers[i].wake[1], how, 1) != 1)
+			_exit(1);
 	}
 	return 0;
 }
@@ -154,6 +180,10 @@ obey(struct play *p)
 		break;
 	case 'e':
 		answer = end_thread(p, (pid_t)strtol(packet + 1, NULL, 10));
+		break;
+	case 'b':
+	case 's':
+		answer = load_thread(p, (pid_t)strtol(packet + 1, NULL, 10), packet);
 		break;
 	case 'c':
 		str_copy(p->cpus, sizeof(p->cpus), packet + 1);
@@ -343,6 +373,14 @@ standin_claim(struct standin *s, unsigned int index, pid_t tid)
 	strbuf_adds(&text, "]");
 	(void)ask(s, 'c', strbuf_text(&text));
 	strbuf_fini(&text);
+}
+
+void
+standin_load(struct standin *s, pid_t tid, bool busy)
+{
+	auto_free char *text = xasprintf("%d", (int)tid);
+
+	(void)ask(s, busy ? 'b' : 's', text);
 }
 
 pid_t

@@ -6,6 +6,7 @@
 #ifndef QMPIN_TESTS_STANDIN_H
 #define QMPIN_TESTS_STANDIN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "topo/cpuset.h"
@@ -34,6 +35,9 @@ void standin_listen(struct standin *s);
 pid_t standin_thread(struct standin *s, const char *name);
 /** End a thread and wait until the kernel has forgotten it. */
 void standin_end_thread(struct standin *s, pid_t tid);
+
+/** A thread uses all of a CPU from now on, or sleeps again. */
+void standin_load(struct standin *s, pid_t tid, bool busy);
 
 /** A thread "CPU index/KVM" that QMP names. */
 pid_t standin_plug(struct standin *s, unsigned int index);

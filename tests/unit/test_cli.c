@@ -42,21 +42,21 @@ static void
 ps_lists_the_vms_in_order(void **state)
 {
 	cli_expect_text(*state, &(struct cli_how){.args = {"ps"}},
-		"VM  NAME  VCPUS MODE  CPUS       NODES STATE    SHARE   REPAIRS LAST   NOTE\n"
-		"100 web-0   3/8 float 8-11,40-43 0     watching private       0 resume "
+		"VM  NAME  VCPUS MODE  CPUS       NODES STATE    SHARE   WAIT REPAIRS LAST   NOTE\n"
+		"100 web-0   3/8 float 8-11,40-43 0     watching private    -       0 resume "
 		"affinity: allows two CPUs of eight\n"
-		"101 web-1   3/8 float 8-11,40-43 0     watching private       1 resume -\n"
-		"102 web-2   3/8 float 8-11,40-43 0     watching private       2 resume -\n");
+		"101 web-1   3/8 float 8-11,40-43 0     watching private  12%       1 resume -\n"
+		"102 web-2   3/8 float 8-11,40-43 0     watching private    -       2 resume -\n");
 }
 
 static void
 heading_may_be_left_out(void **state)
 {
 	cli_expect_words(*state, &(struct cli_how){.args = {"--no-heading", "ps"}},
-		"100 web-0 3/8 float 8-11,40-43 0 watching private 0 resume "
+		"100 web-0 3/8 float 8-11,40-43 0 watching private - 0 resume "
 		"affinity: allows two CPUs of eight\n"
-		"101 web-1 3/8 float 8-11,40-43 0 watching private 1 resume -\n"
-		"102 web-2 3/8 float 8-11,40-43 0 watching private 2 resume -\n");
+		"101 web-1 3/8 float 8-11,40-43 0 watching private 12% 1 resume -\n"
+		"102 web-2 3/8 float 8-11,40-43 0 watching private - 2 resume -\n");
 }
 
 static void
@@ -73,7 +73,7 @@ ps_of_one_vm_shows_its_threads_and_marks_what_differs(void **state)
 		"nodes      0\n"
 		"may use    0-63\n"
 		"memory     98.5 % local\n"
-		"waiting    -\n"
+		"waiting    12.4 %\n"
 		"repairs    1 (thread 4, all 2)\n"
 		"last move  2023-11-14 22:13:20, cause resume\n"
 		"note       -\n"
@@ -121,7 +121,7 @@ a_monitor_that_others_use_is_seen_in_ps(void **state)
 	w->n_vms = 1;
 	w->state = "yielded";
 	cli_expect_words(w, &(struct cli_how){.args = {"ps", "--no-heading"}},
-		"100 web-0 3/8 float 8-11,40-43 0 yielded private 0 resume "
+		"100 web-0 3/8 float 8-11,40-43 0 yielded private - 0 resume "
 		"affinity: allows two CPUs of eight\n");
 }
 

@@ -25,6 +25,7 @@
 #include "daemon/engine.h"
 #include "procs.h"
 #include "scopes.h"
+#include "host/cgroup.h"
 #include "stage.h"
 #include "trees.h"
 #include "vm/kinship.h"
@@ -51,6 +52,7 @@ set_up(void **state)
 
 	(void)stage_setup(&stage);
 	c->s = stage;
+	c->s->cgroupfd = cgroup_open("", NULL);
 	scopes_init(&c->scopes);
 	c->vmid = 100000000 + (int)getpid();
 	(void)snprintf(c->id, sizeof(c->id), "%d", c->vmid);

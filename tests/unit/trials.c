@@ -229,6 +229,7 @@ renumber(struct wild *w, const unsigned int *to)
 	for (unsigned int i = 0; i < w->n; i++) {
 		struct wild_vm *vm = w->vms[i];
 
+		map_cpus(&vm->waited.idle, to);
 		map_cpus(&vm->in.limit, to);
 		map_cpus(&vm->affinity, to);
 		map_cpus(&vm->cgroup, to);

@@ -81,3 +81,16 @@ vmrules_guest_core(const struct plan_vm *vm, unsigned int vcpu)
 	return vm->guest_core_of != NULL ? vm->guest_core_of[vcpu]
 					 : vcpu / vm->threads_per_core;
 }
+
+bool
+vmrules_may_widen(const struct plan_input *in, const struct plan_vm *vm)
+{
+	struct cpuset limit = vmrules_limit(in, vm);
+	struct cpuset isolated = cpuset_and(&in->topo->isolated, &limit);
+
+	isolated = cpuset_and(&isolated, &in->policy->isolated_usable);
+	isolated = cpuset_minus(&isolated, &in->policy->reserved);
+	return vm->waited != NULL && vm->mode != PLACE_OBSERVE &&
+	       vm->mode != PLACE_DEDICATED && vm->smt != PLACE_SMT_ISOLATE &&
+	       (vm->mode != PLACE_PIN || cpuset_empty(&isolated));
+}

@@ -22,4 +22,7 @@ struct cpuset vmrules_may(
 unsigned int vmrules_guest_node(const struct plan_vm *vm, unsigned int vcpu);
 unsigned int vmrules_guest_core(const struct plan_vm *vm, unsigned int vcpu);
 
+/** That it waited counts: nothing was promised to it, and the kernel may move it. */
+bool vmrules_may_widen(const struct plan_input *in, const struct plan_vm *vm);
+
 #endif

@@ -299,6 +299,7 @@ own_pointers(struct wild_vm *vm)
 	in->current = vm->masks;
 	in->affinity = in->affinity != NULL ? &vm->affinity : NULL;
 	in->cgroup = in->cgroup != NULL ? &vm->cgroup : NULL;
+	in->waited = in->waited != NULL ? &vm->waited : NULL;
 	in->memory_share = in->memory_share != NULL ? vm->share : NULL;
 	in->guest_nodes = in->guest_nodes != NULL ? vm->nodes : NULL;
 	in->guest_node_of = in->guest_node_of != NULL ? vm->node_of : NULL;
@@ -351,7 +352,7 @@ plug(struct wild *w, struct chance *c)
 		n--;
 	/* with fewer vCPUs it gives cores back; with more it goes where there are
 	 * enough, if there are too few beside those it has */
-	vm->excused = vm->has_cores;
+	vm->excused |= vm->has_cores;
 	vm->in.n_vcpus = n;
 	if (vm->in.n_current > n)
 		vm->in.n_current = n;
@@ -372,15 +373,37 @@ change_rules(struct wild *w, struct chance *c)
 	vm->in.affinity = chance_of(c, 60) ? &vm->affinity : NULL;
 }
 
+/* It waits while others idle, or its rest is over: pins are pinned again. */
+static void
+make_wait(struct wild *w, struct chance *c)
+{
+	struct wild_vm *vm = w->vms[chance_below(c, w->n)];
+
+	if (vm->in.waited != NULL && chance_of(c, 60)) {
+		vm->in.waited = NULL;
+		vm->excused = true;
+		return;
+	}
+	vm->waited = (struct plan_waited){
+		.idle = draw_cpus(w, c, 5 + chance_below(c, 60)), .share = 0.25};
+	for (unsigned int v = 0; v < vm->in.n_current; v++)
+		vm->waited.idle = cpuset_minus(&vm->waited.idle, &vm->masks[v]);
+	vm->in.waited = &vm->waited;
+	vm->loose = true;
+}
+
 void
 wild_event(struct wild *w, struct chance *c)
 {
 	unsigned int kind = chance_below(c, 10);
 
 	for (unsigned int i = 0; i < w->n; i++) {
-		w->vms[i]->excused = false;
+		/* a loosened one may be pinned again */
+		w->vms[i]->excused = w->vms[i]->loose;
 		w->regrouped |= w->vms[i]->has_cores;
 	}
+	if (w->n > 0 && chance_of(c, 20))
+		make_wait(w, c);
 	if (w->n == 0 || kind < 3) {
 		(void)wild_add(w, c);
 	} else if (kind < 5) {
@@ -393,7 +416,7 @@ wild_event(struct wild *w, struct chance *c)
 		wild_rebuild(w);
 		/* a node with fewer cores has fewer to give away */
 		for (unsigned int i = 0; i < w->n; i++)
-			w->vms[i]->excused = w->vms[i]->has_cores;
+			w->vms[i]->excused |= w->vms[i]->has_cores;
 	} else {
 		change_rules(w, c);
 	}
@@ -444,6 +467,7 @@ wild_apply(struct wild *w, const struct plan *p)
 		vm->in.own = vm->has_cores = r->own;
 		if (r->verdict == PLAN_LEAVE || !r->apply)
 			continue;
+		vm->loose = vm->in.waited != NULL;
 		memcpy(vm->masks, r->vcpus, r->n_vcpus * sizeof(*vm->masks));
 		vm->emulator = r->emulator;
 		vm->in.n_current = r->n_vcpus;

@@ -27,6 +27,8 @@ struct wild_vm {
 	uint16_t node_of[WILD_VCPUS];
 	uint32_t core_of[WILD_VCPUS];
 	struct cpuset masks[WILD_VCPUS];
+	struct plan_waited waited;
+	bool loose;		/* had that at its last plan */
 	struct cpuset emulator; /* of the last plan */
 	bool has_cores;		/* of its own, as the last plan said */
 	bool excused;		/* its own rules changed: it may have to go elsewhere */
