@@ -95,9 +95,7 @@ class Look:
                 if listed[ident]["state"] != "gone":
                     self.say("vm %d: listed as %s, but it does not run", ident,
                              listed[ident]["state"])
-            self.laminar()
-            self.alone()
-            self.dedicated()
+            self.together()
         for pid, cpus in bystanders.items():
             self.bystander(pid, cpus)
 
@@ -135,11 +133,14 @@ class Look:
         threads = [Thread(vm.id, vm.pid, tid, known.get(tid)) for tid in tids_of(vm.pid)]
         threads = [t for t in threads if not t.ended]
         self.threads[vm.id] = threads
+        self.judge(vm, threads, entry, listed is not None)
+
+    def judge(self, vm, threads, entry, listed):
         for t in threads:
             self.thread(vm, t, entry)
         if entry and vm.mode not in UNTOUCHED:
             self.vcpus(vm, [t for t in threads if t.vcpu], entry)
-        elif entry and sum(t.vcpu for t in threads) != vm.vcpus:
+        elif listed and sum(t.vcpu for t in threads) != vm.vcpus:
             self.say("vm %d: %d vCPU threads, not %d", vm.id, sum(t.vcpu for t in threads),
                      vm.vcpus)
 
@@ -193,6 +194,12 @@ class Look:
         if vm.mode in ("auto", "float") and len({t.have for t in vcpus}) > 1:
             self.say("vm %d: its vCPUs have different masks: %s", vm.id,
                      " ".join(sorted({said(t.have) for t in vcpus})))
+
+    def together(self):
+        """Rules about more than one VM."""
+        self.laminar()
+        self.alone()
+        self.dedicated()
 
     def floating(self):
         """(VM, CPUs of its vCPUs) of those nothing forces to overlap."""

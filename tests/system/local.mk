@@ -18,6 +18,7 @@ SYSTEM_TESTS += \
 	tests/system/test_limit.py \
 	tests/system/test_hotplug.py \
 	tests/system/test_notify.py \
+	tests/system/test_truth.py \
 	tests/system/test_topology.py
 ALONE_TESTS += \
 	tests/system/test_probe.py \
