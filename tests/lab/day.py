@@ -6,6 +6,7 @@ wrong at its deadline is printed, the step has failed, and the day goes on.
 """
 import json
 import os
+import runpy
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from truth import Look, Topology, said, text_of
 from vmhost import Qmp, cpus_of, mask, tids_of
 
 RUN = "/run/qemu-server"
+VM_PROGRAM = "/usr/local/sbin/vm"
 SETTINGS = "/etc/qmpin/qmpin.conf"
 CPU_DIR = "/sys/devices/system/cpu"
 MOST_SAID = 25
@@ -32,6 +34,14 @@ def run(*argv, quiet=False):
 def output(*argv):
     return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                           check=False).stdout.strip()
+
+
+def call_vm(*argv):
+    """The lab's program `vm`, without starting a Python for it: that takes a second here."""
+    sys.argv = ["vm", *argv]
+    code = runpy.run_path(VM_PROGRAM)["main"]()
+    if code:
+        raise RuntimeError("vm %s: exit status %s" % (" ".join(argv[:2]), code))
 
 
 class Vm:
@@ -142,6 +152,7 @@ class Day:
         text = "[qmpin]\nadopt = now\nrebalance = no\nprobe = no\n"
         for vm, mode in sorted(self.settings.items()):
             text += "[vm %s]\nmode = %s\n" % (vm[2:], mode)
+        os.makedirs(os.path.dirname(SETTINGS), exist_ok=True)
         with open(SETTINGS, "w") as f:
             f.write(text)
 
@@ -154,7 +165,7 @@ class Day:
         """Start it as Proxmox does, with a second monitor for the scenario."""
         mode = self.settings.get("vm%d" % ident, "auto")
         os.makedirs("/run/lab", exist_ok=True)
-        argv = ["vm", "start", str(ident), "--vcpus", str(vcpus), "--mem", "64", "--tb", "8"]
+        argv = ["start", str(ident), "--vcpus", str(vcpus), "--mem", "64", "--tb", "8"]
         argv += list(args)
         if "affinity" in more:
             argv += ["--affinity", more["affinity"]]
@@ -165,15 +176,13 @@ class Day:
                      "-device", "virtio-blk-pci,drive=disk", "-chardev",
                      "file,id=debug,path=/run/lab/%d.up" % ident,
                      "-device", "isa-debugcon,iobase=0xe9,chardev=debug"]
-        if not run(*argv, *["--qemu=" + word for word in qemu]):
-            raise RuntimeError("vm %d does not start" % ident)
+        call_vm(*argv, *["--qemu=" + word for word in qemu])
         self.vms[ident] = Vm(ident, vcpus, mode, **more)
         return self.vms[ident]
 
     def stop(self, ident, purge=True):
         vm = self.vms.pop(ident)
-        argv = ["vm", "stop", str(vm.id)] + (["--purge"] if purge else [])
-        return run(*argv) or "vm %d does not stop" % ident
+        call_vm("stop", str(vm.id), *(["--purge"] if purge else []))
 
     def guest_up(self, ident):
         self.until(lambda: os.path.getsize("/run/lab/%d.up" % ident) > 0, 60)
