@@ -7,6 +7,7 @@ in nothing. A rule that does not hold is a sentence that names thread, CPUs and 
 """
 import glob
 import os
+import re
 
 import varlink
 from vmhost import cpulist, cpus_of, mask, online, tids_of
@@ -17,6 +18,7 @@ QEMU_SLICE = "/sys/fs/cgroup/qemu.slice"
 CONTROL = "/run/qmpin/io.qmpin.ro"
 PINNED = ("pin", "dedicated")
 UNTOUCHED = ("off", "observe")
+REASON = re.compile(r"wider than its vCPUs need|load [0-9.]+ -> ")
 
 
 def text_of(path):
@@ -183,7 +185,7 @@ class Look:
                 self.say("vm %d: on %s, its memory is bound to nodes %s", vm.id,
                          said(union), said(vm.host_nodes))
         nodes = self.topology.nodes_of(union)
-        if len(nodes) > needed:
+        if len(nodes) > needed and not self.has_reason(vm, frozenset(union)):
             self.say("vm %d: on %s, %d nodes, but %d would do for %d vCPUs", vm.id,
                      said(union), len(nodes), needed, vm.vcpus)
         for t in vcpus:
@@ -200,6 +202,20 @@ class Look:
         self.laminar()
         self.alone()
         self.dedicated()
+
+    def has_reason(self, vm, cpus):
+        """More nodes than needed are right where fewer would make VMs wait: qmpind then says
+        so when it places the VM, and a daemon that is restarted keeps the place."""
+        if vm.excused != cpus:
+            try:
+                said_why = varlink.call(CONTROL, "io.qmpin.Explain", {"id": str(vm.id)})
+            except (OSError, varlink.Refused):
+                return False
+            texts = said_why["rules"] + [d["text"] for d in said_why["history"][-1:]]
+            if not any(REASON.search(text) for text in texts):
+                return False
+            vm.excused = cpus
+        return True
 
     def floating(self):
         """(VM, CPUs of its vCPUs) of those nothing forces to overlap."""

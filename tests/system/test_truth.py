@@ -37,7 +37,7 @@ class MadeUpVm:
     def __init__(self, ident, mode, *vcpus, **more):
         self.id, self.mode, self.vcpus = ident, mode, len(vcpus)
         self.affinity, self.before = more.get("affinity"), more.get("before", {})
-        self.host_nodes = more.get("host_nodes")
+        self.host_nodes, self.reason = more.get("host_nodes"), more.get("reason")
         self.threads = [MadeUpThread("vm %d: %d" % (ident, i), v)
                         for i, v in enumerate(vcpus)]
         self.listed = {"state": "watching", "vcpus": self.vcpus, "note": None}
@@ -51,6 +51,9 @@ class MadeUpLook(Look):
             self.threads[vm.id] = vm.threads
             self.judge(vm, vm.threads, vm.listed, True)
         self.together()
+
+    def has_reason(self, vm, cpus):
+        return vm.reason
 
     def limit(self, vm):
         return set(vm.affinity or self.topology.all) & self.online
@@ -101,6 +104,8 @@ def masks(_host):
 def places(_host):
     """A VM that has a wrong place, for its mode or its size, is named."""
     said("too wide", "2 nodes, but 1 would do", one(range(8)))
+    wide = MadeUpLook(one(range(8), reason="load"))
+    check(not wide.wrong, "wide for a reason: %s", wide.wrong)
     said("two masks", "different masks", MadeUpVm(1, "auto", {0, 1}, {2, 3}))
     said("pinned to two", "mode pin, but on 0-1", one({0, 1}, "pin"))
     said("half a core each", "mode core, but on 1-2", one({1, 2}, "core"))
