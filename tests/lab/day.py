@@ -118,10 +118,14 @@ class Day:
         """What is wrong at the deadline; nothing, as soon as that is so twice in a row."""
         end, good = now() + seconds, 0
         while True:
-            wrong = self.look(settled).wrong
-            good = 0 if wrong else good + 1
+            look = self.look(settled)
+            good = 0 if look.wrong else good + 1
+            if look.ended:  # that cannot become right: said once
+                for ident in look.ended:
+                    del self.vms[ident]
+                return look.wrong
             if good == 2 or now() >= end:
-                return wrong
+                return look.wrong
             time.sleep(0.05)
 
     # --- measuring ------------------------------------------------------------

@@ -18,7 +18,9 @@ QEMU_SLICE = "/sys/fs/cgroup/qemu.slice"
 CONTROL = "/run/qmpin/io.qmpin.ro"
 PINNED = ("pin", "dedicated")
 UNTOUCHED = ("off", "observe")
-REASON = re.compile(r"wider than its vCPUs need|load [0-9.]+ -> ")
+# The places that qmpind chose for a reason and those that are left when CPUs go and come.
+REASON = re.compile(r"wider than its vCPUs need|load [0-9.]+ -> |without CPUs it may no longer|"
+                    r"with CPUs it may use again|to have a CPU for each")
 
 
 def text_of(path):
@@ -87,7 +89,7 @@ class Look:
     def __init__(self, topology, vms, bystanders, settled=True):
         self.topology, self.vms = topology, vms
         self.online = online()
-        self.wrong = []
+        self.wrong, self.ended = [], []
         self.threads = {}
         listed = self.ask() if settled else None
         for vm in vms.values():
@@ -125,6 +127,7 @@ class Look:
     def vm(self, vm, listed):
         if text_of("/proc/%d/stat" % vm.pid) == "" or not tids_of(vm.pid):
             self.say("vm %d: QEMU %d has ended", vm.id, vm.pid)
+            self.ended.append(vm.id)
             return
         entry = (listed or {}).get(vm.id)
         if listed is not None and entry is None:
