@@ -96,7 +96,8 @@ class Look:
             self.vm(vm, listed)
         if settled:
             for ident in sorted(set(listed) - set(vms)):
-                if listed[ident]["state"] != "gone":
+                # A socket that a QEMU left behind: gone, or found by a later daemon.
+                if listed[ident]["state"] not in ("gone", "found", "connecting"):
                     self.say("vm %d: listed as %s, but it does not run", ident,
                              listed[ident]["state"])
             self.together()
