@@ -21,6 +21,7 @@ SYSTEM_TESTS += \
 	tests/system/test_memory.py \
 	tests/system/test_kin.py \
 	tests/system/test_notify.py \
+	tests/system/test_truth.py \
 	tests/system/test_topology.py
 ALONE_TESTS += \
 	tests/system/test_probe.py \

@@ -448,7 +448,7 @@ play_qemu(int fd)
 	static const char *const values[] = {"{}",
 		"{\"status\": \"running\", \"running\": true}",
 		"[{\"thread-id\": 11, \"cpu-index\": 0}]", "[{\"vcpus-count\": 4}]",
-		"[]", "{\"name\": \"x\"}"};
+		"[]", "{\"name\": \"x\"}", "[]", "[]"};
 
 	host_say(fd, GREETING, -1);
 	for (size_t i = 0; i < ARRAY_LEN(values); i++)

@@ -216,8 +216,8 @@ threads_of_helpers_are_kept_by_their_process(void **state)
 	assert_true(record_retain(&r, own, ARRAY_LEN(own)));
 	assert_int_equal(r.n_threads, 4);
 	text = record_format(&r, BOOT);
-	assert_non_null(strstr(text,
-		"{\"tid\":16,\"start_ticks\":7,\"cpus\":\"2\",\"pid\":15}"));
+	assert_non_null(strstr(
+		text, "{\"tid\":16,\"start_ticks\":7,\"cpus\":\"2\",\"pid\":15}"));
 	assert_int_equal(parse(text, &again, NULL), 0);
 	assert_int_equal(record_helpers(&again, &pids), 2);
 	assert_int_equal(pids[0], 15);
