@@ -144,6 +144,8 @@ answer(void *owner, const char *command)
 		{"query-name", answer_name},
 		{"query-memdev", answer_nothing},
 		{"query-memory-devices", answer_nothing},
+		{"query-chardev", answer_nothing},
+		{"qom-list", answer_nothing}, /* a QEMU without monitor objects */
 		{"query-migrate", NULL}, /* of none there is nothing to say */
 		{"query-version", answer_version},
 	};

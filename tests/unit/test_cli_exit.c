@@ -142,7 +142,7 @@ missing_permission_has_its_exit_code(void **state)
 		&(struct cli_how){.args = {"ps", "--no-heading"}, .nobody = true},
 		"100 web-0 3/8 float 8-11,40-43 0 watching private - 0 resume "
 		"affinity: allows two CPUs of eight\n"
-		"101 web-1 3/8 float 8-11,40-43 0 watching private 12.4% 1 resume -\n"
+		"101 web-1 3/8 float 8-11,40-43 0 watching private 12% 1 resume -\n"
 		"102 web-2 3/8 float 8-11,40-43 0 watching private - 2 resume -\n");
 }
 
