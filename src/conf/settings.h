@@ -77,6 +77,7 @@ struct settings {
 	struct cpuset reserved_cpus;
 	struct cpuset isolated_cpus;
 	unsigned int dedicated_max_pct;
+	unsigned int widen_wait_pct; /* of its vCPUs' runnable time; 0: never */
 	double weights[N_TERMS];
 	unsigned int settle_ms;
 	unsigned int audit_interval_ms;

@@ -89,7 +89,7 @@ exceeds(uint64_t run_us, uint64_t wait_us, uint64_t span_us, double share)
 }
 
 static bool
-is_too_much_in(const struct rundelay *r, size_t n, unsigned int window)
+is_above_in(const struct rundelay *r, size_t n, unsigned int window, double max)
 {
 	struct rundelay_window all = {0};
 	bool one = false;
@@ -103,16 +103,16 @@ is_too_much_in(const struct rundelay *r, size_t n, unsigned int window)
 		all.wait_us += w->wait_us;
 		all.span_us = w->span_us > all.span_us ? w->span_us : all.span_us;
 		one = one ||
-		      exceeds(w->run_us, w->wait_us, w->span_us, RUNDELAY_MAX_ONE);
+		      exceeds(w->run_us, w->wait_us, w->span_us, RUNDELAY_ONE * max);
 	}
-	return one || exceeds(all.run_us, all.wait_us, all.span_us, RUNDELAY_MAX);
+	return one || exceeds(all.run_us, all.wait_us, all.span_us, max);
 }
 
 bool
-rundelay_is_too_much(const struct rundelay *r, size_t n)
+rundelay_is_above(const struct rundelay *r, size_t n, double max)
 {
 	for (unsigned int k = 0; k < RUNDELAY_WINDOWS; k++) {
-		if (!is_too_much_in(r, n, k))
+		if (!is_above_in(r, n, k, max))
 			return false;
 	}
 	return true;

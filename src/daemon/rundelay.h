@@ -16,11 +16,10 @@
 
 #define RUNDELAY_WINDOWS 2u
 
-/* Part of the runnable time (ran and waited) of all its vCPUs that a VM may wait. */
-#define RUNDELAY_MAX 0.05
-/* And a single vCPU: the others may have CPUs of their own and never wait, but a guest
- * is as slow as who holds its locks. */
-#define RUNDELAY_MAX_ONE 0.20
+/* A single vCPU may wait so many times as much of its time as all of them together: the
+ * others may have CPUs of their own and never wait, but a guest is as slow as who holds
+ * its locks. */
+#define RUNDELAY_ONE 4.0
 /* Waiting below this part of a CPU is what any wake-up costs. */
 #define RUNDELAY_MIN_CPUS 0.02
 
@@ -51,8 +50,9 @@ void rundelay_add(struct rundelay *r, const struct schedstat *s, uint64_t now_us
  * waited; 0 when they did not run, negative: unknown. */
 double rundelay_share(const struct rundelay *r, size_t n);
 
-/** They waited too much in each of the two windows. */
-bool rundelay_is_too_much(const struct rundelay *r, size_t n);
+/** They waited for more than @max of their runnable time (ran and waited) in each of
+ * the two windows. */
+bool rundelay_is_above(const struct rundelay *r, size_t n, double max);
 
 /** CPUs in use by a thread in the last window; 0 also when unknown. */
 double rundelay_busy(const struct rundelay *r);

@@ -61,7 +61,9 @@ squeeze_look(struct engine *e, struct vm *vm)
 	s->was_placed = vm->placed;
 	s->changed_us = vm->changed_us;
 	delays_read(e, vm);
-	too_much = rundelay_is_too_much(s->delays.threads, s->delays.n);
+	too_much = e->config.widen_wait_pct > 0 &&
+		   rundelay_is_above(s->delays.threads, s->delays.n,
+			   e->config.widen_wait_pct / 100.0);
 	if (!too_much && s->stuck && !s->widened) {
 		s->stuck = false;
 		s->note[0] = '\0';

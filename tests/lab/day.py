@@ -154,7 +154,7 @@ class Day:
     def configure(self, **modes):
         """Write the settings; vm102="pin" gives VM 102 that mode."""
         self.settings.update(modes)
-        text = "[qmpin]\nadopt = now\nrebalance = no\nprobe = no\n"
+        text = "[qmpin]\nadopt = now\nrebalance = no\nprobe = no\nwiden_wait_pct = 0\n"
         for vm, mode in sorted(self.settings.items()):
             text += "[vm %s]\nmode = %s\n" % (vm[2:], mode)
         os.makedirs(os.path.dirname(SETTINGS), exist_ok=True)

@@ -43,7 +43,7 @@ runs_on() { [ "$(vcpu_mask "$1")" = "$(cpus_of "$2")" ]; }
 vm_json() { qmpin ps "$1" -j | jq -e "$2" >/dev/null; }
 logged() { journalctl -u qmpind -o cat --no-pager | grep -q -- "$1"; }
 settings() { # LINE...
-	printf '%s\n' '[qmpin]' 'rebalance = no' 'adopt = now' 'probe = no' "$@" \
+	printf '%s\n' '[qmpin]' 'rebalance = no' 'adopt = now' 'probe = no' 'widen_wait_pct = 0' "$@" \
 		>/etc/qmpin/qmpin.conf
 }
 

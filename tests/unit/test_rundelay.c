@@ -53,7 +53,7 @@ a_vm_waits_too_much_when_it_does_in_both_windows(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct rundelay r = thread(2, cases[i].ms);
 
-		if (rundelay_is_too_much(&r, 1) != cases[i].too_much)
+		if (rundelay_is_above(&r, 1, 0.05) != cases[i].too_much)
 			fail_msg("%s", cases[i].what);
 	}
 }
@@ -70,10 +70,10 @@ one_vcpu_that_waits_much_is_not_hidden_by_the_others(void **state)
 	for (unsigned int i = 0; i < ARRAY_LEN(r); i++)
 		r[i] = thread(2, busy);
 	r[3] = thread(2, waits);
-	assert_false(rundelay_is_too_much(r, ARRAY_LEN(r)));
+	assert_false(rundelay_is_above(r, ARRAY_LEN(r), 0.05));
 	r[3] = thread(2, starves);
-	assert_true(rundelay_share(r, ARRAY_LEN(r)) < RUNDELAY_MAX);
-	assert_true(rundelay_is_too_much(r, ARRAY_LEN(r)));
+	assert_true(rundelay_share(r, ARRAY_LEN(r)) < 0.05);
+	assert_true(rundelay_is_above(r, ARRAY_LEN(r), 0.05));
 }
 
 static void
@@ -95,7 +95,7 @@ what_was_never_seen_twice_is_unknown(void **state)
 	(void)state;
 	assert_true(rundelay_share(&r, 1) < 0);
 	assert_true(rundelay_share(NULL, 0) < 0);
-	assert_false(rundelay_is_too_much(&r, 1));
+	assert_false(rundelay_is_above(&r, 1, 0.05));
 	assert_float_equal(rundelay_busy(&r), 0, 0);
 }
 
@@ -106,7 +106,7 @@ one_window_is_not_enough_but_a_share(void **state)
 	struct rundelay r = thread(1, ms);
 
 	(void)state;
-	assert_false(rundelay_is_too_much(&r, 1));
+	assert_false(rundelay_is_above(&r, 1, 0.05));
 	assert_float_equal(rundelay_share(&r, 1), 0.5, 1e-9);
 }
 
@@ -117,7 +117,7 @@ a_new_thread_has_no_windows_and_hides_none(void **state)
 	struct rundelay r[2] = {thread(2, ms), thread(0, NULL)};
 
 	(void)state;
-	assert_true(rundelay_is_too_much(r, 2));
+	assert_true(rundelay_is_above(r, 2, 0.05));
 	assert_float_equal(rundelay_share(r, 2), 0.5, 1e-9);
 }
 

@@ -276,8 +276,8 @@ no_documented_key_is_unknown(void **state UNUSED)
 		"unregistered_tags", "rebalance", "rebalance_gain_pct",
 		"rebalance_dwell_s", "rebalance_moves_per_min",
 		"rebalance_vcpus_per_min", "reserved_cpus", "isolated_cpus",
-		"dedicated_max_pct", "settle_ms", "audit_interval_ms", "guard_ms",
-		"probe", "probe_burst_s", "probe_cpus_pct", "socket_glob",
+		"dedicated_max_pct", "widen_wait_pct", "settle_ms", "audit_interval_ms",
+		"guard_ms", "probe", "probe_burst_s", "probe_cpus_pct", "socket_glob",
 		"memory_migrate_mib_per_s", "control_group", "log_level"};
 
 	for (size_t i = 0; i < ARRAY_LEN(documented); i++) {
