@@ -146,7 +146,7 @@ answer(void *owner, const char *command)
 		{"query-memory-devices", answer_nothing},
 		{"query-chardev", answer_nothing},
 		{"qom-list", answer_nothing}, /* a QEMU without monitor objects */
-		{"query-migrate", NULL}, /* of none there is nothing to say */
+		{"query-migrate", NULL},      /* of none there is nothing to say */
 		{"query-version", answer_version},
 	};
 	const struct deck *d = owner;
