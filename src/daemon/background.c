@@ -161,20 +161,29 @@ look_at_group(struct look *look, const char *path)
 
 /* What is only a little different is not told: plans would flap. */
 static void
-show(struct engine *e)
+show(double **shown, double *now)
+{
+	if (*shown != NULL && !loads_is_news(*shown, now)) {
+		free(now);
+		return;
+	}
+	free(*shown);
+	*shown = now;
+}
+
+static void
+show_all(struct engine *e)
 {
 	struct background *b = &e->background;
 	const struct topo *topo = e->host.topo;
 	struct cpuset may = cpuset_minus(&topo->online, &topo->isolated);
-	double *now = xcalloc(CPUSET_CAP, sizeof(*now));
+	double *all = xcalloc(CPUSET_CAP, sizeof(*all));
+	double *bound = xcalloc(CPUSET_CAP, sizeof(*bound));
 
-	loads_lay(&b->loads, &may, now);
-	if (b->shown != NULL && !loads_is_news(b->shown, now)) {
-		free(now);
-		return;
-	}
-	free(b->shown);
-	b->shown = now;
+	loads_lay(&b->loads, &may, all);
+	loads_lay_bound(&b->loads, &may, bound);
+	show(&b->shown, all);
+	show(&b->bound, bound);
 }
 
 void
@@ -199,7 +208,7 @@ background_look(struct engine *e)
 	add(&look, "/", LOADS_MACHINE | LOADS_COUNTS);
 	loads_end(loads);
 	if (loads->rounds > 1)
-		show(e);
+		show_all(e);
 	free(groups);
 	free(look.vms);
 }
@@ -236,6 +245,7 @@ background_stop(struct engine *e)
 	event_free(e->background.timer);
 	loads_fini(&e->background.loads);
 	free(e->background.shown);
+	free(e->background.bound);
 	e->background = (struct background){.timer = NULL};
 }
 
@@ -243,14 +253,14 @@ double *
 background_of_pus(const struct engine *e)
 {
 	const struct topo *topo = e->host.topo;
-	const double *shown = e->background.shown;
+	const double *bound = e->background.bound;
 	double *pus;
 
-	if (shown == NULL)
+	if (bound == NULL)
 		return NULL;
 	pus = xcalloc(topo->n_pus, sizeof(*pus));
 	for (unsigned int i = 0; i < topo->n_pus; i++)
-		pus[i] = shown[topo->pus[i].cpu];
+		pus[i] = bound[topo->pus[i].cpu];
 	return pus;
 }
 

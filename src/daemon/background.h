@@ -16,7 +16,9 @@ struct vm;
 struct background {
 	struct event *timer;
 	struct loads loads;
-	double *shown; /* CPUSET_CAP entries, what plans know; NULL: nothing yet */
+	/* CPUSET_CAP entries; NULL: nothing yet. */
+	double *shown; /* of all others */
+	double *bound; /* of those that cannot go elsewhere: what plans know */
 };
 
 void background_start(struct engine *e);
@@ -25,7 +27,8 @@ void background_stop(struct engine *e);
 /** Read the counters now. */
 void background_look(struct engine *e);
 
-/** Of each PU of the host's topology, 0..1. New array, NULL: nothing is known. */
+/** Use by others that are bound to some CPUs, of each PU of the host's topology, 0..1.
+ * New array, NULL: nothing is known. */
 double *background_of_pus(const struct engine *e);
 
 /** CPUs that others use; negative: nothing is known. */

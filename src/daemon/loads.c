@@ -159,8 +159,8 @@ loads_of(const struct loads *l, const char *path)
 	return g != NULL && g->known ? g->busy_cpus : -1;
 }
 
-void
-loads_lay(const struct loads *l, const struct cpuset *may, double *cpus)
+static void
+lay(const struct loads *l, const struct cpuset *may, bool bound_only, double *cpus)
 {
 	memset(cpus, 0, CPUSET_CAP * sizeof(*cpus));
 	for (size_t i = 0; i < l->n; i++) {
@@ -168,6 +168,8 @@ loads_lay(const struct loads *l, const struct cpuset *may, double *cpus)
 		struct cpuset on = cpuset_and(&g->cpus, may);
 
 		if ((g->flags & LOADS_COUNTS) == 0 || !g->known)
+			continue;
+		if (bound_only && cpuset_within(may, &g->cpus))
 			continue;
 		if (cpuset_empty(&on))
 			on = g->cpus;
@@ -178,6 +180,18 @@ loads_lay(const struct loads *l, const struct cpuset *may, double *cpus)
 		if (cpus[cpu] > 1)
 			cpus[cpu] = 1;
 	}
+}
+
+void
+loads_lay(const struct loads *l, const struct cpuset *may, double *cpus)
+{
+	lay(l, may, false, cpus);
+}
+
+void
+loads_lay_bound(const struct loads *l, const struct cpuset *may, double *cpus)
+{
+	lay(l, may, true, cpus);
 }
 
 double

@@ -68,6 +68,10 @@ double loads_of(const struct loads *l, const char *path);
  */
 void loads_lay(const struct loads *l, const struct cpuset *may, double *cpus);
 
+/** The same of those groups only that may not run everywhere in @may: the others go to
+ * where it is idle, and are in nobody's way before all of it is busy. */
+void loads_lay_bound(const struct loads *l, const struct cpuset *may, double *cpus);
+
 /** @now (CPUSET_CAP entries) says something else than @shown, and not only a little. */
 bool loads_is_news(const double *shown, const double *now);
 
