@@ -26,7 +26,7 @@ for t in (t for vm in json.load(sys.stdin) for t in vm["threads"]):
 
 # When something was last done for a reason: milliseconds since boot.
 done_ms() { # CAUSE
-	journalctl -u qmpind -o json --no-pager | jq -rs --arg why "($1;" 'map(select(.MESSAGE |
+	journalctl -u qmpind -o json --no-pager | jq -rs --arg why "($1" 'map(select(.MESSAGE |
 		tostring | contains($why))) | last | .__MONOTONIC_TIMESTAMP[:-3]'
 }
 
@@ -39,7 +39,7 @@ began=$(now_ms)
 check_soon "narrowed: all VMs are inside" 20 inside 0-7 100 101 102 103
 echo "done $(($(done_ms cgroup) - began)) ms after it was narrowed"
 check "vm 101 stays inside its taskset" [ "$(vcpu_masks 101)" = 0-2 ]
-check_soon "told as that" 5 logged 'vm 1.*(cgroup; '
+check_soon "told as that" 5 logged 'vm 1.*(cgroup[:;] '
 kept101=$(masks 101)
 allow qemu.slice 0-15
 check_soon "widened: all VMs are where they should be" 20 all_legal
