@@ -205,6 +205,19 @@ thread_to_json(const struct record_thread *t)
 	return obj;
 }
 
+static void
+add_wide(json_t *obj, const struct record_wide *wide)
+{
+	char idle[CPUSET_TEXT_MAX];
+	json_t *value = must_have(
+		json_pack("{s:I, s:s, s:I}", "until_us", (json_int_t)wide->until_us,
+			"idle", cpuset_format(&wide->idle, idle, sizeof(idle)),
+			"waited_pct", (json_int_t)wide->waited));
+
+	if (json_object_set_new(obj, "widened", value) < 0)
+		abort();
+}
+
 char *
 record_format(const struct record *r, const char *boot_id)
 {
@@ -223,6 +236,8 @@ record_format(const struct record *r, const char *boot_id)
 		"start_ticks", (json_int_t)r->start_ticks, "boot_id", boot_id, "placed",
 		(int)r->placed, "limit", cpuset_format(&r->limit, limit, sizeof(limit)),
 		"threads", threads));
+	if (r->wide.until_us > 0)
+		add_wide(obj, &r->wide);
 	if (r->restored && json_object_set_new(obj, "restored", json_true()) < 0)
 		abort();
 	text = json_dumps(obj, JSON_COMPACT);
@@ -342,6 +357,27 @@ read_head(const json_t *obj, struct record *out, struct err *e)
 }
 
 static int
+read_wide(const json_t *obj, struct record_wide *out, struct err *e)
+{
+	const json_t *wide = json_object_get(obj, "widened");
+	struct record_wide found = {0};
+	uint64_t waited = 0;
+	int r;
+
+	if (wide == NULL)
+		return 0;
+	r = get_number(wide, "until_us", INT64_MAX, &found.until_us, e);
+	if (r == 0)
+		r = get_cpus(wide, "idle", &found.idle, e);
+	if (r == 0)
+		r = get_number(wide, "waited_pct", 100, &waited, e);
+	found.waited = (unsigned int)waited;
+	if (r == 0)
+		*out = found;
+	return r;
+}
+
+static int
 read_thread(const json_t *item, struct record *out, struct err *e)
 {
 	struct record_thread t = {0};
@@ -399,6 +435,8 @@ record_parse(const char *text, size_t len, const char *boot_id, struct record *o
 	r = check_epoch(obj, boot_id, e);
 	if (r == 0)
 		r = read_head(obj, &rec, e);
+	if (r == 0)
+		r = read_wide(obj, &rec.wide, e);
 	if (r == 0)
 		r = read_threads(obj, &rec, e);
 	if (r < 0) {

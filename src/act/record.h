@@ -8,8 +8,10 @@
  *   {"version":1,"id":"103","pid":4711,"start_ticks":123,"boot_id":"...",
  *    "placed":true,"limit":"0-15",
  *    "threads":[{"tid":4711,"start_ticks":123,"cpus":"0-15"}]}
- * and "restored":true where that is so. boot_id as in bootid.h. A thread of another
- * process, one of the VM's helpers, has that as "pid" too.
+ * and "restored":true where that is so, and for a VM that was widened since it waited
+ *   "widened":{"until_us":5000000,"idle":"4-7","waited_pct":12}. boot_id as in
+ * bootid.h. A thread of another process, one of the VM's helpers, has that as "pid"
+ * too.
  */
 #ifndef QMPIN_ACT_RECORD_H
 #define QMPIN_ACT_RECORD_H
@@ -32,12 +34,20 @@ struct record_thread {
 	struct cpuset cpus;
 };
 
+/* A VM that waited for CPUs was widened, and rests. */
+struct record_wide {
+	uint64_t until_us;   /* CLOCK_MONOTONIC; 0: it was not */
+	struct cpuset idle;  /* CPUs that were idle */
+	unsigned int waited; /* percent of its runnable time */
+};
+
 struct record {
 	char id[65];
 	pid_t pid;
 	uint64_t start_ticks;
 	bool placed;   /* a plan was applied: masks found later are ours */
 	bool restored; /* undone by hand: left alone until it is applied by hand */
+	struct record_wide wide;
 	struct cpuset limit; /* union over vCPUs and main thread at first touch */
 	size_t n_threads;    /* ascending tid, each once */
 	size_t cap_threads;

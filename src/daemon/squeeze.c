@@ -139,6 +139,10 @@ widen(struct engine *e, struct vm *vm, const struct cpuset *idle)
 		.idle = *idle, .share = rundelay_share(s->delays.threads, s->delays.n)};
 	s->widened = true;
 	s->ended = false;
+	vm->record.wide = (struct record_wide){.until_us = s->until_us,
+		.idle = *idle,
+		.waited = (unsigned int)(100 * s->waited.share)};
+	vm->record_dirty = true;
 	engine_kick(e, vm, CAUSE_WAITING);
 }
 
@@ -178,6 +182,21 @@ squeeze_decide(struct engine *e)
 	}
 	idle_fini(&idle);
 	seating_fini(&seating);
+}
+
+void
+squeeze_recall(const struct engine *e, struct vm *vm)
+{
+	const struct record_wide *wide = &vm->record.wide;
+	struct squeeze *s = &vm->squeeze;
+
+	if (wide->until_us <= clock_now_us(e->clock))
+		return;
+	s->widened = true;
+	s->until_us = wide->until_us;
+	s->rest_us = (uint64_t)(e->config.rebalance_dwell_s * 1e6);
+	s->waited =
+		(struct plan_waited){.idle = wide->idle, .share = wide->waited / 100.0};
 }
 
 const struct plan_waited *

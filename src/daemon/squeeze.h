@@ -51,6 +51,9 @@ void squeeze_look(struct engine *e, struct vm *vm);
  * an interval of the audit. */
 void squeeze_decide(struct engine *e);
 
+/** A record was loaded: a VM that was widened before the daemon began rests on. */
+void squeeze_recall(const struct engine *e, struct vm *vm);
+
 /** What the planner is to know, or NULL. */
 const struct plan_waited *squeeze_waited(const struct vm *vm);
 

@@ -242,6 +242,7 @@ load_record(struct engine *e, struct vm *vm, struct err *err)
 	vm->has_record = vm->touched = true;
 	vm->preexisting = false;
 	kin_check_record(e, vm);
+	squeeze_recall(e, vm);
 	return 1;
 }
 

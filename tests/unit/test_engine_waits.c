@@ -150,6 +150,29 @@ pinned_vms_are_loosened_and_not_pinned_again_before_the_dwell(void **state)
 }
 
 static void
+a_restart_pins_nobody_again_who_was_loosened(void **state)
+{
+	struct stage *s = stage_of(state);
+
+	s->config.mode = PLACE_PIN;
+	squeeze(s, "[qmpin]\nmode = pin\n");
+	round_of_waiting(s);
+	round_of_waiting(s);
+	stage_check_mask(s->vms[0].claims[0], &s->all);
+	standin_load(&s->vms[0], s->vms[0].claims[0], false);
+	standin_load(&s->vms[1], s->vms[1].claims[0], false);
+	stage_stop(s);
+	stage_start(s);
+	stage_until_seen(s, "100");
+	stage_until_seen(s, "101");
+	stage_check_mask(s->vms[0].claims[0], &s->all);
+	stage_check_mask(s->vms[1].claims[0], &s->all);
+	stage_pass_ms(s, DWELL_MS);
+	stage_rebalance(s);
+	assert_int_equal(cpuset_count(&engine_find(s->engine, "100")->domain), 1);
+}
+
+static void
 observed_vms_and_dry_runs_are_not_touched(void **state)
 {
 	struct stage *s = stage_of(state);
@@ -172,6 +195,7 @@ main(void)
 		ON_STAGE(two_vms_squeezed_on_one_l3_are_widened_within_two_audits),
 		ON_STAGE(what_is_waited_is_told),
 		ON_STAGE(pinned_vms_are_loosened_and_not_pinned_again_before_the_dwell),
+		ON_STAGE(a_restart_pins_nobody_again_who_was_loosened),
 		ON_STAGE(observed_vms_and_dry_runs_are_not_touched),
 	};
 

@@ -111,10 +111,15 @@ that_it_was_restored_is_kept(void **state)
 	(void)state;
 	assert_int_equal(parse(text_103, &r, NULL), 0);
 	r.restored = true;
+	r.wide = (struct record_wide){
+		.until_us = 5000000, .idle = cpuset_of(7), .waited = 12};
 	text = record_format(&r, BOOT);
 	record_fini(&r);
 	assert_int_equal(parse(text, &r, NULL), 0);
 	assert_true(r.restored);
+	assert_int_equal(r.wide.until_us, 5000000);
+	assert_true(cpuset_has(&r.wide.idle, 7));
+	assert_int_equal(r.wide.waited, 12);
 	record_fini(&r);
 }
 
@@ -268,6 +273,8 @@ static const struct {
 	{HEAD "\"id\":\"103\",\"pid\":1,\"start_ticks\":2,\"placed\":1,\"limit\":\"0\","
 	      "\"threads\":[]}",
 		"\"placed\" is of another type"},
+	{HEAD "\"id\":\"103\",\"pid\":1,\"start_ticks\":2,\"widened\":{}," REST,
+		"\"until_us\" is missing"},
 	{HEAD "\"id\":\"103\",\"pid\":1,\"start_ticks\":2,\"restored\":1," REST,
 		"\"restored\" is of another type"},
 	{HEAD "\"id\":\"103\",\"pid\":1,\"start_ticks\":2,\"placed\":true,"
