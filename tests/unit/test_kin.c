@@ -242,6 +242,7 @@ a_scope_with_another_qemu_is_nobodys(void **state)
 
 	c->s->vms[1] =
 		standin_new(c->s->vm_dir, 999); /* nobody's: it does not listen */
+	(void)standin_thread(&c->s->vms[1], "worker"); /* it has its name by then */
 	scopes_move(&c->scopes, c->scope, c->s->vms[1].pid);
 	vm = start(c);
 	audit_later(c);
