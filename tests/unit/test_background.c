@@ -83,6 +83,7 @@ tear_down(void **state)
 
 	loads_fini(&b->loads);
 	free(b->shown);
+	free(b->bound);
 	close(f->table->engine.cgroupfd);
 	trees_remove(f->dir);
 	return vmtable_teardown(&table);

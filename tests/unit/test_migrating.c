@@ -95,8 +95,13 @@ tear_down(void **state)
 	struct fixture *f = *state;
 	void *table = f->table;
 
+	struct event_base *base = f->table->engine.base;
+
 	migrating_free(f->table->engine.migrating);
-	event_base_free(f->table->engine.base);
+	/* those that were ended go when their process has gone */
+	while (event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED) > 0)
+		(void)event_base_loop(base, EVLOOP_ONCE);
+	event_base_free(base);
 	f->vm->proven = false;
 	(void)vmtable_teardown(&table);
 	logcatch_fini(&f->log);
