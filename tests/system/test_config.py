@@ -182,9 +182,11 @@ def dry_run(host):
     """--dry-run tells the plan, in the log and in ps, and changes nothing"""
     _, d = untouched(host, PIN, "--dry-run")
     check(d.status()["dry_run"] is True, "status: %s", d.status())
-    vcpus = [t for t in d.vm(100)["threads"] if t["class"] == "vcpu"]
-    check(len(vcpus) == 3, "vCPUs: %s", vcpus)
-    for t in vcpus:
+
+    def vcpus():
+        return [t for t in d.vm(100)["threads"] if t["class"] == "vcpu"]
+    retry(lambda: len(vcpus()) == 3, "all three vCPUs are known", 5)
+    for t in vcpus():
         check(t["want"] and len(cpus_of(t["want"])) == 1, "want of %s", t)
     d.wait_line(r"vm 100: vCPUs? .* -> .*\(dry run; ")
 
