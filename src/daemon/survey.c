@@ -124,8 +124,8 @@ replace_tasks(struct engine *e, struct vm *vm, const struct vm_thread *threads,
 			return r;
 		}
 	}
-	/* The audit will not take it for new: ask now, and also where QMP was asked just
-	 * before: a vCPU has its thread before QEMU lists it. */
+	/* The audit will not take it for new: ask now, and also where QMP was asked
+	 * just before: a vCPU has its thread before QEMU lists it. */
 	if ((!vm->facts_new || vm->surveyed) && has_newcomer(vm, tasks, kept))
 		engine_kick(e, vm, CAUSE_THREADS);
 	take_tasks(vm, tasks, kept, n);
