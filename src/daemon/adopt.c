@@ -6,6 +6,7 @@
 
 #include <event2/event.h>
 
+#include "base/log.h"
 #include "daemon/engine.h"
 #include "daemon/rebalancing.h"
 
@@ -78,6 +79,34 @@ on_adoption_tick(evutil_socket_t fd, short what, void *arg)
 			return; /* no token left */
 		engine_kick(e, vm, CAUSE_ADOPTION);
 	}
+}
+
+void
+adopt_note(struct engine *e, struct vm *vm, size_t n_set)
+{
+	if (!vm->inherited)
+		return;
+	vm->inherited = false;
+	if (n_set == 0)
+		e->adopted.kept++;
+	else
+		e->adopted.changed++;
+}
+
+void
+adopt_tell(struct engine *e)
+{
+	const struct adopt_count *c = &e->adopted;
+	unsigned int n = c->kept + c->changed;
+
+	if (n == 0)
+		return;
+	if (c->changed == 0)
+		log_info("%u VM%s adopted as they are", n, n == 1 ? "" : "s");
+	else
+		log_info("%u VM%s adopted, %u of them with masks that had to be set", n,
+			n == 1 ? "" : "s", c->changed);
+	e->adopted = (struct adopt_count){.kept = 0};
 }
 
 void

@@ -14,6 +14,7 @@
 #include "act/affinity.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "daemon/adopt.h"
 #include "daemon/applying.h"
 #include "daemon/audit.h"
 #include "daemon/engine.h"
@@ -278,6 +279,7 @@ apply_vm(struct engine *e, struct vm *vm)
 	turn.moves = xcalloc(vm->n_tasks, sizeof(struct move));
 	apply_tasks(&turn);
 	tell(&turn);
+	adopt_note(e, vm, turn.n_moves);
 	if (turn.n_repairs > 0)
 		drifting_repaired(e, vm, is_explained(&turn));
 	recorded = !are_vcpus_in_place(vm) || mark_placed(&turn);

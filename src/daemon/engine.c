@@ -92,6 +92,7 @@ run_pass(struct engine *e)
 	e->stats.last_pass_us = clock_now_us(e->clock) - e->pass.began_us;
 	if (e->pass.n_looked >= TRIM_FROM)
 		(void)malloc_trim(0);
+	adopt_tell(e);
 	applying_passed(e);
 	/* an event came between: the pass of rebalance moved nobody, or that of others
 	 * left out a VM */

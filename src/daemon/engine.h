@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "conf/settings.h"
+#include "daemon/adopt.h"
 #include "daemon/background.h"
 #include "daemon/cause.h"
 #include "daemon/hostmodel.h"
@@ -82,6 +83,7 @@ struct engine {
 	struct event *adoption;
 	double adopt_tokens;
 	uint64_t adopt_tokens_us;
+	struct adopt_count adopted;
 	struct engine_stats stats;
 	struct turns turns;	      /* of the loop that runs all this */
 	struct pending_list releases; /* calls of Release that wait */

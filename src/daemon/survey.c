@@ -239,7 +239,7 @@ load_record(struct engine *e, struct vm *vm, struct err *err)
 		return 0;
 	}
 	vm->record = found;
-	vm->placed = found.placed;
+	vm->placed = vm->inherited = found.placed;
 	vm->has_record = vm->touched = true;
 	vm->preexisting = false;
 	kin_check_record(e, vm);

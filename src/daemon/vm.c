@@ -106,7 +106,7 @@ vm_forget_process(struct vm *vm)
 	kin_fini(&vm->kin);
 	vm->causes = vm->delayed = vm->active = 0;
 	vm->awaiting = vm->fresh = vm->looked = false;
-	vm->preexisting = vm->foreign = vm->placed = false;
+	vm->preexisting = vm->foreign = vm->placed = vm->inherited = false;
 	vm->own = vm->own_known = false;
 	vm->changed_us = 0;
 	vm->domain = vm->told = CPUSET_NONE;

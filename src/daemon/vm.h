@@ -92,7 +92,8 @@ struct vm {
 	double guest_tokens; /* budget of guest-made causes */
 	uint64_t guest_tokens_us;
 
-	enum vm_asked asked;	/* for the time of a plan */
+	enum vm_asked asked; /* for the time of a plan */
+	bool inherited; /* placed by an earlier daemon, not looked at by this one yet */
 	bool preexisting;	/* ran before us, no record: taken over in its turn */
 	bool foreign;		/* somebody else pinned its vCPUs one by one */
 	bool placed;		/* masks come from a plan */

@@ -44,7 +44,11 @@ def killed(host):
         d.kill()
         d.start()
     for _ in range(3):
+        since = now()
         unmoved_across(vms, d, change)
+        told = d.lines(r"VMs? adopted", since)
+        check([m.string for _, m in told] and all("2 VMs adopted as they are" in m.string
+              for _, m in told), "told: %s", [m.string for _, m in told])
 
 
 def terminated(host):
@@ -92,11 +96,13 @@ def drift_while_away(host):
     tid = vms[0].vcpus()[0]
     want = mask(tid)
     d.kill()
+    since = now()
     os.sched_setaffinity(tid, cpus)
     others = [m for m in (vms[0].masks(), vms[1].masks())]
     d.start()
     retry(lambda: mask(tid) == want, "vCPU 0 has %s again" % cpulist(want), 3)
     d.wait_settled(100, 101)
+    d.wait_line(r"2 VMs adopted, 1 of them with masks that had to be set", since=since)
     for vm, masks in zip(vms, others):
         moved = [t for t, m in masks.items() if t != tid and mask(t) not in (m, None)]
         check(not moved, "threads %s were moved as well", moved)
@@ -132,6 +138,27 @@ def stale_record(host):
     check(d.vm(100)["limit"] == cpulist(cpus), "the limit is %s", d.vm(100)["limit"])
 
 
+def first_contact(host):
+    """VMs that ran before are taken over in turns, one that starts later at once"""
+    cpus = host.need_cpus(2)
+    vms = [host.start_vm(i, vcpus=1, cpus=cpus) for i in (100, 101, 102)]
+    d = host.started("[qmpin]\nmode = pin\nadopt = gradual\nrebalance_moves_per_min = 12\n")
+
+    def waiting():
+        return [i for i in (100, 101, 102) if "turn" in (d.vm(i)["note"] or "")]
+    retry(lambda: len(waiting()) == 2, "one of three has had its turn", 5)
+    later = host.start_vm(103, vcpus=1, cpus=cpus)
+    retry(later.pinned, "the one that came later is pinned", 5)
+    check(len(waiting()) == 2, "of those before %s wait", waiting())
+    free = [vm for vm in vms if vm.id in waiting()]
+    check(all(m == set(cpus) for vm in free for m in vm.masks().values()),
+          "a VM that waits was touched")
+    retry(lambda: not waiting() and all(vm.pinned() for vm in vms), "all had theirs", 30)
+    turns = [at for at, _ in d.lines(r"vCPU 0 .*\((adoption|appeared);")]
+    check(len(d.lines(r"\(adoption; ")) >= 2, "told: %s", d.lines("vCPU"))
+    check(turns[-1] - turns[0] > 5, "all within %.1f s", turns[-1] - turns[0])
+
+
 def second_daemon(host):
     """a second daemon on the same run directory refuses, the first goes on"""
     vms, d = placed(host)
@@ -150,4 +177,5 @@ def second_daemon(host):
 
 if __name__ == "__main__":
     sys.exit(main([killed, terminated, reloaded, hurried, drift_while_away,
-                   plugged_while_away, stale_record, second_daemon], Host))
+                   plugged_while_away, stale_record, first_contact,
+                   second_daemon], Host))
