@@ -102,7 +102,7 @@ adopt_tell(struct engine *e)
 	if (n == 0)
 		return;
 	if (c->changed == 0)
-		log_info("%u VM%s adopted as they are", n, n == 1 ? "" : "s");
+		log_info("%u VM%s adopted as found", n, n == 1 ? "" : "s");
 	else
 		log_info("%u VM%s adopted, %u of them with masks that had to be set", n,
 			n == 1 ? "" : "s", c->changed);

@@ -47,7 +47,7 @@ def killed(host):
         since = now()
         unmoved_across(vms, d, change)
         told = d.lines(r"VMs? adopted", since)
-        check([m.string for _, m in told] and all("2 VMs adopted as they are" in m.string
+        check([m.string for _, m in told] and all("2 VMs adopted as found" in m.string
               for _, m in told), "told: %s", [m.string for _, m in told])
 
 

@@ -279,6 +279,24 @@ is_on_its_own(pid_t guard)
 	return strcmp(name, "qmpin-guard\n") == 0;
 }
 
+/* It has done what it was told, and nothing half: at its start, and when it asks the
+ * kernel, it has more descriptors for a moment. */
+static bool
+is_asleep(pid_t guard)
+{
+	auto_free char *path = xasprintf("/proc/%d/stat", (int)guard);
+	char line[64] = "";
+	const char *state;
+	FILE *f = fopen(path, "re");
+
+	if (f == NULL)
+		return false;
+	(void)!fgets(line, sizeof(line), f);
+	(void)fclose(f);
+	state = strstr(line, ") ");
+	return state != NULL && state[2] == 'S';
+}
+
 void
 wait_for_copies(pid_t guard, unsigned int n)
 {
@@ -286,7 +304,7 @@ wait_for_copies(pid_t guard, unsigned int n)
 	uint64_t limit_us = now_us() + WORLD_LIMIT_MS * 1000;
 
 	n += own_fds();
-	while (!is_on_its_own(guard) || count_fds_of(guard) != n) {
+	while (!is_on_its_own(guard) || !is_asleep(guard) || count_fds_of(guard) != n) {
 		if (now_us() > limit_us)
 			errx(99, "%u descriptors instead of %u", count_fds_of(guard),
 				n);

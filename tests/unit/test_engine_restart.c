@@ -36,7 +36,8 @@ a_restart_takes_over_what_is_right_without_one_set(void **state)
 	assert_true(vm->touched);
 	assert_false(vm->preexisting);
 	assert_string_equal(strbuf_text(&s->log.text),
-		"qmpind: vm 100: its monitor is shared: yield\n");
+		"qmpind: vm 100: its monitor is shared: yield\n"
+		"qmpind: 1 VM adopted as found\n");
 }
 
 static void

@@ -453,9 +453,12 @@ static void
 a_guard_may_be_freed_when_it_is_told_dead(void **state)
 {
 	struct fixture *f = *state;
+	pid_t pid = guard_pid(f->guard);
+	siginfo_t end;
 
 	f->free_when_dead = true;
-	kill(guard_pid(f->guard), SIGKILL);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &end, WEXITED | WNOWAIT), 0);
 	run_until(f, "dead ");
 	run_for(f, 10);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), 0); /* the machine is left */
