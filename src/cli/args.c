@@ -28,10 +28,11 @@ enum {
 	OPT_SET,
 	OPT_EXPLAIN,
 	OPT_DRY_RUN,
+	OPT_COLUMNS,
 };
 
 /* The leading colon makes a missing argument distinct from an unknown option. */
-static const char short_options[] = ":jho:V";
+static const char short_options[] = ":jho:vV";
 
 static const struct option long_options[] = {
 	{"run-dir", required_argument, NULL, OPT_RUN_DIR},
@@ -50,6 +51,8 @@ static const struct option long_options[] = {
 	{"set", required_argument, NULL, OPT_SET},
 	{"explain", no_argument, NULL, OPT_EXPLAIN},
 	{"dry-run", no_argument, NULL, OPT_DRY_RUN},
+	{"columns", required_argument, NULL, OPT_COLUMNS},
+	{"verbose", no_argument, NULL, 'v'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
@@ -75,6 +78,8 @@ args_option_name(unsigned int options)
 		{ARGS_SET, "--set"},
 		{ARGS_EXPLAIN, "--explain"},
 		{ARGS_DRY_RUN, "--dry-run"},
+		{ARGS_COLUMNS, "--columns"},
+		{ARGS_VERBOSE, "--verbose"},
 		{ARGS_FORMAT_CSV, "--output-format csv"},
 	};
 
@@ -214,6 +219,21 @@ take_switch(struct args *a, enum args_option option, bool *on)
 	return 0;
 }
 
+/* Options of tables. */
+static int
+take_table(struct args *a, int c, char **argv, struct err *e)
+{
+	switch (c) {
+	case OPT_COLUMNS:
+		a->given |= ARGS_COLUMNS;
+		return set_path(&a->columns, optarg, "--columns needs their names", e);
+	case 'v':
+		return take_switch(a, ARGS_VERBOSE, &a->verbose);
+	default:
+		return take_common(a, c, argv, e);
+	}
+}
+
 /* Options of plans. */
 static int
 take_plan(struct args *a, int c, char **argv, struct err *e)
@@ -230,7 +250,7 @@ take_plan(struct args *a, int c, char **argv, struct err *e)
 	case OPT_EXPLAIN:
 		return take_switch(a, ARGS_EXPLAIN, &a->explain);
 	default:
-		return take_common(a, c, argv, e);
+		return take_table(a, c, argv, e);
 	}
 }
 

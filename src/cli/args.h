@@ -28,6 +28,8 @@ enum args_option {
 	ARGS_EXPLAIN = 1 << 11,
 	ARGS_FORMAT_CSV = 1 << 12, /* --output-format csv */
 	ARGS_DRY_RUN = 1 << 13,
+	ARGS_COLUMNS = 1 << 14,
+	ARGS_VERBOSE = 1 << 15,
 };
 
 /* Longest --budget: a day. */
@@ -57,6 +59,8 @@ struct args {
 	const char *sets[ARGS_SETS_MAX]; /* KEY=VALUE */
 	bool dry_run;			 /* show, do not do */
 	bool explain;			 /* reasons beside the results */
+	const char *columns;		 /* of the table; NULL: the usual ones */
+	bool verbose;
 	bool help;
 	bool version;
 	const char *command; /* NULL: none was given */

@@ -24,10 +24,17 @@ const struct cmd cmd_table[] = {
 		"Is qmpind well: how many VMs and threads it manages, how often it had to\n"
 		"repair a mask, whether latencies are measured, and its warnings.\n",
 		cmd_status_run},
-	{"ps", "[ID]", 1, 0, "VMs and their CPUs; with ID, the threads of one VM",
-		"The VMs: vCPUs, mode, the CPUs they may use and their NUMA nodes, how their\n"
-		"monitor is shared, masks repaired, why they were placed last. With ID, the\n"
-		"threads of that VM: wanted mask, real mask, last CPU.\n",
+	{"ps", "[ID]", 1, ARGS_COLUMNS | ARGS_VERBOSE,
+		"VMs and their CPUs; with ID, the threads of one VM",
+		"The VMs: vCPUs, mode, the CPUs they may use and what these are of the host,\n"
+		"how much of the memory is near, how long runnable vCPUs waited lately, how\n"
+		"often masks were put right, when and why they were placed last. With ID, one\n"
+		"VM and its threads: wanted and real mask. With -v each thread has a row, with\n"
+		"its thread id and the CPU it ran on last.\n"
+		"\n"
+		"Columns: vm, name, vcpus, mode, origin, state, domain, nodes, cpus, limit,\n"
+		"mem, share, wait, repairs, last, pid, note; with ID: class, index, threads,\n"
+		"tid, comm, want, have, last, note.\n",
 		cmd_ps_run},
 	{"explain", "ID", 1, 0, "why a VM is where it is",
 		"What a VM's place costs, term by term, and why: what came second, which rules\n"

@@ -44,6 +44,10 @@ static const struct option_help own_options[] = {
 		"                       weights.memory=2; as often as needed"},
 	{ARGS_EXPLAIN, "      --explain        each VM's reasons, in words"},
 	{ARGS_DRY_RUN, "      --dry-run        show what would be done, do nothing"},
+	{ARGS_COLUMNS,
+		"      --columns LIST   these, such as vm,cpus,wait; with a + before the\n"
+		"                       first, besides the usual ones"},
+	{ARGS_VERBOSE, "  -v, --verbose        all columns; with ID, every thread"},
 	{ARGS_AFFINITY,
 		"      --affinity       which VM is on which CPU; that only qmpind knows"},
 	{ARGS_FORMAT_CSV, "      --output-format csv\n"

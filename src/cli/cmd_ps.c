@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * qmpin ps: the VMs in a table, or one VM with its threads.
- */
+/* qmpin ps: the VMs in a table, or one VM with its threads. */
 #include "config.h"
 
 #include "cli/cmd_ps.h"
@@ -12,118 +10,11 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/str.h"
 #include "base/xalloc.h"
 #include "cli/out.h"
 #include "cli/session.h"
-#include "cli/table.h"
 #include "cli/vms.h"
-
-/* The member of a VM or thread for each column; NULL: made from several. */
-static const struct table_column vm_columns[] = {
-	{.name = "VM"},
-	{.name = "NAME", .min = 6},
-	{.name = "VCPUS", .right = true},
-	{.name = "MODE"},
-	{.name = "CPUS", .min = 8},
-	{.name = "NODES", .min = 5, .drop = 4},
-	{.name = "STATE"},
-	{.name = "SHARE", .drop = 5},
-	{.name = "WAIT", .right = true, .drop = 3},
-	{.name = "REPAIRS", .right = true, .drop = 2},
-	{.name = "LAST", .min = 6, .drop = 1},
-	{.name = "NOTE", .min = 8},
-};
-static const char *const vm_members[ARRAY_LEN(vm_columns)] = {"id", "name", NULL,
-	"mode", "cpus", "nodes", "state", "share", "wait_pct", "repairs", "last_cause",
-	"note"};
-
-static const struct table_column thread_columns[] = {
-	{.name = "CLASS"},
-	{.name = "INDEX", .right = true},
-	{.name = "TID", .right = true},
-	{.name = "COMM", .min = 4},
-	{.name = "WANT", .min = 8},
-	{.name = "HAVE", .min = 8},
-	{.name = "LAST", .right = true, .drop = 1},
-	{.name = "NOTE"},
-};
-static const char *const thread_members[ARRAY_LEN(thread_columns)] = {
-	"class", "index", "tid", "comm", "want", "have", "last", NULL};
-
-static char *
-vcpus_text(const json_t *vm)
-{
-	auto_free char *now = out_member(vm, "vcpus");
-	auto_free char *max = out_member(vm, "vcpus_max");
-
-	return xasprintf("%s/%s", now, max);
-}
-
-static char *
-wait_text(const json_t *vm)
-{
-	const json_t *pct = json_object_get(vm, "wait_pct");
-
-	return json_is_number(pct) ? xasprintf("%.0f%%", json_number_value(pct))
-				   : xstrdup("-");
-}
-
-static char *
-vm_text(const json_t *vm, const char *member)
-{
-	if (member == NULL)
-		return vcpus_text(vm);
-	return str_equal(member, "wait_pct") ? wait_text(vm) : out_member(vm, member);
-}
-
-static void
-print_vms(const json_t *vms, bool heading)
-{
-	struct table *t = table_new(vm_columns, ARRAY_LEN(vm_columns));
-
-	for (size_t i = 0; i < json_array_size(vms); i++) {
-		const json_t *vm = json_array_get(vms, i);
-
-		table_row(t);
-		for (size_t c = 0; c < ARRAY_LEN(vm_columns); c++)
-			table_set(t, c, vm_text(vm, vm_members[c]));
-	}
-	table_print(t, heading);
-	table_free(t);
-}
-
-/* What is planned for the thread is not what the kernel has. */
-static bool
-is_off(const json_t *thread)
-{
-	const char *want = json_string_value(json_object_get(thread, "want"));
-	const char *have = json_string_value(json_object_get(thread, "have"));
-
-	return want != NULL && !str_equal(want, have);
-}
-
-static void
-print_threads(const json_t *threads, bool heading)
-{
-	struct table *t = table_new(thread_columns, ARRAY_LEN(thread_columns));
-
-	for (size_t i = 0; i < json_array_size(threads); i++) {
-		const json_t *thread = json_array_get(threads, i);
-		bool off = is_off(thread);
-
-		table_row(t);
-		for (size_t c = 0; c < ARRAY_LEN(thread_columns); c++)
-			table_set(t, c,
-				thread_members[c] != NULL
-					? out_member(thread, thread_members[c])
-					: xstrdup(off ? "differs" : "-"));
-		if (off)
-			table_mark(t);
-	}
-	table_print(t, heading);
-	table_free(t);
-}
+#include "cli/vmtable.h"
 
 static void
 print_member(const char *label, const json_t *vm, const char *member, const char *unit)
@@ -174,14 +65,16 @@ print_vm(const json_t *vm)
 	auto_free char *state = out_member(vm, "state");
 	auto_free char *mode = out_member(vm, "mode");
 	auto_free char *origin = out_member(vm, "mode_origin");
-	auto_free char *vcpus = vcpus_text(vm);
+	auto_free char *vcpus = out_member(vm, "vcpus");
+	auto_free char *max = out_member(vm, "vcpus_max");
 
 	printf("VM         %s, name %s\n", id, name);
 	printf("state      %s, pid %s\n", state, pid);
 	print_member("share", vm, "share", "");
 	printf("mode       %s (%s)\n", mode, origin);
-	printf("vCPUs      %s\n", vcpus);
+	printf("vCPUs      %s of %s\n", vcpus, max);
 	print_member("CPUs", vm, "cpus", "");
+	print_member("domain", vm, "domain", "");
 	print_member("nodes", vm, "nodes", "");
 	print_member("may use", vm, "limit", "");
 	print_member("memory", vm, "memory_local_pct", " % local");
@@ -215,13 +108,13 @@ make_params(const struct args *args, json_t **out)
 }
 
 static void
-print_text(const json_t *vms, const struct args *args)
+print_text(const json_t *vms, const struct args *args, const struct columns *columns)
 {
 	if (args->n_operands == 0) {
 		if (json_array_size(vms) == 0)
 			out_note("no VMs");
 		else
-			print_vms(vms, args->heading);
+			vmtable_print(vms, columns, args->heading);
 		return;
 	}
 	for (size_t i = 0; i < json_array_size(vms); i++) {
@@ -230,8 +123,21 @@ print_text(const json_t *vms, const struct args *args)
 		print_vm(vm);
 		printf("\n");
 		(void)fflush(stdout);
-		print_threads(json_object_get(vm, "threads"), args->heading);
+		vmtable_print_threads(json_object_get(vm, "threads"), columns,
+			args->heading, !args->verbose && args->columns == NULL);
 	}
+}
+
+/* Before anybody is asked: what cannot be shown need not be. */
+static bool
+choose_columns(const struct args *args, struct columns *out)
+{
+	struct err e = ERR_NONE;
+
+	if (vmtable_columns(args, args->n_operands > 0, out, &e) == 0)
+		return true;
+	out_error(&e);
+	return false;
 }
 
 enum cmd_exit
@@ -239,17 +145,18 @@ cmd_ps_run(const struct args *args)
 {
 	auto_json json_t *list = json_array();
 	auto_json json_t *reply = NULL;
+	struct columns columns;
 	json_t *params;
 	enum cmd_exit r;
 
-	if (!make_params(args, &params))
+	if (!choose_columns(args, &columns) || !make_params(args, &params))
 		return CMD_USAGE;
 	r = session_call(args, "ListVMs", params, true, on_reply_vms, list);
 	if (r != CMD_OK)
 		return r;
 	reply = json_pack("{s:o}", "vms", vms_sorted(list));
 	if (args->format == ARGS_TEXT)
-		print_text(json_object_get(reply, "vms"), args);
+		print_text(json_object_get(reply, "vms"), args, &columns);
 	else
 		out_json(reply, args->format);
 	return out_finish();

@@ -14,6 +14,7 @@ src_libcli_a_SOURCES = \
 	src/cli/cmd_restore.c src/cli/cmd_restore.h \
 	src/cli/cmd_status.c src/cli/cmd_status.h \
 	src/cli/cmd_version.c src/cli/cmd_version.h \
+	src/cli/columns.c src/cli/columns.h \
 	src/cli/hostpicture.c src/cli/hostpicture.h \
 	src/cli/lathost.c src/cli/lathost.h \
 	src/cli/latprint.c src/cli/latprint.h \
@@ -35,7 +36,8 @@ src_libcli_a_SOURCES = \
 	src/cli/stop.c src/cli/stop.h \
 	src/cli/table.c src/cli/table.h \
 	src/cli/vmcall.c src/cli/vmcall.h \
-	src/cli/vms.c src/cli/vms.h
+	src/cli/vms.c src/cli/vms.h \
+	src/cli/vmtable.c src/cli/vmtable.h
 src_libcli_a_CPPFLAGS = $(AM_CPPFLAGS) -DDAEMON_PROGRAM='"$(sbindir)/qmpind"' $(SMARTCOLS_CFLAGS) $(JANSSON_CFLAGS)
 
 bin_PROGRAMS += src/qmpin
@@ -54,6 +56,11 @@ UNIT_TESTS += tests/unit/test_cli_text
 tests_unit_test_cli_text_SOURCES = tests/unit/test_cli_text.c
 tests_unit_test_cli_text_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_text_LDADD = src/libcli.a $(LINK_BASE) $(SMARTCOLS_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_columns
+tests_unit_test_columns_SOURCES = tests/unit/test_columns.c
+tests_unit_test_columns_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_columns_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_latstats
 tests_unit_test_latstats_SOURCES = tests/unit/test_latstats.c tests/unit/layouts.h

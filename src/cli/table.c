@@ -249,7 +249,9 @@ add_below(struct strbuf *out, const char *text, size_t width)
 {
 	size_t room = width > 2 * BELOW_INDENT ? width - BELOW_INDENT : BELOW_INDENT;
 
-	while (text != NULL && *text != '\0') {
+	if (text == NULL || str_equal(text, "-")) /* nothing to say */
+		return;
+	while (*text != '\0') {
 		size_t n = line_length(text, room);
 
 		strbuf_addf(out, "%*s%.*s\n", (int)BELOW_INDENT, "", (int)n, text);

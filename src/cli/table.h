@@ -13,7 +13,7 @@
 
 struct table;
 
-#define TABLE_COLUMNS_MAX 16
+#define TABLE_COLUMNS_MAX 20
 
 struct table_column {
 	const char *name;
@@ -24,6 +24,7 @@ struct table_column {
 	/* Of the last column only: narrower than this, its cells are put below their
 	 * rows; 0: never. */
 	unsigned int below;
+	bool extra; /* shown when asked for by name only */
 };
 
 /** @columns are borrowed, at most TABLE_COLUMNS_MAX. Never NULL. */

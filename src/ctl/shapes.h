@@ -43,6 +43,7 @@ struct ctl_vm {
 	unsigned int vcpus_max;
 	const char *cpus;
 	const char *nodes;
+	const char *domain;
 	const char *limit;
 	double memory_local_pct; /* negative: null */
 	double wait_pct;	 /* negative: null */

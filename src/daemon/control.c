@@ -25,6 +25,7 @@
 #include "daemon/sharing.h"
 #include "daemon/undo.h"
 #include "place/mode.h"
+#include "place/why.h"
 #include "qmp/share.h"
 
 static unsigned int
@@ -153,6 +154,7 @@ nodes_text(const struct engine *e, const struct cpuset *cpus)
 struct texts {
 	char *cpus;
 	char *nodes;
+	char domain[WHY_DOMAIN_MAX];
 	char *limit;
 	char *note;
 	char **sets; /* want and have of each thread */
@@ -208,6 +210,9 @@ fill_places(const struct engine *e, const struct vm *vm, struct texts *texts,
 		limit = cpuset_and(&limit, &vm->record.limit);
 		texts->cpus = cpus_text(&cpus);
 		texts->nodes = nodes_text(e, &cpus);
+		(void)why_around(
+			e->host.topo, &cpus, texts->domain, sizeof(texts->domain));
+		out->domain = texts->domain;
 	}
 	texts->limit = cpus_text(&limit);
 	out->cpus = texts->cpus;

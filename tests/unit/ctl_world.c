@@ -76,6 +76,7 @@ make_vm(const struct ctl_world *w, unsigned int i, bool with_threads)
 		.vcpus_max = 8,
 		.cpus = "8-11,40-43",
 		.nodes = "0",
+		.domain = "L3 group 1 of node 0",
 		.limit = "0-63",
 		.memory_local_pct = 98.5,
 		.wait_pct = i == 1 ? 12.4 : -1,

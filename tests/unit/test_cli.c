@@ -38,25 +38,63 @@ tear_down(void **state)
 
 /* ---- what is printed ---- */
 
+#define DETAIL_101                                       \
+	"VM         101, name web-1\n"                   \
+	"state      watching, pid 1001\n"                \
+	"share      private\n"                           \
+	"mode       float (default)\n"                   \
+	"vCPUs      3 of 8\n"                            \
+	"CPUs       8-11,40-43\n"                        \
+	"domain     L3 group 1 of node 0\n"              \
+	"nodes      0\n"                                 \
+	"may use    0-63\n"                              \
+	"memory     98.5 % local\n"                      \
+	"waiting    12.4 %\n"                            \
+	"repairs    1 (thread 4, all 2)\n"               \
+	"last move  2023-11-14 22:13:20, cause resume\n" \
+	"note       -\n"                                 \
+	"\n"
+
 static void
 ps_lists_the_vms_in_order(void **state)
 {
-	cli_expect_text(*state, &(struct cli_how){.args = {"ps"}},
-		"VM  NAME  VCPUS MODE  CPUS       NODES STATE    SHARE   WAIT REPAIRS LAST   NOTE\n"
-		"100 web-0   3/8 float 8-11,40-43 0     watching private    -       0 resume "
+	cli_expect_text(*state, &(struct cli_how){.args = {"ps"}, .env = "TZ=UTC"},
+		"VM  NAME  VCPUS MODE  STATE    DOMAIN               CPUS       MEM "
+		"SHARE   WAIT REPAIRS LAST                       NOTE\n"
+		"100 web-0   3/8 float watching L3 group 1 of node 0 8-11,40-43 98% "
+		"private    -       0 2023-11-14 22:13:20 resume "
 		"affinity: allows two CPUs of eight\n"
-		"101 web-1   3/8 float 8-11,40-43 0     watching private  12%       1 resume -\n"
-		"102 web-2   3/8 float 8-11,40-43 0     watching private    -       2 resume -\n");
+		"101 web-1   3/8 float watching L3 group 1 of node 0 8-11,40-43 98% "
+		"private  12%       1 2023-11-14 22:13:20 resume -\n"
+		"102 web-2   3/8 float watching L3 group 1 of node 0 8-11,40-43 98% "
+		"private    -       2 2023-11-14 22:13:20 resume -\n");
 }
 
 static void
 heading_may_be_left_out(void **state)
 {
-	cli_expect_words(*state, &(struct cli_how){.args = {"--no-heading", "ps"}},
-		"100 web-0 3/8 float 8-11,40-43 0 watching private - 0 resume "
-		"affinity: allows two CPUs of eight\n"
-		"101 web-1 3/8 float 8-11,40-43 0 watching private 12% 1 resume -\n"
-		"102 web-2 3/8 float 8-11,40-43 0 watching private - 2 resume -\n");
+	cli_expect_words(*state,
+		&(struct cli_how){
+			.args = {"--no-heading", "ps", "--columns", "vm,share,note"}},
+		"100 private affinity: allows two CPUs of eight\n"
+		"101 private -\n"
+		"102 private -\n");
+}
+
+static void
+columns_are_those_that_are_asked_for(void **state)
+{
+	cli_expect_text(*state,
+		&(struct cli_how){.args = {"ps", "--columns", "wait,vm,limit"}},
+		"WAIT VM  LIMIT\n"
+		"   - 100 0-63\n"
+		" 12% 101 0-63\n"
+		"   - 102 0-63\n");
+	cli_expect_text(*state,
+		&(struct cli_how){
+			.args = {"ps", "101", "--columns=tid,class"}, .env = "TZ=UTC"},
+		DETAIL_101 " TID CLASS\n5000 emulator\n5001 vcpu\n5002 vcpu\n"
+			   "5003 vcpu\n");
 }
 
 static void
@@ -64,20 +102,13 @@ ps_of_one_vm_shows_its_threads_and_marks_what_differs(void **state)
 {
 	cli_expect_text(*state,
 		&(struct cli_how){.args = {"ps", "101"}, .env = "TZ=UTC"},
-		"VM         101, name web-1\n"
-		"state      watching, pid 1001\n"
-		"share      private\n"
-		"mode       float (default)\n"
-		"vCPUs      3/8\n"
-		"CPUs       8-11,40-43\n"
-		"nodes      0\n"
-		"may use    0-63\n"
-		"memory     98.5 % local\n"
-		"waiting    12.4 %\n"
-		"repairs    1 (thread 4, all 2)\n"
-		"last move  2023-11-14 22:13:20, cause resume\n"
-		"note       -\n"
-		"\n"
+		DETAIL_101 "CLASS    INDEX THREADS WANT       HAVE       NOTE\n"
+			   "emulator     -       1 8-11,40-43 8-11,40-43 -\n"
+			   "vcpu       0,2       2 8-11,40-43 8-11,40-43 -\n"
+			   "vcpu         1       1 8-11,40-43 0-63       differs\n");
+	cli_expect_text(*state,
+		&(struct cli_how){.args = {"ps", "-v", "101"}, .env = "TZ=UTC"},
+		DETAIL_101
 		"CLASS    INDEX  TID COMM      WANT       HAVE       LAST NOTE\n"
 		"emulator     - 5000 kvm       8-11,40-43 8-11,40-43    0 -\n"
 		"vcpu         0 5001 CPU 0/KVM 8-11,40-43 8-11,40-43    1 -\n"
@@ -120,9 +151,9 @@ a_monitor_that_others_use_is_seen_in_ps(void **state)
 
 	w->n_vms = 1;
 	w->state = "yielded";
-	cli_expect_words(w, &(struct cli_how){.args = {"ps", "--no-heading"}},
-		"100 web-0 3/8 float 8-11,40-43 0 yielded private - 0 resume "
-		"affinity: allows two CPUs of eight\n");
+	cli_expect_words(w,
+		&(struct cli_how){.args = {"ps", "--no-heading", "--columns=vm,state"}},
+		"100 yielded\n");
 }
 
 static void
@@ -253,13 +284,14 @@ table_fits_the_terminal(void **state)
 		cli_expect_lines_within(strbuf_text(&r.out), widths[i]);
 		assert_non_null(strstr(strbuf_text(&r.out), "CPUS"));
 		assert_int_equal(
-			strstr(strbuf_text(&r.out), "SHARE") != NULL, widths[i] >= 60);
+			strstr(strbuf_text(&r.out), "SHARE") != NULL, widths[i] >= 80);
+		assert_int_equal(
+			strstr(strbuf_text(&r.out), "DOMAIN") != NULL, widths[i] >= 60);
 		/* A list that was cut says so. */
 		assert_non_null(strstr(strbuf_text(&r.out), "8-11,"));
 		assert_true(strstr(strbuf_text(&r.out), "8-11,40-43") != NULL ||
 			    strstr(strbuf_text(&r.out), ".. ") != NULL);
-		assert_int_equal(strstr(strbuf_text(&r.out), "of eight") != NULL,
-			widths[i] > 120);
+		assert_non_null(strstr(strbuf_text(&r.out), "CPUs of eight"));
 		cli_result_fini(&r);
 		cli_run(w,
 			&(struct cli_how){.args = {"ps", "100"},
@@ -351,6 +383,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(ps_lists_the_vms_in_order),
 		CASE(heading_may_be_left_out),
+		CASE(columns_are_those_that_are_asked_for),
 		CASE(ps_of_one_vm_shows_its_threads_and_marks_what_differs),
 		CASE(status_is_a_few_lines),
 		CASE(warnings_are_lines_of_status),

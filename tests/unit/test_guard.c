@@ -412,13 +412,11 @@ a_full_pipe_is_a_dead_guard(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t start_us = now_us();
-	unsigned int n = 0;
+	unsigned int n;
 
 	kill(guard_pid(f->guard), SIGSTOP);
-	while (guard_renew(f->guard, KEY, &none) == 0) {
+	for (n = 0; guard_renew(f->guard, KEY, &none) == 0; n++)
 		start_us = now_us();
-		n++;
-	}
 	print_message("full after %u messages, waited %.1f ms\n", n,
 		(double)(now_us() - start_us) / 1000);
 	assert_in_range(n, 100, 100000);
@@ -453,12 +451,11 @@ static void
 a_guard_may_be_freed_when_it_is_told_dead(void **state)
 {
 	struct fixture *f = *state;
-	pid_t pid = guard_pid(f->guard);
 	siginfo_t end;
 
 	f->free_when_dead = true;
-	kill(pid, SIGKILL);
-	assert_int_equal(waitid(P_PID, (id_t)pid, &end, WEXITED | WNOWAIT), 0);
+	kill(guard_pid(f->guard), SIGKILL);
+	assert_int_equal(waitid(P_ALL, 0, &end, WEXITED | WNOWAIT), 0);
 	run_until(f, "dead ");
 	run_for(f, 10);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), 0); /* the machine is left */
