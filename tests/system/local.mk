@@ -19,6 +19,7 @@ SYSTEM_TESTS += \
 	tests/system/test_completion.py \
 	tests/system/test_first_path.py \
 	tests/system/test_limit.py \
+	tests/system/test_manpages.py \
 	tests/system/test_memory.py \
 	tests/system/test_kin.py \
 	tests/system/test_notify.py \
