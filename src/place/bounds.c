@@ -39,7 +39,9 @@ find_limits(const struct plan_input *in, const struct plan_vm *vm, struct explai
 		own = cpuset_and(&own, vm->cgroup);
 		others = cpuset_and(&others, vm->cgroup);
 	}
-	set_rule(out, EXPLAIN_OFFLINE, takes(&own, &in->topo->online));
+	/* with no limit at all, nothing tells which other CPUs the host has */
+	set_rule(out, EXPLAIN_OFFLINE,
+		!cpuset_has(&own, CPUSET_CAP - 1) && takes(&own, &in->topo->online));
 	set_rule(out, EXPLAIN_AFFINITY, takes(&in->topo->online, vm->affinity));
 	set_rule(out, EXPLAIN_CGROUP, takes(&in->topo->online, vm->cgroup));
 	set_rule(out, EXPLAIN_LIMIT, takes(&others, &vm->limit));

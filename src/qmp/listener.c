@@ -291,8 +291,8 @@ listener_duplicate(const struct listener_process *process, const char *path, int
 		return err_set(e, -ENOTUNIQ, path, 0,
 			"process %d listens on several sockets of this name", pid);
 	if (found < 0)
-		return err_set(
-			e, -ENOENT, path, 0, "process %d does not listen here", pid);
+		return err_set(e, -ENOENT, path, 0,
+			"process %d listens on no socket of this name", pid);
 	*fd = take_fd(&found);
 	return 0;
 }

@@ -320,7 +320,7 @@ other_kinds_of_sockets_are_passed_over(void **state)
 	struct fixture *f = *state;
 
 	f->h = holder_start(listen_by_other_means, f->dir);
-	assert_not_found(f, -ENOENT, "does not listen here");
+	assert_not_found(f, -ENOENT, "listens on no socket of this name");
 }
 
 static void
@@ -344,7 +344,7 @@ a_bound_socket_counts_once_it_listens(void **state)
 	struct fixture *f = *state;
 
 	f->h = holder_start(bind_only, f->dir);
-	assert_not_found(f, -ENOENT, "does not listen here");
+	assert_not_found(f, -ENOENT, "listens on no socket of this name");
 	holder_step(&f->h);
 	assert_found(f);
 }
@@ -391,7 +391,7 @@ a_socket_elsewhere_is_another(void **state)
 
 	f->other = holder_start(listen_plainly, f->dir);
 	f->h = holder_start(listen_in_another_folder, f->dir);
-	assert_not_found(f, -ENOENT, "does not listen here");
+	assert_not_found(f, -ENOENT, "listens on no socket of this name");
 }
 
 static void
@@ -435,7 +435,7 @@ the_same_path_in_another_mount_namespace_is_another_file(void **state)
 	f->h = holder_start(listen_behind_a_mount, f->dir);
 	if (f->h.said == CANNOT)
 		skip();
-	assert_not_found(f, -ENOENT, "does not listen here");
+	assert_not_found(f, -ENOENT, "listens on no socket of this name");
 }
 
 static void
