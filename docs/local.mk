@@ -1,7 +1,7 @@
 # Man pages, made from docs/man/*.scd where scdoc is.
 man_sources = docs/man/qmpin.1.scd docs/man/qmpind.8.scd docs/man/qmpin.conf.5.scd \
 	docs/man/io.qmpin.7.scd
-EXTRA_DIST += $(man_sources)
+EXTRA_DIST += $(man_sources) docs/tutorial.md docs/troubleshooting.md
 
 if HAVE_SCDOC
 man_MANS = docs/man/qmpin.1 docs/man/qmpind.8 docs/man/qmpin.conf.5 docs/man/io.qmpin.7

@@ -24,6 +24,7 @@ SYSTEM_TESTS += \
 	tests/system/test_kin.py \
 	tests/system/test_notify.py \
 	tests/system/test_truth.py \
+	tests/system/test_tutorial.py \
 	tests/system/test_topology.py
 ALONE_TESTS += \
 	tests/system/test_probe.py \

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The man pages say what the programs do: every command, option, setting, method and
 error is in them, and nothing else is."""
+import glob
 import os
 import re
 import shutil
@@ -118,6 +119,19 @@ def interface(host):
     same("io.qmpin(7)", named, described("method") | described("error"))
 
 
+def messages(host):
+    """what docs/troubleshooting.md says that qmpin says is in the source"""
+    source = ""
+    for path in glob.glob(os.path.join(SOURCE, "src", "*", "*.[ch]")):
+        with open(path, encoding="utf-8") as f:
+            source += re.sub(r'"\s*"', "", f.read())
+    with open(os.path.join(SOURCE, "docs", "troubleshooting.md"), encoding="utf-8") as f:
+        quoted = re.findall(r"^\| `([^`]+)` \|", f.read(), re.M)
+    check(len(quoted) > 8, "messages: %s", quoted)
+    missing = [m for m in quoted if m not in source]
+    check(not missing, "docs/troubleshooting.md: nobody says %s", missing)
+
+
 def rendered(host):
     """scdoc makes pages of them that mandoc has nothing against"""
     for tool in ("scdoc", "mandoc"):
@@ -136,4 +150,4 @@ def rendered(host):
 
 
 if __name__ == "__main__":
-    sys.exit(main([commands, daemon, settings, interface, rendered], Nothing))
+    sys.exit(main([commands, daemon, settings, interface, messages, rendered], Nothing))
