@@ -3,6 +3,8 @@ src_libhost_a_SOURCES = \
 	src/host/cgroup.c src/host/cgroup.h \
 	src/host/cgrouptext.c src/host/cgrouptext.h \
 	src/host/cpuident.c src/host/cpuident.h \
+	src/host/hostcheck.c src/host/hostcheck.h \
+	src/host/hostfacts.c src/host/hostfacts.h \
 	src/host/hostid.c src/host/hostid.h \
 	src/host/hwchild.c src/host/hwchild.h \
 	src/host/hwexport.c src/host/hwexport.h \
