@@ -13,6 +13,8 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/cmdline.c src/daemon/cmdline.h \
 	src/daemon/confine.c src/daemon/confine.h \
 	src/daemon/control.c src/daemon/control.h \
+	src/daemon/doctor.c src/daemon/doctor.h \
+	src/daemon/doctoring.c src/daemon/doctoring.h \
 	src/daemon/drift.c src/daemon/drift.h \
 	src/daemon/drifting.c src/daemon/drifting.h \
 	src/daemon/delays.c src/daemon/delays.h \
