@@ -3,6 +3,7 @@ src_libcli_a_SOURCES = \
 	src/cli/args.c src/cli/args.h \
 	src/cli/cmd.c src/cli/cmd.h \
 	src/cli/cmd_apply.c src/cli/cmd_apply.h \
+	src/cli/cmd_doctor.c src/cli/cmd_doctor.h \
 	src/cli/cmd_explain.c src/cli/cmd_explain.h \
 	src/cli/cmd_heatmap.c src/cli/cmd_heatmap.h \
 	src/cli/cmd_help.c src/cli/cmd_help.h \
@@ -30,6 +31,8 @@ src_libcli_a_SOURCES = \
 	src/cli/probedaemon.c src/cli/probedaemon.h \
 	src/cli/probelocal.c src/cli/probelocal.h \
 	src/cli/progress.c src/cli/progress.h \
+	src/cli/pveconf.c src/cli/pveconf.h \
+	src/cli/pvescan.c src/cli/pvescan.h \
 	src/cli/scenario.c src/cli/scenario.h \
 	src/cli/session.c src/cli/session.h \
 	src/cli/stop.c src/cli/stop.h \
