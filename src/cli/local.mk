@@ -85,6 +85,17 @@ tests_unit_test_hostpicture_SOURCES = tests/unit/test_hostpicture.c \
 tests_unit_test_hostpicture_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_hostpicture_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_pveconf
+tests_unit_test_pveconf_SOURCES = tests/unit/test_pveconf.c
+tests_unit_test_pveconf_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_pveconf_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_pvescan
+tests_unit_test_pvescan_SOURCES = tests/unit/test_pvescan.c \
+	tests/unit/checklist.h tests/unit/trees.h
+tests_unit_test_pvescan_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_pvescan_LDADD = src/libcli.a $(LINK_HOST) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_progress
 tests_unit_test_progress_SOURCES = tests/unit/test_progress.c
 tests_unit_test_progress_CPPFLAGS = $(CLI_TEST_CPPFLAGS)

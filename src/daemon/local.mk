@@ -77,6 +77,7 @@ UNIT_TESTS += \
 	tests/unit/test_background \
 	tests/unit/test_cause \
 	tests/unit/test_cmdline \
+	tests/unit/test_doctor \
 	tests/unit/test_drift \
 	tests/unit/test_history \
 	tests/unit/test_hostwatch \
@@ -107,6 +108,10 @@ tests_unit_test_rundelay_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_cause_SOURCES = tests/unit/test_cause.c
 tests_unit_test_cause_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_cause_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_doctor_SOURCES = tests/unit/test_doctor.c tests/unit/checklist.h
+tests_unit_test_doctor_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_doctor_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_drift_SOURCES = tests/unit/test_drift.c
 tests_unit_test_drift_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
