@@ -273,8 +273,8 @@ tell_kind(const struct find *find, const char *who, struct checks *out)
 		checks_advise(out, "%s", mend);
 		return;
 	default:
-		checks_add(out, NAME, CHECKS_NOTE, "%s: configuration %s", who,
-			find->detail);
+		checks_add(out, NAME, CHECKS_NOTE, "%s: configuration is not read: %s",
+			who, find->detail);
 	}
 }
 

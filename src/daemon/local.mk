@@ -199,6 +199,7 @@ daemon_test_cppflags = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(CMOCKA
 
 UNIT_TESTS += \
 	tests/unit/test_control \
+	tests/unit/test_doctoring \
 	tests/unit/test_drifting \
 	tests/unit/test_engine \
 	tests/unit/test_engine_budgets \
@@ -218,6 +219,10 @@ UNIT_TESTS += \
 tests_unit_test_control_SOURCES = tests/unit/test_control.c $(daemon_stage) $(CTL_WORLD)
 tests_unit_test_control_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_control_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_doctoring_SOURCES = tests/unit/test_doctoring.c tests/unit/trees.h \
+	$(daemon_stage) $(CTL_WORLD)
+tests_unit_test_doctoring_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_doctoring_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_drifting_SOURCES = tests/unit/test_drifting.c $(daemon_stage)
 tests_unit_test_drifting_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_drifting_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

@@ -16,6 +16,7 @@ SYSTEM_TESTS += \
 	tests/system/test_restart.py \
 	tests/system/test_undo.py \
 	tests/system/test_config.py \
+	tests/system/test_doctor.py \
 	tests/system/test_first_path.py \
 	tests/system/test_limit.py \
 	tests/system/test_memory.py \

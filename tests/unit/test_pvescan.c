@@ -112,13 +112,13 @@ hostile_files_are_told_and_harmless(void **state)
 	c = look(dir);
 	assert_int_equal(c.n, 4);
 	assert_true(checklist_is(&c, "pinners", CHECKS_NOTE,
-		"VM 100: configuration not a regular file"));
+		"VM 100: configuration is not read: not a regular file"));
 	assert_true(checklist_is(&c, "pinners", CHECKS_NOTE,
 		"VM 101: hookscript local:snippets/fifo.sh cannot be read"));
 	assert_true(checklist_is(&c, "pinners", CHECKS_NOTE,
 		"VM 102: hookscript \\x1b]0;x\\x07 cannot be read"));
-	assert_true(checklist_is(
-		&c, "pinners", CHECKS_NOTE, "VM 103: configuration more than"));
+	assert_true(checklist_is(&c, "pinners", CHECKS_NOTE,
+		"VM 103: configuration is not read: more than"));
 	checks_fini(&c);
 }
 
