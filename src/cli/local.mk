@@ -110,6 +110,13 @@ tests_unit_test_cli_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_DEPENDENCIES = src/qmpin$(EXEEXT)
 
+UNIT_TESTS += tests/unit/test_cli_doctor
+tests_unit_test_cli_doctor_SOURCES = tests/unit/test_cli_doctor.c tests/unit/trees.h \
+	$(CLI_RUN)
+tests_unit_test_cli_doctor_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_doctor_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_doctor_DEPENDENCIES = src/qmpin$(EXEEXT)
+
 UNIT_TESTS += tests/unit/test_cli_exit
 tests_unit_test_cli_exit_SOURCES = tests/unit/test_cli_exit.c $(CLI_RUN)
 tests_unit_test_cli_exit_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
