@@ -83,6 +83,22 @@ groups_name_the_first_and_count_the_rest(void **state)
 		"more");
 }
 
+static void
+none_is_named_behind_one_that_was_left_out(void **state)
+{
+	static const char name[] =
+		"a-name-that-is-so-long-that-two-of-them-are-all-there-is-room-";
+	struct checks_group g = {0};
+	char buf[CHECKS_GROUP_TEXT_MAX];
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		checks_group_add(&g, name);
+	checks_group_add(&g, "1");
+	assert_int_equal(g.named, 2);
+	assert_non_null(strstr(checks_group_text(&g, buf), "room- and 2 more"));
+}
+
 int
 main(void)
 {
@@ -91,6 +107,7 @@ main(void)
 		cmocka_unit_test(a_long_text_is_cut),
 		cmocka_unit_test(levels_have_the_words_of_the_interface),
 		cmocka_unit_test(groups_name_the_first_and_count_the_rest),
+		cmocka_unit_test(none_is_named_behind_one_that_was_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
