@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/cmd_apply.h"
+#include "cli/cmd_doctor.h"
 #include "cli/cmd_explain.h"
 #include "cli/cmd_heatmap.h"
 #include "cli/cmd_help.h"
@@ -101,6 +102,13 @@ const struct cmd cmd_table[] = {
 		"\n"
 		"An event that cannot be is told, left out, and makes the exit status 5.\n",
 		cmd_plan_run},
+	{"doctor", "", 0, 0, "what is wrong with host, daemon and VMs",
+		"Looks over permissions, kernel and host, the daemon's configuration, who else\n"
+		"pins threads, and VMs that are held back: a line each, and what to do about\n"
+		"it. The exit status is 1 where there is a problem. Without qmpind, the host\n"
+		"and the VMs' configurations are looked at all the same. With -j, the\n"
+		"daemon's findings alone.\n",
+		cmd_doctor_run},
 	{"version", "", 0, 0, "the version of qmpin", "The version of qmpin.\n",
 		cmd_version_run},
 	{"help", "[COMMAND]", 1, 0, "this text; with COMMAND, its options",

@@ -3,6 +3,7 @@ src_libcli_a_SOURCES = \
 	src/cli/args.c src/cli/args.h \
 	src/cli/cmd.c src/cli/cmd.h \
 	src/cli/cmd_apply.c src/cli/cmd_apply.h \
+	src/cli/cmd_doctor.c src/cli/cmd_doctor.h \
 	src/cli/cmd_explain.c src/cli/cmd_explain.h \
 	src/cli/cmd_heatmap.c src/cli/cmd_heatmap.h \
 	src/cli/cmd_help.c src/cli/cmd_help.h \
@@ -31,6 +32,8 @@ src_libcli_a_SOURCES = \
 	src/cli/probedaemon.c src/cli/probedaemon.h \
 	src/cli/probelocal.c src/cli/probelocal.h \
 	src/cli/progress.c src/cli/progress.h \
+	src/cli/pveconf.c src/cli/pveconf.h \
+	src/cli/pvescan.c src/cli/pvescan.h \
 	src/cli/scenario.c src/cli/scenario.h \
 	src/cli/session.c src/cli/session.h \
 	src/cli/stop.c src/cli/stop.h \
@@ -89,6 +92,17 @@ tests_unit_test_hostpicture_SOURCES = tests/unit/test_hostpicture.c \
 tests_unit_test_hostpicture_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_hostpicture_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_pveconf
+tests_unit_test_pveconf_SOURCES = tests/unit/test_pveconf.c
+tests_unit_test_pveconf_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_pveconf_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_pvescan
+tests_unit_test_pvescan_SOURCES = tests/unit/test_pvescan.c \
+	tests/unit/checklist.h tests/unit/trees.h
+tests_unit_test_pvescan_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_pvescan_LDADD = src/libcli.a $(LINK_HOST) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_progress
 tests_unit_test_progress_SOURCES = tests/unit/test_progress.c
 tests_unit_test_progress_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
@@ -102,6 +116,13 @@ tests_unit_test_cli_SOURCES = tests/unit/test_cli.c $(CLI_RUN)
 tests_unit_test_cli_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_DEPENDENCIES = src/qmpin$(EXEEXT)
+
+UNIT_TESTS += tests/unit/test_cli_doctor
+tests_unit_test_cli_doctor_SOURCES = tests/unit/test_cli_doctor.c tests/unit/trees.h \
+	$(CLI_RUN)
+tests_unit_test_cli_doctor_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_doctor_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_doctor_DEPENDENCIES = src/qmpin$(EXEEXT)
 
 UNIT_TESTS += tests/unit/test_cli_exit
 tests_unit_test_cli_exit_SOURCES = tests/unit/test_cli_exit.c $(CLI_RUN)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/checks.h"
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "ctl/text.h"
@@ -248,6 +249,25 @@ decision_json(const struct ctl_decision *d)
 	set_text(obj, "text", d->text);
 	json_object_set_new(obj, "moves", json_array());
 	return obj;
+}
+
+/* The reply of Doctor. */
+json_t *
+ctl_checks_json(const struct checks *checks)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < checks->n; i++) {
+		const struct check *c = &checks->list[i];
+		json_t *obj = json_object();
+
+		set_text(obj, "name", c->name);
+		set_text(obj, "level", checks_level_name(c->level));
+		set_text(obj, "text", c->text);
+		set_text(obj, "advice", c->advice);
+		json_array_append_new(list, obj);
+	}
+	return json_pack("{s:o}", "checks", list);
 }
 
 json_t *

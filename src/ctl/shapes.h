@@ -139,7 +139,10 @@ struct ctl_explain {
 	size_t n_history;
 };
 
+struct checks;
+
 /** New references. */
+json_t *ctl_checks_json(const struct checks *checks);
 json_t *ctl_move_json(const struct ctl_move *move);
 json_t *ctl_explain_json(const struct ctl_explain *explain);
 json_t *ctl_probe_json(const struct ctl_probe *probe);

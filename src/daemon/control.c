@@ -15,6 +15,7 @@
 #include "ctl/server.h"
 #include "ctl/shapes.h"
 #include "daemon/applying.h"
+#include "daemon/doctoring.h"
 #include "daemon/engine.h"
 #include "daemon/explaining.h"
 #include "daemon/listing.h"
@@ -353,6 +354,7 @@ on_call_list(void *owner, struct ctl_call *call, const json_t *params)
 
 static const struct ctl_method methods[] = {
 	{"Apply", true, applying_on_apply},
+	{"Doctor", false, doctoring_on_call},
 	{"Explain", false, explaining_on_call},
 	{"GetLatency", false, probecalls_on_latency},
 	{"GetStatus", false, on_call_status},

@@ -19,6 +19,7 @@
 #include "daemon/adopt.h"
 #include "daemon/background.h"
 #include "daemon/cause.h"
+#include "daemon/doctoring.h"
 #include "daemon/hostmodel.h"
 #include "daemon/pass.h"
 #include "daemon/pending.h"
@@ -95,6 +96,7 @@ struct engine {
 	struct migrating *migrating;  /* borrowed; NULL: nothing is moved */
 	struct probing *probing;      /* borrowed; NULL: none */
 	struct probecall *probecalls; /* calls that wait, see daemon/probecalls.h */
+	struct doctoring doctoring;   /* what only who started us knows */
 	char bad_reload[512]; /* why the files on disk are not in force; "": they are */
 	uint64_t start_us;
 };

@@ -13,6 +13,8 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/cmdline.c src/daemon/cmdline.h \
 	src/daemon/confine.c src/daemon/confine.h \
 	src/daemon/control.c src/daemon/control.h \
+	src/daemon/doctor.c src/daemon/doctor.h \
+	src/daemon/doctoring.c src/daemon/doctoring.h \
 	src/daemon/drift.c src/daemon/drift.h \
 	src/daemon/drifting.c src/daemon/drifting.h \
 	src/daemon/delays.c src/daemon/delays.h \
@@ -75,6 +77,7 @@ UNIT_TESTS += \
 	tests/unit/test_background \
 	tests/unit/test_cause \
 	tests/unit/test_cmdline \
+	tests/unit/test_doctor \
 	tests/unit/test_drift \
 	tests/unit/test_history \
 	tests/unit/test_hostwatch \
@@ -105,6 +108,10 @@ tests_unit_test_rundelay_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_cause_SOURCES = tests/unit/test_cause.c
 tests_unit_test_cause_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_cause_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_doctor_SOURCES = tests/unit/test_doctor.c tests/unit/checklist.h
+tests_unit_test_doctor_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_doctor_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_drift_SOURCES = tests/unit/test_drift.c
 tests_unit_test_drift_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
@@ -192,6 +199,7 @@ daemon_test_cppflags = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(CMOCKA
 
 UNIT_TESTS += \
 	tests/unit/test_control \
+	tests/unit/test_doctoring \
 	tests/unit/test_drifting \
 	tests/unit/test_engine \
 	tests/unit/test_engine_budgets \
@@ -211,6 +219,10 @@ UNIT_TESTS += \
 tests_unit_test_control_SOURCES = tests/unit/test_control.c $(daemon_stage) $(CTL_WORLD)
 tests_unit_test_control_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_control_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_doctoring_SOURCES = tests/unit/test_doctoring.c tests/unit/trees.h \
+	$(daemon_stage) $(CTL_WORLD)
+tests_unit_test_doctoring_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_doctoring_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_drifting_SOURCES = tests/unit/test_drifting.c $(daemon_stage)
 tests_unit_test_drifting_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_drifting_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

@@ -64,7 +64,8 @@ struct service {
 	struct event *watchdog;	     /* NULL: systemd wants none */
 	int procfd;
 	int run_dirfd;
-	int cgroupfd; /* -1: no unified hierarchy */
+	int cgroupfd;	    /* -1: no unified hierarchy */
+	uint64_t config_us; /* when the configuration was read, real time */
 };
 
 static void
@@ -141,6 +142,12 @@ refuse_reload(struct service *s, const struct err *why)
 }
 
 /* Parse and load afresh; swap only when all of it is good. */
+static uint64_t
+real_time_us(void)
+{
+	return clock_system()->realtime_us(clock_system());
+}
+
 static void
 on_signal_reload(evutil_socket_t sig, short what, void *arg)
 {
@@ -148,6 +155,7 @@ on_signal_reload(evutil_socket_t sig, short what, void *arg)
 	struct settings config;
 	struct hostmodel host;
 	struct err why = ERR_NONE;
+	uint64_t now_us = real_time_us();
 
 	(void)sig;
 	(void)what;
@@ -161,6 +169,7 @@ on_signal_reload(evutil_socket_t sig, short what, void *arg)
 		log_set_level(config.log_level);
 		probing_equip(s->probing, &host);
 		engine_reload(s->engine, &config, &host);
+		s->engine->doctoring.config_us = now_us;
 		probing_again(s->probing);
 		log_info("reloaded");
 	}
@@ -428,6 +437,12 @@ start(struct service *s, struct settings *config, struct err *e)
 	options.run_dirfd = s->run_dirfd;
 	options.cgroupfd = s->cgroupfd;
 	s->engine = engine_new(&options, config, &host);
+	s->engine->doctoring = (struct doctoring){.root = s->cmdline->root,
+		.config = s->cmdline->config,
+		.vm_dir = s->cmdline->vm_dir,
+		.run_dir = s->cmdline->run_dir,
+		.state_dir = s->cmdline->state_dir,
+		.config_us = s->config_us};
 	s->watch = watch_new(s->engine, s->cmdline->vm_dir);
 	r = control_new(s->engine, s->cmdline->run_dir, &s->control, e);
 	if (r < 0)
@@ -497,6 +512,7 @@ service_run(const struct cmdline *c)
 	struct err why = ERR_NONE;
 
 	log_open(c->foreground ? LOG_TO_STDERR : log_target_detect(), LOG_INFO);
+	s.config_us = real_time_us();
 	if (load_config(c, &config, &why) < 0) {
 		log_err(&why);
 		return SERVICE_BAD_CONFIG;

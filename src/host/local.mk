@@ -3,6 +3,8 @@ src_libhost_a_SOURCES = \
 	src/host/cgroup.c src/host/cgroup.h \
 	src/host/cgrouptext.c src/host/cgrouptext.h \
 	src/host/cpuident.c src/host/cpuident.h \
+	src/host/hostcheck.c src/host/hostcheck.h \
+	src/host/hostfacts.c src/host/hostfacts.h \
 	src/host/hostid.c src/host/hostid.h \
 	src/host/hwchild.c src/host/hwchild.h \
 	src/host/hwexport.c src/host/hwexport.h \
@@ -31,11 +33,19 @@ if HAVE_CMOCKA
 UNIT_TESTS += \
 	tests/unit/test_cgroup \
 	tests/unit/test_host_load \
+	tests/unit/test_hostcheck \
+	tests/unit/test_hostfacts \
 	tests/unit/test_hostid \
 	tests/unit/test_hwexport \
 	tests/unit/test_numamaps \
 	tests/unit/test_sysfs \
 	tests/unit/test_uevent
+tests_unit_test_hostcheck_SOURCES = tests/unit/test_hostcheck.c tests/unit/checklist.h
+tests_unit_test_hostcheck_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_hostcheck_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
+tests_unit_test_hostfacts_SOURCES = tests/unit/test_hostfacts.c tests/unit/trees.h
+tests_unit_test_hostfacts_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_hostfacts_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_cgroup_SOURCES = tests/unit/test_cgroup.c tests/unit/mutate.h \
 	tests/unit/trees.h
 tests_unit_test_cgroup_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)

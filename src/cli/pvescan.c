@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A child reads, this process waits for it, but not for ever. What comes through the
+ * pipe are records of one size; the last one says how it ended.
+ */
+#include "config.h"
+
+#include "cli/pvescan.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "base/xalloc.h"
+#include "cli/pveconf.h"
+#include "host/textfile.h"
+
+#define NAME "pinners"
+#define CONFIGS "/etc/pve/qemu-server"
+#define CONFIGS_MAX 10000u
+#define CONFIG_BYTES_MAX (512u * 1024u)
+#define SCRIPT_BYTES_MAX (256u * 1024u)
+
+enum kind { HOOK, HOOK_UNREAD, PROPERTY, ARGS, UNREAD, END };
+
+/* What was found with a VM. detail is safe to print. */
+struct find {
+	enum kind kind;
+	int vmid; /* of END how many configurations were read, or a negative errno */
+	char detail[160];
+};
+
+/* ---- the child ---- */
+
+/* Small enough for the pipe to take it as a whole. */
+static void
+tell(int fd, enum kind kind, int vmid, const char *detail)
+{
+	struct find find = {.kind = kind, .vmid = vmid};
+
+	str_copy(find.detail, sizeof(find.detail), detail);
+	if (write(fd, &find, sizeof(find)) != (ssize_t)sizeof(find))
+		_exit(1); /* nobody listens any more */
+}
+
+static void
+look_at_script(
+	const char *root, const char *storage, int vmid, const char *volume, int fd)
+{
+	char path[2 * PVECONF_TEXT_MAX];
+	char safe[120];
+	char detail[160];
+	auto_free char *file = NULL;
+	auto_free char *text = NULL;
+	const char *word;
+
+	str_escape(volume, strlen(volume), safe, sizeof(safe));
+	if (!pveconf_script_path(storage, volume, path)) {
+		tell(fd, HOOK_UNREAD, vmid, safe);
+		return;
+	}
+	file = xasprintf("%s%s", root, path);
+	if (textfile_read(file, SCRIPT_BYTES_MAX, &text, NULL) < 0) {
+		tell(fd, HOOK_UNREAD, vmid, safe);
+		return;
+	}
+	word = pveconf_pins(text);
+	if (word == NULL)
+		return;
+	(void)snprintf(detail, sizeof(detail), "%s has %s in it", safe, word);
+	tell(fd, HOOK, vmid, detail);
+}
+
+/* Returns false when there is nothing to be read any more: it has just gone. */
+static bool
+look_at_config(
+	const char *root, const char *storage, int dirfd, const char *name, int fd)
+{
+	int vmid = atoi(name);
+	auto_free char *text = NULL;
+	struct err why = ERR_NONE;
+	struct pveconf conf;
+	int r = textfile_read_at(dirfd, name, CONFIG_BYTES_MAX, &text, &why);
+
+	if (r == -ENOENT)
+		return false;
+	if (r < 0) {
+		tell(fd, UNREAD, vmid, why.text);
+		return true;
+	}
+	pveconf_parse(text, &conf);
+	if (conf.hookscript[0] != '\0')
+		look_at_script(root, storage, vmid, conf.hookscript, fd);
+	if (conf.pinning)
+		tell(fd, PROPERTY, vmid, "");
+	if (conf.in_args != NULL)
+		tell(fd, ARGS, vmid, conf.in_args);
+	return true;
+}
+
+/* 100.conf to 999999999.conf. */
+static bool
+is_config(const char *name)
+{
+	size_t digits = strspn(name, "0123456789");
+
+	return digits >= 3 && digits <= 9 && name[0] != '0' &&
+	       strcmp(name + digits, ".conf") == 0;
+}
+
+void
+pvescan_read(const char *root, int fd)
+{
+	auto_free char *path = xasprintf("%s" CONFIGS, root);
+	auto_free char *storage_path = xasprintf("%s/etc/pve/storage.cfg", root);
+	auto_free char *storage = NULL;
+	DIR *dir = opendir(path);
+	const struct dirent *entry;
+	int n = 0;
+
+	if (dir == NULL) {
+		tell(fd, END, -errno, "");
+		return;
+	}
+	if (textfile_read(storage_path, CONFIG_BYTES_MAX, &storage, NULL) < 0)
+		storage = xstrdup("");
+	while ((entry = readdir(dir)) != NULL && n < (int)CONFIGS_MAX) {
+		if (is_config(entry->d_name) &&
+			look_at_config(root, storage, dirfd(dir), entry->d_name, fd))
+			n++;
+	}
+	(void)closedir(dir);
+	tell(fd, END, n, "");
+}
+
+/* It may outlive us: whoever reads our output must not wait for it. */
+static _Noreturn void
+become_reader(const char *root, pvescan_reader *reader, int fd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int i = 0; i <= STDERR_FILENO; i++) {
+		if (null < 0 || dup2(null, i) < 0)
+			(void)close(i);
+	}
+	(void)signal(SIGPIPE, SIG_IGN);
+	reader(root, fd);
+	_exit(0);
+}
+
+/* ---- what waits for it ---- */
+
+struct scan {
+	struct find *list;
+	size_t n;
+	size_t cap;
+	int end; /* of the END record, or why there was none */
+};
+
+/* Returns 1, 0 (its end) or -ETIMEDOUT. */
+static int
+wait_for(int fd, uint64_t deadline_us)
+{
+	uint64_t now_us = clock_now_us(clock_system());
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	while (now_us < deadline_us) {
+		int n = poll(&p, 1, (int)((deadline_us - now_us + 999) / 1000));
+
+		if (n > 0)
+			return 1;
+		now_us = clock_now_us(clock_system());
+	}
+	return -ETIMEDOUT;
+}
+
+static int
+take_in(struct scan *s, int fd, uint64_t deadline_us)
+{
+	struct find find;
+	size_t len = 0;
+
+	for (;;) {
+		int r = wait_for(fd, deadline_us);
+		ssize_t n;
+
+		if (r < 0)
+			return r;
+		n = read(fd, (char *)&find + len, sizeof(find) - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -EIO; /* without an END record */
+		len += (size_t)n;
+		if (len < sizeof(find))
+			continue;
+		len = 0;
+		if (find.kind == END)
+			return find.vmid;
+		s->list = xgrow(s->list, s->n, &s->cap, sizeof(*s->list));
+		s->list[s->n++] = find;
+	}
+}
+
+static void
+scan(const char *root, pvescan_reader *reader, int deadline_ms, struct scan *s)
+{
+	uint64_t deadline_us =
+		clock_now_us(clock_system()) + (uint64_t)deadline_ms * 1000;
+	int fds[2];
+	pid_t child;
+
+	s->end = -EIO;
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return;
+	child = fork();
+	if (child == 0) {
+		(void)close(fds[0]);
+		become_reader(root, reader, fds[1]);
+	}
+	(void)close(fds[1]);
+	if (child > 0) {
+		s->end = take_in(s, fds[0], deadline_us);
+		(void)kill(child, SIGKILL);
+		(void)waitpid(child, NULL, WNOHANG); /* init gets one that hangs */
+	}
+	(void)close(fds[0]);
+}
+
+/* ---- what it means ---- */
+
+static bool
+alike(const struct find *a, const struct find *b)
+{
+	return a->kind == b->kind && strcmp(a->detail, b->detail) == 0;
+}
+
+static void
+tell_kind(const struct find *find, const char *who, struct checks *out)
+{
+	static const char mend[] = "let one of the two do it: take it out, or have "
+				   "mode = off for the VM in qmpin.conf";
+
+	switch (find->kind) {
+	case HOOK:
+		checks_add(out, NAME, CHECKS_WARNING, "%s: hookscript %s", who,
+			find->detail);
+		checks_advise(out, "%s", mend);
+		return;
+	case HOOK_UNREAD:
+		checks_add(out, NAME, CHECKS_NOTE, "%s: hookscript %s cannot be read",
+			who, find->detail);
+		checks_advise(out, "see for yourself whether it pins threads");
+		return;
+	case PROPERTY:
+		checks_add(out, NAME, CHECKS_WARNING,
+			"%s: configured with 'pinning:' for another program", who);
+		checks_advise(out, "%s", mend);
+		return;
+	case ARGS:
+		checks_add(out, NAME, CHECKS_WARNING, "%s: 'args:' has %s in it", who,
+			find->detail);
+		checks_advise(out, "%s", mend);
+		return;
+	default:
+		checks_add(out, NAME, CHECKS_NOTE, "%s: configuration is not read: %s",
+			who, find->detail);
+	}
+}
+
+static int
+by_vmid(const void *a, const void *b)
+{
+	const struct find *x = a;
+	const struct find *y = b;
+
+	return (x->vmid > y->vmid) - (x->vmid < y->vmid);
+}
+
+/* VMs of which the same is to be said share a line. */
+static void
+tell_finds(struct scan *s, struct checks *out)
+{
+	char who[CHECKS_GROUP_TEXT_MAX];
+
+	if (s->n > 0)
+		qsort(s->list, s->n, sizeof(*s->list), by_vmid);
+	for (size_t i = 0; i < s->n; i++) {
+		struct checks_group group = {0};
+
+		if (s->list[i].kind == END)
+			continue; /* told already */
+		for (size_t j = i; j < s->n; j++) {
+			char id[16];
+
+			if (!alike(&s->list[i], &s->list[j]))
+				continue;
+			(void)snprintf(id, sizeof(id), "%d", s->list[j].vmid);
+			checks_group_add(&group, id);
+			if (j > i)
+				s->list[j].kind = END;
+		}
+		tell_kind(&s->list[i], checks_group_text(&group, who), out);
+	}
+}
+
+void
+pvescan_run(
+	const char *root, pvescan_reader *reader, int deadline_ms, struct checks *out)
+{
+	struct scan s = {0};
+	size_t n = out->n;
+
+	scan(root, reader, deadline_ms, &s);
+	tell_finds(&s, out);
+	if (s.end == -ETIMEDOUT) {
+		checks_add(out, NAME, CHECKS_WARNING,
+			"VM configurations could not be read within %d s",
+			(deadline_ms + 999) / 1000);
+		checks_advise(out, "see whether /etc/pve hangs: systemctl status "
+				   "pve-cluster");
+	} else if (s.end == -EACCES || s.end == -EPERM) {
+		checks_add(out, NAME, CHECKS_NOTE,
+			"not looked for: only root may read VM configurations");
+	} else if (s.end < 0 && s.end != -ENOENT) {
+		checks_add(out, NAME, CHECKS_NOTE,
+			"VM configurations cannot be read: %s", strerror(-s.end));
+	} else if (s.end > 0 && out->n == n) {
+		checks_add(out, NAME, CHECKS_OK, "none in %d VM configuration%s", s.end,
+			s.end == 1 ? "" : "s");
+	}
+	free(s.list);
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+/* What is right and wrong with a host, by facts about it. Pure. */
+#ifndef QMPIN_HOST_HOSTCHECK_H
+#define QMPIN_HOST_HOSTCHECK_H
+
+#include "base/checks.h"
+#include "host/hostfacts.h"
+
+/** A line for each thing that is known, in a fixed order. */
+void hostcheck_run(const struct hostfacts *f, struct checks *out);
+
+#endif
