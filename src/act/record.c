@@ -218,6 +218,18 @@ add_wide(json_t *obj, const struct record_wide *wide)
 		abort();
 }
 
+static void
+add_marks(json_t *obj, const struct record *r)
+{
+	if (r->restored && json_object_set_new(obj, "restored", json_true()) < 0)
+		abort();
+	if (r->untouched && json_object_set_new(obj, "untouched", json_true()) < 0)
+		abort();
+	if (r->has_mode && json_object_set_new(obj, "mode",
+				   json_string(place_mode_name(r->mode))) < 0)
+		abort();
+}
+
 char *
 record_format(const struct record *r, const char *boot_id)
 {
@@ -238,8 +250,7 @@ record_format(const struct record *r, const char *boot_id)
 		"threads", threads));
 	if (r->wide.until_us > 0)
 		add_wide(obj, &r->wide);
-	if (r->restored && json_object_set_new(obj, "restored", json_true()) < 0)
-		abort();
+	add_marks(obj, r);
 	text = json_dumps(obj, JSON_COMPACT);
 	if (text == NULL)
 		abort();
@@ -329,7 +340,6 @@ static int
 read_head(const json_t *obj, struct record *out, struct err *e)
 {
 	const char *id;
-	int restored = 0;
 	int placed;
 	int r;
 
@@ -347,13 +357,51 @@ read_head(const json_t *obj, struct record *out, struct err *e)
 	r = json_get_bool(obj, "placed", &placed);
 	if (r < 0)
 		return bad_member(e, "placed", r);
-	r = json_get_bool(obj, "restored", &restored);
-	if (r < 0 && r != -ENOENT)
-		return bad_member(e, "restored", r);
 	str_copy(out->id, sizeof(out->id), id);
 	out->placed = placed != 0;
-	out->restored = restored != 0;
 	return 0;
+}
+
+/* Absent is false. */
+static int
+get_mark(const json_t *obj, const char *key, bool *out, struct err *e)
+{
+	int mark = 0;
+	int r = json_get_bool(obj, key, &mark);
+
+	if (r < 0 && r != -ENOENT)
+		return bad_member(e, key, r);
+	*out = mark != 0;
+	return 0;
+}
+
+static int
+read_mode(const json_t *obj, struct record *out, struct err *e)
+{
+	const char *name;
+	int r = json_get_string(obj, "mode", &name);
+	int mode;
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return bad_member(e, "mode", r);
+	mode = place_mode_parse(name);
+	if (mode < 0)
+		return err_set(e, -EINVAL, NULL, 0, "not a record: \"mode\" is none");
+	out->has_mode = true;
+	out->mode = (enum place_mode)mode;
+	return 0;
+}
+
+static int
+read_marks(const json_t *obj, struct record *out, struct err *e)
+{
+	int r = get_mark(obj, "restored", &out->restored, e);
+
+	if (r == 0)
+		r = get_mark(obj, "untouched", &out->untouched, e);
+	return r == 0 ? read_mode(obj, out, e) : r;
 }
 
 static int
@@ -435,6 +483,8 @@ record_parse(const char *text, size_t len, const char *boot_id, struct record *o
 	r = check_epoch(obj, boot_id, e);
 	if (r == 0)
 		r = read_head(obj, &rec, e);
+	if (r == 0)
+		r = read_marks(obj, &rec, e);
 	if (r == 0)
 		r = read_wide(obj, &rec.wide, e);
 	if (r == 0)

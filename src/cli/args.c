@@ -28,6 +28,8 @@ enum {
 	OPT_SET,
 	OPT_EXPLAIN,
 	OPT_DRY_RUN,
+	OPT_PERMANENT,
+	OPT_RESET,
 };
 
 /* The leading colon makes a missing argument distinct from an unknown option. */
@@ -50,6 +52,8 @@ static const struct option long_options[] = {
 	{"set", required_argument, NULL, OPT_SET},
 	{"explain", no_argument, NULL, OPT_EXPLAIN},
 	{"dry-run", no_argument, NULL, OPT_DRY_RUN},
+	{"permanent", no_argument, NULL, OPT_PERMANENT},
+	{"reset", no_argument, NULL, OPT_RESET},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
@@ -75,6 +79,8 @@ args_option_name(unsigned int options)
 		{ARGS_SET, "--set"},
 		{ARGS_EXPLAIN, "--explain"},
 		{ARGS_DRY_RUN, "--dry-run"},
+		{ARGS_PERMANENT, "--permanent"},
+		{ARGS_RESET, "--reset"},
 		{ARGS_FORMAT_CSV, "--output-format csv"},
 	};
 
@@ -214,6 +220,20 @@ take_switch(struct args *a, enum args_option option, bool *on)
 	return 0;
 }
 
+/* Options of modes. */
+static int
+take_mode(struct args *a, int c, char **argv, struct err *e)
+{
+	switch (c) {
+	case OPT_PERMANENT:
+		return take_switch(a, ARGS_PERMANENT, &a->permanent);
+	case OPT_RESET:
+		return take_switch(a, ARGS_RESET, &a->reset);
+	default:
+		return take_common(a, c, argv, e);
+	}
+}
+
 /* Options of plans. */
 static int
 take_plan(struct args *a, int c, char **argv, struct err *e)
@@ -221,7 +241,7 @@ take_plan(struct args *a, int c, char **argv, struct err *e)
 	switch (c) {
 	case OPT_CONFIG:
 		a->given |= ARGS_CONFIG;
-		return set_path(&a->config, optarg, "--config needs a file", e);
+		return set_path(&a->config, optarg, "--config needs a file or directory", e);
 	case OPT_SET:
 		a->given |= ARGS_SET;
 		return add_set(a, optarg, e);
@@ -230,7 +250,7 @@ take_plan(struct args *a, int c, char **argv, struct err *e)
 	case OPT_EXPLAIN:
 		return take_switch(a, ARGS_EXPLAIN, &a->explain);
 	default:
-		return take_common(a, c, argv, e);
+		return take_mode(a, c, argv, e);
 	}
 }
 

@@ -28,6 +28,8 @@ enum args_option {
 	ARGS_EXPLAIN = 1 << 11,
 	ARGS_FORMAT_CSV = 1 << 12, /* --output-format csv */
 	ARGS_DRY_RUN = 1 << 13,
+	ARGS_PERMANENT = 1 << 14,
+	ARGS_RESET = 1 << 15,
 };
 
 /* Longest --budget: a day. */
@@ -56,6 +58,8 @@ struct args {
 	unsigned int n_sets;
 	const char *sets[ARGS_SETS_MAX]; /* KEY=VALUE */
 	bool dry_run;			 /* show, do not do */
+	bool permanent;			 /* in the configuration, too */
+	bool reset;			 /* as configured again */
 	bool explain;			 /* reasons beside the results */
 	bool help;
 	bool version;

@@ -12,6 +12,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/cause.c src/daemon/cause.h \
 	src/daemon/cmdline.c src/daemon/cmdline.h \
 	src/daemon/confine.c src/daemon/confine.h \
+	src/daemon/configcalls.c src/daemon/configcalls.h \
 	src/daemon/control.c src/daemon/control.h \
 	src/daemon/drift.c src/daemon/drift.h \
 	src/daemon/drifting.c src/daemon/drifting.h \
@@ -58,6 +59,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/undo.c src/daemon/undo.h \
 	src/daemon/turns.c src/daemon/turns.h \
 	src/daemon/vm.c src/daemon/vm.h \
+	src/daemon/vmmode.c src/daemon/vmmode.h \
 	src/daemon/vmtask.h \
 	src/daemon/watch.c src/daemon/watch.h
 
