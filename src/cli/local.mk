@@ -143,6 +143,13 @@ tests_unit_test_cli_plan_wrong_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_plan_wrong_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_plan_wrong_DEPENDENCIES = src/qmpin$(EXEEXT)
 
+UNIT_TESTS += tests/unit/test_cli_mode
+tests_unit_test_cli_mode_SOURCES = tests/unit/test_cli_mode.c \
+	tests/unit/procs.c tests/unit/procs.h $(CLI_RUN)
+tests_unit_test_cli_mode_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_mode_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_mode_DEPENDENCIES = src/qmpin$(EXEEXT)
+
 UNIT_TESTS += tests/unit/test_cli_probe
 tests_unit_test_cli_probe_SOURCES = tests/unit/test_cli_probe.c $(CLI_RUN)
 tests_unit_test_cli_probe_CPPFLAGS = $(CLI_TEST_CPPFLAGS)

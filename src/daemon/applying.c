@@ -112,7 +112,8 @@ applying_clear_way(struct engine *e, struct vm *vm, bool named)
 	if (undo_end(e, vm, &why) < 0)
 		report_trouble(vm, &why);
 	vm->preexisting = false;
-	vm->foreign = vm->foreign && !named;
+	vm->overruled = vm->overruled || named;
+	vm->foreign = vm->foreign && !vm->overruled;
 	drifting_forgive(vm);
 	vm_rested(vm);
 	vm->told = CPUSET_NONE;

@@ -209,7 +209,8 @@ UNIT_TESTS += \
 	tests/unit/test_probing \
 	tests/unit/test_rebalancing \
 	tests/unit/test_report \
-	tests/unit/test_threadwatch
+	tests/unit/test_threadwatch \
+	tests/unit/test_vmmode
 tests_unit_test_control_SOURCES = tests/unit/test_control.c $(daemon_stage) $(CTL_WORLD)
 tests_unit_test_control_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_control_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
@@ -265,6 +266,9 @@ tests_unit_test_rebalancing_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_threadwatch_SOURCES = tests/unit/test_threadwatch.c $(daemon_stage)
 tests_unit_test_threadwatch_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_threadwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_vmmode_SOURCES = tests/unit/test_vmmode.c $(daemon_stage) $(CTL_WORLD)
+tests_unit_test_vmmode_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_vmmode_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_report_SOURCES = tests/unit/test_report.c \
 	tests/unit/logcatch.c tests/unit/logcatch.h
 tests_unit_test_report_CPPFLAGS = $(daemon_test_cppflags)

@@ -210,7 +210,7 @@ first_touch(struct engine *e, struct vm *vm)
 			t->thread.class == THREAD_EMULATOR)
 			r->limit = cpuset_or(&r->limit, &limit);
 	}
-	vm->foreign = pinned_by_others(vm);
+	vm->foreign = !vm->overruled && pinned_by_others(vm);
 	vm->record_dirty = true;
 }
 
