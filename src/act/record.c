@@ -192,6 +192,13 @@ must_have(json_t *value)
 	return value;
 }
 
+static void
+set(json_t *obj, const char *key, json_t *value)
+{
+	if (json_object_set_new(obj, key, value) < 0)
+		abort();
+}
+
 static json_t *
 thread_to_json(const struct record_thread *t)
 {
@@ -200,8 +207,8 @@ thread_to_json(const struct record_thread *t)
 		"start_ticks", (json_int_t)t->start_ticks, "cpus",
 		cpuset_format(&t->cpus, cpus, sizeof(cpus))));
 
-	if (t->pid != 0 && json_object_set_new(obj, "pid", json_integer(t->pid)) < 0)
-		abort();
+	if (t->pid != 0)
+		set(obj, "pid", json_integer(t->pid));
 	return obj;
 }
 
@@ -209,25 +216,23 @@ static void
 add_wide(json_t *obj, const struct record_wide *wide)
 {
 	char idle[CPUSET_TEXT_MAX];
-	json_t *value = must_have(
-		json_pack("{s:I, s:s, s:I}", "until_us", (json_int_t)wide->until_us,
-			"idle", cpuset_format(&wide->idle, idle, sizeof(idle)),
-			"waited_pct", (json_int_t)wide->waited));
 
-	if (json_object_set_new(obj, "widened", value) < 0)
-		abort();
+	set(obj, "widened",
+		must_have(json_pack("{s:I, s:s, s:I}", "until_us",
+			(json_int_t)wide->until_us, "idle",
+			cpuset_format(&wide->idle, idle, sizeof(idle)), "waited_pct",
+			(json_int_t)wide->waited)));
 }
 
 static void
 add_marks(json_t *obj, const struct record *r)
 {
-	if (r->restored && json_object_set_new(obj, "restored", json_true()) < 0)
-		abort();
-	if (r->untouched && json_object_set_new(obj, "untouched", json_true()) < 0)
-		abort();
-	if (r->has_mode && json_object_set_new(obj, "mode",
-				   json_string(place_mode_name(r->mode))) < 0)
-		abort();
+	if (r->restored)
+		set(obj, "restored", json_true());
+	if (r->untouched)
+		set(obj, "untouched", json_true());
+	if (r->has_mode)
+		set(obj, "mode", json_string(place_mode_name(r->mode)));
 }
 
 char *

@@ -241,7 +241,8 @@ take_plan(struct args *a, int c, char **argv, struct err *e)
 	switch (c) {
 	case OPT_CONFIG:
 		a->given |= ARGS_CONFIG;
-		return set_path(&a->config, optarg, "--config needs a file or directory", e);
+		return set_path(
+			&a->config, optarg, "--config needs a file or directory", e);
 	case OPT_SET:
 		a->given |= ARGS_SET;
 		return add_set(a, optarg, e);

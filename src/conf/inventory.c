@@ -29,14 +29,14 @@ tell(const struct inventory *v, const char *key, const struct option_def *o,
 	auto_free char *value = option_value_text(o, member);
 	bool set = place->file > 0;
 
-	v->handle(v->arg,
-		&(struct inventory_item){
-			.key = key,
-			.value = value,
-			.file = set ? v->config->files[place->file - 1] : NULL,
-			.line = place->line,
-			.text = o->text,
-		});
+	v->handle(
+		v->arg, &(struct inventory_item){
+				.key = key,
+				.value = value,
+				.file = set ? v->config->files[place->file - 1] : NULL,
+				.line = place->line,
+				.text = o->text,
+			});
 }
 
 static void

@@ -115,8 +115,7 @@ open_dir(struct modefile *f, const char *dir, struct err *e)
 {
 	f->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (f->dirfd < 0)
-		return err_set(
-			e, -errno, dir, 0, "cannot open: %s", strerror(errno));
+		return err_set(e, -errno, dir, 0, "cannot open: %s", strerror(errno));
 	if (flock(f->dirfd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	if (errno == EWOULDBLOCK)
@@ -161,8 +160,8 @@ modefile_set(struct modefile *f, const char *id, enum place_mode mode, struct er
 	auto_free char *text =
 		xasprintf("[vm %s]\nmode = %s\n", id, place_mode_name(mode));
 
-	return settings_parse(&f->modes, text, strlen(text), f->path,
-		SETTINGS_ORIGIN_CONFIG, e);
+	return settings_parse(
+		&f->modes, text, strlen(text), f->path, SETTINGS_ORIGIN_CONFIG, e);
 }
 
 void

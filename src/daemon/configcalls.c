@@ -19,11 +19,10 @@ static void
 add_setting(void *arg, const struct inventory_item *item)
 {
 	json_t *settings = arg;
-	auto_free char *origin =
-		item->file != NULL ? xasprintf("%s:%u", item->file, item->line)
-				   : xstrdup("default");
-	const struct ctl_setting setting = {
-		item->key, item->value, origin, item->text};
+	auto_free char *origin = item->file != NULL
+					 ? xasprintf("%s:%u", item->file, item->line)
+					 : xstrdup("default");
+	const struct ctl_setting setting = {item->key, item->value, origin, item->text};
 
 	json_array_append_new(settings, ctl_setting_json(&setting));
 }

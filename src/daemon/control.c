@@ -363,8 +363,7 @@ on_call_vm(void *owner, struct ctl_call *call, const json_t *params)
 	if (vm == NULL)
 		ctl_error(call, "VMNotFound", json_pack("{s:s}", "id", id));
 	else
-		ctl_reply(
-			call, json_pack("{s:o}", "vm", vm_json(e, vm, true)), false);
+		ctl_reply(call, json_pack("{s:o}", "vm", vm_json(e, vm, true)), false);
 }
 
 static const struct ctl_method methods[] = {

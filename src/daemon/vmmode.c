@@ -69,8 +69,7 @@ check_configured(const struct engine *e, const struct wish *w, struct err *err)
 	unsigned int line = 0;
 	const char *file = settings_mode_file(&e->config, w->id, &line);
 
-	if (w->configured ||
-		(mode == w->mode && origin == SETTINGS_ORIGIN_VM_SECTION))
+	if (w->configured || (mode == w->mode && origin == SETTINGS_ORIGIN_VM_SECTION))
 		return 0;
 	return err_set(err, -EINVAL, file, line,
 		"VM %s has mode %s by the configuration of this qmpind", w->id,

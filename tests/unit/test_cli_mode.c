@@ -135,8 +135,8 @@ permanent_is_written_and_then_asked_for(void **state)
 
 	run(d, (struct cli_how){.args = {"mode", "103", "pin", "--permanent"}}, &r);
 	check_ended(&r, CMD_OK, "vm 103: mode pin, by the configuration\n", "");
-	assert_string_equal(d->world->wish,
-		"{\"id\":\"103\",\"mode\":\"pin\",\"permanent\":true}");
+	assert_string_equal(
+		d->world->wish, "{\"id\":\"103\",\"mode\":\"pin\",\"permanent\":true}");
 	assert_true(has_file(d));
 	run(d, (struct cli_how){.args = {"mode", "103", "--permanent", "--reset"}}, &r);
 	check_ended(
@@ -195,8 +195,8 @@ who_may_not_write_is_told_so(void **state)
 	write_file(d, FILE_NAME, "");
 	assert_int_equal(chmod(d->tree, 0755), 0);
 	run(d,
-		(struct cli_how){.args = {"mode", "103", "pin", "--permanent"},
-			.nobody = true},
+		(struct cli_how){
+			.args = {"mode", "103", "pin", "--permanent"}, .nobody = true},
 		&r);
 	check_ended(&r, CMD_NO_PERMISSION, "", "Permission denied");
 }
@@ -243,8 +243,7 @@ settings_are_a_table_of_those_that_were_made(void **state)
 		"settle_ms 5 /etc/qmpin/qmpin.conf:3 Wait after an event.\n"
 		"vm 103.mode pin /f:2 Placement.\n");
 	cli_expect_words(d->world,
-		&(struct cli_how){
-			.args = {"config", "show", "--all", "--no-heading"}},
+		&(struct cli_how){.args = {"config", "show", "--all", "--no-heading"}},
 		"mode auto default Placement.\n"
 		"settle_ms 5 /etc/qmpin/qmpin.conf:3 Wait after an event.\n"
 		"vm 103.mode pin /f:2 Placement.\n");

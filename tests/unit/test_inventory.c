@@ -21,8 +21,7 @@ add(struct settings *c, const char *name, const char *text)
 {
 	struct err e = ERR_NONE;
 
-	if (settings_parse(
-		    c, text, strlen(text), name, SETTINGS_ORIGIN_CONFIG, &e) < 0)
+	if (settings_parse(c, text, strlen(text), name, SETTINGS_ORIGIN_CONFIG, &e) < 0)
 		fail_msg("%s:%u: %s", e.source, e.line, e.text);
 }
 
@@ -69,14 +68,13 @@ every_value_has_the_place_that_won(void **state)
 	add(&c, "b.conf",
 		"# late\n[weights]\nmemory = 0.50\n[qmpin]\nmode = core\n"
 		"reserved_cpus = 0,1,2,8\n[vm 103]\nmode = dedicated\n");
-	check_set(&c,
-		"mode = core b.conf:5\n"
-		"reserved_cpus = 0-2,8 b.conf:6\n"
-		"settle_ms = 5 a.conf:3\n"
-		"weights.memory = 0.5 b.conf:3\n"
-		"vm 103.mode = dedicated b.conf:8\n"
-		"vm 103.memory = ignore a.conf:7\n"
-		"vm 104.mode = off a.conf:5\n");
+	check_set(&c, "mode = core b.conf:5\n"
+		      "reserved_cpus = 0-2,8 b.conf:6\n"
+		      "settle_ms = 5 a.conf:3\n"
+		      "weights.memory = 0.5 b.conf:3\n"
+		      "vm 103.mode = dedicated b.conf:8\n"
+		      "vm 103.memory = ignore a.conf:7\n"
+		      "vm 104.mode = off a.conf:5\n");
 	settings_fini(&c);
 }
 

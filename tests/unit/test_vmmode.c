@@ -335,8 +335,8 @@ what_cannot_be_is_refused(void **state)
 	struct desk *d = open_desk(state);
 
 	engine_add(d->stage->engine, vm_new("101", 101, "/x.qmp", "/x.pid"));
-	check_refused(d, "SetMode", "{\"id\":\"7\",\"mode\":\"off\"}", "VMNotFound",
-		"\"7\"");
+	check_refused(
+		d, "SetMode", "{\"id\":\"7\",\"mode\":\"off\"}", "VMNotFound", "\"7\"");
 	check_refused(d, "SetMode", "{\"id\":\"101\",\"mode\":\"off\"}", "NotManaged",
 		"nothing is known");
 	check_refused(d, "SetMode", "{\"id\":\"../7\",\"mode\":\"off\"}",
@@ -346,8 +346,8 @@ what_cannot_be_is_refused(void **state)
 	check_refused(d, "GetVM", "{\"id\":\"7\"}", "VMNotFound", "\"7\"");
 	check_mode(d, "auto", "default");
 	d->stage->engine->dry_run = true;
-	check_refused(d, "SetMode", "{\"id\":\"100\",\"mode\":\"off\"}", "Failed",
-		"dry run");
+	check_refused(
+		d, "SetMode", "{\"id\":\"100\",\"mode\":\"off\"}", "Failed", "dry run");
 	d->stage->engine->dry_run = false;
 }
 
@@ -358,8 +358,7 @@ a_mode_that_cannot_be_noted_does_not_count(void **state)
 	int run_dirfd = d->stage->engine->run_dirfd;
 
 	d->stage->engine->run_dirfd = d->stage->procfd; /* nobody writes there */
-	check_refused(
-		d, "SetMode", "{\"id\":\"100\",\"mode\":\"off\"}", "Failed", "");
+	check_refused(d, "SetMode", "{\"id\":\"100\",\"mode\":\"off\"}", "Failed", "");
 	d->stage->engine->run_dirfd = run_dirfd;
 	check_mode(d, "auto", "default");
 }
