@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The masks a VM's threads had before they were first touched, as text and as file.
- *
- * The text is strict: a record decides how far a VM may ever spread, so one that is not
- * wholly understood is no record. threads[] is ascending by tid, each tid once.
+ * Reading the text is record_parse.c's. threads[] is ascending by tid, each tid once.
  */
 #include "config.h"
 
@@ -11,28 +9,17 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "act/bootid.h"
+#include "act/record_text.h"
 #include "act/statefile.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "base/xalloc.h"
-
-#define RECORD_VERSION 1u
-
-/* A thread takes some 60 bytes and its cpulist; what is longer on average is not saved
- * either, so what is saved can be loaded. */
-#define RECORD_BYTES_MAX (RECORD_THREADS_MAX * 256u)
-
-/* A thread is at most four members and its place in the array; the rest is a handful.
- */
-#define RECORD_VALUES_MAX (RECORD_THREADS_MAX * 5u + 64u)
-#define RECORD_DEPTH_MAX 3u
 
 /* ".ID.json" with room; an id is 64 bytes at most */
 #define FILE_NAME_MAX 80u
@@ -192,6 +179,13 @@ must_have(json_t *value)
 	return value;
 }
 
+static void
+set(json_t *obj, const char *key, json_t *value)
+{
+	if (json_object_set_new(obj, key, value) < 0)
+		abort();
+}
+
 static json_t *
 thread_to_json(const struct record_thread *t)
 {
@@ -200,8 +194,8 @@ thread_to_json(const struct record_thread *t)
 		"start_ticks", (json_int_t)t->start_ticks, "cpus",
 		cpuset_format(&t->cpus, cpus, sizeof(cpus))));
 
-	if (t->pid != 0 && json_object_set_new(obj, "pid", json_integer(t->pid)) < 0)
-		abort();
+	if (t->pid != 0)
+		set(obj, "pid", json_integer(t->pid));
 	return obj;
 }
 
@@ -209,13 +203,23 @@ static void
 add_wide(json_t *obj, const struct record_wide *wide)
 {
 	char idle[CPUSET_TEXT_MAX];
-	json_t *value = must_have(
-		json_pack("{s:I, s:s, s:I}", "until_us", (json_int_t)wide->until_us,
-			"idle", cpuset_format(&wide->idle, idle, sizeof(idle)),
-			"waited_pct", (json_int_t)wide->waited));
 
-	if (json_object_set_new(obj, "widened", value) < 0)
-		abort();
+	set(obj, "widened",
+		must_have(json_pack("{s:I, s:s, s:I}", "until_us",
+			(json_int_t)wide->until_us, "idle",
+			cpuset_format(&wide->idle, idle, sizeof(idle)), "waited_pct",
+			(json_int_t)wide->waited)));
+}
+
+static void
+add_marks(json_t *obj, const struct record *r)
+{
+	if (r->restored)
+		set(obj, "restored", json_true());
+	if (r->untouched)
+		set(obj, "untouched", json_true());
+	if (r->has_mode)
+		set(obj, "mode", json_string(place_mode_name(r->mode)));
 }
 
 char *
@@ -238,213 +242,11 @@ record_format(const struct record *r, const char *boot_id)
 		"threads", threads));
 	if (r->wide.until_us > 0)
 		add_wide(obj, &r->wide);
-	if (r->restored && json_object_set_new(obj, "restored", json_true()) < 0)
-		abort();
+	add_marks(obj, r);
 	text = json_dumps(obj, JSON_COMPACT);
 	if (text == NULL)
 		abort();
 	return text;
-}
-
-static int
-bad_member(struct err *e, const char *key, int r)
-{
-	const char *why = "is of another type";
-
-	if (r == -ENOENT)
-		why = "is missing";
-	else if (r == -ERANGE)
-		why = "is out of range";
-	return err_set(e, -EINVAL, NULL, 0, "not a record: \"%s\" %s", key, why);
-}
-
-static int
-get_number(
-	const json_t *obj, const char *key, uint64_t max, uint64_t *out, struct err *e)
-{
-	int r = json_get_uint(obj, key, max, out);
-
-	return r < 0 ? bad_member(e, key, r) : 0;
-}
-
-/* A pid or tid: 0 and negative ones mean something else to the kernel. */
-static int
-get_pid(const json_t *obj, const char *key, pid_t *out, struct err *e)
-{
-	uint64_t n = 0;
-	int r = json_get_uint(obj, key, INT_MAX, &n);
-
-	if (r == 0 && n == 0)
-		r = -ERANGE;
-	if (r < 0)
-		return bad_member(e, key, r);
-	*out = (pid_t)n;
-	return 0;
-}
-
-static int
-get_string(const json_t *obj, const char *key, const char **out, struct err *e)
-{
-	int r = json_get_string(obj, key, out);
-
-	return r < 0 ? bad_member(e, key, r) : 0;
-}
-
-static int
-get_cpus(const json_t *obj, const char *key, struct cpuset *out, struct err *e)
-{
-	const char *text;
-	int r = get_string(obj, key, &text, e);
-
-	if (r < 0)
-		return r;
-	r = cpuset_parse(text, out);
-	if (r < 0)
-		return err_set(e, -EINVAL, NULL, 0,
-			"not a record: \"%s\" is no CPU list", key);
-	return 0;
-}
-
-/* Version and boot first: the rest of another version's or boot's means nothing. */
-static int
-check_epoch(const json_t *obj, const char *boot_id, struct err *e)
-{
-	const char *text;
-	uint64_t version;
-	int r;
-
-	r = get_number(obj, "version", INT_MAX, &version, e);
-	if (r == 0 && version != RECORD_VERSION)
-		r = err_set(e, -EINVAL, NULL, 0, "a record of version %u, not %u",
-			(unsigned int)version, RECORD_VERSION);
-	if (r < 0)
-		return r;
-	r = get_string(obj, "boot_id", &text, e);
-	if (r == 0 && !str_equal(text, boot_id))
-		r = err_set(e, -ESTALE, NULL, 0, "a record of another boot");
-	return r;
-}
-
-static int
-read_head(const json_t *obj, struct record *out, struct err *e)
-{
-	const char *id;
-	int restored = 0;
-	int placed;
-	int r;
-
-	r = get_string(obj, "id", &id, e);
-	if (r == 0 && !record_id_valid(id))
-		r = err_set(e, -EINVAL, NULL, 0, "not a record: \"id\" is no VM's");
-	if (r == 0)
-		r = get_pid(obj, "pid", &out->pid, e);
-	if (r == 0)
-		r = get_number(obj, "start_ticks", INT64_MAX, &out->start_ticks, e);
-	if (r == 0)
-		r = get_cpus(obj, "limit", &out->limit, e);
-	if (r < 0)
-		return r;
-	r = json_get_bool(obj, "placed", &placed);
-	if (r < 0)
-		return bad_member(e, "placed", r);
-	r = json_get_bool(obj, "restored", &restored);
-	if (r < 0 && r != -ENOENT)
-		return bad_member(e, "restored", r);
-	str_copy(out->id, sizeof(out->id), id);
-	out->placed = placed != 0;
-	out->restored = restored != 0;
-	return 0;
-}
-
-static int
-read_wide(const json_t *obj, struct record_wide *out, struct err *e)
-{
-	const json_t *wide = json_object_get(obj, "widened");
-	struct record_wide found = {0};
-	uint64_t waited = 0;
-	int r;
-
-	if (wide == NULL)
-		return 0;
-	r = get_number(wide, "until_us", INT64_MAX, &found.until_us, e);
-	if (r == 0)
-		r = get_cpus(wide, "idle", &found.idle, e);
-	if (r == 0)
-		r = get_number(wide, "waited_pct", 100, &waited, e);
-	found.waited = (unsigned int)waited;
-	if (r == 0)
-		*out = found;
-	return r;
-}
-
-static int
-read_thread(const json_t *item, struct record *out, struct err *e)
-{
-	struct record_thread t = {0};
-	int r;
-
-	r = get_pid(item, "tid", &t.tid, e);
-	if (r == 0)
-		r = get_number(item, "start_ticks", INT64_MAX, &t.start_ticks, e);
-	if (r == 0)
-		r = get_cpus(item, "cpus", &t.cpus, e);
-	if (r == 0 && json_object_get(item, "pid") != NULL)
-		r = get_pid(item, "pid", &t.pid, e);
-	if (r < 0)
-		return r;
-	if (has_at(out, position_of(out, t.tid), t.tid))
-		return err_set(e, -EINVAL, NULL, 0, "not a record: thread %d twice",
-			(int)t.tid);
-	(void)add_thread(out, &t);
-	return 0;
-}
-
-static int
-read_threads(const json_t *obj, struct record *out, struct err *e)
-{
-	json_t *items;
-	int r;
-
-	r = json_get_array(obj, "threads", &items);
-	if (r < 0)
-		return bad_member(e, "threads", r);
-	if (json_array_size(items) > RECORD_THREADS_MAX)
-		return err_set(e, -E2BIG, NULL, 0, "a record of more than %u threads",
-			RECORD_THREADS_MAX);
-	for (size_t i = 0; r == 0 && i < json_array_size(items); i++)
-		r = read_thread(json_array_get(items, i), out, e);
-	return r;
-}
-
-int
-record_parse(const char *text, size_t len, const char *boot_id, struct record *out,
-	struct err *e)
-{
-	const struct json_caps caps = {
-		.bytes = RECORD_BYTES_MAX,
-		.depth = RECORD_DEPTH_MAX,
-		.values = RECORD_VALUES_MAX,
-	};
-	auto_json json_t *obj = NULL;
-	struct record rec = {0};
-	int r;
-
-	r = json_parse_object(text, len, &caps, &obj, e);
-	if (r < 0)
-		return r == -EBADMSG ? -EINVAL : r;
-	r = check_epoch(obj, boot_id, e);
-	if (r == 0)
-		r = read_head(obj, &rec, e);
-	if (r == 0)
-		r = read_wide(obj, &rec.wide, e);
-	if (r == 0)
-		r = read_threads(obj, &rec, e);
-	if (r < 0) {
-		record_fini(&rec);
-		return r;
-	}
-	*out = rec;
-	return 0;
 }
 
 static void

@@ -8,7 +8,9 @@
  *   {"version":1,"id":"103","pid":4711,"start_ticks":123,"boot_id":"...",
  *    "placed":true,"limit":"0-15",
  *    "threads":[{"tid":4711,"start_ticks":123,"cpus":"0-15"}]}
- * and "restored":true where that is so, and for a VM that was widened since it waited
+ * and "restored":true where that is so, "mode":"pin" where one was set by hand,
+ * "untouched":true where that is all there is to know, and for a VM that was widened
+ * since it waited
  *   "widened":{"until_us":5000000,"idle":"4-7","waited_pct":12}. boot_id as in
  * bootid.h. A thread of another process, one of the VM's helpers, has that as "pid"
  * too.
@@ -23,6 +25,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "place/mode.h"
 #include "topo/cpuset.h"
 
 #define RECORD_THREADS_MAX 65536u
@@ -47,6 +50,11 @@ struct record {
 	uint64_t start_ticks;
 	bool placed;   /* a plan was applied: masks found later are ours */
 	bool restored; /* undone by hand: left alone until it is applied by hand */
+	/* Written for the mode's sake: no mask is ours yet, and those below are only
+	 * what it had by then. */
+	bool untouched;
+	bool has_mode; /* by hand, for as long as this process lives */
+	enum place_mode mode;
 	struct record_wide wide;
 	struct cpuset limit; /* union over vCPUs and main thread at first touch */
 	size_t n_threads;    /* ascending tid, each once */

@@ -29,6 +29,8 @@ enum {
 	OPT_EXPLAIN,
 	OPT_DRY_RUN,
 	OPT_COLUMNS,
+	OPT_PERMANENT,
+	OPT_RESET,
 };
 
 /* The leading colon makes a missing argument distinct from an unknown option. */
@@ -53,6 +55,8 @@ static const struct option long_options[] = {
 	{"dry-run", no_argument, NULL, OPT_DRY_RUN},
 	{"columns", required_argument, NULL, OPT_COLUMNS},
 	{"verbose", no_argument, NULL, 'v'},
+	{"permanent", no_argument, NULL, OPT_PERMANENT},
+	{"reset", no_argument, NULL, OPT_RESET},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
@@ -80,6 +84,8 @@ args_option_name(unsigned int options)
 		{ARGS_DRY_RUN, "--dry-run"},
 		{ARGS_COLUMNS, "--columns"},
 		{ARGS_VERBOSE, "--verbose"},
+		{ARGS_PERMANENT, "--permanent"},
+		{ARGS_RESET, "--reset"},
 		{ARGS_FORMAT_CSV, "--output-format csv"},
 	};
 
@@ -234,6 +240,20 @@ take_table(struct args *a, int c, char **argv, struct err *e)
 	}
 }
 
+/* Options of modes. */
+static int
+take_mode(struct args *a, int c, char **argv, struct err *e)
+{
+	switch (c) {
+	case OPT_PERMANENT:
+		return take_switch(a, ARGS_PERMANENT, &a->permanent);
+	case OPT_RESET:
+		return take_switch(a, ARGS_RESET, &a->reset);
+	default:
+		return take_table(a, c, argv, e);
+	}
+}
+
 /* Options of plans. */
 static int
 take_plan(struct args *a, int c, char **argv, struct err *e)
@@ -241,7 +261,8 @@ take_plan(struct args *a, int c, char **argv, struct err *e)
 	switch (c) {
 	case OPT_CONFIG:
 		a->given |= ARGS_CONFIG;
-		return set_path(&a->config, optarg, "--config needs a file", e);
+		return set_path(
+			&a->config, optarg, "--config needs a file or directory", e);
 	case OPT_SET:
 		a->given |= ARGS_SET;
 		return add_set(a, optarg, e);
@@ -250,7 +271,7 @@ take_plan(struct args *a, int c, char **argv, struct err *e)
 	case OPT_EXPLAIN:
 		return take_switch(a, ARGS_EXPLAIN, &a->explain);
 	default:
-		return take_table(a, c, argv, e);
+		return take_mode(a, c, argv, e);
 	}
 }
 

@@ -30,6 +30,8 @@ enum args_option {
 	ARGS_DRY_RUN = 1 << 13,
 	ARGS_COLUMNS = 1 << 14,
 	ARGS_VERBOSE = 1 << 15,
+	ARGS_PERMANENT = 1 << 16,
+	ARGS_RESET = 1 << 17,
 };
 
 /* Longest --budget: a day. */
@@ -58,6 +60,8 @@ struct args {
 	unsigned int n_sets;
 	const char *sets[ARGS_SETS_MAX]; /* KEY=VALUE */
 	bool dry_run;			 /* show, do not do */
+	bool permanent;			 /* in the configuration, too */
+	bool reset;			 /* as configured again */
 	bool explain;			 /* reasons beside the results */
 	const char *columns;		 /* of the table; NULL: the usual ones */
 	bool verbose;

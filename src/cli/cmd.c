@@ -7,15 +7,18 @@
 #include <string.h>
 
 #include "cli/cmd_apply.h"
+#include "cli/cmd_config.h"
 #include "cli/cmd_doctor.h"
 #include "cli/cmd_explain.h"
 #include "cli/cmd_heatmap.h"
 #include "cli/cmd_help.h"
 #include "cli/cmd_latency.h"
+#include "cli/cmd_mode.h"
 #include "cli/cmd_plan.h"
 #include "cli/cmd_probe.h"
 #include "cli/cmd_ps.h"
 #include "cli/cmd_release.h"
+#include "cli/cmd_reload.h"
 #include "cli/cmd_restore.h"
 #include "cli/cmd_status.h"
 #include "cli/cmd_version.h"
@@ -60,6 +63,32 @@ const struct cmd cmd_table[] = {
 		"Takes away what qmpind has added to these QEMUs and holds their monitors no\n"
 		"longer. CPU masks stay as they are.\n",
 		cmd_release_run},
+	{"mode", "ID [MODE]", 2, ARGS_PERMANENT | ARGS_RESET | ARGS_CONFIG,
+		"set the mode of a VM: off, pin, float ...",
+		"MODE counts at once and until the VM's QEMU ends, also when qmpind restarts\n"
+		"meanwhile; it is stronger than any configuration. With --reset the VM has its\n"
+		"configured mode again. With --permanent the mode goes into the configuration\n"
+		"instead, for this QEMU and all that follow, or with --reset out of it.\n"
+		"\n"
+		"  off        left alone, with the masks it has; qmpin restore gives it back\n"
+		"             those from before qmpind\n"
+		"  observe    planned and shown, but nothing is set\n"
+		"  auto       float, narrowed to core where the host has room\n"
+		"  float      its vCPUs share whole groups of near CPUs\n"
+		"  core       guest cores on host cores, siblings on siblings\n"
+		"  pin        each vCPU on a CPU of its own\n"
+		"  dedicated  as pin, and no other managed VM on those cores\n",
+		cmd_mode_run},
+	{"config", "show|check", 2, ARGS_ALL | ARGS_CONFIG,
+		"show: settings in force; check [FILE]: are files right",
+		"show asks qmpind which settings count and where they were made; without --all\n"
+		"only those that somebody has made. check reads FILE, or what qmpind would read\n"
+		"if it started now, and says what is wrong, with its line; it needs no qmpind.\n",
+		cmd_config_run},
+	{"reload", "", 0, 0, "have qmpind read its configuration again",
+		"As systemctl reload qmpind, and what is wrong with the new configuration is\n"
+		"told here: the old one then stays.\n",
+		cmd_reload_run},
 	{"probe", "", 0,
 		ARGS_LOCAL | ARGS_CPUS | ARGS_BUDGET | ARGS_EXHAUSTIVE | ARGS_OUTPUT,
 		"measure the latencies between CPUs",

@@ -17,7 +17,11 @@ struct option_help {
 };
 
 static const struct option_help own_options[] = {
-	{ARGS_ALL, "      --all            all VMs"},
+	{ARGS_ALL, "      --all            all of them"},
+	{ARGS_PERMANENT,
+		"      --permanent      put it into the configuration, too: conf.d/\n"
+		"                       90-qmpin-mode.conf"},
+	{ARGS_RESET, "      --reset          the configured mode, in place of MODE"},
 	{ARGS_LOCAL,
 		"      --local          without qmpind, even where it runs: it keeps\n"
 		"                       its own values"},
@@ -38,7 +42,8 @@ static const struct option_help own_options[] = {
 		"      --latency FILE   values from a .csv, .json or .xml; without\n"
 		"                       --topology nothing but them is known of the host"},
 	{ARGS_CONFIG,
-		"      --config FILE    settings as of qmpind, in place of all others"},
+		"      --config FILE|DIR\n"
+		"                       settings as of qmpind, in place of all others"},
 	{ARGS_SET,
 		"      --set KEY=VALUE  a setting, such as mode=pin, rebalance=no or\n"
 		"                       weights.memory=2; as often as needed"},

@@ -3,15 +3,18 @@ src_libcli_a_SOURCES = \
 	src/cli/args.c src/cli/args.h \
 	src/cli/cmd.c src/cli/cmd.h \
 	src/cli/cmd_apply.c src/cli/cmd_apply.h \
+	src/cli/cmd_config.c src/cli/cmd_config.h \
 	src/cli/cmd_doctor.c src/cli/cmd_doctor.h \
 	src/cli/cmd_explain.c src/cli/cmd_explain.h \
 	src/cli/cmd_heatmap.c src/cli/cmd_heatmap.h \
 	src/cli/cmd_help.c src/cli/cmd_help.h \
 	src/cli/cmd_latency.c src/cli/cmd_latency.h \
+	src/cli/cmd_mode.c src/cli/cmd_mode.h \
 	src/cli/cmd_plan.c src/cli/cmd_plan.h \
 	src/cli/cmd_probe.c src/cli/cmd_probe.h \
 	src/cli/cmd_ps.c src/cli/cmd_ps.h \
 	src/cli/cmd_release.c src/cli/cmd_release.h \
+	src/cli/cmd_reload.c src/cli/cmd_reload.h \
 	src/cli/cmd_restore.c src/cli/cmd_restore.h \
 	src/cli/cmd_status.c src/cli/cmd_status.h \
 	src/cli/cmd_version.c src/cli/cmd_version.h \
@@ -167,6 +170,13 @@ tests_unit_test_cli_plan_wrong_SOURCES = tests/unit/test_cli_plan_wrong.c $(PLAN
 tests_unit_test_cli_plan_wrong_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_plan_wrong_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_plan_wrong_DEPENDENCIES = src/qmpin$(EXEEXT)
+
+UNIT_TESTS += tests/unit/test_cli_mode
+tests_unit_test_cli_mode_SOURCES = tests/unit/test_cli_mode.c \
+	tests/unit/procs.c tests/unit/procs.h $(CLI_RUN)
+tests_unit_test_cli_mode_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_mode_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_mode_DEPENDENCIES = src/qmpin$(EXEEXT)
 
 UNIT_TESTS += tests/unit/test_cli_probe
 tests_unit_test_cli_probe_SOURCES = tests/unit/test_cli_probe.c $(CLI_RUN)

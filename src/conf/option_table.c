@@ -4,6 +4,7 @@
 
 #include "conf/option_table.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -252,6 +253,8 @@ static const struct option_def table[] = {
 	WEIGHT("moving", TERM_MOVING, "Moving threads, caches and memory."),
 };
 
+_Static_assert(ARRAY_LEN(table) <= SETTINGS_KEYS_MAX, "each key has its place");
+
 /* Documented, to be built later: setting one must not pass as if it worked. */
 static const char *const planned[] = {
 	"description",
@@ -267,8 +270,25 @@ option_table(size_t *n)
 	return table;
 }
 
-static const char *
-section_of(const struct option_def *o)
+unsigned int
+option_table_index(const struct option_def *o)
+{
+	return (unsigned int)(o - table);
+}
+
+unsigned int
+option_table_vm_index(const struct option_def *o)
+{
+	unsigned int n = 0;
+
+	for (const struct option_def *before = table; before < o; before++)
+		n += before->vm_offset != 0;
+	assert(n < SETTINGS_VM_KEYS_MAX);
+	return n;
+}
+
+const char *
+option_table_section(const struct option_def *o)
 {
 	return o->section != NULL ? o->section : "qmpin";
 }
@@ -278,7 +298,7 @@ option_table_find(const char *section, const char *key)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
 		if (strcmp(table[i].key, key) == 0 &&
-			strcmp(section_of(&table[i]), section) == 0)
+			strcmp(option_table_section(&table[i]), section) == 0)
 			return &table[i];
 	}
 	return NULL;
@@ -301,7 +321,7 @@ write_section(FILE *out, const char *section)
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
 		const struct option_def *o = &table[i];
 
-		if (strcmp(section_of(o), section) != 0)
+		if (strcmp(option_table_section(o), section) != 0)
 			continue;
 		(void)fprintf(out, "\n# %s\n", o->text);
 		option_value_describe(o, out);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "base/xalloc.h"
 #include "conf/settings.h"
 #include "topo/cpuset.h"
 
@@ -188,6 +189,49 @@ option_value_read(const struct option_def *o, const struct inifile_item *item,
 		return read_group(o, item, member, e);
 	}
 	return -EINVAL;
+}
+
+/* The shortest that is read back as the same; no exponent. */
+static char *
+factor_text(double value)
+{
+	char *text = xasprintf("%.*f", (int)DECIMALS_MAX, value);
+	size_t len = strlen(text);
+
+	while (text[len - 1] == '0')
+		len--;
+	text[text[len - 1] == '.' ? len - 1 : len] = '\0';
+	return text;
+}
+
+static char *
+word_text(const struct option_def *o, int value)
+{
+	size_t i = 0;
+
+	while (o->words[i] != NULL && word_value(o, i) != value)
+		i++;
+	return xstrdup(o->words[i] != NULL ? o->words[i] : "");
+}
+
+char *
+option_value_text(const struct option_def *o, const void *member)
+{
+	char cpus[CPUSET_TEXT_MAX];
+
+	switch (o->type) {
+	case OPTION_UINT:
+		return xasprintf("%u", *(const unsigned int *)member);
+	case OPTION_FACTOR:
+		return factor_text(*(const double *)member);
+	case OPTION_WORD:
+		return word_text(o, *(const int *)member);
+	case OPTION_CPULIST:
+		return xstrdup(cpuset_format(member, cpus, sizeof(cpus)));
+	case OPTION_GROUP:
+		return xstrdup(member);
+	}
+	return xstrdup("");
 }
 
 void

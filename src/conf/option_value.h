@@ -50,6 +50,9 @@ struct option_def {
 MUST_CHECK int option_value_read(const struct option_def *o,
 	const struct inifile_item *item, void *member, struct err *e);
 
+/** The value in @member as it may be written behind the key; new text. */
+char *option_value_text(const struct option_def *o, const void *member);
+
 /** What may be written behind the key, as a line of the sample file. */
 void option_value_describe(const struct option_def *o, FILE *out);
 

@@ -29,6 +29,7 @@ struct load {
 	struct settings *config;
 	enum settings_origin origin;
 	struct settings_vm *vm; /* NULL in other sections */
+	unsigned int file;	/* as in struct settings_place */
 };
 
 static void *
@@ -59,6 +60,9 @@ settings_fini(struct settings *c)
 	for (size_t i = 0; i < c->n_warnings; i++)
 		free(c->warnings[i]);
 	free(c->warnings);
+	for (size_t i = 0; i < c->n_files; i++)
+		free(c->files[i]);
+	free(c->files);
 	free(c->vms);
 	*c = (struct settings){0};
 }
@@ -119,15 +123,22 @@ add_vm(struct settings *c, const char *id)
 	return &c->vms[at];
 }
 
-static int
-enter_vm(struct load *l, const struct inifile_item *item, struct err *e)
+bool
+settings_id_valid(const char *id)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
 				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-	const char *id = item->section + strlen("vm ");
 	size_t len = strlen(id);
 
-	if (len == 0 || len >= SETTINGS_ID_MAX || strspn(id, allowed) != len)
+	return len > 0 && len < SETTINGS_ID_MAX && strspn(id, allowed) == len;
+}
+
+static int
+enter_vm(struct load *l, const struct inifile_item *item, struct err *e)
+{
+	const char *id = item->section + strlen("vm ");
+
+	if (!settings_id_valid(id))
 		return err_set(e, -EINVAL, item->file, item->line,
 			"\"%s\" is not the id of a VM (1 to %u of A-Z a-z 0-9 . _ -)",
 			id, SETTINGS_ID_MAX - 1);
@@ -178,9 +189,27 @@ take_value(struct load *l, const struct option_def *o, const struct inifile_item
 {
 	int r = option_value_read(o, item, at_offset(l->config, o->offset), e);
 
-	if (r == 0 && o->offset == offsetof(struct settings, mode))
+	if (r < 0)
+		return r;
+	if (o->offset == offsetof(struct settings, mode))
 		l->config->mode_origin = l->origin;
-	return r;
+	l->config->places[option_table_index(o)] =
+		(struct settings_place){l->file, item->line};
+	return 0;
+}
+
+static int
+take_vm_value(struct load *l, const struct option_def *o,
+	const struct inifile_item *item, struct err *e)
+{
+	int r = option_value_read(o, item, at_offset(l->vm, o->vm_offset), e);
+
+	if (r < 0)
+		return r;
+	*(bool *)at_offset(l->vm, o->vm_has) = true;
+	l->vm->places[option_table_vm_index(o)] =
+		(struct settings_place){l->file, item->line};
+	return 0;
 }
 
 static int
@@ -189,18 +218,22 @@ on_ini_value(void *owner, const struct inifile_item *item, struct err *e)
 	struct load *l = owner;
 	const char *section = l->vm != NULL ? "qmpin" : item->section;
 	const struct option_def *o = option_table_find(section, item->key);
-	int r;
 
 	if (o == NULL || (l->vm != NULL && o->vm_offset == 0)) {
 		warn_about_key(l->config, item);
 		return 0;
 	}
-	if (l->vm == NULL)
-		return take_value(l, o, item, e);
-	r = option_value_read(o, item, at_offset(l->vm, o->vm_offset), e);
-	if (r == 0)
-		*(bool *)at_offset(l->vm, o->vm_has) = true;
-	return r;
+	return l->vm != NULL ? take_vm_value(l, o, item, e) : take_value(l, o, item, e);
+}
+
+/* Values that follow are from here. */
+static struct load
+begin(struct settings *c, const char *name, enum settings_origin origin)
+{
+	c->files = xgrow(c->files, c->n_files, &c->cap_files, sizeof(c->files[0]));
+	c->files[c->n_files++] = xstrdup(name);
+	return (struct load){
+		.config = c, .origin = origin, .file = (unsigned int)c->n_files};
 }
 
 int
@@ -208,7 +241,7 @@ settings_parse(struct settings *c, const char *text, size_t len, const char *nam
 	enum settings_origin origin, struct err *e)
 {
 	static const struct inifile_handler handler = {on_ini_section, on_ini_value};
-	struct load l = {.config = c, .origin = origin};
+	struct load l = begin(c, name, origin);
 
 	return inifile_parse(text, len, name, &handler, &l, e);
 }
@@ -218,7 +251,7 @@ settings_set(struct settings *c, const char *key, const char *value, const char 
 	struct err *e)
 {
 	static const char weights[] = "weights.";
-	struct load l = {.config = c, .origin = SETTINGS_ORIGIN_CONFIG};
+	struct load l = begin(c, name, SETTINGS_ORIGIN_CONFIG);
 	struct inifile_item item = {
 		.file = name, .section = "qmpin", .key = key, .value = value};
 	const struct option_def *o;
@@ -328,11 +361,12 @@ load_dir(struct settings *c, const char *dir, struct err *e)
 	return r;
 }
 
+/* What is in /etc/qmpin, or in a directory that stands for it. */
 static int
-load_defaults(struct settings *c, const char *root, struct err *e)
+load_tree(struct settings *c, const char *tree, struct err *e)
 {
-	auto_free char *path = xasprintf("%s/etc/qmpin/qmpin.conf", root);
-	auto_free char *dir = xasprintf("%s/etc/qmpin/conf.d", root);
+	auto_free char *path = xasprintf("%s/qmpin.conf", tree);
+	auto_free char *dir = xasprintf("%s/conf.d", tree);
 	struct err missing = ERR_NONE;
 	int r = load_file(c, path, &missing);
 
@@ -343,17 +377,26 @@ load_defaults(struct settings *c, const char *root, struct err *e)
 	return load_dir(c, dir, e);
 }
 
+static bool
+is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 int
 settings_load(const char *root, const char *file, struct settings *out, struct err *e)
 {
+	auto_free char *tree = xasprintf("%s/etc/qmpin", root != NULL ? root : "");
 	struct settings c;
 	int r;
 
 	settings_init(&c);
-	if (file != NULL)
+	if (file != NULL && !is_directory(file))
 		r = load_file(&c, file, e);
 	else
-		r = load_defaults(&c, root != NULL ? root : "", e);
+		r = load_tree(&c, file != NULL ? file : tree, e);
 	if (r < 0)
 		settings_fini(&c);
 	else
@@ -376,6 +419,21 @@ settings_mode(const struct settings *c, const char *id, enum settings_origin *or
 	if (origin != NULL)
 		*origin = own ? SETTINGS_ORIGIN_VM_SECTION : c->mode_origin;
 	return own ? vm->mode : c->mode;
+}
+
+const char *
+settings_mode_file(const struct settings *c, const char *id, unsigned int *line)
+{
+	const struct option_def *o = option_table_find("qmpin", "mode");
+	const struct settings_vm *vm = find_vm(c, id);
+	const struct settings_place *place =
+		vm != NULL && vm->has_mode ? &vm->places[option_table_vm_index(o)]
+					   : &c->places[option_table_index(o)];
+
+	if (place->file == 0)
+		return NULL;
+	*line = place->line;
+	return c->files[place->file - 1];
 }
 
 enum place_smt

@@ -43,6 +43,16 @@ enum settings_origin {
 	SETTINGS_ORIGIN_RUNTIME,
 };
 
+/* Keys that there may be, of all sections and of [vm ID]. */
+#define SETTINGS_KEYS_MAX 64u
+#define SETTINGS_VM_KEYS_MAX 8u
+
+/* Where a value was set. */
+struct settings_place {
+	unsigned int file; /* its index in files and one; 0: nowhere, the default */
+	unsigned int line; /* 0: not from a line of text */
+};
+
 /* [vm ID]; what is not set there has `has_...` false. */
 struct settings_vm {
 	char id[SETTINGS_ID_MAX];
@@ -56,6 +66,8 @@ struct settings_vm {
 	enum share share;
 	bool has_memory;
 	enum settings_memory memory;
+	/* in the order of the keys of the table that a VM may have */
+	struct settings_place places[SETTINGS_VM_KEYS_MAX];
 };
 
 /* [qmpin] and [weights]. Times carry their unit; documented in option_table.c. */
@@ -94,6 +106,11 @@ struct settings {
 	size_t n_warnings;
 	size_t cap_warnings;
 	char **warnings;
+	struct settings_place places[SETTINGS_KEYS_MAX]; /* in the table's order */
+	/* Names of the files that were read; owned. */
+	size_t n_files;
+	size_t cap_files;
+	char **files;
 };
 
 /* [vm ID] sections of all files: above any host's number of VMs. */
@@ -131,8 +148,9 @@ MUST_CHECK int settings_set(struct settings *c, const char *key, const char *val
 /**
  * Read the configuration: @file alone, or (NULL) /etc/qmpin/qmpin.conf and then
  * /etc/qmpin/conf.d/<name>.conf in byte order of their names (hidden files are left
- * out), each prefixed with @root (NULL or ""). Missing default files are no error, a
- * missing @file is. What is not a regular file is refused; a FIFO does not block.
+ * out), each prefixed with @root (NULL or ""). A @file that is a directory stands for
+ * /etc/qmpin. Missing default files are no error, a missing @file is. What else is not
+ * a regular file is refused; a FIFO does not block.
  *
  * @out  written only on success; settings_fini it
  *
@@ -141,12 +159,18 @@ MUST_CHECK int settings_set(struct settings *c, const char *key, const char *val
 MUST_CHECK int settings_load(
 	const char *root, const char *file, struct settings *out, struct err *e);
 
+/** It may be the id of a VM: 1 to 64 of A-Z a-z 0-9 . _ - */
+bool settings_id_valid(const char *id);
+
 /** The [vm ID] section, or NULL. */
 const struct settings_vm *settings_vm_find(const struct settings *c, const char *id);
 
 /** Mode of a VM, and where it comes from (@origin may be NULL). */
 enum place_mode settings_mode(
 	const struct settings *c, const char *id, enum settings_origin *origin);
+/** The file that says so, and the line; NULL: none does. */
+const char *settings_mode_file(
+	const struct settings *c, const char *id, unsigned int *line);
 enum place_smt settings_smt(const struct settings *c, const char *id);
 enum place_emulator settings_emulator(const struct settings *c, const char *id);
 enum share settings_share(const struct settings *c, const char *id);

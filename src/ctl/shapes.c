@@ -207,6 +207,18 @@ ctl_probe_json(const struct ctl_probe *probe)
 	return obj;
 }
 
+json_t *
+ctl_setting_json(const struct ctl_setting *setting)
+{
+	json_t *obj = json_object();
+
+	set_text(obj, "key", setting->key);
+	set_text(obj, "value", setting->value);
+	set_text(obj, "origin", setting->origin);
+	set_text(obj, "text", setting->text);
+	return obj;
+}
+
 /* What JSON cannot say (NaN, infinity) is 0. */
 static json_t *
 ns_json(double ns)

@@ -139,10 +139,19 @@ struct ctl_explain {
 	size_t n_history;
 };
 
+/* A value of the configuration. */
+struct ctl_setting {
+	const char *key;
+	const char *value;
+	const char *origin; /* "default" or "FILE:LINE" */
+	const char *text;
+};
+
 struct checks;
 
 /** New references. */
 json_t *ctl_checks_json(const struct checks *checks);
+json_t *ctl_setting_json(const struct ctl_setting *setting);
 json_t *ctl_move_json(const struct ctl_move *move);
 json_t *ctl_explain_json(const struct ctl_explain *explain);
 json_t *ctl_probe_json(const struct ctl_probe *probe);

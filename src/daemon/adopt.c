@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "daemon/engine.h"
 #include "daemon/rebalancing.h"
+#include "daemon/vmmode.h"
 
 #define TICK_S 5
 
@@ -40,7 +41,7 @@ take_token(struct engine *e)
 static bool
 is_free(const struct engine *e, const struct vm *vm)
 {
-	enum place_mode mode = settings_mode(&e->config, vm->id, NULL);
+	enum place_mode mode = vmmode_of(e, vm, NULL);
 
 	return vm->foreign || e->dry_run || mode == PLACE_OFF || mode == PLACE_OBSERVE;
 }

@@ -47,6 +47,7 @@ save_record(struct turn *turn)
 
 	if (!turn->vm->record_dirty && turn->vm->touched)
 		return true;
+	turn->vm->record.untouched = false;
 	if (record_save(turn->e->run_dirfd, &turn->vm->record, &why) < 0) {
 		report_trouble(turn->vm, &why);
 		turn->all_done = false;

@@ -104,16 +104,16 @@ applying_on_plan(void *owner, struct ctl_call *call, const json_t *params)
 	free(vms);
 }
 
-/* Nothing keeps it from being placed any more. */
-static void
-end_hindrances(struct engine *e, struct vm *vm, bool named)
+void
+applying_clear_way(struct engine *e, struct vm *vm, bool named)
 {
 	struct err why = ERR_NONE;
 
 	if (undo_end(e, vm, &why) < 0)
 		report_trouble(vm, &why);
 	vm->preexisting = false;
-	vm->foreign = vm->foreign && !named;
+	vm->overruled = vm->overruled || named;
+	vm->foreign = vm->foreign && !vm->overruled;
 	drifting_forgive(vm);
 	vm_rested(vm);
 	vm->told = CPUSET_NONE;
@@ -141,7 +141,7 @@ applying_on_apply(void *owner, struct ctl_call *call, const json_t *params)
 							: "no QEMU is known of it");
 			continue;
 		}
-		end_hindrances(e, vms[i], named);
+		applying_clear_way(e, vms[i], named);
 		engine_kick(e, vms[i], CAUSE_REQUEST);
 	}
 	pending_begin(p);

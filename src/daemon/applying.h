@@ -9,6 +9,7 @@
 #define QMPIN_DAEMON_APPLYING_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "daemon/cause.h"
 #include "daemon/pending.h"
@@ -28,6 +29,9 @@ struct pending_list applying_none(void);
 /** Calls of the methods; @owner is the engine. */
 void applying_on_plan(void *owner, struct ctl_call *call, const json_t *params);
 void applying_on_apply(void *owner, struct ctl_call *call, const json_t *params);
+
+/** Nothing keeps a VM from being placed any more; @named: nor do masks of its own. */
+void applying_clear_way(struct engine *e, struct vm *vm, bool named);
 
 /** These masks of a VM were set. */
 void applying_moved(struct engine *e, const struct vm *vm, const struct move *moves,

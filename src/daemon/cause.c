@@ -29,6 +29,7 @@ static const struct {
 	[CAUSE_WORKERS] = {"late worker", false, false},
 	[CAUSE_RETRY] = {"retry", true, false},
 	[CAUSE_ADOPTION] = {"adoption", false, false},
+	[CAUSE_MODE] = {"mode", false, false},
 	[CAUSE_RELOAD] = {"reload", false, false},
 	[CAUSE_MEASURED] = {"latencies measured", false, false},
 	[CAUSE_HOST] = {"host CPUs", false, false},

@@ -15,8 +15,9 @@ static const struct {
 	size_t offset;
 	const char *text;
 } table[] = {
-	{"config", "FILE", offsetof(struct cmdline, config),
-		"read this file instead of all configuration files"},
+	{"config", "PATH", offsetof(struct cmdline, config),
+		"read this file instead of all configuration files; a\n"
+		"                      directory: in place of /etc/qmpin"},
 	{"vm-dir", "DIR", offsetof(struct cmdline, vm_dir),
 		"sockets and pidfiles of VMs (/run/qemu-server)"},
 	{"run-dir", "DIR", offsetof(struct cmdline, run_dir),

@@ -15,6 +15,7 @@
 #include "ctl/server.h"
 #include "ctl/shapes.h"
 #include "daemon/applying.h"
+#include "daemon/configcalls.h"
 #include "daemon/doctoring.h"
 #include "daemon/engine.h"
 #include "daemon/explaining.h"
@@ -25,6 +26,7 @@
 #include "daemon/release.h"
 #include "daemon/sharing.h"
 #include "daemon/undo.h"
+#include "daemon/vmmode.h"
 #include "place/mode.h"
 #include "place/why.h"
 #include "qmp/share.h"
@@ -261,7 +263,7 @@ vm_json(const struct engine *e, const struct vm *vm, bool threads)
 		.name = vm->facts.name[0] != '\0' ? vm->facts.name : NULL,
 		.pid = vm->identity.pid,
 		.state = vm_state_name(vm->state),
-		.mode = place_mode_name(settings_mode(&e->config, vm->id, &origin)),
+		.mode = place_mode_name(vmmode_of(e, vm, &origin)),
 		.mode_origin = settings_origin_name(origin),
 		.share = share_name(monitor_share(vm->monitor)),
 		.vcpus = vm->facts.n_vcpus,
@@ -352,17 +354,39 @@ on_call_list(void *owner, struct ctl_call *call, const json_t *params)
 		reply_vm(e, call, vm, threads != 0, false);
 }
 
+static void
+on_call_vm(void *owner, struct ctl_call *call, const json_t *params)
+{
+	const struct engine *e = owner;
+	const char *id = "";
+	const struct vm *vm;
+
+	if (json_get_string(params, "id", &id) < 0) {
+		ctl_invalid(call, "id");
+		return;
+	}
+	vm = engine_find(e, id);
+	if (vm == NULL)
+		ctl_error(call, "VMNotFound", json_pack("{s:s}", "id", id));
+	else
+		ctl_reply(call, json_pack("{s:o}", "vm", vm_json(e, vm, true)), false);
+}
+
 static const struct ctl_method methods[] = {
 	{"Apply", true, applying_on_apply},
 	{"Doctor", false, doctoring_on_call},
 	{"Explain", false, explaining_on_call},
+	{"GetConfig", false, configcalls_on_get},
 	{"GetLatency", false, probecalls_on_latency},
 	{"GetStatus", false, on_call_status},
+	{"GetVM", false, on_call_vm},
 	{"ListVMs", false, on_call_list},
 	{"Plan", false, applying_on_plan},
 	{"Probe", true, probecalls_on_probe},
 	{"Release", true, release_on_call},
+	{"Reload", true, configcalls_on_reload},
 	{"Restore", true, undo_on_call},
+	{"SetMode", true, vmmode_on_set},
 };
 
 int

@@ -281,6 +281,7 @@ engine_new(
 	e->dry_run = o->dry_run;
 	e->on_change = o->on_change;
 	e->on_audit = o->on_audit;
+	e->on_reload = o->on_reload;
 	e->owner = o->owner;
 	e->config = *config;
 	e->host = *host;

@@ -56,6 +56,9 @@ struct engine {
 	/* A round of the audit begins; false: masks say nothing now, leave it out. May
 	 * be NULL. */
 	bool (*on_audit)(void *owner);
+	/* Read configuration and host anew. Returns 0, or a negative errno with @err:
+	 * the old ones stay. NULL: there are no files. */
+	int (*on_reload)(void *owner, struct err *err);
 	void *owner;
 	struct settings config; /* owned */
 	struct hostmodel host;	/* owned */
@@ -113,6 +116,9 @@ struct engine_options {
 	/* A round of the audit begins; false: masks say nothing now, leave it out. May
 	 * be NULL. */
 	bool (*on_audit)(void *owner);
+	/* Read configuration and host anew. Returns 0, or a negative errno with @err:
+	 * the old ones stay. NULL: there are no files. */
+	int (*on_reload)(void *owner, struct err *err);
 	void *owner;
 };
 

@@ -12,6 +12,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/cause.c src/daemon/cause.h \
 	src/daemon/cmdline.c src/daemon/cmdline.h \
 	src/daemon/confine.c src/daemon/confine.h \
+	src/daemon/configcalls.c src/daemon/configcalls.h \
 	src/daemon/control.c src/daemon/control.h \
 	src/daemon/doctor.c src/daemon/doctor.h \
 	src/daemon/doctoring.c src/daemon/doctoring.h \
@@ -60,6 +61,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/undo.c src/daemon/undo.h \
 	src/daemon/turns.c src/daemon/turns.h \
 	src/daemon/vm.c src/daemon/vm.h \
+	src/daemon/vmmode.c src/daemon/vmmode.h \
 	src/daemon/vmtask.h \
 	src/daemon/watch.c src/daemon/watch.h
 
@@ -215,7 +217,8 @@ UNIT_TESTS += \
 	tests/unit/test_probing \
 	tests/unit/test_rebalancing \
 	tests/unit/test_report \
-	tests/unit/test_threadwatch
+	tests/unit/test_threadwatch \
+	tests/unit/test_vmmode
 tests_unit_test_control_SOURCES = tests/unit/test_control.c $(daemon_stage) $(CTL_WORLD)
 tests_unit_test_control_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_control_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
@@ -275,6 +278,9 @@ tests_unit_test_rebalancing_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_threadwatch_SOURCES = tests/unit/test_threadwatch.c $(daemon_stage)
 tests_unit_test_threadwatch_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_threadwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_vmmode_SOURCES = tests/unit/test_vmmode.c $(daemon_stage) $(CTL_WORLD)
+tests_unit_test_vmmode_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_vmmode_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_report_SOURCES = tests/unit/test_report.c \
 	tests/unit/logcatch.c tests/unit/logcatch.h
 tests_unit_test_report_CPPFLAGS = $(daemon_test_cppflags)

@@ -68,15 +68,16 @@ static int
 restore(struct offline *o, struct record *record, struct turn *turn, struct err *e)
 {
 	struct vm_identity process;
+	bool untouched = record->untouched;
 	int r = identity_reopen(
 		o->procfd, record->pid, record->start_ticks, record->id, &process, e);
 
 	if (r < 0)
 		return r;
 	record->restored = true;
-	record->placed = false;
+	record->placed = record->untouched = false;
 	r = record_save(o->run_dirfd, record, e);
-	if (r == 0)
+	if (r == 0 && !untouched) /* else no mask of it was ever changed */
 		r = giveback_process(o->procfd, process.pidfd, record, take_step, turn);
 	identity_fini(&process);
 	return r;

@@ -19,6 +19,7 @@
 #include "daemon/planning.h"
 #include "daemon/report.h"
 #include "daemon/survey.h"
+#include "daemon/vmmode.h"
 
 /* The VM cannot be looked at now: say so once, try again with the next audit. */
 static void
@@ -79,7 +80,7 @@ survey_fresh(struct engine *e, uint64_t until_us)
 static bool
 comes_late(const struct engine *e, const struct vm *vm)
 {
-	return settings_mode(&e->config, vm->id, NULL) == PLACE_DEDICATED;
+	return vmmode_of(e, vm, NULL) == PLACE_DEDICATED;
 }
 
 /* As survey_fresh. */

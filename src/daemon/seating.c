@@ -12,6 +12,7 @@
 #include "daemon/memory.h"
 #include "daemon/smp.h"
 #include "daemon/undo.h"
+#include "daemon/vmmode.h"
 
 #define KIB_PER_GIB (1024.0 * 1024.0)
 #define DEMAND_MIN 0.0625 /* what the planner counts in */
@@ -104,7 +105,7 @@ choose_mode(const struct engine *e, const struct vm *vm, struct plan_vm *out)
 {
 	enum settings_origin origin;
 
-	out->mode = settings_mode(&e->config, vm->id, &origin);
+	out->mode = vmmode_of(e, vm, &origin);
 	out->off_by_admin =
 		origin != SETTINGS_ORIGIN_TAG && origin != SETTINGS_ORIGIN_DESCRIPTION;
 	if ((vm->foreign && vm->asked != VM_ASKED_BY_NAME) ||

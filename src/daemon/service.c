@@ -141,39 +141,62 @@ refuse_reload(struct service *s, const struct err *why)
 		"last reload failed: %.480s", text);
 }
 
-/* Parse and load afresh; swap only when all of it is good. */
 static uint64_t
 real_time_us(void)
 {
 	return clock_system()->realtime_us(clock_system());
 }
 
+/* Parse and load afresh; swap only when all of it is good. */
+static int
+reload(struct service *s, struct err *e)
+{
+	struct settings config;
+	struct hostmodel host;
+	uint64_t now_us = real_time_us();
+	int r = load_config(s->cmdline, &config, e);
+
+	if (r < 0)
+		return r;
+	r = load_host(s->cmdline, &host, e);
+	if (r < 0) {
+		settings_fini(&config);
+		return r;
+	}
+	log_set_level(config.log_level);
+	probing_equip(s->probing, &host);
+	engine_reload(s->engine, &config, &host);
+	s->engine->doctoring.config_us = now_us;
+	probing_again(s->probing);
+	log_info("reloaded");
+	return 0;
+}
+
+static int
+on_engine_reload(void *owner, struct err *e)
+{
+	struct service *s = owner;
+	struct err why = ERR_NONE;
+	int r;
+
+	(void)notify_reloading(&s->notify, s->engine->clock);
+	r = reload(s, &why);
+	if (r < 0)
+		refuse_reload(s, &why);
+	tell_status(s, true);
+	if (r < 0)
+		*e = why;
+	return r;
+}
+
 static void
 on_signal_reload(evutil_socket_t sig, short what, void *arg)
 {
-	struct service *s = arg;
-	struct settings config;
-	struct hostmodel host;
-	struct err why = ERR_NONE;
-	uint64_t now_us = real_time_us();
+	struct err told = ERR_NONE;
 
 	(void)sig;
 	(void)what;
-	(void)notify_reloading(&s->notify, s->engine->clock);
-	if (load_config(s->cmdline, &config, &why) < 0) {
-		refuse_reload(s, &why);
-	} else if (load_host(s->cmdline, &host, &why) < 0) {
-		settings_fini(&config);
-		refuse_reload(s, &why);
-	} else {
-		log_set_level(config.log_level);
-		probing_equip(s->probing, &host);
-		engine_reload(s->engine, &config, &host);
-		s->engine->doctoring.config_us = now_us;
-		probing_again(s->probing);
-		log_info("reloaded");
-	}
-	tell_status(s, true);
+	(void)on_engine_reload(arg, &told);
 }
 
 static struct event *
@@ -416,6 +439,7 @@ start(struct service *s, struct settings *config, struct err *e)
 		.dry_run = s->cmdline->dry_run,
 		.on_change = on_engine_change,
 		.on_audit = on_engine_audit,
+		.on_reload = on_engine_reload,
 		.owner = s};
 	struct hostmodel host;
 	int r;

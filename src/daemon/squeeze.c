@@ -16,6 +16,7 @@
 #include "daemon/idle.h"
 #include "daemon/report.h"
 #include "daemon/seating.h"
+#include "daemon/vmmode.h"
 #include "place/entry.h"
 
 /* Where nothing idles, it is looked for again after so many audits. */
@@ -235,7 +236,7 @@ static void
 say_stuck(struct vm *vm, const struct engine *e)
 {
 	struct squeeze *s = &vm->squeeze;
-	enum place_mode mode = settings_mode(&e->config, vm->id, NULL);
+	enum place_mode mode = vmmode_of(e, vm, NULL);
 	bool alone = mode == PLACE_DEDICATED ||
 		     settings_smt(&e->config, vm->id) == PLACE_SMT_ISOLATE;
 	char cpus[48];

@@ -184,14 +184,21 @@ pinned_by_others(struct vm *vm)
 	return differ;
 }
 
+/* A mode that was set by hand stays; what the rest was is no matter. */
 static void
 first_touch(struct engine *e, struct vm *vm)
 {
 	struct record *r = &vm->record;
 	struct cpuset online = read_online();
+	bool has_mode = vm->has_record && r->has_mode;
+	enum place_mode mode = r->mode;
 
-	*r = (struct record){
-		.pid = vm->identity.pid, .start_ticks = vm->identity.start_ticks};
+	if (vm->has_record)
+		record_fini(r);
+	*r = (struct record){.pid = vm->identity.pid,
+		.start_ticks = vm->identity.start_ticks,
+		.has_mode = has_mode,
+		.mode = mode};
 	str_copy(r->id, sizeof(r->id), vm->id);
 	for (size_t i = 0; i < vm->n_tasks; i++) {
 		struct vm_task *t = &vm->tasks[i];
@@ -203,7 +210,7 @@ first_touch(struct engine *e, struct vm *vm)
 			t->thread.class == THREAD_EMULATOR)
 			r->limit = cpuset_or(&r->limit, &limit);
 	}
-	vm->foreign = pinned_by_others(vm);
+	vm->foreign = !vm->overruled && pinned_by_others(vm);
 	vm->record_dirty = true;
 }
 
@@ -240,8 +247,9 @@ load_record(struct engine *e, struct vm *vm, struct err *err)
 	}
 	vm->record = found;
 	vm->placed = vm->inherited = found.placed;
-	vm->has_record = vm->touched = true;
-	vm->preexisting = false;
+	vm->has_record = true;
+	vm->touched = !found.untouched;
+	vm->preexisting = vm->preexisting && found.untouched;
 	kin_check_record(e, vm);
 	squeeze_recall(e, vm);
 	return 1;
@@ -333,12 +341,8 @@ survey_vm(struct engine *e, struct vm *vm, struct err *err)
 		r = load_record(e, vm, err);
 	if (r < 0)
 		return r;
-	if (!vm->touched) {
-		/* Nothing is ours yet: what it has now is what it may have. */
-		if (vm->has_record)
-			record_fini(&vm->record);
+	if (!vm->touched) /* nothing is ours yet: what it has now is what it may have */
 		first_touch(e, vm);
-	}
 	vm->has_record = true;
 	fill_limits(e, vm);
 	vm->surveyed = true;

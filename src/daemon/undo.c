@@ -46,6 +46,7 @@ note(const struct engine *e, struct vm *vm, bool restored, struct err *err)
 	int r;
 
 	record->restored = restored;
+	record->untouched = false;
 	record->placed = record->placed && !restored;
 	r = record_save(e->run_dirfd, record, err);
 	if (r < 0) {

@@ -107,6 +107,7 @@ vm_forget_process(struct vm *vm)
 	vm->causes = vm->delayed = vm->active = 0;
 	vm->awaiting = vm->fresh = vm->looked = false;
 	vm->preexisting = vm->foreign = vm->placed = vm->inherited = false;
+	vm->overruled = false;
 	vm->own = vm->own_known = false;
 	vm->changed_us = 0;
 	vm->domain = vm->told = CPUSET_NONE;

@@ -96,6 +96,7 @@ struct vm {
 	bool inherited; /* placed by an earlier daemon, not looked at by this one yet */
 	bool preexisting;	/* ran before us, no record: taken over in its turn */
 	bool foreign;		/* somebody else pinned its vCPUs one by one */
+	bool overruled;		/* which no longer counts: it was asked for by name */
 	bool placed;		/* masks come from a plan */
 	bool own;		/* they are its alone, as the last plan said */
 	bool own_known;		/* false: no plan of this run said anything yet */

@@ -11,6 +11,7 @@ SYSTEM_TESTS += \
 	tests/system/test_hotplug.py \
 	tests/system/test_life.py \
 	tests/system/test_plan.py \
+	tests/system/test_mode.py \
 	tests/system/test_modes.py \
 	tests/system/test_heatmap.py \
 	tests/system/test_restart.py \

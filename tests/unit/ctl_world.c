@@ -161,16 +161,46 @@ reload(void *owner, struct ctl_call *call, const json_t *params)
 
 	(void)params;
 	w->n_calls++;
-	ctl_reply(call, json_object(), false);
+	if (w->hostile)
+		ctl_error(call, "Failed",
+			json_pack("{s:s}", "why", "f.conf:3: \x1b[31mevil"));
+	else
+		ctl_reply(call, json_object(), false);
 }
 
+/* VM 1 takes none. */
 static void
 set_mode(void *owner, struct ctl_call *call, const json_t *params)
 {
-	(void)owner;
+	struct ctl_world *w = owner;
+
+	free(w->wish);
+	w->wish = json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS);
+	if (str_equal(json_string_value(json_object_get(params, "id")), "1"))
+		ctl_error(call, "InvalidValue",
+			json_pack("{s:s, s:s}", "field", "mode", "why", "no"));
+	else
+		ctl_reply(call, json_object(), false);
+}
+
+static void
+get_config(void *owner, struct ctl_call *call, const json_t *params)
+{
+	const struct ctl_world *w = owner;
+	const struct ctl_setting settings[] = {
+		{"mode", "auto", "default", "Placement."},
+		{"settle_ms", "5", "/etc/qmpin/qmpin.conf:3", "Wait after an event."},
+		{"vm 103.mode", "pin", w->hostile ? "\x1b[31mevil:2" : "/f:2",
+			"Placement."},
+	};
+	json_t *list = json_array();
+
 	(void)params;
-	ctl_error(call, "InvalidValue",
-		json_pack("{s:s, s:s}", "field", "mode", "why", "no"));
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+		if (w->n_vms > 0 || i == 0)
+			json_array_append_new(list, ctl_setting_json(&settings[i]));
+	}
+	ctl_reply(call, json_pack("{s:o}", "settings", list), false);
 }
 
 /* Those that are named, or all. */
@@ -293,6 +323,7 @@ explain(void *owner, struct ctl_call *call, const json_t *params)
 
 static const struct ctl_method methods[] = {
 	{"Explain", false, explain},
+	{"GetConfig", false, get_config},
 	{"GetLatency", false, get_latency},
 	{"GetStatus", false, get_status},
 	{"ListVMs", false, list_vms},

@@ -31,7 +31,7 @@ struct ctl_world {
 	unsigned int n_packages;
 	unsigned int n_steps;	    /* of progress in answer to Probe */
 	bool endless;		    /* Probe is held after them */
-	char *wish;		    /* the last Probe's parameters, owned */
+	char *wish;		    /* parameters of the last Probe or SetMode, owned */
 	unsigned int n_calls;	    /* handled so far */
 	struct ctl_peer peer;	    /* of the last GetStatus */
 	struct ctl_call *held[300]; /* Monitor calls, answered by the test */

@@ -124,6 +124,27 @@ that_it_was_restored_is_kept(void **state)
 }
 
 static void
+a_mode_set_by_hand_is_kept(void **state)
+{
+	struct record r = record_103();
+	auto_free char *text = NULL;
+
+	(void)state;
+	r.has_mode = r.untouched = true;
+	r.mode = PLACE_DEDICATED;
+	text = record_format(&r, BOOT);
+	record_fini(&r);
+	assert_int_equal(parse(text, &r, NULL), 0);
+	assert_true(r.has_mode);
+	assert_int_equal(r.mode, PLACE_DEDICATED);
+	assert_true(r.untouched);
+	record_fini(&r);
+	assert_int_equal(parse(text_103, &r, NULL), 0);
+	assert_false(r.has_mode || r.untouched);
+	record_fini(&r);
+}
+
+static void
 members_may_come_in_any_order_and_unknown_ones_are_skipped(void **state)
 {
 	struct record r;
@@ -277,6 +298,10 @@ static const struct {
 		"\"until_us\" is missing"},
 	{HEAD "\"id\":\"103\",\"pid\":1,\"start_ticks\":2,\"restored\":1," REST,
 		"\"restored\" is of another type"},
+	{HEAD "\"id\":\"103\",\"pid\":1,\"start_ticks\":2,\"mode\":7," REST,
+		"\"mode\" is of another type"},
+	{HEAD "\"id\":\"103\",\"pid\":1,\"start_ticks\":2,\"mode\":\"fast\"," REST,
+		"\"mode\" is none"},
 	{HEAD "\"id\":\"103\",\"pid\":1,\"start_ticks\":2,\"placed\":true,"
 	      "\"limit\":\"0-\",\"threads\":[]}",
 		"\"limit\" is no CPU list"},
@@ -419,6 +444,7 @@ main(void)
 		cmocka_unit_test(the_text_is_the_documented_one),
 		cmocka_unit_test(what_was_written_is_read_back),
 		cmocka_unit_test(that_it_was_restored_is_kept),
+		cmocka_unit_test(a_mode_set_by_hand_is_kept),
 		cmocka_unit_test(
 			members_may_come_in_any_order_and_unknown_ones_are_skipped),
 		cmocka_unit_test(threads_are_found_by_id_and_start_time),

@@ -116,6 +116,20 @@ expect_success(const char *root, const char *file)
 }
 
 static void
+a_directory_stands_for_the_default_one(void **state)
+{
+	auto_free char *tree = path_of(*state, "");
+	struct settings c;
+
+	write_file(*state, "qmpin.conf", "[qmpin]\nsettle_ms=1\nmode=off\n");
+	write_file(*state, "conf.d/a.conf", "[qmpin]\nsettle_ms=2\n");
+	c = expect_success("/nowhere", tree);
+	assert_int_equal(c.settle_ms, 2);
+	assert_int_equal(c.mode, PLACE_OFF);
+	settings_fini(&c);
+}
+
+static void
 missing_default_files_are_the_defaults(void **state)
 {
 	auto_free char *conf_d = path_of(*state, "conf.d");
@@ -314,6 +328,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_directory_stands_for_the_default_one),
 		TEST(missing_default_files_are_the_defaults),
 		TEST(files_override_in_byte_order_of_their_names),
 		TEST(a_named_file_stands_for_all_files),
