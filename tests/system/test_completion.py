@@ -19,7 +19,7 @@ SOURCE = os.path.join(os.environ["QMPIN_SRC"], "contrib", "completion")
 # What is typed, and one of the words that then are offered; the last in full.
 CASES = (("qmpin ex", {"explain"}),
          ("qmpin p", {"ps", "plan", "probe"}),
-         ("qmpin help rel", {"release"}),
+         ("qmpin help rele", {"release"}),
          ("qmpin ps --no", {"--no-heading"}),
          ("qmpin plan --to", {"--topology"}),
          ("qmpin --output-format json-", {"json-pretty"}),
