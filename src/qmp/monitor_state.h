@@ -65,6 +65,7 @@ struct monitor {
 	bool away;    /* left because somebody waited; facts may be out of date */
 	bool disturbed; /* somebody came while we waited to come back */
 	bool wanted;	/* facts are, as soon as may be */
+	uint64_t waiter_us; /* with leaving: since when */
 	uint64_t left_us;
 	uint64_t served; /* whom QEMU served when we last looked */
 
