@@ -14,6 +14,7 @@ src_libctl_a_SOURCES = \
 	src/ctl/latency.c src/ctl/latency.h \
 	src/ctl/legend.c src/ctl/legend.h \
 	src/ctl/listen.c src/ctl/listen.h \
+	src/ctl/metrics.c src/ctl/metrics.h \
 	src/ctl/palette.c src/ctl/palette.h \
 	src/ctl/png.c src/ctl/png.h \
 	src/ctl/remote.c src/ctl/remote.h \
@@ -26,6 +27,7 @@ src_libctl_a_SOURCES = \
 	src/ctl/svg_page.h \
 	src/ctl/svg_vms.c src/ctl/svg_vms.h \
 	src/ctl/text.h \
+	src/ctl/topology.c src/ctl/topology.h \
 	src/ctl/varlink.c src/ctl/varlink.h \
 	src/ctl/utf8.c src/ctl/utf8.h \
 	src/ctl/xml.c src/ctl/xml.h
