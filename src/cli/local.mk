@@ -14,7 +14,9 @@ src_libcli_a_SOURCES = \
 	src/cli/cmd_restore.c src/cli/cmd_restore.h \
 	src/cli/cmd_status.c src/cli/cmd_status.h \
 	src/cli/cmd_version.c src/cli/cmd_version.h \
+	src/cli/coremap.c src/cli/coremap.h \
 	src/cli/hostpicture.c src/cli/hostpicture.h \
+	src/cli/hostseats.c src/cli/hostseats.h \
 	src/cli/lathost.c src/cli/lathost.h \
 	src/cli/latprint.c src/cli/latprint.h \
 	src/cli/latsource.c src/cli/latsource.h \
