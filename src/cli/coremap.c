@@ -133,31 +133,33 @@ any_load(const struct coremap *m, const struct cpuset *cpus)
 	return false;
 }
 
-/* "r reserved", or with vCPUs there "r R". */
+/* "r reserved", or with vCPUs there "r R reserved". */
 static void
 add_kind(const struct coremap *m, const struct cpuset *cpus, const char *small,
-	const char *both, const char *name, struct strbuf *b)
+	const char *both, struct strbuf *line)
 {
 	struct cpuset here = cpuset_and(cpus, &m->topo->online);
 
 	if (!cpuset_empty(&here))
-		strbuf_addf(b, ", %s %s", any_load(m, &here) ? both : small, name);
+		strbuf_addf(line, "%s%s", line->len > 0 ? ", " : "",
+			any_load(m, &here) ? both : small);
 }
 
 void
 coremap_add_legend(const struct coremap *m, struct strbuf *b)
 {
 	struct cpuset odd = cpuset_or(&m->reserved, &m->topo->isolated);
+	struct strbuf kinds = {0};
 
-	if (siblings_max(m->topo) > 1)
-		strbuf_adds(b, "[ ] is a core; a character is a CPU:\n");
-	else
-		strbuf_adds(b, "a character is a CPU:\n");
-	strbuf_adds(b, "1-9 vCPUs for each CPU, rounded up, . none");
-	add_kind(m, &m->reserved, "r", "r R", "reserved", b);
-	add_kind(m, &m->topo->isolated, "i", "i I", "isolated", b);
-	strbuf_adds(b, "\n");
 	odd = cpuset_and(&odd, &m->topo->online);
-	if (any_load(m, &odd))
-		strbuf_adds(b, "capitals: vCPUs may run there all the same\n");
+	if (siblings_max(m->topo) > 1)
+		strbuf_adds(b, "[ ] is a core; ");
+	strbuf_adds(b, "a character is a CPU:\n"
+		       "1-9 vCPUs for each CPU, rounded up, . none\n");
+	add_kind(m, &m->reserved, "r reserved", "r R reserved", &kinds);
+	add_kind(m, &m->topo->isolated, "i isolated", "i I isolated", &kinds);
+	if (kinds.len > 0)
+		strbuf_addf(b, "%s%s\n", kinds.s,
+			any_load(m, &odd) ? "; capitals: vCPUs may run there" : "");
+	strbuf_fini(&kinds);
 }

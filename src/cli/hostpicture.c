@@ -70,7 +70,7 @@ add_part(struct picture *p, struct hostseats_unit *u, size_t used)
 {
 	struct cpuset odd = cpuset_or(&p->h->reserved, &p->h->topo->isolated);
 	struct cpuset usual = cpuset_minus(&u->cpus, &odd);
-	size_t room = vms_room(p, vms_column(p, 0)) - MORE_WIDTH;
+	size_t room = vms_room(p, vms_column(p, 0));
 	char list[PART_MAX];
 	size_t size;
 
@@ -150,13 +150,13 @@ add_words(struct picture *p, const char *text, unsigned int at)
 	while (*text != '\0') {
 		size_t len = strcspn(text, " ");
 
-		if (used > 0 &&
-			used + 1 + len > (line == last ? room - MORE_WIDTH : room)) {
-			if (line++ == last)
-				break;
+		if (line < last && used > 0 && used + 1 + len > room) {
 			strbuf_addf(&p->out, "\n%*s", (int)at, "");
+			line++;
 			used = 0;
 		}
+		if (line == last && used + 1 + len > room - MORE_WIDTH)
+			break;
 		strbuf_addf(&p->out, "%s%.*s", used > 0 ? " " : "", (int)len, text);
 		used += (unsigned int)len + (used > 0);
 		text += len + (text[len] == ' ');
@@ -340,7 +340,8 @@ add_bare_nodes(struct picture *p)
 	for (unsigned int i = 0; p->h->cores && i < t->n_nodes; i++) {
 		if (!cpuset_empty(&t->nodes[i].cpus))
 			continue;
-		strbuf_addf(&p->out, "node %u no CPUs\n", t->nodes[i].id);
+		strbuf_addf(&p->out, "node %-*u no CPUs\n", (int)p->label_width - 5,
+			t->nodes[i].id);
 		add_memory(p, &t->nodes[i]);
 	}
 }

@@ -7,12 +7,14 @@ src_libcli_a_SOURCES = \
 	src/cli/cmd_heatmap.c src/cli/cmd_heatmap.h \
 	src/cli/cmd_help.c src/cli/cmd_help.h \
 	src/cli/cmd_latency.c src/cli/cmd_latency.h \
+	src/cli/cmd_metrics.c src/cli/cmd_metrics.h \
 	src/cli/cmd_plan.c src/cli/cmd_plan.h \
 	src/cli/cmd_probe.c src/cli/cmd_probe.h \
 	src/cli/cmd_ps.c src/cli/cmd_ps.h \
 	src/cli/cmd_release.c src/cli/cmd_release.h \
 	src/cli/cmd_restore.c src/cli/cmd_restore.h \
 	src/cli/cmd_status.c src/cli/cmd_status.h \
+	src/cli/cmd_topology.c src/cli/cmd_topology.h \
 	src/cli/cmd_version.c src/cli/cmd_version.h \
 	src/cli/coremap.c src/cli/coremap.h \
 	src/cli/hostpicture.c src/cli/hostpicture.h \
@@ -83,6 +85,12 @@ tests_unit_test_hostpicture_SOURCES = tests/unit/test_hostpicture.c \
 	tests/unit/hosts.c tests/unit/hosts.h
 tests_unit_test_hostpicture_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_hostpicture_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_coremap
+tests_unit_test_coremap_SOURCES = tests/unit/test_coremap.c \
+	tests/unit/hosts.c tests/unit/hosts.h tests/unit/layouts.h
+tests_unit_test_coremap_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_coremap_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_progress
 tests_unit_test_progress_SOURCES = tests/unit/test_progress.c

@@ -194,7 +194,7 @@ read_online(const struct reader *r, struct cpuset *out)
 	return 0;
 }
 
-/* For people only: where the kernel's list is missing or beyond us, nothing is told. */
+/* For people only: where it cannot be read, nothing is told. */
 static struct cpuset
 read_offline(const struct reader *r, const struct cpuset *online)
 {
@@ -202,9 +202,12 @@ read_offline(const struct reader *r, const struct cpuset *online)
 	auto_free char *text = NULL;
 	struct cpuset present;
 
-	if (read_text(&quiet, "cpu/present", &text) < 0 ||
-		cpuset_parse(text, &present) < 0)
+	if (read_text(&quiet, "cpu/present", &text) == 0) {
+		if (cpuset_parse(text, &present) < 0)
+			return CPUSET_NONE;
+	} else if (scan_dir(&quiet, "cpu", "cpu", CPUSET_CAP, &present) < 0) {
 		return CPUSET_NONE;
+	}
 	return cpuset_minus(&present, online);
 }
 
