@@ -82,6 +82,17 @@ tests_unit_test_ctl_latency_SOURCES = tests/unit/test_ctl_latency.c tests/unit/l
 tests_unit_test_ctl_latency_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_ctl_latency_LDADD = src/libctl.a $(LINK_PLACE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_ctl_topology
+tests_unit_test_ctl_topology_SOURCES = tests/unit/test_ctl_topology.c \
+	tests/unit/hosts.c tests/unit/hosts.h
+tests_unit_test_ctl_topology_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
+tests_unit_test_ctl_topology_LDADD = src/libctl.a $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_metrics
+tests_unit_test_metrics_SOURCES = tests/unit/test_metrics.c
+tests_unit_test_metrics_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
+tests_unit_test_metrics_LDADD = src/libctl.a $(LINK_BASE) $(CMOCKA_LIBS)
+
 HEAT_HOSTS = tests/unit/heat_hosts.c tests/unit/heat_hosts.h
 
 UNIT_TESTS += tests/unit/test_heatmap

@@ -130,16 +130,24 @@ refuse(const struct reading *r, const char *what)
 		r->e, -EPROTO, NULL, 0, "the daemon's topology is damaged: %s", what);
 }
 
-/* A member that is null, or that older daemons lack, is the empty set. */
 static int
 read_set(
 	const struct reading *r, const json_t *obj, const char *key, struct cpuset *out)
 {
-	const char *text = "";
+	const char *text;
 
-	if (json_get_string(obj, key, &text) == -EINVAL || cpuset_parse(text, out) < 0)
+	if (json_get_string(obj, key, &text) < 0 || cpuset_parse(text, out) < 0)
 		return refuse(r, key);
 	return 0;
+}
+
+/* Older daemons do not tell. */
+static int
+read_offline(struct reading *r)
+{
+	if (json_object_get(r->reply, "offline") == NULL)
+		return 0;
+	return read_set(r, r->reply, "offline", &r->facts.offline);
 }
 
 static int
@@ -383,7 +391,7 @@ read_facts(struct reading *r, struct cpuset *reserved)
 	if (read_online(r) < 0 || read_cores(r) < 0 || read_caches(r) < 0 ||
 		read_packages(r) < 0 || read_nodes(r) < 0 ||
 		read_set(r, r->reply, "isolated", &r->facts.isolated) < 0 ||
-		read_set(r, r->reply, "offline", &r->facts.offline) < 0)
+		read_offline(r) < 0)
 		return -EPROTO;
 	return read_set(r, r->reply, "reserved", reserved);
 }
