@@ -136,6 +136,12 @@ tests_unit_test_cli_latency_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_latency_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_latency_DEPENDENCIES = src/qmpin$(EXEEXT)
 
+UNIT_TESTS += tests/unit/test_cli_shown
+tests_unit_test_cli_shown_SOURCES = tests/unit/test_cli_shown.c $(CLI_RUN)
+tests_unit_test_cli_shown_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_shown_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_shown_DEPENDENCIES = src/qmpin$(EXEEXT)
+
 PLAN_RUN = tests/unit/plan_run.c tests/unit/plan_run.h $(CLI_RUN)
 
 UNIT_TESTS += tests/unit/test_cli_plan
