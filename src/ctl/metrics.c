@@ -8,11 +8,19 @@
 
 #include "ctl/metrics.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/str.h"
 #include "ctl/utf8.h"
 
 /* Of a label's value in bytes, before it is escaped. */
 #define LABEL_MAX 200u
+
+/* Most names are made of these alone. */
+#define USUAL                                                  \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" \
+	"0123456789-_."
 
 static void
 begin(struct strbuf *b, const char *name, const char *type, const char *help)
@@ -21,11 +29,18 @@ begin(struct strbuf *b, const char *name, const char *type, const char *help)
 		b, "# HELP qmpin_%s %s\n# TYPE qmpin_%s %s\n", name, help, name, type);
 }
 
-/* Enough digits for microseconds of a time since 1970. */
+/* Enough digits for microseconds of a time since 1970; most values are whole, and there
+ * are thousands of them. */
 static void
 add_value(struct strbuf *b, double value)
 {
-	strbuf_addf(b, " %.16g\n", value);
+	char text[32];
+
+	if (value >= 0 && value < 1e9 && value == (double)(unsigned int)value)
+		(void)snprintf(text, sizeof(text), " %u\n", (unsigned int)value);
+	else
+		(void)snprintf(text, sizeof(text), " %.16g\n", value);
+	strbuf_adds(b, text);
 }
 
 static void
@@ -58,8 +73,16 @@ add_quoted(struct strbuf *b, const char *text)
 
 	strbuf_adds(b, "\"");
 	while (*text != '\0' && text < end) {
+		size_t len = strspn(text, USUAL);
 		uint32_t c;
-		size_t len = utf8_decode(text, &c);
+
+		if (len > 0) {
+			len = len < (size_t)(end - text) ? len : (size_t)(end - text);
+			strbuf_add(b, text, len);
+			text += len;
+			continue;
+		}
+		len = utf8_decode(text, &c);
 
 		if (len == 0 || !utf8_is_plain(c)) {
 			strbuf_addf(b, "\\\\x%02x", (unsigned int)(unsigned char)*text);
@@ -283,7 +306,9 @@ add_each(struct strbuf *b, const struct metrics *m)
 
 			if (!(value >= 0))
 				continue;
-			strbuf_addf(b, "qmpin_%s{vm=", each[k].name);
+			strbuf_adds(b, "qmpin_");
+			strbuf_adds(b, each[k].name);
+			strbuf_adds(b, "{vm=");
 			add_quoted(b, m->vms[i].id);
 			strbuf_adds(b, "}");
 			add_value(b, value);
