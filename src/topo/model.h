@@ -53,7 +53,7 @@ struct topo_node {
 struct topo {
 	struct cpuset online;
 	struct cpuset
-		isolated; /* isolcpus, nohz_full, isolated partitions of cgroups */
+		isolated;      /* isolcpus, nohz_full, isolated partitions of cgroups */
 	struct cpuset offline; /* there, but not online, as far as it is told */
 	unsigned int n_pus;
 	struct topo_pu *pus; /* ascending cpu */

@@ -90,10 +90,11 @@ what_a_host_may_lack_is_lacking_there_too(void **state)
 	topo_free(t);
 }
 
-#define GOOD                                                                              \
-	"'online':'0-3','cores':[{'cpus':'0-1'},{'cpus':'2-3'}],"                         \
-	"'caches':[{'cpus':'0-3','level':3,'size_kib':null}],"                            \
-	"'nodes':[{'node':0,'cpus':'0-3','memory_kib':4,'free_kib':2,'distances':[10]}]," \
+#define GOOD                                                           \
+	"'online':'0-3','cores':[{'cpus':'0-1'},{'cpus':'2-3'}],"      \
+	"'caches':[{'cpus':'0-3','level':3,'size_kib':null}],"         \
+	"'nodes':[{'node':0,'cpus':'0-3','memory_kib':4,'free_kib':2," \
+	"'distances':[10]}],"                                          \
 	"'packages':[{'package':0,'cpus':'0-3'}],'reserved':'','isolated':'0'"
 
 /* JSON with ' for ", in which @old has been replaced once. */

@@ -255,59 +255,60 @@ every_line_is_as_the_format_has_it(void **state)
 	assert_true(check_format(text) > 50);
 }
 
+static const char *const lines[] = {
+	"qmpin_build_info{version=\"9.8.7\"} 1",
+	"qmpin_start_time_seconds 1700000000.25",
+	"qmpin_dry_run 0",
+	"qmpin_config_ok 1",
+	"qmpin_guard_up 1",
+	"qmpin_warnings 2",
+	"qmpin_vms 3",
+	"qmpin_vms_managed 2",
+	"qmpin_vms_by_state{state=\"found\"} 1",
+	"qmpin_vms_by_state{state=\"watching\"} 2",
+	"qmpin_vms_by_mode{mode=\"auto\"} 3",
+	"qmpin_vms_by_mode{mode=\"pin\"} 0",
+	"qmpin_vms_by_share{share=\"private\"} 3",
+	"qmpin_vms_troubled 1",
+	"qmpin_vms_left_alone 1",
+	"qmpin_vms_widened 1",
+	"qmpin_threads 33",
+	"qmpin_pass_duration_seconds_sum 9.25",
+	"qmpin_pass_duration_seconds_count 5123",
+	"qmpin_last_pass_duration_seconds 0.0018",
+	"qmpin_masks_set_total 60",
+	"qmpin_masks_failed_total 3",
+	"qmpin_masks_reverted_total 1",
+	"qmpin_repairs_total 9",
+	"qmpin_drifts_total{kind=\"thread\"} 4",
+	"qmpin_drifts_total{kind=\"all\"} 0",
+	"qmpin_rebalanced_total 5",
+	"qmpin_monitor_yield_seconds_sum 0.006",
+	"qmpin_monitor_yield_seconds_count 12",
+	"qmpin_turn_seconds_bucket{le=\"0.001\"} 90",
+	"qmpin_turn_seconds_bucket{le=\"0.01\"} 98",
+	"qmpin_turn_seconds_bucket{le=\"+Inf\"} 100",
+	"qmpin_turn_seconds_sum 1.5",
+	"qmpin_turn_seconds_count 100",
+	"qmpin_background_cpus 1.25",
+	"qmpin_latency_state{state=\"model\"} 0",
+	"qmpin_latency_state{state=\"measured\"} 1",
+	"qmpin_latency_trust_ratio 0.75",
+	"qmpin_latency_pairs 28",
+	"qmpin_latency_pairs_measured 20",
+	"qmpin_latency_measured_timestamp_seconds 1700000001",
+	"qmpin_vm_info{vm=\"100\",name=\"web\",mode=\"auto\"} 1",
+	"qmpin_vm_info{vm=\"101\",name=\"\",mode=\"pin\"} 1",
+	"qmpin_vm_managed{vm=\"101\"} 0",
+	"qmpin_vm_vcpus{vm=\"100\"} 4",
+	"qmpin_vm_wait_ratio{vm=\"100\"} 0.124",
+	"qmpin_vm_memory_local_ratio{vm=\"100\"} 0.985",
+	"qmpin_vm_repairs_total{vm=\"100\"} 2",
+};
+
 static void
 values_are_those_that_were_counted(void **state)
 {
-	static const char *const lines[] = {
-		"qmpin_build_info{version=\"9.8.7\"} 1",
-		"qmpin_start_time_seconds 1700000000.25",
-		"qmpin_dry_run 0",
-		"qmpin_config_ok 1",
-		"qmpin_guard_up 1",
-		"qmpin_warnings 2",
-		"qmpin_vms 3",
-		"qmpin_vms_managed 2",
-		"qmpin_vms_by_state{state=\"found\"} 1",
-		"qmpin_vms_by_state{state=\"watching\"} 2",
-		"qmpin_vms_by_mode{mode=\"auto\"} 3",
-		"qmpin_vms_by_mode{mode=\"pin\"} 0",
-		"qmpin_vms_by_share{share=\"private\"} 3",
-		"qmpin_vms_troubled 1",
-		"qmpin_vms_left_alone 1",
-		"qmpin_vms_widened 1",
-		"qmpin_threads 33",
-		"qmpin_pass_duration_seconds_sum 9.25",
-		"qmpin_pass_duration_seconds_count 5123",
-		"qmpin_last_pass_duration_seconds 0.0018",
-		"qmpin_masks_set_total 60",
-		"qmpin_masks_failed_total 3",
-		"qmpin_masks_reverted_total 1",
-		"qmpin_repairs_total 9",
-		"qmpin_drifts_total{kind=\"thread\"} 4",
-		"qmpin_drifts_total{kind=\"all\"} 0",
-		"qmpin_rebalanced_total 5",
-		"qmpin_monitor_yield_seconds_sum 0.006",
-		"qmpin_monitor_yield_seconds_count 12",
-		"qmpin_turn_seconds_bucket{le=\"0.001\"} 90",
-		"qmpin_turn_seconds_bucket{le=\"0.01\"} 98",
-		"qmpin_turn_seconds_bucket{le=\"+Inf\"} 100",
-		"qmpin_turn_seconds_sum 1.5",
-		"qmpin_turn_seconds_count 100",
-		"qmpin_background_cpus 1.25",
-		"qmpin_latency_state{state=\"model\"} 0",
-		"qmpin_latency_state{state=\"measured\"} 1",
-		"qmpin_latency_trust_ratio 0.75",
-		"qmpin_latency_pairs 28",
-		"qmpin_latency_pairs_measured 20",
-		"qmpin_latency_measured_timestamp_seconds 1700000001",
-		"qmpin_vm_info{vm=\"100\",name=\"web\",mode=\"auto\"} 1",
-		"qmpin_vm_info{vm=\"101\",name=\"\",mode=\"pin\"} 1",
-		"qmpin_vm_managed{vm=\"101\"} 0",
-		"qmpin_vm_vcpus{vm=\"100\"} 4",
-		"qmpin_vm_wait_ratio{vm=\"100\"} 0.124",
-		"qmpin_vm_memory_local_ratio{vm=\"100\"} 0.985",
-		"qmpin_vm_repairs_total{vm=\"100\"} 2",
-	};
 	const struct metrics m = all_of();
 	auto_free char *text = metrics_text(&m);
 
@@ -318,6 +319,38 @@ values_are_those_that_were_counted(void **state)
 		if (strstr(text, line) == NULL)
 			fail_msg("%s is not there", lines[i]);
 	}
+}
+
+/* Name and type of each as in the table, in its order, which has no other. */
+static void
+every_metric_is_in_the_documentation(void **state)
+{
+	const struct metrics m = all_of();
+	const char *srcdir = getenv("srcdir");
+	auto_free char *path =
+		xasprintf("%s/docs/metrics.md", srcdir != NULL ? srcdir : ".");
+	auto_free char *text = metrics_text(&m);
+	const char *at = text;
+	char line[1000];
+	FILE *f = fopen(path, "r");
+
+	(void)state;
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		char name[80];
+		char type[20];
+		auto_free char *head = NULL;
+
+		if (sscanf(line, "| `%79[a-z_]` | %19[a-z] |", name, type) != 2)
+			continue;
+		head = xasprintf("# TYPE %s %s\n", name, type);
+		at = strstr(at, "# TYPE ");
+		if (at == NULL || !str_has_prefix(at, head))
+			fail_msg("documented: %s", head);
+		at++;
+	}
+	(void)fclose(f);
+	assert_null(strstr(at, "# TYPE "));
 }
 
 static void
@@ -388,6 +421,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_line_is_as_the_format_has_it),
 		cmocka_unit_test(values_are_those_that_were_counted),
+		cmocka_unit_test(every_metric_is_in_the_documentation),
 		cmocka_unit_test(what_is_unknown_has_no_sample),
 		cmocka_unit_test(names_cannot_break_out_of_their_quotes),
 		cmocka_unit_test(long_names_are_cut),
