@@ -293,13 +293,18 @@ add_rest(struct picture *p, const struct hostseats_unit *node)
 	add_map(p, &rest);
 }
 
+/* As much free as there is: nothing tells. */
 static void
 add_memory(struct picture *p, const struct topo_node *n)
 {
-	if (n->mem_known)
-		strbuf_addf(&p->out, "%*smemory %.1f GiB, %.1f GiB free\n",
-			(int)p->label_width + 1, "", (double)n->mem_kib / KIB_PER_GIB,
-			(double)n->free_kib / KIB_PER_GIB);
+	if (!n->mem_known)
+		return;
+	strbuf_addf(&p->out, "%*smemory %.1f GiB", (int)p->label_width + 1, "",
+		(double)n->mem_kib / KIB_PER_GIB);
+	if (n->free_kib < n->mem_kib)
+		strbuf_addf(
+			&p->out, ", %.1f GiB free", (double)n->free_kib / KIB_PER_GIB);
+	strbuf_adds(&p->out, "\n");
 }
 
 /* What a picture with cores has below the line of a node. */
