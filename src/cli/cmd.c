@@ -13,6 +13,7 @@
 #include "cli/cmd_heatmap.h"
 #include "cli/cmd_help.h"
 #include "cli/cmd_latency.h"
+#include "cli/cmd_metrics.h"
 #include "cli/cmd_mode.h"
 #include "cli/cmd_plan.h"
 #include "cli/cmd_probe.h"
@@ -21,6 +22,7 @@
 #include "cli/cmd_reload.h"
 #include "cli/cmd_restore.h"
 #include "cli/cmd_status.h"
+#include "cli/cmd_topology.h"
 #include "cli/cmd_version.h"
 
 const struct cmd cmd_table[] = {
@@ -131,6 +133,22 @@ const struct cmd cmd_table[] = {
 		"\n"
 		"An event that cannot be is told, left out, and makes the exit status 5.\n",
 		cmd_plan_run},
+	{"topology", "", 0, ARGS_TOPOLOGY,
+		"the host, core by core, with who sits where",
+		"Draws nodes, L3 groups and cores, and in the line of the smallest group that\n"
+		"holds it each VM with its number of vCPUs; 4.0/8 are four vCPUs for eight\n"
+		"CPUs. In brackets are the CPUs of a core, a character each. Of a file no VMs\n"
+		"are known; what would become of them is what qmpin plan tells.\n",
+		cmd_topology_run},
+	{"metrics", "", 0, ARGS_OUTPUT, "numbers to watch, as Prometheus reads them",
+		"What qmpind counts: VMs by state and mode, masks set and repaired, how long it\n"
+		"takes, waiting and memory of each VM. -o replaces FILE in one step, so this\n"
+		"is all that node_exporter's textfile collector needs, in a crontab:\n"
+		"\n"
+		"  * * * * * root qmpin metrics -o /var/lib/prometheus/node-exporter/qmpin.prom\n"
+		"\n"
+		"or, by hand: qmpin metrics >DIR/qmpin.tmp && mv DIR/qmpin.tmp DIR/qmpin.prom\n",
+		cmd_metrics_run},
 	{"doctor", "", 0, 0, "what is wrong with host, daemon and VMs",
 		"Looks over permissions, kernel and host, the daemon's configuration, who else\n"
 		"pins threads, and VMs that are held back: a line each, and what to do about\n"

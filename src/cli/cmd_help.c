@@ -35,12 +35,12 @@ static const struct option_help own_options[] = {
 	{ARGS_TOPOLOGY,
 		"      --topology DIR|XML\n"
 		"                       of that host: a directory with a copy of\n"
-		"                       sys/devices/system in it, or lstopo's XML. Without\n"
-		"                       --latency the values are assumed ones, by what CPUs\n"
-		"                       share"},
+		"                       sys/devices/system in it, or lstopo's XML"},
 	{ARGS_LATENCY,
 		"      --latency FILE   values from a .csv, .json or .xml; without\n"
-		"                       --topology nothing but them is known of the host"},
+		"                       --topology nothing but them is known of the host,\n"
+		"                       and --topology without it has assumed ones, by what\n"
+		"                       CPUs share"},
 	{ARGS_CONFIG,
 		"      --config FILE|DIR\n"
 		"                       settings as of qmpind, in place of all others"},
@@ -68,7 +68,7 @@ print_all(void)
 	       "\n"
 	       "Commands:\n");
 	for (const struct cmd *c = cmd_table; c->name != NULL; c++)
-		printf("  %-7s %-11s %s\n", c->name, c->operands, c->summary);
+		printf("  %-8s %-11s %s\n", c->name, c->operands, c->summary);
 	printf("\n"
 	       "Options of every command, before or after it; qmpin COMMAND --help shows\n"
 	       "what else it takes:\n"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A picture of a host in characters: its nodes and L3 groups, how loaded they are, and
- * who sits there. Groups that are alike share a line. Pure.
+ * who sits there. Groups that are alike share a line; or, with each core drawn, every
+ * group has its own, and memory is told. Pure.
  */
 #ifndef QMPIN_CLI_HOSTPICTURE_H
 #define QMPIN_CLI_HOSTPICTURE_H
@@ -24,8 +25,9 @@ struct hostpicture {
 	struct cpuset offline;
 	unsigned int n_vms;
 	const struct hostpicture_vm *vms;
-	unsigned int columns; /* of the screen; at least 80 are used */
-	bool blocks;	      /* block characters in place of # */
+	unsigned int columns; /* of the screen; at least 60 are used */
+	bool cores;  /* draw each one; VMs that have a part of a group: which */
+	bool blocks; /* block characters in place of # */
 	bool colours;
 };
 

@@ -9,6 +9,7 @@ src_libcli_a_SOURCES = \
 	src/cli/cmd_heatmap.c src/cli/cmd_heatmap.h \
 	src/cli/cmd_help.c src/cli/cmd_help.h \
 	src/cli/cmd_latency.c src/cli/cmd_latency.h \
+	src/cli/cmd_metrics.c src/cli/cmd_metrics.h \
 	src/cli/cmd_mode.c src/cli/cmd_mode.h \
 	src/cli/cmd_plan.c src/cli/cmd_plan.h \
 	src/cli/cmd_probe.c src/cli/cmd_probe.h \
@@ -17,9 +18,12 @@ src_libcli_a_SOURCES = \
 	src/cli/cmd_reload.c src/cli/cmd_reload.h \
 	src/cli/cmd_restore.c src/cli/cmd_restore.h \
 	src/cli/cmd_status.c src/cli/cmd_status.h \
+	src/cli/cmd_topology.c src/cli/cmd_topology.h \
 	src/cli/cmd_version.c src/cli/cmd_version.h \
 	src/cli/columns.c src/cli/columns.h \
+	src/cli/coremap.c src/cli/coremap.h \
 	src/cli/hostpicture.c src/cli/hostpicture.h \
+	src/cli/hostseats.c src/cli/hostseats.h \
 	src/cli/lathost.c src/cli/lathost.h \
 	src/cli/latprint.c src/cli/latprint.h \
 	src/cli/latsource.c src/cli/latsource.h \
@@ -106,6 +110,12 @@ tests_unit_test_pvescan_SOURCES = tests/unit/test_pvescan.c \
 tests_unit_test_pvescan_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_pvescan_LDADD = src/libcli.a $(LINK_HOST) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_coremap
+tests_unit_test_coremap_SOURCES = tests/unit/test_coremap.c \
+	tests/unit/hosts.c tests/unit/hosts.h tests/unit/layouts.h
+tests_unit_test_coremap_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_coremap_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_progress
 tests_unit_test_progress_SOURCES = tests/unit/test_progress.c
 tests_unit_test_progress_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
@@ -156,6 +166,12 @@ tests_unit_test_cli_latency_SOURCES = tests/unit/test_cli_latency.c $(CLI_RUN)
 tests_unit_test_cli_latency_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_latency_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_latency_DEPENDENCIES = src/qmpin$(EXEEXT)
+
+UNIT_TESTS += tests/unit/test_cli_shown
+tests_unit_test_cli_shown_SOURCES = tests/unit/test_cli_shown.c $(CLI_RUN)
+tests_unit_test_cli_shown_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_shown_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_shown_DEPENDENCIES = src/qmpin$(EXEEXT)
 
 PLAN_RUN = tests/unit/plan_run.c tests/unit/plan_run.h $(CLI_RUN)
 

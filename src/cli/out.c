@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * What the commands write. Invariant: no byte from the daemon reaches a terminal but
- * through out_safe, out_json or err_set.
+ * through out_safe, out_text, out_json or err_set.
  */
 #include "config.h"
 
@@ -104,6 +104,27 @@ out_safe(const char *text)
 		len -= n;
 	}
 	return strbuf_take(&b);
+}
+
+void
+out_text(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (isatty(STDOUT_FILENO) == 0) {
+		(void)fwrite(text, 1, len, stdout);
+		return;
+	}
+	while (len > 0) {
+		size_t n = *text == '\n' || *text == '\\' ? 1 : printable(text, len);
+
+		if (n > 0)
+			(void)fwrite(text, 1, n, stdout);
+		else
+			(void)putchar('?');
+		text += n > 0 ? n : 1;
+		len -= n > 0 ? n : 1;
+	}
 }
 
 char *

@@ -36,6 +36,10 @@ MUST_CHECK char *out_safe(const char *text);
  */
 MUST_CHECK char *out_member(const json_t *obj, const char *key);
 
+/** Lines that are for programs too: as they are, but on a terminal, where ? stands for
+ * what is not safe to print. */
+void out_text(const char *text);
+
 /** Microseconds since 1970 as "2025-11-21 10:00:00" in local time, or "never". */
 void out_time(const json_t *us, char *buf, size_t size);
 

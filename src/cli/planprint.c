@@ -41,10 +41,11 @@ static void
 print_picture(const struct topo *t, const struct topo *whole,
 	const struct cpuset *reserved, const struct hostpicture_vm *vms, unsigned int n)
 {
+	struct cpuset gone = cpuset_minus(&whole->online, &t->online);
 	const struct hostpicture p = {
 		.topo = t,
 		.reserved = *reserved,
-		.offline = cpuset_minus(&whole->online, &t->online),
+		.offline = cpuset_or(&whole->offline, &gone),
 		.n_vms = n,
 		.vms = vms,
 		.columns = out_columns(),

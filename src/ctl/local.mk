@@ -14,6 +14,7 @@ src_libctl_a_SOURCES = \
 	src/ctl/latency.c src/ctl/latency.h \
 	src/ctl/legend.c src/ctl/legend.h \
 	src/ctl/listen.c src/ctl/listen.h \
+	src/ctl/metrics.c src/ctl/metrics.h \
 	src/ctl/palette.c src/ctl/palette.h \
 	src/ctl/png.c src/ctl/png.h \
 	src/ctl/remote.c src/ctl/remote.h \
@@ -26,6 +27,7 @@ src_libctl_a_SOURCES = \
 	src/ctl/svg_page.h \
 	src/ctl/svg_vms.c src/ctl/svg_vms.h \
 	src/ctl/text.h \
+	src/ctl/topology.c src/ctl/topology.h \
 	src/ctl/varlink.c src/ctl/varlink.h \
 	src/ctl/utf8.c src/ctl/utf8.h \
 	src/ctl/xml.c src/ctl/xml.h
@@ -79,6 +81,17 @@ tests_unit_test_ctl_latency_SOURCES = tests/unit/test_ctl_latency.c tests/unit/l
 	tests/unit/mutate.h
 tests_unit_test_ctl_latency_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_ctl_latency_LDADD = src/libctl.a $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_ctl_topology
+tests_unit_test_ctl_topology_SOURCES = tests/unit/test_ctl_topology.c \
+	tests/unit/hosts.c tests/unit/hosts.h
+tests_unit_test_ctl_topology_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
+tests_unit_test_ctl_topology_LDADD = src/libctl.a $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_metrics
+tests_unit_test_metrics_SOURCES = tests/unit/test_metrics.c
+tests_unit_test_metrics_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
+tests_unit_test_metrics_LDADD = src/libctl.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 HEAT_HOSTS = tests/unit/heat_hosts.c tests/unit/heat_hosts.h
 

@@ -100,6 +100,7 @@ take_failure(
 		turn->e->stats.reverts++;
 		return;
 	}
+	turn->e->stats.failures++;
 	if (turn->all_done)
 		say_failure(turn, t, had, r);
 	turn->all_done = false;

@@ -21,10 +21,12 @@
 #include "daemon/explaining.h"
 #include "daemon/listing.h"
 #include "daemon/memory.h"
+#include "daemon/metering.h"
 #include "daemon/probecalls.h"
 #include "daemon/probing.h"
 #include "daemon/release.h"
 #include "daemon/sharing.h"
+#include "daemon/topocalls.h"
 #include "daemon/undo.h"
 #include "daemon/vmmode.h"
 #include "place/mode.h"
@@ -51,6 +53,14 @@ count_threads(const struct engine *e)
 	return (unsigned int)n;
 }
 
+static void
+free_list(char **list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(list[i]);
+	free(list);
+}
+
 /* New array of new texts. */
 static char **
 list_warnings(const struct engine *e, size_t *n)
@@ -72,6 +82,16 @@ list_warnings(const struct engine *e, size_t *n)
 	return list;
 }
 
+unsigned int
+control_count_warnings(const struct engine *e)
+{
+	size_t n;
+	char **warnings = list_warnings(e, &n);
+
+	free_list(warnings, n);
+	return (unsigned int)n;
+}
+
 static void
 list_turns(const struct turns *t, struct ctl_turns out[TURNS_CLASSES])
 {
@@ -81,14 +101,6 @@ list_turns(const struct turns *t, struct ctl_turns out[TURNS_CLASSES])
 		out[i].up_to_ms = bound_us > 0 ? (double)bound_us / 1000.0 : -1.0;
 		out[i].count = t->counts[i];
 	}
-}
-
-static void
-free_list(char **list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(list[i]);
-	free(list);
 }
 
 static json_t *
@@ -378,7 +390,9 @@ static const struct ctl_method methods[] = {
 	{"Explain", false, explaining_on_call},
 	{"GetConfig", false, configcalls_on_get},
 	{"GetLatency", false, probecalls_on_latency},
+	{"GetMetrics", false, metering_on_call},
 	{"GetStatus", false, on_call_status},
+	{"GetTopology", false, topocalls_on_call},
 	{"GetVM", false, on_call_vm},
 	{"ListVMs", false, on_call_list},
 	{"Plan", false, applying_on_plan},

@@ -15,4 +15,7 @@ struct engine;
 MUST_CHECK int control_new(struct engine *e, const char *run_dir,
 	struct ctl_server **out, struct err *err);
 
+/** Warnings that GetStatus has now. */
+unsigned int control_count_warnings(const struct engine *e);
+
 #endif

@@ -131,6 +131,7 @@ drifting_repaired(struct engine *e, struct vm *vm, bool explained)
 	uint64_t peace_us;
 
 	d->repairs[d->found.kind]++;
+	e->stats.drifts[d->found.kind]++;
 	if (explained || !is_quarrel(d->found.kind))
 		return;
 	peace_us = patience_spend(&d->patience, now_us);

@@ -90,6 +90,7 @@ run_pass(struct engine *e)
 		return;
 	e->stats.passes++;
 	e->stats.last_pass_us = clock_now_us(e->clock) - e->pass.began_us;
+	e->stats.passes_us += e->stats.last_pass_us;
 	if (e->pass.n_looked >= TRIM_FROM)
 		(void)malloc_trim(0);
 	adopt_tell(e);

@@ -38,10 +38,13 @@ struct probing;
 struct engine_stats {
 	uint64_t passes;
 	uint64_t last_pass_us;
-	uint64_t repairs;    /* masks put back after drift */
-	uint64_t sets;	     /* masks set */
-	uint64_t rebalanced; /* VMs moved for a gain */
-	uint64_t reverts;    /* thread ids that proved to be another thread's */
+	uint64_t passes_us;		/* all together */
+	uint64_t repairs;		/* masks put back after drift */
+	uint64_t drifts[DRIFT_N_KINDS]; /* as drifting.h's repairs, of all VMs ever */
+	uint64_t sets;			/* masks set */
+	uint64_t failures;		/* masks that could not be set */
+	uint64_t rebalanced;		/* VMs moved for a gain */
+	uint64_t reverts; /* thread ids that proved to be another thread's */
 };
 
 struct engine {

@@ -33,6 +33,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/listing.c src/daemon/listing.h \
 	src/daemon/loads.c src/daemon/loads.h \
 	src/daemon/memory.c src/daemon/memory.h \
+	src/daemon/metering.c src/daemon/metering.h \
 	src/daemon/migraterun.c src/daemon/migraterun.h \
 	src/daemon/migrating.c src/daemon/migrating.h \
 	src/daemon/pass.c src/daemon/pass.h \
@@ -59,6 +60,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/survey.c src/daemon/survey.h \
 	src/daemon/threadwatch.c src/daemon/threadwatch.h \
 	src/daemon/undo.c src/daemon/undo.h \
+	src/daemon/topocalls.c src/daemon/topocalls.h \
 	src/daemon/turns.c src/daemon/turns.h \
 	src/daemon/vm.c src/daemon/vm.h \
 	src/daemon/vmmode.c src/daemon/vmmode.h \

@@ -26,6 +26,7 @@ turns_add(struct turns *t, uint64_t us)
 	while (at < TURNS_CLASSES - 1 && us > bounds_us[at])
 		at++;
 	t->counts[at]++;
+	t->total_us += us;
 	if (us > t->longest_us)
 		t->longest_us = us;
 }

@@ -194,6 +194,23 @@ read_online(const struct reader *r, struct cpuset *out)
 	return 0;
 }
 
+/* For people only: where it cannot be read, nothing is told. */
+static struct cpuset
+read_offline(const struct reader *r, const struct cpuset *online)
+{
+	const struct reader quiet = {r->root, NULL};
+	auto_free char *text = NULL;
+	struct cpuset present;
+
+	if (read_text(&quiet, "cpu/present", &text) == 0) {
+		if (cpuset_parse(text, &present) < 0)
+			return CPUSET_NONE;
+	} else if (scan_dir(&quiet, "cpu", "cpu", CPUSET_CAP, &present) < 0) {
+		return CPUSET_NONE;
+	}
+	return cpuset_minus(&present, online);
+}
+
 /* SMT siblings under their old and new names. core_id is of no use: it is not unique in
  * a package on several machines. */
 static int
@@ -403,6 +420,7 @@ sysfs_read(const char *root, struct sysfs_facts *out, struct err *e)
 	error = read_online(&r, &f.online);
 	if (error == 0)
 		error = read_cores(&r, &f);
+	f.offline = read_offline(&r, &f.online);
 	if (error == 0)
 		error = read_isolated(&r, &f.isolated);
 	if (error == 0)

@@ -22,6 +22,7 @@ struct sysfs_node {
 
 struct sysfs_facts {
 	struct cpuset online;
+	struct cpuset offline; /* present ones that are not; empty: or not told */
 	/* CPUSET_CAP entries: the lowest online SMT sibling of each online CPU whose
 	 * siblings are told, else TOPO_NONE. */
 	int *core_of;

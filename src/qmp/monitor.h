@@ -84,6 +84,10 @@ struct monitor_commons {
 	unsigned int guard_ms;
 	unsigned int n_polled; /* monitors that use the backlog; kept by them */
 	uint64_t last_key;     /* of a monitor at the guard; kept by them */
+	/* How often somebody waited for a monitor that was held, and until it had been
+	 * left, all together; kept by them. */
+	uint64_t n_yields;
+	uint64_t yields_us;
 };
 
 /* Zero stands for the default in parentheses. */

@@ -63,8 +63,9 @@ struct monitor {
 	bool up;      /* the session on link is */
 	bool leaving; /* somebody waits: go as soon as all that was asked is answered */
 	bool away;    /* left because somebody waited; facts may be out of date */
-	bool disturbed; /* somebody came while we waited to come back */
-	bool wanted;	/* facts are, as soon as may be */
+	bool disturbed;	    /* somebody came while we waited to come back */
+	bool wanted;	    /* facts are, as soon as may be */
+	uint64_t waiter_us; /* with leaving: since when */
 	uint64_t left_us;
 	uint64_t served; /* whom QEMU served when we last looked */
 

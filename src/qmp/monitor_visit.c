@@ -142,7 +142,14 @@ stay_away(struct monitor *m)
 static void
 yield(struct monitor *m)
 {
+	struct monitor_commons *commons = m->commons;
+	bool waited_for = m->leaving;
+
 	stay_away(m);
+	if (waited_for) {
+		commons->n_yields++;
+		commons->yields_us += m->left_us - m->waiter_us;
+	}
 	monitor_set_phase(m, MONITOR_YIELDED, NULL);
 }
 
@@ -155,6 +162,8 @@ monitor_visit_on_waiter(void *owner)
 		m->disturbed = true;
 		return;
 	}
+	if (!m->leaving)
+		m->waiter_us = clock_now_us(m->commons->clock);
 	m->leaving = true;
 	if (m->setting_up || link_is_busy(m->link))
 		return; /* within a millisecond or two */

@@ -258,6 +258,7 @@ topo_build(const struct topo_facts *facts, struct topo **out, struct err *e)
 	t = xcalloc(1, sizeof(*t));
 	t->online = online;
 	t->isolated = facts->isolated;
+	t->offline = cpuset_minus(&facts->offline, &t->online);
 	set_pus(t, facts);
 	c = xcalloc(t->n_pus, sizeof(*c));
 	for (unsigned int i = 0; i < facts->n_cpus; i++)

@@ -53,7 +53,8 @@ struct topo_node {
 struct topo {
 	struct cpuset online;
 	struct cpuset
-		isolated; /* isolcpus, nohz_full, isolated partitions of cgroups */
+		isolated;      /* isolcpus, nohz_full, isolated partitions of cgroups */
+	struct cpuset offline; /* there, but not online, as far as it is told */
 	unsigned int n_pus;
 	struct topo_pu *pus; /* ascending cpu */
 	unsigned int n_cores;
@@ -106,6 +107,7 @@ struct topo_facts {
 	/* row-major in the order of nodes; NULL: unknown */
 	unsigned int *distances;
 	struct cpuset isolated;
+	struct cpuset offline;
 };
 
 /** Free the arrays of @f; it is empty afterwards. */
@@ -136,7 +138,7 @@ int topo_node_index(const struct topo *t, unsigned int node_id);
 unsigned int topo_distance(const struct topo *t, unsigned int a, unsigned int b);
 
 /** Same CPUs in the same groups and nodes, of the same kind and size, with the same
- * distances; free memory does not count. */
+ * distances; free memory and CPUs that are offline do not count. */
 bool topo_equal(const struct topo *a, const struct topo *b);
 
 /** Physical cores that have at least one CPU in @cpus. */

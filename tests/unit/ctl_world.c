@@ -26,6 +26,7 @@
 #include "ctl/address.h"
 #include "ctl/latency.h"
 #include "ctl/shapes.h"
+#include "ctl/topology.h"
 #include "layouts.h"
 
 static void
@@ -257,6 +258,41 @@ get_latency(void *owner, struct ctl_call *call, const json_t *params)
 	topo_free(t);
 }
 
+/* As get_latency's; its first CPU is reserved, its last one isolated. */
+static void
+get_topology(void *owner, struct ctl_call *call, const json_t *params)
+{
+	struct ctl_world *w = owner;
+	const struct layout layout = {
+		.packages = w->n_packages, .nodes = 2, .cores = 4, .threads = 1};
+	struct cpuset reserved = cpuset_of(0);
+	struct topo *t;
+
+	(void)params;
+	w->n_calls++;
+	if (w->n_packages == 0) {
+		ctl_reply(call, json_pack("{s:s}", "online", "0"), false);
+		return;
+	}
+	t = hosts_build(&layout);
+	t->isolated = cpuset_of(t->n_pus - 1);
+	t->offline = cpuset_of(t->n_pus);
+	ctl_reply(call, ctl_topology_json(t, &reserved), false);
+	topo_free(t);
+}
+
+static void
+get_metrics(void *owner, struct ctl_call *call, const json_t *params)
+{
+	struct ctl_world *w = owner;
+	const char *text =
+		w->hostile ? "evil\x1b]0;owned\x07 \xc3\xbc \\n\n" : "a 1\nb 2\n";
+
+	(void)params;
+	w->n_calls++;
+	ctl_reply(call, json_pack("{s:s}", "text", text), false);
+}
+
 static void
 probe(void *owner, struct ctl_call *call, const json_t *params)
 {
@@ -325,7 +361,9 @@ static const struct ctl_method methods[] = {
 	{"Explain", false, explain},
 	{"GetConfig", false, get_config},
 	{"GetLatency", false, get_latency},
+	{"GetMetrics", false, get_metrics},
 	{"GetStatus", false, get_status},
+	{"GetTopology", false, get_topology},
 	{"ListVMs", false, list_vms},
 	{"Monitor", false, monitor},
 	{"Probe", true, probe},

@@ -191,6 +191,31 @@ isolated_is_what_the_command_line_and_partitions_took_away(void **state)
 }
 
 static void
+offline_is_what_is_there_and_not_online(void **state)
+{
+	static const struct {
+		const char *present; /* NULL: no such file */
+		const char *want;
+	} cases[] = {{"0-5\n", "2,4-5"}, {"0-1,3\n", ""}, {"0-9999\n", ""},
+		{"all\n", ""}, {NULL, "2,12"}};
+	const char *dir = *state;
+
+	trees_write(dir, CPU "online", "0-1,3\n");
+	trees_write(dir, CPU "cpu12/online", "0\n");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct sysfs_facts f = {0};
+
+		if (cases[i].present != NULL)
+			trees_write(dir, CPU "present", cases[i].present);
+		else
+			trees_cut(dir, CPU "present");
+		assert_int_equal(sysfs_read(dir, &f, NULL), 0);
+		assert_list(&f.offline, cases[i].want);
+		sysfs_fini(&f);
+	}
+}
+
+static void
 what_cannot_be_understood_is_refused_and_named(void **state)
 {
 	static const struct {
@@ -315,6 +340,7 @@ main(void)
 		WITH_TREE(siblings_have_four_names_and_the_first_counts),
 		WITH_TREE(without_a_node_list_the_directories_count),
 		WITH_TREE(isolated_is_what_the_command_line_and_partitions_took_away),
+		WITH_TREE(offline_is_what_is_there_and_not_online),
 		WITH_TREE(what_cannot_be_understood_is_refused_and_named),
 		WITH_TREE(directory_names_have_caps_too),
 		WITH_TREE(files_that_are_no_files_are_refused),

@@ -23,6 +23,7 @@ each_length_is_counted_in_its_class(void **state)
 		unsigned int class;
 	} cases[] = {{0, 0}, {1000, 0}, {1001, 1}, {10000, 3}, {10001, 4}, {100000, 6},
 		{100001, 7}, {UINT64_MAX, 7}};
+	struct turns sum = {0};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -35,6 +36,9 @@ each_length_is_counted_in_its_class(void **state)
 		assert_true(t.longest_us == cases[i].us);
 	}
 	assert_int_equal(turns_bound_us(0), 1000);
+	turns_add(&sum, 5);
+	turns_add(&sum, 7);
+	assert_int_equal(sum.total_us, 12);
 	assert_int_equal(turns_bound_us(TURNS_CLASSES - 1), 0);
 }
 
