@@ -138,6 +138,10 @@ missing_permission_has_its_exit_code(void **state)
 	assert_int_equal(fchmodat(w->dirfd, CTL_SOCKET_RO, 0666, 0), 0);
 	expect_error(w, &(struct cli_how){.args = {"release", "--all"}, .nobody = true},
 		CMD_NO_PERMISSION, "Release is not permitted here: run it as root");
+	assert_int_equal(fchmodat(w->dirfd, CTL_SOCKET, 0666, 0), 0);
+	expect_error(w, &(struct cli_how){.args = {"release", "--all"}, .nobody = true},
+		CMD_NO_PERMISSION, "Release is not permitted here: run it as root");
+	assert_int_equal(fchmodat(w->dirfd, CTL_SOCKET, 0600, 0), 0);
 	cli_expect_words(w,
 		&(struct cli_how){.args = {"ps", "--no-heading"}, .nobody = true},
 		"100 web-0 3/8 float 8-11,40-43 0 watching private - 0 resume "
@@ -167,6 +171,7 @@ daemon_that_turns_away_is_not_reachable(void **state)
 {
 	static const struct ctl_limits none = {.clients = 0,
 		.idle_ms = 1000,
+		.half_ms = 1000,
 		.stall_ms = 1000,
 		.client_bytes = 1000,
 		.total_bytes = 1000};
