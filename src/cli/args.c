@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "topo/cpuset.h"
 
 enum {
@@ -31,7 +32,7 @@ enum {
 };
 
 /* The leading colon makes a missing argument distinct from an unknown option. */
-static const char short_options[] = ":jho:V";
+static const char short_options[] = ":jhn:o:V";
 
 static const struct option long_options[] = {
 	{"run-dir", required_argument, NULL, OPT_RUN_DIR},
@@ -50,6 +51,7 @@ static const struct option long_options[] = {
 	{"set", required_argument, NULL, OPT_SET},
 	{"explain", no_argument, NULL, OPT_EXPLAIN},
 	{"dry-run", no_argument, NULL, OPT_DRY_RUN},
+	{"lines", required_argument, NULL, 'n'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
@@ -75,6 +77,7 @@ args_option_name(unsigned int options)
 		{ARGS_SET, "--set"},
 		{ARGS_EXPLAIN, "--explain"},
 		{ARGS_DRY_RUN, "--dry-run"},
+		{ARGS_LINES, "--lines"},
 		{ARGS_FORMAT_CSV, "--output-format csv"},
 	};
 
@@ -150,6 +153,18 @@ set_budget(struct args *a, const char *text, struct err *e)
 	return 0;
 }
 
+static int
+set_lines(struct args *a, const char *text, struct err *e)
+{
+	uint64_t n;
+
+	if (str_parse_uint(text, ARGS_LINES_MAX, &n) < 0)
+		return err_set(e, -EINVAL, NULL, 0,
+			"--lines '%.60s' is no number up to %u", text, ARGS_LINES_MAX);
+	a->lines = (unsigned int)n;
+	return 0;
+}
+
 /* What the keys and values are is the settings' business. */
 static int
 add_set(struct args *a, const char *text, struct err *e)
@@ -214,7 +229,7 @@ take_switch(struct args *a, enum args_option option, bool *on)
 	return 0;
 }
 
-/* Options of plans. */
+/* Options of plans, and what to show. */
 static int
 take_plan(struct args *a, int c, char **argv, struct err *e)
 {
@@ -225,6 +240,9 @@ take_plan(struct args *a, int c, char **argv, struct err *e)
 	case OPT_SET:
 		a->given |= ARGS_SET;
 		return add_set(a, optarg, e);
+	case 'n':
+		a->given |= ARGS_LINES;
+		return set_lines(a, optarg, e);
 	case OPT_DRY_RUN:
 		return take_switch(a, ARGS_DRY_RUN, &a->dry_run);
 	case OPT_EXPLAIN:
@@ -271,7 +289,8 @@ int
 args_parse(
 	int argc, char **argv, const char *env_run_dir, struct args *out, struct err *e)
 {
-	struct args a = {.run_dir = ARGS_RUN_DIR, .heading = true};
+	struct args a = {
+		.run_dir = ARGS_RUN_DIR, .heading = true, .lines = ARGS_LINES_DEFAULT};
 	int c;
 	int r = 0;
 

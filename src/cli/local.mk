@@ -7,6 +7,7 @@ src_libcli_a_SOURCES = \
 	src/cli/cmd_heatmap.c src/cli/cmd_heatmap.h \
 	src/cli/cmd_help.c src/cli/cmd_help.h \
 	src/cli/cmd_latency.c src/cli/cmd_latency.h \
+	src/cli/cmd_monitor.c src/cli/cmd_monitor.h \
 	src/cli/cmd_plan.c src/cli/cmd_plan.h \
 	src/cli/cmd_probe.c src/cli/cmd_probe.h \
 	src/cli/cmd_ps.c src/cli/cmd_ps.h \

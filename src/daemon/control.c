@@ -23,6 +23,7 @@
 #include "daemon/probing.h"
 #include "daemon/release.h"
 #include "daemon/sharing.h"
+#include "daemon/telling.h"
 #include "daemon/undo.h"
 #include "place/mode.h"
 #include "qmp/share.h"
@@ -352,6 +353,7 @@ static const struct ctl_method methods[] = {
 	{"GetLatency", false, probecalls_on_latency},
 	{"GetStatus", false, on_call_status},
 	{"ListVMs", false, on_call_list},
+	{"Monitor", false, telling_on_call},
 	{"Plan", false, applying_on_plan},
 	{"Probe", true, probecalls_on_probe},
 	{"Release", true, release_on_call},
