@@ -127,6 +127,12 @@ tests_unit_test_cli_latency_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_latency_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_latency_DEPENDENCIES = src/qmpin$(EXEEXT)
 
+UNIT_TESTS += tests/unit/test_cli_monitor
+tests_unit_test_cli_monitor_SOURCES = tests/unit/test_cli_monitor.c $(CLI_RUN)
+tests_unit_test_cli_monitor_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_monitor_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_monitor_DEPENDENCIES = src/qmpin$(EXEEXT)
+
 PLAN_RUN = tests/unit/plan_run.c tests/unit/plan_run.h $(CLI_RUN)
 
 UNIT_TESTS += tests/unit/test_cli_plan
