@@ -156,6 +156,12 @@ endif
 EXTRA_DIST += tests/data/latency/two-packages.csv tests/data/latency/two-packages.xml \
 	tests/data/plan docs/plan.md
 
+FUZZERS += tests/fuzz/fuzz_args
+tests_fuzz_fuzz_args_SOURCES = tests/fuzz/fuzz_args.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_args_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_args_LDADD = src/libcli.a $(LINK_TOPO)
+EXTRA_DIST += tests/fuzz/corpus/args
+
 FUZZERS += tests/fuzz/fuzz_scenario
 tests_fuzz_fuzz_scenario_SOURCES = tests/fuzz/fuzz_scenario.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_scenario_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
