@@ -24,10 +24,10 @@
 
 /* Answers that may wait for a reader while its next request is taken. Also what a
  * client must have queued before its share of the total is looked at. */
-#define RESUME_BYTES (256u * 1024u)
+#define RESUME_BYTES (32u * 1024u)
 
 /* Requests of one client handled before the others have a turn. */
-#define TURN_MAX 16u
+#define TURN_MAX 4u
 
 /* Bytes moved from the kernel's side to the framer at a time. */
 #define CHUNK_BYTES 4096u

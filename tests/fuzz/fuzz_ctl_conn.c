@@ -28,7 +28,7 @@
 #define HELD_MAX 64u
 #define ANSWER_BYTES 3000u
 /* What may wait while a request is taken (conn.c), and one call's answers. */
-#define BACKLOG_MAX (256u * 1024u + 2u * ANSWER_BYTES + 4096u)
+#define BACKLOG_MAX (32u * 1024u + 2u * ANSWER_BYTES + 4096u)
 
 #define SET_MODE                                                         \
 	"{\"method\":\"io.qmpin.SetMode\",\"parameters\":{\"id\":\"1\"," \
