@@ -119,6 +119,22 @@ arm(const struct telling *t, unsigned int ms)
 	(void)evtimer_add(t->slice, &after);
 }
 
+/* The turn of the first one, which is the last one then. */
+static enum outcome
+serve_next(struct telling *t)
+{
+	struct reader *r = TAILQ_FIRST(&t->readers);
+	enum outcome outcome = tell(t, r);
+
+	TAILQ_REMOVE(&t->readers, r, link);
+	TAILQ_INSERT_TAIL(&t->readers, r, link);
+	if (outcome == READER_GONE) {
+		ctl_reply(r->call, json_object(), false);
+		forget(t, r);
+	}
+	return outcome;
+}
+
 /* Each has a turn, as far as the time allows. */
 static void
 on_slice(evutil_socket_t fd, short what, void *arg)
@@ -131,21 +147,13 @@ on_slice(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	for (size_t left = t->n_readers; left > 0; left--) {
-		struct reader *r = TAILQ_FIRST(&t->readers);
-		enum outcome outcome = tell(t, r);
+		enum outcome outcome = serve_next(t);
 
-		more = more || outcome == READER_HAS_MORE;
 		slow = slow || outcome == READER_IS_SLOW;
-		TAILQ_REMOVE(&t->readers, r, link);
-		TAILQ_INSERT_TAIL(&t->readers, r, link);
-		if (outcome == READER_GONE) {
-			ctl_reply(r->call, json_object(), false);
-			forget(t, r);
-		}
-		if (left > 1 && clock_now_us(t->clock) >= until_us) {
-			more = true;
+		more = more || outcome == READER_HAS_MORE ||
+		       (left > 1 && clock_now_us(t->clock) >= until_us);
+		if (more && clock_now_us(t->clock) >= until_us)
 			break;
-		}
 	}
 	if (more || slow)
 		arm(t, more ? 0 : RETRY_MS);
