@@ -139,9 +139,10 @@ class Crowd:
                 pass
 
     def drip(self):
+        """A request has 30 s: then they are hung up on."""
         while not self._end.wait(1):
             for s in self.drips:
-                s.send(b" ")
+                still_open(s)  # which sends a byte
 
     def hear(self):
         while not self._end.wait(0.005):
