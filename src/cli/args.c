@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "topo/cpuset.h"
 
 enum {
@@ -34,7 +35,7 @@ enum {
 };
 
 /* The leading colon makes a missing argument distinct from an unknown option. */
-static const char short_options[] = ":jho:vV";
+static const char short_options[] = ":jhn:o:vV";
 
 static const struct option long_options[] = {
 	{"run-dir", required_argument, NULL, OPT_RUN_DIR},
@@ -57,6 +58,7 @@ static const struct option long_options[] = {
 	{"verbose", no_argument, NULL, 'v'},
 	{"permanent", no_argument, NULL, OPT_PERMANENT},
 	{"reset", no_argument, NULL, OPT_RESET},
+	{"lines", required_argument, NULL, 'n'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
@@ -86,6 +88,7 @@ args_option_name(unsigned int options)
 		{ARGS_VERBOSE, "--verbose"},
 		{ARGS_PERMANENT, "--permanent"},
 		{ARGS_RESET, "--reset"},
+		{ARGS_LINES, "--lines"},
 		{ARGS_FORMAT_CSV, "--output-format csv"},
 	};
 
@@ -158,6 +161,18 @@ set_budget(struct args *a, const char *text, struct err *e)
 			"--budget '%.60s' is no number of seconds up to %.0f", text,
 			ARGS_BUDGET_MAX_S);
 	a->budget_s = s;
+	return 0;
+}
+
+static int
+set_lines(struct args *a, const char *text, struct err *e)
+{
+	uint64_t n;
+
+	if (str_parse_uint(text, ARGS_LINES_MAX, &n) < 0)
+		return err_set(e, -EINVAL, NULL, 0,
+			"--lines '%.60s' is no number up to %u", text, ARGS_LINES_MAX);
+	a->lines = (unsigned int)n;
 	return 0;
 }
 
@@ -254,7 +269,7 @@ take_mode(struct args *a, int c, char **argv, struct err *e)
 	}
 }
 
-/* Options of plans. */
+/* Options of plans, and what to show. */
 static int
 take_plan(struct args *a, int c, char **argv, struct err *e)
 {
@@ -266,6 +281,9 @@ take_plan(struct args *a, int c, char **argv, struct err *e)
 	case OPT_SET:
 		a->given |= ARGS_SET;
 		return add_set(a, optarg, e);
+	case 'n':
+		a->given |= ARGS_LINES;
+		return set_lines(a, optarg, e);
 	case OPT_DRY_RUN:
 		return take_switch(a, ARGS_DRY_RUN, &a->dry_run);
 	case OPT_EXPLAIN:
@@ -312,7 +330,8 @@ int
 args_parse(
 	int argc, char **argv, const char *env_run_dir, struct args *out, struct err *e)
 {
-	struct args a = {.run_dir = ARGS_RUN_DIR, .heading = true};
+	struct args a = {
+		.run_dir = ARGS_RUN_DIR, .heading = true, .lines = ARGS_LINES_DEFAULT};
 	int c;
 	int r = 0;
 

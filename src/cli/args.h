@@ -32,10 +32,15 @@ enum args_option {
 	ARGS_VERBOSE = 1 << 15,
 	ARGS_PERMANENT = 1 << 16,
 	ARGS_RESET = 1 << 17,
+	ARGS_LINES = 1 << 18,
 };
 
 /* Longest --budget: a day. */
 #define ARGS_BUDGET_MAX_S 86400.0
+
+/* --lines without being told, as journalctl has it, and at most. */
+#define ARGS_LINES_DEFAULT 10u
+#define ARGS_LINES_MAX 1000000u
 
 /* Values of --set. */
 #define ARGS_SETS_MAX 64u
@@ -56,6 +61,7 @@ struct args {
 	const char *cpus;     /* a cpulist of two CPUs at least; NULL: all */
 	double budget_s;      /* 0: none was given */
 	bool exhaustive;      /* every pair of CPUs */
+	unsigned int lines;   /* of the past, to begin with */
 	const char *config;   /* of qmpind; NULL: none */
 	unsigned int n_sets;
 	const char *sets[ARGS_SETS_MAX]; /* KEY=VALUE */

@@ -15,6 +15,7 @@
 #include "cli/cmd_latency.h"
 #include "cli/cmd_metrics.h"
 #include "cli/cmd_mode.h"
+#include "cli/cmd_monitor.h"
 #include "cli/cmd_plan.h"
 #include "cli/cmd_probe.h"
 #include "cli/cmd_ps.h"
@@ -65,6 +66,13 @@ const struct cmd cmd_table[] = {
 		"Takes away what qmpind has added to these QEMUs and holds their monitors no\n"
 		"longer. CPU masks stay as they are.\n",
 		cmd_release_run},
+	{"monitor", "[ID]", 1, ARGS_LINES,
+		"decisions as they are taken; with ID, about one VM",
+		"Each time masks are set, a line in the words of the log: which threads, from\n"
+		"which CPUs to which, and why. It begins with the last ones and goes on until\n"
+		"Ctrl-C. A VM that does not run yet is waited for. With -j, the moves of each\n"
+		"thread, too, as one JSON object a line. Nothing is changed.\n",
+		cmd_monitor_run},
 	{"mode", "ID [MODE]", 2, ARGS_PERMANENT | ARGS_RESET | ARGS_CONFIG,
 		"set the mode of a VM: off, pin, float ...",
 		"MODE counts at once and until the VM's QEMU ends, also when qmpind restarts\n"

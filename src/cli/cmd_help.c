@@ -48,6 +48,8 @@ static const struct option_help own_options[] = {
 		"      --set KEY=VALUE  a setting, such as mode=pin, rebalance=no or\n"
 		"                       weights.memory=2; as often as needed"},
 	{ARGS_EXPLAIN, "      --explain        each VM's reasons, in words"},
+	{ARGS_LINES,
+		"  -n, --lines N        begin with the last N decisions (default: 10)"},
 	{ARGS_DRY_RUN, "      --dry-run        show what would be done, do nothing"},
 	{ARGS_COLUMNS,
 		"      --columns LIST   these, such as vm,cpus,wait; with a + before the\n"

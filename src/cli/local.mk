@@ -11,6 +11,7 @@ src_libcli_a_SOURCES = \
 	src/cli/cmd_latency.c src/cli/cmd_latency.h \
 	src/cli/cmd_metrics.c src/cli/cmd_metrics.h \
 	src/cli/cmd_mode.c src/cli/cmd_mode.h \
+	src/cli/cmd_monitor.c src/cli/cmd_monitor.h \
 	src/cli/cmd_plan.c src/cli/cmd_plan.h \
 	src/cli/cmd_probe.c src/cli/cmd_probe.h \
 	src/cli/cmd_ps.c src/cli/cmd_ps.h \
@@ -173,6 +174,12 @@ tests_unit_test_cli_shown_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_shown_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_shown_DEPENDENCIES = src/qmpin$(EXEEXT)
 
+UNIT_TESTS += tests/unit/test_cli_monitor
+tests_unit_test_cli_monitor_SOURCES = tests/unit/test_cli_monitor.c $(CLI_RUN)
+tests_unit_test_cli_monitor_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_unit_test_cli_monitor_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_cli_monitor_DEPENDENCIES = src/qmpin$(EXEEXT)
+
 PLAN_RUN = tests/unit/plan_run.c tests/unit/plan_run.h $(CLI_RUN)
 
 UNIT_TESTS += tests/unit/test_cli_plan
@@ -202,6 +209,12 @@ EXTRA_tests_unit_test_cli_probe_DEPENDENCIES = src/qmpin$(EXEEXT) src/qmpin-prob
 endif
 EXTRA_DIST += tests/data/latency/two-packages.csv tests/data/latency/two-packages.xml \
 	tests/data/plan docs/plan.md
+
+FUZZERS += tests/fuzz/fuzz_args
+tests_fuzz_fuzz_args_SOURCES = tests/fuzz/fuzz_args.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_args_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_args_LDADD = src/libcli.a $(LINK_TOPO)
+EXTRA_DIST += tests/fuzz/corpus/args
 
 FUZZERS += tests/fuzz/fuzz_scenario
 tests_fuzz_fuzz_scenario_SOURCES = tests/fuzz/fuzz_scenario.c $(FUZZ_MAIN)

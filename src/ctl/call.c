@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/str.h"
 #include "base/xalloc.h"
@@ -41,10 +42,11 @@ call_abandon(struct ctl_call *call)
 	call->conn = NULL;
 }
 
+/* Whatever the mode of the socket's file has become. */
 bool
-call_read_only(const struct ctl_call *call)
+call_may_change(const struct ctl_call *call)
 {
-	return call->read_only;
+	return !call->read_only && (call->peer.uid == 0 || call->peer.uid == geteuid());
 }
 
 bool
@@ -57,6 +59,12 @@ bool
 ctl_call_gone(const struct ctl_call *call)
 {
 	return call->conn == NULL;
+}
+
+size_t
+ctl_call_unread(const struct ctl_call *call)
+{
+	return call->conn != NULL ? conn_backlog(call->conn) : 0;
 }
 
 const struct ctl_peer *

@@ -18,7 +18,7 @@ struct ctl_call *call_new(struct conn *c, const struct varlink_request *request)
 /** The client has gone. */
 void call_abandon(struct ctl_call *call);
 
-/** It came in on the read-only socket. */
-bool call_read_only(const struct ctl_call *call);
+/** It came in on the socket for that, from somebody who may. */
+bool call_may_change(const struct ctl_call *call);
 
 #endif

@@ -10,10 +10,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -31,6 +33,7 @@ struct ctl_client {
 	int fd;	     /* -1: closed after an error */
 	int stop_fd; /* readable: give up; -1: none. Borrowed */
 	unsigned int timeout_ms;
+	bool patient; /* without a deadline */
 	struct varlink_framer framer;
 };
 
@@ -80,6 +83,26 @@ open_socket(const char *run_dir, const char *name, unsigned int timeout_ms)
 	return r < 0 ? r : take_fd(&fd);
 }
 
+/* Who is refused there may still see whose socket it is. */
+static int
+explain_refused(const char *run_dir, struct err *e)
+{
+	auto_free char *path = xasprintf("%s/" CTL_SOCKET_RO, run_dir);
+	const struct group *group = NULL;
+	struct stat st;
+
+	if (stat(path, &st) == 0 && st.st_gid != 0)
+		group = getgrgid(st.st_gid);
+	if (group == NULL)
+		return err_set(e, -EACCES, NULL, 0,
+			"no permission for %.*s/" CTL_SOCKET_RO ": run it as root",
+			DIR_SHOWN, run_dir);
+	return err_set(e, -EACCES, NULL, 0,
+		"no permission for %.*s/" CTL_SOCKET_RO
+		": run it as root, or to look only, join group %s (adduser USER %s)",
+		DIR_SHOWN, run_dir, group->gr_name, group->gr_name);
+}
+
 static int
 explain_connect(int r, const char *run_dir, struct err *e)
 {
@@ -89,10 +112,7 @@ explain_connect(int r, const char *run_dir, struct err *e)
 			": is qmpind running? (systemctl status qmpind)",
 			DIR_SHOWN, run_dir);
 	if (r == -EACCES)
-		return err_set(e, r, NULL, 0,
-			"no permission for %.*s/" CTL_SOCKET_RO
-			": run as root or join its group (ls -l shows it)",
-			DIR_SHOWN, run_dir);
+		return explain_refused(run_dir, e);
 	return err_set(e, r, NULL, 0, "cannot connect to %.*s/" CTL_SOCKET ": %s",
 		DIR_SHOWN, run_dir, strerror(-r));
 }
@@ -123,6 +143,12 @@ ctl_client_stop_on(struct ctl_client *c, int fd)
 	c->stop_fd = fd;
 }
 
+void
+ctl_client_be_patient(struct ctl_client *c)
+{
+	c->patient = true;
+}
+
 static void
 hang_up(struct ctl_client *c)
 {
@@ -148,6 +174,19 @@ renew_deadline(struct exchange *x)
 		clock_now_us(clock_system()) + x->client->timeout_ms * UINT64_C(1000);
 }
 
+/* 0: none; -1: for ever. */
+static int
+time_left_ms(const struct exchange *x)
+{
+	uint64_t now_us = clock_now_us(clock_system());
+
+	if (x->client->patient)
+		return -1;
+	if (now_us >= x->deadline_us)
+		return 0;
+	return (int)((x->deadline_us - now_us + 999) / 1000);
+}
+
 /* Returns 0 when the socket is ready, or a negative errno. */
 static int
 wait_ready(const struct exchange *x, short events)
@@ -158,15 +197,14 @@ wait_ready(const struct exchange *x, short events)
 	};
 
 	for (;;) {
-		uint64_t now_us = clock_now_us(clock_system());
+		int left_ms = time_left_ms(x);
 		int n;
 
-		if (now_us >= x->deadline_us)
+		if (left_ms == 0)
 			return err_set(x->e, -ETIMEDOUT, NULL, 0,
 				"qmpind did not answer %s within %u ms", x->method,
 				x->client->timeout_ms);
-		n = poll(
-			p, ARRAY_LEN(p), (int)((x->deadline_us - now_us + 999) / 1000));
+		n = poll(p, ARRAY_LEN(p), left_ms);
 		if (n > 0 && p[1].revents != 0)
 			return err_set(
 				x->e, -ECANCELED, NULL, 0, "%s cancelled", x->method);

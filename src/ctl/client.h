@@ -28,6 +28,9 @@ MUST_CHECK int ctl_client_new(const char *run_dir, unsigned int timeout_ms,
 /** Give up waiting, with -ECANCELED, once @fd (borrowed) is readable; -1: no more. */
 void ctl_client_stop_on(struct ctl_client *c, int fd);
 
+/** From now on wait for replies as long as it takes; an end of the daemon is an end. */
+void ctl_client_be_patient(struct ctl_client *c);
+
 /**
  * Call io.qmpin.@method; steals @params (NULL: none).
  *

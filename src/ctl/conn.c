@@ -24,16 +24,16 @@
 
 /* Answers that may wait for a reader while its next request is taken. Also what a
  * client must have queued before its share of the total is looked at. */
-#define RESUME_BYTES (256u * 1024u)
+#define RESUME_BYTES (32u * 1024u)
 
 /* Requests of one client handled before the others have a turn. */
-#define TURN_MAX 16u
+#define TURN_MAX 4u
 
 /* Bytes moved from the kernel's side to the framer at a time. */
 #define CHUNK_BYTES 4096u
 
-static size_t
-backlog(const struct conn *c)
+size_t
+conn_backlog(const struct conn *c)
 {
 	return evbuffer_get_length(bufferevent_get_output(c->bev));
 }
@@ -59,6 +59,7 @@ conn_close(struct conn *c)
 	bufferevent_free(c->bev);
 	c->bev = NULL;
 	event_free(c->again);
+	event_free(c->patience);
 	TAILQ_REMOVE(&c->set->conns, c, link);
 	c->set->n--;
 	c->set->n_read_only -= c->read_only;
@@ -113,14 +114,14 @@ take_request(struct conn *c)
 static bool
 is_done(const struct conn *c)
 {
-	return c->eof && c->call == NULL && backlog(c) == 0;
+	return c->eof && c->call == NULL && conn_backlog(c) == 0;
 }
 
 /* The next request may be taken. */
 static bool
 is_ready(const struct conn *c)
 {
-	return c->bev != NULL && c->call == NULL && backlog(c) <= RESUME_BYTES;
+	return c->bev != NULL && c->call == NULL && conn_backlog(c) <= RESUME_BYTES;
 }
 
 /* Come back from the next round of the loop. A timer, as libevent may run deferred
@@ -131,6 +132,22 @@ turn_later(struct conn *c)
 	struct timeval now = {.tv_sec = 0};
 
 	(void)event_add(c->again, &now);
+}
+
+/* From its first byte on a request has its time: bytes that trickle in give it no more.
+ * Without one, being idle has its time. */
+static void
+limit_time(struct conn *c)
+{
+	bool begun = varlink_framer_has_begun(&c->framer);
+	struct timeval limit =
+		timeval_of(begun ? c->set->limits.half_ms : c->set->limits.idle_ms);
+
+	if (begun && c->begun)
+		return;
+	(void)event_add(c->patience, &limit);
+	c->begun = begun;
+	c->excused = false;
 }
 
 /* Handle what has arrived, as far as the invariants allow. */
@@ -146,9 +163,12 @@ turn(struct conn *c)
 	if (c->bev != NULL && (r < 0 || (r == 0 && is_done(c))))
 		conn_close(c);
 	c->in_turn = false;
-	if (c->bev == NULL)
+	if (c->bev == NULL) {
 		release(c);
-	else if (r > 0 && is_ready(c))
+		return;
+	}
+	limit_time(c);
+	if (r > 0 && is_ready(c))
 		turn_later(c);
 }
 
@@ -184,24 +204,35 @@ is_gone(const struct conn *c)
 	return (ready_for(c, 0) & (POLLHUP | POLLERR)) != 0;
 }
 
-/* The time is up, but not through the client's fault: it waits for us, or we were held
- * up ourselves (libevent reports a time-out before what is ready). */
-static bool
-is_excused(const struct conn *c, bool reading)
+/* The time is up. Not through the client's fault where it waits for us, or where we
+ * were held up ourselves and have not read what it has sent. */
+static void
+on_client_patience(evutil_socket_t fd, short what, void *arg)
 {
-	if (!reading)
-		return ready_for(c, POLLOUT) == POLLOUT;
-	return c->call != NULL || backlog(c) > 0 || ready_for(c, POLLIN) == POLLIN;
+	static const struct timeval soon = {0, 0};
+	struct conn *c = arg;
+
+	(void)fd;
+	(void)what;
+	if (c->call != NULL || conn_backlog(c) > 0) {
+		c->begun = false;
+		limit_time(c);
+	} else if (!c->excused && ready_for(c, POLLIN) == POLLIN) {
+		c->excused = true;
+		(void)event_add(c->patience, &soon);
+	} else {
+		conn_close(c);
+	}
 }
 
 static void
 on_client_event(struct bufferevent *bev, short what, void *arg)
 {
-	bool reading = (what & BEV_EVENT_READING) != 0;
 	struct conn *c = arg;
 
-	if ((what & BEV_EVENT_TIMEOUT) != 0 && is_excused(c, reading)) {
-		(void)bufferevent_enable(bev, reading ? EV_READ : EV_WRITE);
+	/* only writing has a time-out here; as on_client_patience */
+	if ((what & BEV_EVENT_TIMEOUT) != 0 && ready_for(c, POLLOUT) == POLLOUT) {
+		(void)bufferevent_enable(bev, EV_WRITE);
 	} else if ((what & BEV_EVENT_EOF) != 0 && !is_gone(c)) {
 		c->eof = true;
 		turn(c);
@@ -214,13 +245,13 @@ on_client_event(struct bufferevent *bev, short what, void *arg)
 static int
 set_up(struct conn *c)
 {
-	struct timeval idle = timeval_of(c->set->limits.idle_ms);
 	struct timeval stall = timeval_of(c->set->limits.stall_ms);
 
 	bufferevent_setcb(c->bev, on_client_data, on_client_data, on_client_event, c);
 	bufferevent_setwatermark(c->bev, EV_READ, 0, VARLINK_REQUEST_MAX);
 	bufferevent_setwatermark(c->bev, EV_WRITE, RESUME_BYTES, 0);
-	if (bufferevent_set_timeouts(c->bev, &idle, &stall) < 0)
+	limit_time(c);
+	if (bufferevent_set_timeouts(c->bev, NULL, &stall) < 0)
 		return -ENOMEM;
 	return bufferevent_enable(c->bev, EV_READ | EV_WRITE) < 0 ? -ENOMEM : 0;
 }
@@ -248,12 +279,30 @@ is_full(const struct conn_set *set, bool read_only)
 	return read_only && set->n_read_only >= set->limits.clients - keep;
 }
 
+/* Those that had ended their side first, and have left since without a word: nothing
+ * tells us of that while nothing is sent to them. */
+static void
+reap(struct conn_set *set)
+{
+	struct conn *c = TAILQ_FIRST(&set->conns);
+
+	while (c != NULL) {
+		struct conn *next = TAILQ_NEXT(c, link);
+
+		if (c->eof && is_gone(c))
+			conn_close(c);
+		c = next;
+	}
+}
+
 void
 conn_accept(struct conn_set *set, int fd, bool read_only)
 {
 	struct ctl_peer peer;
 	struct conn *c;
 
+	if (is_full(set, read_only))
+		reap(set);
 	if (is_full(set, read_only) || read_peer(fd, &peer) < 0) {
 		close(fd);
 		return;
@@ -262,7 +311,8 @@ conn_accept(struct conn_set *set, int fd, bool read_only)
 	c->set = set;
 	c->bev = bufferevent_socket_new(set->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	c->again = evtimer_new(set->base, on_client_again, c);
-	if (c->bev == NULL || c->again == NULL)
+	c->patience = evtimer_new(set->base, on_client_patience, c);
+	if (c->bev == NULL || c->again == NULL || c->patience == NULL)
 		abort(); /* no memory, as in xcalloc */
 	c->peer = peer;
 	c->read_only = read_only;
@@ -283,8 +333,8 @@ shed(struct conn_set *set)
 	struct conn *c;
 
 	for (c = TAILQ_FIRST(&set->conns); c != NULL; c = TAILQ_NEXT(c, link)) {
-		total += backlog(c);
-		if (fattest == NULL || backlog(c) > backlog(fattest))
+		total += conn_backlog(c);
+		if (fattest == NULL || conn_backlog(c) > conn_backlog(fattest))
 			fattest = c;
 	}
 	if (total > set->limits.total_bytes && fattest != NULL)
@@ -295,11 +345,11 @@ void
 conn_send(struct conn *c, const char *bytes, size_t len)
 {
 	if (bufferevent_write(c->bev, bytes, len) < 0 ||
-		backlog(c) > c->set->limits.client_bytes) {
+		conn_backlog(c) > c->set->limits.client_bytes) {
 		conn_close(c);
 		return;
 	}
-	if (backlog(c) > RESUME_BYTES)
+	if (conn_backlog(c) > RESUME_BYTES)
 		shed(c->set);
 }
 

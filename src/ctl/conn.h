@@ -21,10 +21,13 @@ struct conn {
 	struct conn_set *set;
 	struct bufferevent *bev; /* NULL: closed, memory goes with the running turn */
 	struct event *again;	 /* timer: take requests that wait */
+	struct event *patience;	 /* timer: it has been given long enough */
 	struct varlink_framer framer;
 	struct ctl_call *call; /* in flight; the next request waits for its answer */
 	struct ctl_peer peer;
 	bool read_only;
+	bool begun;   /* a request that is not whole yet, whose time runs */
+	bool excused; /* its time was up, but something was there to be read */
 	bool eof;     /* the client sends no more; it may still read */
 	bool in_turn; /* requests are being handled further down the stack */
 };
@@ -47,6 +50,9 @@ void conn_accept(struct conn_set *set, int fd, bool read_only);
 
 /** Close; a call in flight lives on until it is answered. */
 void conn_close(struct conn *c);
+
+/** Bytes that wait for the client to read; not those that the kernel has. */
+size_t conn_backlog(const struct conn *c);
 
 /** Queue bytes. May close the connection, and others, where a cap is passed. */
 void conn_send(struct conn *c, const char *bytes, size_t len);

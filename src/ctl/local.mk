@@ -135,3 +135,10 @@ tests_fuzz_fuzz_varlink_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tests_fuzz_fuzz_varlink_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_varlink_LDADD = src/libctl.a $(LINK_BASE)
 endif
+
+FUZZERS += tests/fuzz/fuzz_ctl_conn
+tests_fuzz_fuzz_ctl_conn_SOURCES = tests/fuzz/fuzz_ctl_conn.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_ctl_conn_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_ctl_conn_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_ctl_conn_LDADD = $(LINK_CTL)
+EXTRA_DIST += tests/fuzz/corpus/ctl_conn

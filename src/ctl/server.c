@@ -30,6 +30,7 @@
 static const struct ctl_limits default_limits = {
 	.clients = 256,
 	.idle_ms = 5 * 60 * 1000,
+	.half_ms = 30 * 1000,
 	.stall_ms = 30 * 1000,
 	/* ListVMs of 1000 VMs with 100 threads each is 12 MB, written by one handler.
 	 */

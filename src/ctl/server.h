@@ -28,7 +28,9 @@ struct ctl_call;
 /* A method of the interface, without its "io.qmpin." prefix. */
 struct ctl_method {
 	const char *name;
-	bool changes; /* refused on the read-only socket with NotPermitted */
+	/* For root and the daemon's own user, and not on the read-only socket: others
+	 * are answered with NotPermitted. */
+	bool changes;
 	/* @params: object, borrowed; has the shape that the interface declares (others
 	 * are answered with InvalidParameter before). Must end in exactly one
 	 * ctl_reply() without `continues` or one ctl_error(); both may come later,
@@ -47,6 +49,7 @@ struct ctl_peer {
 struct ctl_limits {
 	unsigned int clients;  /* on both sockets; 1/16 is kept for the first */
 	unsigned int idle_ms;  /* without a request and without a call in flight */
+	unsigned int half_ms;  /* from the first byte of a request to its last */
 	unsigned int stall_ms; /* without making room for what waits for it */
 	size_t client_bytes;   /* waiting for one client to read */
 	size_t total_bytes;    /* waiting for all of them */
@@ -84,6 +87,10 @@ bool ctl_call_more(const struct ctl_call *call);
 /** The client has gone or the server has ended: answers go nowhere. A stream is to be
  * ended (with ctl_reply or ctl_error, as any call) where this is found. */
 bool ctl_call_gone(const struct ctl_call *call);
+
+/** Bytes of answers that wait for the client to read. A stream that can wait does so
+ * while there are many, rather than have its client dropped for them. */
+size_t ctl_call_unread(const struct ctl_call *call);
 
 /** Who asks, for the log; valid until the answer. */
 const struct ctl_peer *ctl_call_peer(const struct ctl_call *call);

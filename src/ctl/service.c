@@ -88,7 +88,7 @@ call_method(const struct service *s, struct ctl_call *call, const char *name,
 	if (m == NULL)
 		refuse(call, SERVICE_INTERFACE ".MethodNotImplemented", "method",
 			request->method);
-	else if (m->changes && call_read_only(call))
+	else if (m->changes && !call_may_change(call))
 		refuse(call, "NotPermitted", "what", name);
 	else
 		m->handle(s->owner, call, request->parameters);

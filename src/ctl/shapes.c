@@ -250,19 +250,6 @@ candidate_json(const struct ctl_candidate *c)
 	return obj;
 }
 
-static json_t *
-decision_json(const struct ctl_decision *d)
-{
-	json_t *obj = json_object();
-
-	set_uint(obj, "time", d->time_us);
-	set_text(obj, "id", d->id);
-	set_text(obj, "cause", d->cause);
-	set_text(obj, "text", d->text);
-	json_object_set_new(obj, "moves", json_array());
-	return obj;
-}
-
 /* The reply of Doctor. */
 json_t *
 ctl_checks_json(const struct checks *checks)
@@ -298,6 +285,20 @@ ctl_move_json(const struct ctl_move *m)
 	return obj;
 }
 
+/* Steals @moves. */
+json_t *
+ctl_decision_json(const struct ctl_decision *d, json_t *moves)
+{
+	json_t *obj = json_object();
+
+	set_uint(obj, "time", d->time_us);
+	set_text(obj, "id", d->id);
+	set_text(obj, "cause", d->cause);
+	set_text(obj, "text", d->text);
+	json_object_set_new(obj, "moves", moves);
+	return obj;
+}
+
 json_t *
 ctl_explain_json(const struct ctl_explain *x)
 {
@@ -305,7 +306,8 @@ ctl_explain_json(const struct ctl_explain *x)
 	json_t *history = json_array();
 
 	for (size_t i = 0; i < x->n_history; i++)
-		json_array_append_new(history, decision_json(&x->history[i]));
+		json_array_append_new(
+			history, ctl_decision_json(&x->history[i], json_array()));
 	json_object_set_new(obj, "chosen", candidate_json(x->chosen));
 	json_object_set_new(obj, "runner_up",
 		x->runner_up != NULL ? candidate_json(x->runner_up) : json_null());

@@ -152,6 +152,8 @@ struct checks;
 /** New references. */
 json_t *ctl_checks_json(const struct checks *checks);
 json_t *ctl_setting_json(const struct ctl_setting *setting);
+json_t *ctl_decision_json(
+	const struct ctl_decision *decision, json_t *moves); /* steals @moves */
 json_t *ctl_move_json(const struct ctl_move *move);
 json_t *ctl_explain_json(const struct ctl_explain *explain);
 json_t *ctl_probe_json(const struct ctl_probe *probe);

@@ -75,6 +75,12 @@ varlink_framer_next(struct varlink_framer *f, const char **text, size_t *len)
 	return 1;
 }
 
+bool
+varlink_framer_has_begun(const struct varlink_framer *f)
+{
+	return f->start < f->buf.len;
+}
+
 /* An optional member of a message: absent or null leaves @out. */
 static int
 get_flag(const json_t *message, const char *key, bool *out, struct err *e)

@@ -49,6 +49,9 @@ void varlink_framer_add(struct varlink_framer *f, const char *bytes, size_t len)
 MUST_CHECK int varlink_framer_next(
 	struct varlink_framer *f, const char **text, size_t *len);
 
+/** Bytes of a message that is not whole are there. */
+bool varlink_framer_has_begun(const struct varlink_framer *f);
+
 /* Strings and parameters are borrowed from message, which is owned. */
 struct varlink_request {
 	const char *method; /* with its interface: "io.qmpin.GetStatus" */

@@ -20,6 +20,7 @@
 #include "daemon/engine.h"
 #include "daemon/proof.h"
 #include "daemon/report.h"
+#include "daemon/telling.h"
 
 /* One VM's turn. */
 struct turn {
@@ -263,6 +264,8 @@ tell(struct turn *turn)
 	if (!is_repair(turn) || turn->n_repairs == 0)
 		vm->drift.text[0] = '\0'; /* the decision is what is to be told */
 	report_moves(vm, turn->moves, turn->n_moves, turn->cause, pretence);
+	telling_moves(turn->e->telling, vm, turn->moves, turn->n_moves, turn->cause,
+		pretence);
 	if (pretence == NULL)
 		applying_moved(turn->e, vm, turn->moves, turn->n_moves, turn->cause);
 	remember(turn, pretence);

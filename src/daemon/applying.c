@@ -13,6 +13,7 @@
 #include "base/xalloc.h"
 #include "ctl/server.h"
 #include "ctl/shapes.h"
+#include "daemon/asker.h"
 #include "daemon/engine.h"
 #include "daemon/report.h"
 #include "daemon/seating.h"
@@ -123,7 +124,7 @@ void
 applying_on_apply(void *owner, struct ctl_call *call, const json_t *params)
 {
 	struct engine *e = owner;
-	const struct ctl_peer *peer = ctl_call_peer(call);
+	char who[ASKER_MAX];
 	bool named = json_is_array(json_object_get(params, "ids"));
 	struct pending *p;
 	struct vm **vms;
@@ -131,8 +132,8 @@ applying_on_apply(void *owner, struct ctl_call *call, const json_t *params)
 
 	if (!pending_changes(e, call, params, &vms, &n))
 		return;
-	log_notice("apply of %zu VM%s: asked for by process %d of user %u", n,
-		n == 1 ? "" : "s", (int)peer->pid, (unsigned int)peer->uid);
+	log_notice("apply of %zu VM%s: asked by %s", n, n == 1 ? "" : "s",
+		asker_text(e->procfd, ctl_call_peer(call), who, sizeof(who)));
 	p = pending_new(&e->applies, e, call, vms, n, e->apply_ms);
 	for (size_t i = 0; i < n; i++) {
 		if (!vms[i]->proven) {

@@ -26,6 +26,7 @@
 #include "daemon/probing.h"
 #include "daemon/release.h"
 #include "daemon/sharing.h"
+#include "daemon/telling.h"
 #include "daemon/topocalls.h"
 #include "daemon/undo.h"
 #include "daemon/vmmode.h"
@@ -395,6 +396,7 @@ static const struct ctl_method methods[] = {
 	{"GetTopology", false, topocalls_on_call},
 	{"GetVM", false, on_call_vm},
 	{"ListVMs", false, on_call_list},
+	{"Monitor", false, telling_on_call},
 	{"Plan", false, applying_on_plan},
 	{"Probe", true, probecalls_on_probe},
 	{"Release", true, release_on_call},

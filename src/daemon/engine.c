@@ -18,6 +18,7 @@
 #include "daemon/rebalancing.h"
 #include "daemon/release.h"
 #include "daemon/survey.h"
+#include "daemon/telling.h"
 #include "daemon/threadwatch.h"
 
 /* How long a pass waits for the answers of other VMs: QMP needs about 1 ms. */
@@ -297,6 +298,7 @@ engine_new(
 		.clock = e->clock, .procfd = e->procfd, .guard_ms = e->config.guard_ms};
 	e->releases = release_none();
 	e->applies = applying_none();
+	e->telling = telling_new(e->base, e->clock);
 	e->release_ms = RELEASE_MS;
 	e->apply_ms = APPLYING_MS;
 	audit_start(e);
@@ -317,6 +319,7 @@ engine_free(struct engine *e)
 	listing_stop(e);
 	while (e->n_vms > 0)
 		engine_remove(e, e->vms[e->n_vms - 1]);
+	telling_free(e->telling);
 	free(e->vms);
 	event_free(e->settle);
 	event_free(e->gather);

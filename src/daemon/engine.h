@@ -34,6 +34,7 @@ struct event_base;
 struct listing;
 struct probecall;
 struct probing;
+struct telling;
 
 struct engine_stats {
 	uint64_t passes;
@@ -97,6 +98,7 @@ struct engine {
 	struct pending_list applies;  /* and of Apply */
 	unsigned int release_ms;
 	unsigned int apply_ms;
+	struct telling *telling;      /* owned: decisions, and who follows them */
 	struct listing *listings;     /* answers that go on, see daemon/listing.h */
 	struct memory *memory;	      /* borrowed; NULL: none is looked at */
 	struct migrating *migrating;  /* borrowed; NULL: nothing is moved */

@@ -18,6 +18,11 @@
 /* A VM takes 8 us, with its threads 40. */
 #define SLICE_US 2000u
 
+/* A client that has so much to read is told no more for a moment; a list without
+ * threads of 1000 VMs is not held up. */
+#define UNREAD_MAX (512u * 1024u)
+#define PAUSE_US 10000
+
 struct listing {
 	struct listing *next;
 	struct engine *engine;
@@ -49,6 +54,8 @@ tell_some(struct listing *l)
 	uint64_t until_us = clock_now_us(e->clock) + SLICE_US;
 	size_t i = l->last[0] != '\0' ? engine_behind(e, l->last, l->last_vmid) : 0;
 
+	if (ctl_call_unread(l->call) > UNREAD_MAX)
+		return true;
 	if (i >= e->n_vms || ctl_call_gone(l->call)) {
 		l->end(l->call);
 		return false;
@@ -60,7 +67,8 @@ tell_some(struct listing *l)
 		l->reply(e, l->call, vm, more);
 		if (!more)
 			return false;
-		if (clock_now_us(e->clock) >= until_us) {
+		if (clock_now_us(e->clock) >= until_us ||
+			ctl_call_unread(l->call) > UNREAD_MAX) {
 			str_copy(l->last, sizeof(l->last), vm->id);
 			l->last_vmid = vm->vmid;
 			break;
@@ -73,12 +81,14 @@ static void
 on_slice(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct timeval soon = {0, 0};
+	static const struct timeval later = {0, PAUSE_US};
 	struct listing *l = arg;
 
 	(void)fd;
 	(void)what;
 	if (tell_some(l))
-		evtimer_add(l->slice, &soon);
+		evtimer_add(l->slice,
+			ctl_call_unread(l->call) > UNREAD_MAX ? &later : &soon);
 	else
 		finish(l);
 }

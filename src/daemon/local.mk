@@ -5,6 +5,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/adopt.c src/daemon/adopt.h \
 	src/daemon/apply.c src/daemon/apply.h \
 	src/daemon/applying.c src/daemon/applying.h \
+	src/daemon/asker.c src/daemon/asker.h \
 	src/daemon/audit.c src/daemon/audit.h \
 	src/daemon/audited.h \
 	src/daemon/background.c src/daemon/background.h \
@@ -21,6 +22,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/delays.c src/daemon/delays.h \
 	src/daemon/engine.c src/daemon/engine.h \
 	src/daemon/explaining.c src/daemon/explaining.h \
+	src/daemon/feed.c src/daemon/feed.h \
 	src/daemon/giveback.c src/daemon/giveback.h \
 	src/daemon/history.c src/daemon/history.h \
 	src/daemon/hostmodel.c src/daemon/hostmodel.h \
@@ -58,6 +60,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/squeeze.c src/daemon/squeeze.h \
 	src/daemon/smp.c src/daemon/smp.h \
 	src/daemon/survey.c src/daemon/survey.h \
+	src/daemon/telling.c src/daemon/telling.h \
 	src/daemon/threadwatch.c src/daemon/threadwatch.h \
 	src/daemon/undo.c src/daemon/undo.h \
 	src/daemon/topocalls.c src/daemon/topocalls.h \
@@ -83,6 +86,7 @@ UNIT_TESTS += \
 	tests/unit/test_cmdline \
 	tests/unit/test_doctor \
 	tests/unit/test_drift \
+	tests/unit/test_feed \
 	tests/unit/test_history \
 	tests/unit/test_hostwatch \
 	tests/unit/test_loads \
@@ -132,6 +136,10 @@ tests_unit_test_smp_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_turns_SOURCES = tests/unit/test_turns.c
 tests_unit_test_turns_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
 tests_unit_test_turns_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+tests_unit_test_feed_SOURCES = tests/unit/test_feed.c
+tests_unit_test_feed_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_feed_LDADD = src/libdaemon.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 tests_unit_test_history_SOURCES = tests/unit/test_history.c
 tests_unit_test_history_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
@@ -219,6 +227,7 @@ UNIT_TESTS += \
 	tests/unit/test_probing \
 	tests/unit/test_rebalancing \
 	tests/unit/test_report \
+	tests/unit/test_telling \
 	tests/unit/test_threadwatch \
 	tests/unit/test_vmmode
 tests_unit_test_control_SOURCES = tests/unit/test_control.c $(daemon_stage) $(CTL_WORLD)
@@ -277,6 +286,9 @@ tests_unit_test_pass_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_rebalancing_SOURCES = tests/unit/test_rebalancing.c $(daemon_stage)
 tests_unit_test_rebalancing_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_rebalancing_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_telling_SOURCES = tests/unit/test_telling.c $(CTL_WORLD)
+tests_unit_test_telling_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_telling_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_threadwatch_SOURCES = tests/unit/test_threadwatch.c $(daemon_stage)
 tests_unit_test_threadwatch_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_threadwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

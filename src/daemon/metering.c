@@ -18,6 +18,7 @@
 #include "daemon/engine.h"
 #include "daemon/memory.h"
 #include "daemon/probing.h"
+#include "daemon/vmmode.h"
 #include "place/mode.h"
 #include "qmp/guard.h"
 #include "qmp/share.h"

@@ -16,6 +16,7 @@
 #include "ctl/latency.h"
 #include "ctl/server.h"
 #include "ctl/shapes.h"
+#include "daemon/asker.h"
 #include "daemon/engine.h"
 #include "daemon/probing.h"
 
@@ -158,13 +159,13 @@ static void
 wait_for_end(struct engine *e, struct ctl_call *call)
 {
 	struct probecall *c = xcalloc(1, sizeof(*c));
-	const struct ctl_peer *peer = ctl_call_peer(call);
+	char who[ASKER_MAX];
 
 	c->call = call;
 	c->next = e->probecalls;
 	e->probecalls = c;
-	log_info("latency: a probe was asked for by process %d of user %u",
-		(int)peer->pid, (unsigned int)peer->uid);
+	log_info("latency: a probe: asked by %s",
+		asker_text(e->procfd, ctl_call_peer(call), who, sizeof(who)));
 }
 
 void

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "ctl/server.h"
+#include "daemon/asker.h"
 #include "daemon/engine.h"
 
 struct pending_list
@@ -66,7 +67,7 @@ void
 release_on_call(void *owner, struct ctl_call *call, const json_t *params)
 {
 	struct engine *e = owner;
-	const struct ctl_peer *peer = ctl_call_peer(call);
+	char who[ASKER_MAX];
 	struct pending *p;
 	struct vm **vms;
 	bool *asked;
@@ -74,8 +75,8 @@ release_on_call(void *owner, struct ctl_call *call, const json_t *params)
 
 	if (!pending_changes(e, call, params, &vms, &n))
 		return;
-	log_notice("release of %zu VM%s: asked for by process %d of user %u", n,
-		n == 1 ? "" : "s", (int)peer->pid, (unsigned int)peer->uid);
+	log_notice("release of %zu VM%s: asked by %s", n, n == 1 ? "" : "s",
+		asker_text(e->procfd, ctl_call_peer(call), who, sizeof(who)));
 	asked = xcalloc(n, sizeof(*asked));
 	for (size_t i = 0; i < n; i++)
 		asked[i] = pending_has(&e->releases, vms[i]->id);

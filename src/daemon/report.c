@@ -106,6 +106,15 @@ reason_of(const struct vm *vm, enum cause cause)
 	return cause == CAUSE_DRIFT || cause == CAUSE_WORKERS ? "" : vm->why;
 }
 
+/* Between the cause and what there is to say of it. */
+static const char *
+joint_of(const struct vm *vm, const char *note)
+{
+	if (note[0] == '\0')
+		return "";
+	return vm->drift.text[0] != '\0' ? ": " : "; ";
+}
+
 static void
 report_run(const struct vm *vm, const struct move *run, size_t n, enum cause cause,
 	const char *pretence, const char *note)
@@ -133,10 +142,7 @@ report_run(const struct vm *vm, const struct move *run, size_t n, enum cause cau
 		ARRAY_LEN(fields) - (vcpus[0] == '\0' ? 1 : 0),
 		"vm %s: %s %s -> %s (%s%s%s%s%s)", vm->id, who,
 		from[0] != '\0' ? from : "none", to, pretence != NULL ? pretence : "",
-		pretence != NULL ? "; " : "", cause_name(cause),
-		note[0] == '\0'		    ? ""
-		: vm->drift.text[0] != '\0' ? ": "
-					    : "; ",
+		pretence != NULL ? "; " : "", cause_name(cause), joint_of(vm, note),
 		note);
 }
 
@@ -176,6 +182,75 @@ report_summary(
 	return xasprintf("%s%s%sfrom CPUs %s to %s: %s",
 		pretence != NULL ? pretence : "", pretence != NULL ? ": " : "",
 		others ? "all but vCPUs " : "", texts[0], texts[1], vm->why);
+}
+
+/* How they share the CPUs they are told to have: not alike. */
+static const char *
+split_of(const struct move *moves, size_t n)
+{
+	bool single = true;
+	bool same = true;
+
+	for (size_t i = 0; i < n; i++) {
+		single = single && cpuset_count(&moves[i].to) == 1;
+		same = same && cpuset_equal(&moves[i].to, &moves[0].to);
+	}
+	if (same)
+		return "";
+	return single ? " one each" : " in parts";
+}
+
+/* Of threads that are told together. */
+static void
+add_part(struct strbuf *line, const struct move *moves, size_t n)
+{
+	struct cpuset from = CPUSET_NONE;
+	struct cpuset to = CPUSET_NONE;
+	char who[160];
+	char vcpus[128];
+	char texts[2][CPUS_MAX];
+
+	if (n == 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		from = cpuset_or(&from, &moves[i].from);
+		to = cpuset_or(&to, &moves[i].to);
+	}
+	describe(moves, n, who, sizeof(who), vcpus, sizeof(vcpus));
+	cpuset_format(&from, texts[0], sizeof(texts[0]));
+	cpuset_format(&to, texts[1], sizeof(texts[1]));
+	strbuf_addf(line, "%s%s %s -> %s%s", line->len > 0 ? "; " : "", who,
+		texts[0][0] != '\0' ? texts[0] : "none", texts[1], split_of(moves, n));
+}
+
+char *
+report_line(const struct vm *vm, const struct move *moves, size_t n, enum cause cause,
+	const char *pretence)
+{
+	struct strbuf line = {0};
+	const char *why = reason_of(vm, cause);
+	size_t n_vcpus = 0;
+
+	while (n_vcpus < n && moves[n_vcpus].thread.class == THREAD_VCPU)
+		n_vcpus++;
+	add_part(&line, moves, n_vcpus);
+	add_part(&line, moves + n_vcpus, n - n_vcpus);
+	strbuf_addf(&line, " (%s%s%s%s%s)", pretence != NULL ? pretence : "",
+		pretence != NULL ? "; " : "", cause_name(cause), joint_of(vm, why),
+		why);
+	return strbuf_take(&line);
+}
+
+json_t *
+report_moves_json(
+	const struct vm *vm, const struct move *moves, size_t n, enum cause cause)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(array, report_move_json(vm->id, &moves[i], cause,
+						     reason_of(vm, cause)));
+	return array;
 }
 
 json_t *

@@ -37,6 +37,16 @@ void report_moves(const struct vm *vm, struct move *moves, size_t n, enum cause 
 char *report_summary(
 	const struct vm *vm, const struct move *moves, size_t n, const char *pretence);
 
+/** What report_moves has logged of all these moves, which it has sorted, in one line
+ * without the VM: "vCPUs 0-3 0-63 -> 8-11; emulator 0-63 -> 8-15 (resume; why)". vCPUs
+ * are told together, with all their CPUs, and so are the other threads. New text. */
+char *report_line(const struct vm *vm, const struct move *moves, size_t n,
+	enum cause cause, const char *pretence);
+
+/** An array of them as in io.qmpin. New reference. */
+json_t *report_moves_json(
+	const struct vm *vm, const struct move *moves, size_t n, enum cause cause);
+
 /** As in io.qmpin. New reference. */
 json_t *report_move_json(
 	const char *id, const struct move *move, enum cause cause, const char *reason);

@@ -16,10 +16,12 @@
 #include "base/xalloc.h"
 #include "ctl/server.h"
 #include "ctl/shapes.h"
+#include "daemon/asker.h"
 #include "daemon/engine.h"
 #include "daemon/giveback.h"
 #include "daemon/pending.h"
 #include "daemon/report.h"
+#include "daemon/telling.h"
 
 #define REASON "the mask it had before qmpind"
 
@@ -98,6 +100,7 @@ let_go(struct engine *e, struct vm *vm)
 	vm->told = CPUSET_NONE;
 	vm->emulator = CPUSET_NONE;
 	drifting_forgive(vm);
+	vm->drift.text[0] = '\0';
 	str_copy(vm->why, sizeof(vm->why), REASON);
 	str_copy(vm->note, sizeof(vm->note), UNDO_NOTE);
 	vm->last_cause = CAUSE_RESTORE;
@@ -121,10 +124,13 @@ restore(struct engine *e, struct turn *turn, struct err *err)
 	if (r < 0 && r != -ESRCH)
 		return err_set(
 			err, r, NULL, 0, "cannot read its threads: %s", strerror(-r));
-	if (turn->n_moves > 0)
+	if (turn->n_moves > 0) {
 		report_moves(vm, turn->moves, turn->n_moves, CAUSE_RESTORE, NULL);
-	else
+		telling_moves(e->telling, vm, turn->moves, turn->n_moves, CAUSE_RESTORE,
+			NULL);
+	} else {
 		report_vm(vm, LOG_INFO, "restored: no mask of it was changed");
+	}
 	history_add(&vm->history, vm->last_move_us, CAUSE_RESTORE, UNDO_NOTE);
 	if (turn->failed.len > 0)
 		return err_set(err, -EIO, NULL, 0, "%s", strbuf_text(&turn->failed));
@@ -160,7 +166,7 @@ void
 undo_on_call(void *owner, struct ctl_call *call, const json_t *params)
 {
 	struct engine *e = owner;
-	const struct ctl_peer *peer = ctl_call_peer(call);
+	char who[ASKER_MAX];
 	json_t *moves;
 	json_t *failed;
 	struct vm **vms;
@@ -168,8 +174,8 @@ undo_on_call(void *owner, struct ctl_call *call, const json_t *params)
 
 	if (!pending_changes(e, call, params, &vms, &n))
 		return;
-	log_notice("restore of %zu VM%s: asked for by process %d of user %u", n,
-		n == 1 ? "" : "s", (int)peer->pid, (unsigned int)peer->uid);
+	log_notice("restore of %zu VM%s: asked by %s", n, n == 1 ? "" : "s",
+		asker_text(e->procfd, ctl_call_peer(call), who, sizeof(who)));
 	moves = json_array();
 	failed = json_array();
 	for (size_t i = 0; i < n; i++)

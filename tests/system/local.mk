@@ -4,6 +4,7 @@ SYSTEM_TESTS += \
 	tests/system/test_hostile.py \
 	tests/system/test_share_ways.py \
 	tests/system/test_share_traces.py \
+	tests/system/test_clients.py \
 	tests/system/test_scale.py \
 	tests/system/test_many.py \
 	tests/system/test_drift.py \

@@ -145,12 +145,49 @@ list_vms(void *owner, struct ctl_call *call, const json_t *params)
 }
 
 static void
+keep_wish(struct ctl_world *w, const json_t *params)
+{
+	free(w->wish);
+	w->wish = json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS);
+}
+
+/* The third one is a gap. */
+static void
+reply_decision(const struct ctl_world *w, struct ctl_call *call, unsigned int i)
+{
+	const char *text = "vCPUs 0-1 0-63 -> 8-11 (resume; L3 group 2)";
+	struct ctl_move move = {.id = "100",
+		.class = "vcpu",
+		.tid = 4711,
+		.from = "0-63",
+		.to = "8-11",
+		.cause = "resume",
+		.reason = "L3 group 2"};
+	struct ctl_decision d = {.time_us = 1700000000000000 + i * UINT64_C(60000000),
+		.id = i == 2 ? NULL : "100",
+		.cause = i == 2 ? "gap" : "resume",
+		.text = w->hostile ? "evil\x1b]0;owned\x07\nvm 1: fine" : text};
+	json_t *moves = json_array();
+
+	if (i != 2)
+		json_array_append_new(moves, ctl_move_json(&move));
+	ctl_reply(call, json_pack("{s:o}", "decision", ctl_decision_json(&d, moves)),
+		true);
+}
+
+static void
 monitor(void *owner, struct ctl_call *call, const json_t *params)
 {
 	struct ctl_world *w = owner;
 
-	(void)params;
 	w->n_calls++;
+	keep_wish(w, params);
+	for (unsigned int i = 0; i < w->n_decisions; i++)
+		reply_decision(w, call, i);
+	if (w->n_decisions > 0 && !w->endless) {
+		ctl_error(call, "Failed", json_pack("{s:s}", "why", "no more"));
+		return;
+	}
 	assert_true(w->n_held < ARRAY_LEN(w->held));
 	w->held[w->n_held++] = call;
 }
@@ -302,8 +339,7 @@ probe(void *owner, struct ctl_call *call, const json_t *params)
 		.text = w->hostile ? "\x1b[31mevil" : "first pass"};
 
 	w->n_calls++;
-	free(w->wish);
-	w->wish = json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS);
+	keep_wish(w, params);
 	while (p.visits < w->n_steps) {
 		p.visits++;
 		p.pairs++;

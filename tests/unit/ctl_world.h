@@ -29,11 +29,12 @@ struct ctl_world {
 	/* A host of so many packages of 2 nodes of 4 CPUs: its latencies by class, and
 	 * trusted; 0: damaged ones */
 	unsigned int n_packages;
-	unsigned int n_steps;	    /* of progress in answer to Probe */
-	bool endless;		    /* Probe is held after them */
-	char *wish;		    /* parameters of the last Probe or SetMode, owned */
-	unsigned int n_calls;	    /* handled so far */
-	struct ctl_peer peer;	    /* of the last GetStatus */
+	unsigned int n_steps;	  /* of progress in answer to Probe */
+	bool endless;		  /* Probe and Monitor are held after their replies */
+	unsigned int n_decisions; /* in answer to Monitor; 0: it is held */
+	char *wish; /* the last Probe's, SetMode's or Monitor's parameters, owned */
+	unsigned int n_calls;	  /* handled so far */
+	struct ctl_peer peer;	  /* of the last GetStatus */
 	struct ctl_call *held[300]; /* Monitor calls, answered by the test */
 	size_t n_held;
 };

@@ -90,6 +90,29 @@ option_beats_environment_beats_default(void **state)
 }
 
 static void
+lines_are_a_number(void **state)
+{
+	static const struct {
+		const char *words[WORDS_MAX];
+		unsigned int lines;
+	} cases[] = {
+		{{"monitor"}, 10},
+		{{"monitor", "-n", "0"}, 0},
+		{{"-n7", "monitor", "103"}, 7},
+		{{"monitor", "--lines", "1000000"}, 1000000},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct args a;
+
+		assert_int_equal(parse(cases[i].words, NULL, &a, NULL), 0);
+		assert_int_equal(a.lines, cases[i].lines);
+		assert_int_equal((a.given & ARGS_LINES) != 0, i > 0);
+	}
+}
+
+static void
 nothing_is_no_command(void **state)
 {
 	static const char *const words[] = {NULL};
@@ -117,6 +140,11 @@ wrong_options_are_told_and_the_output_left_alone(void **state)
 		{{"--output-format", "xml", "ps"},
 			"no output format 'xml': text, json or json-pretty "
 			"(latency: csv, too)"},
+		{{"monitor", "-n"}, "option '-n' needs an argument"},
+		{{"monitor", "-n", "-3"}, "--lines '-3' is no number up to 1000000"},
+		{{"monitor", "-n1x"}, "--lines '1x' is no number up to 1000000"},
+		{{"monitor", "--lines=1000001"},
+			"--lines '1000001' is no number up to 1000000"},
 		{{"--\x1b[1m"}, "unknown option '--\\x1b[1m'"},
 	};
 
@@ -139,6 +167,7 @@ main(void)
 		cmocka_unit_test(options_may_stand_anywhere),
 		cmocka_unit_test(defaults_are_text_with_heading_on_the_usual_directory),
 		cmocka_unit_test(option_beats_environment_beats_default),
+		cmocka_unit_test(lines_are_a_number),
 		cmocka_unit_test(nothing_is_no_command),
 		cmocka_unit_test(wrong_options_are_told_and_the_output_left_alone),
 	};

@@ -42,7 +42,7 @@ static void
 help_is_complete_and_fits(void **state)
 {
 	static const char *const words[] = {"status", "ps", "version", "help", "probe ",
-		"latency ", "heatmap ", "release ID...|--all", "--run-dir",
+		"latency ", "heatmap ", "release ID...|--all", "monitor ", "--run-dir",
 		"--output-format", "json-pretty", "-j", "--no-heading", "-h, --help",
 		"-V, --version", "QMPIN_RUN_DIR", "NO_COLOR", "/run/qmpin"};
 	static const struct cli_how cases[] = {
@@ -98,6 +98,10 @@ failures_exit_as_documented_with_one_line(void **state)
 			"(see qmpin probe --help)"},
 		{{.args = {"--run-dir"}}, CMD_USAGE, "(see qmpin --help)"},
 		{{.args = {"ps", "\xff"}}, CMD_USAGE, "not UTF-8"},
+		{{.args = {"monitor", "\xff"}}, CMD_USAGE, "not UTF-8"},
+		{{.args = {"monitor", "--run-dir", "/nonexistent"}}, CMD_NO_DAEMON,
+			"is qmpind running?"},
+		{{.args = {"ps", "-n", "3"}}, CMD_USAGE, "ps has no option '--lines'"},
 		{{.args = {"ps", "--all"}}, CMD_USAGE, "ps has no option '--all'"},
 		{{.args = {"release"}}, CMD_USAGE,
 			"release which VMs? qmpin release ID..., or qmpin release --all"},
@@ -138,6 +142,10 @@ missing_permission_has_its_exit_code(void **state)
 	assert_int_equal(fchmodat(w->dirfd, CTL_SOCKET_RO, 0666, 0), 0);
 	expect_error(w, &(struct cli_how){.args = {"release", "--all"}, .nobody = true},
 		CMD_NO_PERMISSION, "Release is not permitted here: run it as root");
+	assert_int_equal(fchmodat(w->dirfd, CTL_SOCKET, 0666, 0), 0);
+	expect_error(w, &(struct cli_how){.args = {"release", "--all"}, .nobody = true},
+		CMD_NO_PERMISSION, "Release is not permitted here: run it as root");
+	assert_int_equal(fchmodat(w->dirfd, CTL_SOCKET, 0600, 0), 0);
 	cli_expect_words(w,
 		&(struct cli_how){.args = {"ps", "--no-heading", "--columns=vm,name"},
 			.nobody = true},
@@ -165,6 +173,7 @@ daemon_that_turns_away_is_not_reachable(void **state)
 {
 	static const struct ctl_limits none = {.clients = 0,
 		.idle_ms = 1000,
+		.half_ms = 1000,
 		.stall_ms = 1000,
 		.client_bytes = 1000,
 		.total_bytes = 1000};

@@ -30,6 +30,7 @@
 static const struct ctl_limits tight = {
 	.clients = 32,
 	.idle_ms = 300000,
+	.half_ms = 30000,
 	.stall_ms = 30000,
 	.client_bytes = 4u << 20,
 	.total_bytes = 6u << 20,
@@ -39,6 +40,7 @@ static const struct ctl_limits tight = {
 static const struct ctl_limits short_idle = {
 	.clients = 32,
 	.idle_ms = 500,
+	.half_ms = 30000,
 	.stall_ms = 30000,
 	.client_bytes = 64u << 20,
 	.total_bytes = 128u << 20,
@@ -46,10 +48,27 @@ static const struct ctl_limits short_idle = {
 static const struct ctl_limits short_stall = {
 	.clients = 32,
 	.idle_ms = 300000,
+	.half_ms = 30000,
 	.stall_ms = 150,
 	.client_bytes = 64u << 20,
 	.total_bytes = 128u << 20,
 };
+
+static const struct ctl_limits short_half = {
+	.clients = 32,
+	.idle_ms = 300000,
+	.half_ms = 150,
+	.stall_ms = 30000,
+	.client_bytes = 64u << 20,
+	.total_bytes = 128u << 20,
+};
+
+static int
+set_up_short_half(void **state)
+{
+	*state = ctl_world_new(&short_half);
+	return 0;
+}
 
 static int
 set_up(void **state)
@@ -68,6 +87,7 @@ set_up_tight(void **state)
 static const struct ctl_limits short_all = {
 	.clients = 32,
 	.idle_ms = 100,
+	.half_ms = 100,
 	.stall_ms = 100,
 	.client_bytes = 64u << 20,
 	.total_bytes = 128u << 20,
@@ -200,6 +220,48 @@ half_a_request_and_the_end_is_dropped(void **state)
 	ctl_world_expect_served(w);
 }
 
+static void
+request_has_its_time_however_it_trickles(void **state)
+{
+	struct ctl_world *w = *state;
+	uint64_t begin_us = clock_now_us(clock_system());
+	int quiet = ctl_world_dial(w, CTL_SOCKET);
+	int fd = ctl_world_dial(w, CTL_SOCKET);
+
+	while (ctl_world_send(w, fd, " ", 1)) {
+		ctl_world_step(w);
+		assert_true(clock_now_us(clock_system()) - begin_us <
+			    CTL_WORLD_PATIENCE_MS * UINT64_C(1000));
+	}
+	(void)close(fd);
+	/* who has begun nothing has more time */
+	ctl_world_ask(w, quiet, CTL_WORLD_STATUS);
+	json_decref(ctl_world_read(w, quiet));
+	assert_int_equal(w->n_calls, 1);
+	(void)close(quiet);
+}
+
+static void
+half_a_request_waits_for_the_answer_before_it(void **state)
+{
+	struct ctl_world *w = *state;
+	struct timespec pause = {.tv_nsec = 300000000};
+	int fd = ctl_world_dial(w, CTL_SOCKET);
+	json_t *reply;
+
+	ctl_world_ask(w, fd, CTL_WORLD_MONITOR);
+	assert_true(ctl_world_send(w, fd, CTL_WORLD_STATUS, 10));
+	ctl_world_settle(w);
+	(void)nanosleep(&pause, NULL);
+	ctl_world_settle(w);
+	assert_false(ctl_call_gone(w->held[0]));
+	ctl_reply(w->held[0], json_object(), false);
+	reply = ctl_world_read(w, fd);
+	assert_non_null(reply);
+	json_decref(reply);
+	(void)ctl_world_drain(w, fd);
+}
+
 /* ---- many, slow and idle clients ---- */
 
 static void
@@ -260,6 +322,33 @@ clients_beyond_the_cap_are_turned_away(void **state)
 		(void)close(fds[i]);
 	ctl_world_settle(w);
 	ctl_world_expect_served(w);
+}
+
+/* Nothing tells the server of those who end their side and leave later: while nothing
+ * is sent to them they look as if they waited. */
+static void
+those_who_left_unseen_make_room(void **state)
+{
+	struct ctl_world *w = *state;
+	int fds[32];
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = ctl_world_dial(w, CTL_SOCKET);
+		ctl_world_ask(w, fds[i], CTL_WORLD_MONITOR);
+		assert_int_equal(shutdown(fds[i], SHUT_WR), 0);
+	}
+	ctl_world_settle(w);
+	assert_int_equal(w->n_held, ARRAY_LEN(fds));
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+	ctl_world_settle(w);
+	ctl_world_expect_served(w);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		assert_int_equal(ctl_call_gone(w->held[i]), i < 2);
+		ctl_reply(w->held[i], json_object(), false);
+		if (i > 1)
+			assert_int_equal(ctl_world_drain(w, fds[i]), 1);
+	}
 }
 
 static void
@@ -449,6 +538,9 @@ main(void)
 		CASE(two_hundred_clients_at_once_are_all_served),
 		CASE(crowd_on_the_read_only_socket_keeps_nobody_from_the_other),
 		CASE(clients_beyond_the_cap_are_turned_away),
+		WITH(short_half, request_has_its_time_however_it_trickles),
+		WITH(short_half, half_a_request_waits_for_the_answer_before_it),
+		WITH(tight, those_who_left_unseen_make_room),
 		WITH(short_idle, idle_client_is_dropped_unless_its_call_is_in_flight),
 		WITH(short_stall, reader_that_stalls_is_dropped),
 		WITH(short_all, server_that_was_held_up_drops_nobody),

@@ -196,6 +196,41 @@ what_was_only_thought_of_says_so_first(void **state)
 		"(dry run; appeared; L3 group 2: free cores)\n");
 }
 
+/* What followers of decisions are told, after what the log was. */
+static void
+check_line(struct desk *d, enum cause cause, const char *pretence, const char *want)
+{
+	auto_free char *line = NULL;
+
+	report_moves(d->vm, d->moves, d->n, cause, pretence);
+	line = report_line(d->vm, d->moves, d->n, cause, pretence);
+	assert_string_equal(line, want);
+}
+
+static void
+one_line_tells_all_that_moved(void **state)
+{
+	struct desk *d = *state;
+
+	add(d, THREAD_EMULATOR, -1, "0-63", "8-15");
+	check_line(d, CAUSE_RESUME, "dry run",
+		"emulator 0-63 -> 8-15 (dry run; resume; L3 group 2: free cores)");
+	add(d, THREAD_VCPU, 0, "0-63", "8-11");
+	add(d, THREAD_VCPU, 1, "0-63", "8-11");
+	check_line(d, CAUSE_RESUME, NULL,
+		"vCPUs 0-1 0-63 -> 8-11; emulator 0-63 -> 8-15 "
+		"(resume; L3 group 2: free cores)");
+	d->n = 0;
+	add(d, THREAD_VCPU, 0, "0-3", "0");
+	add(d, THREAD_VCPU, 1, "4-7", "1");
+	check_line(d, CAUSE_HOTPLUG, NULL,
+		"vCPUs 0-1 0-7 -> 0-1 one each (hotplug; L3 group 2: free cores)");
+	add(d, THREAD_VCPU, 2, "4-7", "4-5");
+	str_copy(d->vm->drift.text, sizeof(d->vm->drift.text), "taskset");
+	check_line(d, CAUSE_DRIFT, NULL,
+		"vCPUs 0-2 0-7 -> 0-1,4-5 in parts (drift: taskset)");
+}
+
 static void
 no_moves_are_no_line(void **state)
 {
@@ -280,6 +315,7 @@ main(void)
 		AT_DESK(two_threads_are_one_and_one_more),
 		AT_DESK(a_thread_without_online_cpus_had_none),
 		AT_DESK(what_was_only_thought_of_says_so_first),
+		AT_DESK(one_line_tells_all_that_moved),
 		AT_DESK(no_moves_are_no_line),
 		AT_DESK(a_mask_too_long_for_a_line_is_cut_at_a_whole_item),
 		AT_DESK(trouble_is_said_once_until_it_is_another_one_or_over),
