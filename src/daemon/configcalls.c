@@ -13,6 +13,7 @@
 #include "conf/inventory.h"
 #include "ctl/server.h"
 #include "ctl/shapes.h"
+#include "daemon/asker.h"
 #include "daemon/engine.h"
 
 static void
@@ -42,14 +43,14 @@ void
 configcalls_on_reload(void *owner, struct ctl_call *call, const json_t *params)
 {
 	struct engine *e = owner;
-	const struct ctl_peer *peer = ctl_call_peer(call);
 	struct err why = ERR_NONE;
+	char who[ASKER_MAX];
 	char text[512];
 	int r = -ENOTSUP;
 
 	(void)params;
-	log_notice("reload: asked for by process %d of user %u", (int)peer->pid,
-		(unsigned int)peer->uid);
+	log_notice("reload: asked by %s",
+		asker_text(e->procfd, ctl_call_peer(call), who, sizeof(who)));
 	if (e->on_reload != NULL)
 		r = e->on_reload(e->owner, &why);
 	if (r == 0)

@@ -16,6 +16,7 @@
 #include "ctl/server.h"
 #include "ctl/shapes.h"
 #include "daemon/applying.h"
+#include "daemon/asker.h"
 #include "daemon/engine.h"
 #include "daemon/history.h"
 #include "daemon/report.h"
@@ -169,8 +170,8 @@ void
 vmmode_on_set(void *owner, struct ctl_call *call, const json_t *params)
 {
 	struct engine *e = owner;
-	const struct ctl_peer *peer = ctl_call_peer(call);
 	struct err why = ERR_NONE;
+	char who[ASKER_MAX];
 	struct wish wish;
 	const char *bad = read_wish(params, &wish);
 
@@ -183,8 +184,8 @@ vmmode_on_set(void *owner, struct ctl_call *call, const json_t *params)
 		fail(call, &why);
 		return;
 	}
-	log_notice("mode of VM %s: asked for by process %d of user %u", wish.id,
-		(int)peer->pid, (unsigned int)peer->uid);
+	log_notice("mode of VM %s: asked by %s", wish.id,
+		asker_text(e->procfd, ctl_call_peer(call), who, sizeof(who)));
 	if (wish.permanent && make_permanent(e, &wish, &why) < 0)
 		fail(call, &why);
 	else
