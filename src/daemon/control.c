@@ -23,6 +23,7 @@
 #include "daemon/probing.h"
 #include "daemon/release.h"
 #include "daemon/sharing.h"
+#include "daemon/survey.h"
 #include "daemon/undo.h"
 #include "place/mode.h"
 #include "qmp/share.h"
@@ -205,7 +206,9 @@ fill_places(const struct engine *e, const struct vm *vm, struct texts *texts,
 	struct cpuset limit = e->host.topo->online;
 
 	if (vm->surveyed) {
-		limit = cpuset_and(&limit, &vm->record.limit);
+		struct cpuset may = survey_reach(e, &vm->record.limit);
+
+		limit = cpuset_and(&limit, &may);
 		texts->cpus = cpus_text(&cpus);
 		texts->nodes = nodes_text(e, &cpus);
 	}

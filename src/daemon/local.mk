@@ -196,6 +196,7 @@ UNIT_TESTS += \
 	tests/unit/test_engine \
 	tests/unit/test_engine_budgets \
 	tests/unit/test_engine_cgroup \
+	tests/unit/test_engine_isolated \
 	tests/unit/test_engine_restart \
 	tests/unit/test_engine_waits \
 	tests/unit/test_explaining \
@@ -224,6 +225,9 @@ tests_unit_test_engine_cgroup_SOURCES = tests/unit/test_engine_cgroup.c \
 	tests/unit/trees.h $(daemon_stage)
 tests_unit_test_engine_cgroup_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_cgroup_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_engine_isolated_SOURCES = tests/unit/test_engine_isolated.c $(daemon_stage)
+tests_unit_test_engine_isolated_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_engine_isolated_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_restart_SOURCES = tests/unit/test_engine_restart.c $(daemon_stage)
 tests_unit_test_engine_restart_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_restart_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
