@@ -148,7 +148,7 @@ is_no_limit(const struct engine *e, const struct cpuset *have, const struct cpus
  * cpuset has; a wider one that hides behind it is taken for none. The topology may be
  * older than the mask, so the kernel has its say; in a dry run it may be another
  * host's, and the kernel alone knows. With isolcpus the kernel starts every process
- * without the isolated CPUs: no limit either, but they stay out of what is given back.
+ * without those CPUs: no limit either, but they stay out of what is given back.
  */
 static struct cpuset
 as_limit(const struct engine *e, const struct vm *vm, const struct cpuset *online,
@@ -173,7 +173,7 @@ survey_reach(const struct engine *e, const struct cpuset *limit)
 	struct cpuset all = cpuset_below(CPUSET_CAP);
 	struct cpuset lacks = cpuset_minus(&all, limit);
 
-	return cpuset_within(&lacks, &e->host.topo->isolated) ? all : *limit;
+	return cpuset_within(&lacks, &e->host.topo->isolcpus) ? all : *limit;
 }
 
 static struct cpuset

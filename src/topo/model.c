@@ -258,6 +258,7 @@ topo_build(const struct topo_facts *facts, struct topo **out, struct err *e)
 	t = xcalloc(1, sizeof(*t));
 	t->online = online;
 	t->isolated = facts->isolated;
+	t->isolcpus = facts->isolcpus;
 	set_pus(t, facts);
 	c = xcalloc(t->n_pus, sizeof(*c));
 	for (unsigned int i = 0; i < facts->n_cpus; i++)
@@ -375,7 +376,8 @@ topo_equal(const struct topo *a, const struct topo *b)
 {
 	/* groups say all about the PUs but their kinds */
 	if (!cpuset_equal(&a->online, &b->online) ||
-		!cpuset_equal(&a->isolated, &b->isolated))
+		!cpuset_equal(&a->isolated, &b->isolated) ||
+		!cpuset_equal(&a->isolcpus, &b->isolcpus))
 		return false;
 	for (unsigned int i = 0; i < a->n_pus; i++) {
 		if (a->pus[i].kind != b->pus[i].kind)

@@ -54,6 +54,7 @@ struct topo {
 	struct cpuset online;
 	struct cpuset
 		isolated; /* isolcpus, nohz_full, isolated partitions of cgroups */
+	struct cpuset isolcpus; /* of these, those that processes start without */
 	unsigned int n_pus;
 	struct topo_pu *pus; /* ascending cpu */
 	unsigned int n_cores;
@@ -106,6 +107,7 @@ struct topo_facts {
 	/* row-major in the order of nodes; NULL: unknown */
 	unsigned int *distances;
 	struct cpuset isolated;
+	struct cpuset isolcpus;
 };
 
 /** Free the arrays of @f; it is empty afterwards. */

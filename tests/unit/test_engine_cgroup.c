@@ -168,7 +168,7 @@ isolated_cpus_that_the_cpuset_has_taken_are_not_missed_in_the_mask(void **state)
 	struct cpuset all = cpuset_below(CPUSET_CAP);
 	struct vm *vm;
 
-	s->isolated = s->second;
+	s->isolcpus = s->second;
 	write_cpuset(s, &s->first);
 	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
 	standin_set_mask(s->vms[0].pid, &s->first);

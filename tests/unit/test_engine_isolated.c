@@ -26,7 +26,7 @@ stage_of_one_isolated(void **state)
 	struct stage *s = stage_of(state);
 
 	s->config.reserved_cpus = CPUSET_NONE;
-	s->isolated = s->second;
+	s->isolcpus = s->second;
 	return s;
 }
 
@@ -161,7 +161,7 @@ a_mask_that_lacks_another_cpu_too_is_a_limit(void **state)
 	struct stage *s = stage_of_one_isolated(state);
 	struct vm *vm;
 
-	s->isolated = cpuset_of(CPUSET_CAP - 1); /* none of those there are */
+	s->isolcpus = cpuset_of(CPUSET_CAP - 1); /* none of those there are */
 	(void)start_vm(s, &s->first);
 	ask_for_it(s);
 	vm = stage_start_with(s, "100");
