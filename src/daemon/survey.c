@@ -132,15 +132,15 @@ replace_tasks(struct engine *e, struct vm *vm, const struct vm_thread *threads,
 	return 0;
 }
 
-/* It has all of @all, or lacks nothing but isolated CPUs and has none of these. */
+/* It has all of @all, or lacks nothing but CPUs of isolcpus and has none of these. */
 static bool
 is_no_limit(const struct engine *e, const struct cpuset *have, const struct cpuset *all)
 {
-	const struct cpuset *isolated = &e->host.topo->isolated;
+	const struct cpuset *isolcpus = &e->host.topo->isolcpus;
 	struct cpuset lacks = cpuset_minus(all, have);
 
 	return cpuset_empty(&lacks) ||
-	       (!cpuset_overlap(have, isolated) && cpuset_within(&lacks, isolated));
+	       (!cpuset_overlap(have, isolcpus) && cpuset_within(&lacks, isolcpus));
 }
 
 /* A mask of all CPUs means "no limit": CPUs that come online later count too, and those
@@ -148,8 +148,7 @@ is_no_limit(const struct engine *e, const struct cpuset *have, const struct cpus
  * cpuset has; a wider one that hides behind it is taken for none. The topology may be
  * older than the mask, so the kernel has its say; in a dry run it may be another
  * host's, and the kernel alone knows. With isolcpus the kernel starts every process
- * without those CPUs: no limit either, but they stay out of what is given back.
- */
+ * without those CPUs: no limit either, but they stay out of what is given back. */
 static struct cpuset
 as_limit(const struct engine *e, const struct vm *vm, const struct cpuset *online,
 	const struct cpuset *have)

@@ -99,6 +99,21 @@ one_that_may_use_all_is_kept_away_too(void **state)
 	stage_check_mask(qemu->pid, &s->first);
 }
 
+/* nohz_full takes nothing from the masks of processes. */
+static void
+a_cpu_of_nohz_full_in_the_mask_does_not_make_it_a_limit(void **state)
+{
+	struct stage *s = stage_of_one_isolated(state);
+	struct standin *qemu = start_vm(s, &s->first);
+	struct vm *vm;
+
+	ask_for_it(s);
+	s->nohz_full = s->all;
+	vm = stage_start_with(s, "100");
+	assert_true(has_no_limit(s, vm));
+	stage_check_mask(qemu->claims[0], &s->second);
+}
+
 static void
 a_restart_moves_nothing(void **state)
 {
@@ -179,6 +194,7 @@ main(void)
 		TEST(who_asks_is_pinned_there_though_its_inherited_mask_lacks_it),
 		TEST(who_does_not_ask_stays_away_and_has_no_limit),
 		TEST(one_that_may_use_all_is_kept_away_too),
+		TEST(a_cpu_of_nohz_full_in_the_mask_does_not_make_it_a_limit),
 		TEST(a_restart_moves_nothing),
 		TEST(what_is_given_back_has_no_isolated_cpu),
 		TEST(a_mask_of_the_isolated_cpu_alone_is_a_limit_that_is_named),
