@@ -7,6 +7,8 @@ check-lab-long: all
 		echo "=== $$suite, $$cpus CPUs"; \
 		LAB_SUITE=$$suite $(top_srcdir)/tests/lab/check-lab --cpus $$cpus \
 			busy-day --runs $(LAB_RUNS) || exit; \
+		LAB_SUITE=$$suite $(top_srcdir)/tests/lab/check-lab --cpus $$cpus \
+			isolated.sh || exit; \
 	done; done
 
 .PHONY: check-lab-long

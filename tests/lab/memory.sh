@@ -2,50 +2,10 @@
 # SPDX-License-Identifier: MIT
 # A scenario of its own, on the virtual host as first-path: where the memory of VMs is,
 # vCPUs that go to it, and memory that comes after its vCPUs, as the kernel tells it.
-set -o pipefail
-passed=0
-failed=0
+# shellcheck source=SCRIPTDIR/steps.sh
+. "$(dirname "$0")/steps.sh"
 
-pass() { passed=$((passed + 1)); echo "PASS: $*"; }
-fail() { failed=$((failed + 1)); echo "FAIL: $*"; }
-now_ms() { awk '{ print int($1 * 1000) }' /proc/uptime; }
-step() { printf -- '--- %s\n' "$*"; }
-
-retry() { # SECONDS COMMAND...: a slow machine has three times as long
-	local end=$(($(now_ms) + $1 * 3000))
-	shift
-	until "$@"; do
-		[ "$(now_ms)" -lt "$end" ] || return 1
-		sleep 0.1
-	done
-}
-check() { # TEXT COMMAND...
-	local text=$1
-	shift
-	if "$@"; then pass "$text"; else fail "$text"; return 1; fi
-}
-check_soon() { # TEXT SECONDS COMMAND...
-	local text=$1 began
-	began=$(now_ms)
-	shift
-	if retry "$@"; then pass "$text ($(($(now_ms) - began)) ms)"; else fail "$text"; fi
-}
-
-pid_of() { cat "/run/qemu-server/$1.pid"; }
-vcpu_mask() {
-	local t
-	for t in /proc/"$(pid_of "$1")"/task/*; do
-		grep -q '^CPU ' "$t/comm" && taskset -cp "${t##*/}" | sed 's/.*: //'
-	done | sort -u
-}
-cpus_of() { cat "/sys/devices/system/node/node$1/cpulist"; }
 runs_on() { [ "$(vcpu_mask "$1")" = "$(cpus_of "$2")" ]; }
-vm_json() { qmpin ps "$1" -j | jq -e "$2" >/dev/null; }
-logged() { journalctl -u qmpind -o cat --no-pager | grep -q -- "$1"; }
-settings() { # LINE...
-	printf '%s\n' '[qmpin]' 'rebalance = no' 'adopt = now' 'probe = no' 'widen_wait_pct = 0' "$@" \
-		>/etc/qmpin/qmpin.conf
-}
 
 # MiB of a VM's memory on a node, by its cgroup.
 mib_on() {
@@ -62,14 +22,8 @@ spread() {
 }
 
 step "the host"
-cp -a /mnt/share/root/. /
-ldconfig
-systemd-sysusers
-mkdir -p /etc/qmpin/conf.d /etc/systemd/system/qmpind.service.d
+install_qmpin
 settings
-# other work on a small machine must not fail this
-printf '[Service]\nTimeoutStartSec=90\n' >/etc/systemd/system/qmpind.service.d/lab.conf
-systemctl daemon-reload
 
 step "vCPUs go to memory that is in place"
 # preferred: not bound, so it may be moved
@@ -130,8 +84,4 @@ check_soon "nothing is left of it" 10 no_migrate
 check "exit was clean" systemctl stop qmpind
 journalctl -u qmpind -p warning -o cat --no-pager
 journalctl -u qmpind -o cat --no-pager | head -60
-
-echo
-echo "# PASS: $passed"
-echo "# FAIL: $failed"
-[ "$failed" = 0 ]
+finish
