@@ -136,6 +136,7 @@ why_failed(int r)
 	case -EPERM:
 		return "move_pages is not permitted (see memory-migrate.conf)";
 	case -ESRCH:
+	case -EINVAL: /* it is ending: its memory has gone */
 		return "the VM has ended";
 	case -EACCES:
 		return "its cgroup does not allow the node";

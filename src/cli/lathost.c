@@ -79,7 +79,9 @@ copy_nodes(const struct topo *t, struct topo_facts *f)
 struct topo *
 lathost_part(const struct topo *t, const struct cpuset *cpus)
 {
-	struct topo_facts f = {.isolated = t->isolated, .offline = t->offline};
+	struct topo_facts f = {.isolated = t->isolated,
+		.isolcpus = t->isolcpus,
+		.offline = t->offline};
 
 	f.cpus = xcalloc(t->n_pus, sizeof(*f.cpus));
 	for (unsigned int i = 0; i < t->n_pus; i++) {

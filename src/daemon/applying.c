@@ -17,6 +17,7 @@
 #include "daemon/engine.h"
 #include "daemon/report.h"
 #include "daemon/seating.h"
+#include "daemon/survey.h"
 #include "daemon/undo.h"
 
 struct pending_list
@@ -35,10 +36,11 @@ mark(struct vm *const *vms, size_t n, enum vm_asked asked)
 
 /* What one thread would get. */
 static void
-add_move(json_t *moves, struct vm *vm, const struct vm_task *t, struct cpuset cpus,
-	const char *why)
+add_move(const struct engine *e, json_t *moves, struct vm *vm, const struct vm_task *t,
+	struct cpuset cpus, const char *why)
 {
-	struct move move = {t->thread, t->have, cpuset_and(&cpus, &t->limit)};
+	struct cpuset may = survey_reach(e, &t->limit);
+	struct move move = {t->thread, t->have, cpuset_and(&cpus, &may)};
 
 	if (!cpuset_empty(&move.to) && !affinity_is_kept(&move.to, &move.from))
 		json_array_append_new(
@@ -46,17 +48,18 @@ add_move(json_t *moves, struct vm *vm, const struct vm_task *t, struct cpuset cp
 }
 
 static void
-add_moves(json_t *moves, const struct seat *seat, const struct plan_result *result)
+add_moves(const struct engine *e, json_t *moves, const struct seat *seat,
+	const struct plan_result *result)
 {
 	struct vm *vm = seat->vm;
 
 	if (result->verdict == PLAN_LEAVE || !result->apply)
 		return;
 	for (unsigned int k = 0; k < seat->n && k < result->n_vcpus; k++)
-		add_move(moves, vm, seat->vcpus[k], result->vcpus[k], result->why);
+		add_move(e, moves, vm, seat->vcpus[k], result->vcpus[k], result->why);
 	for (size_t i = 0; i < vm->n_tasks; i++) {
 		if (vm->tasks[i].thread.class != THREAD_VCPU)
-			add_move(moves, vm, &vm->tasks[i], result->emulator,
+			add_move(e, moves, vm, &vm->tasks[i], result->emulator,
 				result->why);
 	}
 }
@@ -81,7 +84,7 @@ answer_plan(struct engine *e, struct ctl_call *call, struct vm *const *vms, size
 		int seat = seating_find(&s, vms[i]);
 
 		if (seat >= 0)
-			add_moves(moves, &s.seats[seat], &plan->results[seat]);
+			add_moves(e, moves, &s.seats[seat], &plan->results[seat]);
 	}
 	ctl_reply(call, json_pack("{s:o}", "moves", moves), false);
 	plan_free(plan);

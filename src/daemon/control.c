@@ -26,6 +26,7 @@
 #include "daemon/probing.h"
 #include "daemon/release.h"
 #include "daemon/sharing.h"
+#include "daemon/survey.h"
 #include "daemon/telling.h"
 #include "daemon/topocalls.h"
 #include "daemon/undo.h"
@@ -223,7 +224,9 @@ fill_places(const struct engine *e, const struct vm *vm, struct texts *texts,
 	struct cpuset limit = e->host.topo->online;
 
 	if (vm->surveyed) {
-		limit = cpuset_and(&limit, &vm->record.limit);
+		struct cpuset may = survey_reach(e, &vm->record.limit);
+
+		limit = cpuset_and(&limit, &may);
 		texts->cpus = cpus_text(&cpus);
 		texts->nodes = nodes_text(e, &cpus);
 		(void)why_around(

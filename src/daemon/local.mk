@@ -181,6 +181,12 @@ tests_unit_test_squeeze_SOURCES = tests/unit/test_squeeze.c $(vm_table) \
 tests_unit_test_squeeze_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_squeeze_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+UNIT_TESTS += tests/unit/test_squeeze_life
+tests_unit_test_squeeze_life_SOURCES = tests/unit/test_squeeze_life.c $(vm_table) \
+	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
+tests_unit_test_squeeze_life_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_squeeze_life_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_seating_SOURCES = tests/unit/test_seating.c $(vm_table)
 tests_unit_test_seating_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
@@ -216,6 +222,7 @@ UNIT_TESTS += \
 	tests/unit/test_engine \
 	tests/unit/test_engine_budgets \
 	tests/unit/test_engine_cgroup \
+	tests/unit/test_engine_isolated \
 	tests/unit/test_engine_restart \
 	tests/unit/test_engine_waits \
 	tests/unit/test_explaining \
@@ -250,6 +257,9 @@ tests_unit_test_engine_cgroup_SOURCES = tests/unit/test_engine_cgroup.c \
 	tests/unit/trees.h $(daemon_stage)
 tests_unit_test_engine_cgroup_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_cgroup_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_engine_isolated_SOURCES = tests/unit/test_engine_isolated.c $(daemon_stage)
+tests_unit_test_engine_isolated_CPPFLAGS = $(daemon_test_cppflags)
+tests_unit_test_engine_isolated_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_restart_SOURCES = tests/unit/test_engine_restart.c $(daemon_stage)
 tests_unit_test_engine_restart_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_restart_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

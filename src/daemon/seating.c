@@ -11,6 +11,7 @@
 #include "daemon/engine.h"
 #include "daemon/memory.h"
 #include "daemon/smp.h"
+#include "daemon/survey.h"
 #include "daemon/undo.h"
 #include "daemon/vmmode.h"
 
@@ -152,7 +153,7 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 		.smt = settings_smt(&e->config, vm->id),
 		.emulator = settings_emulator(&e->config, vm->id),
 		.n_vcpus = seat->n,
-		.limit = vm->record.limit,
+		.limit = survey_reach(e, &vm->record.limit),
 		.cgroup = vm->confine.bounded ? &vm->confine.cpus : NULL,
 		.cpulimit = vm->confine.quota_cpus,
 		.placed = vm->placed,

@@ -138,7 +138,7 @@ widen(struct engine *e, struct vm *vm, const struct cpuset *idle)
 	s->until_us = now + s->rest_us;
 	s->waited = (struct plan_waited){
 		.idle = *idle, .share = rundelay_share(s->delays.threads, s->delays.n)};
-	s->widened = true;
+	s->widened = s->asked = true;
 	s->ended = false;
 	vm->record.wide = (struct record_wide){.until_us = s->until_us,
 		.idle = *idle,
@@ -256,16 +256,21 @@ squeeze_planned(
 	struct engine *e, struct vm *vm, const struct plan_result *result, bool changed)
 {
 	struct squeeze *s = &vm->squeeze;
+	bool asked = s->asked;
 
 	if (changed && s->ended)
 		vm->active |= cause_bit(CAUSE_REBALANCE);
-	s->ended = false;
+	s->ended = s->asked = false;
 	if (!s->widened || result->widened)
 		return;
 	s->widened = false;
 	s->until_us = s->rest_us = 0;
-	if (result->verdict == PLAN_LEAVE && !result->own)
-		return; /* that has a reason of its own */
+	vm->record.wide = (struct record_wide){.until_us = 0};
+	vm->record_dirty = true;
+	/* Of one that was widened the mode, or the host, has changed: what it waited
+	 * says nothing any more. The other one has a reason of its own. */
+	if (!asked || (result->verdict == PLAN_LEAVE && !result->own))
+		return;
 	s->look_us =
 		clock_now_us(e->clock) + (uint64_t)(e->config.rebalance_dwell_s * 1e6);
 	say_stuck(vm, e);

@@ -30,6 +30,7 @@ struct squeeze {
 	uint64_t changed_us;
 	uint64_t look_us; /* not decided again before */
 	bool widened;	  /* waited holds */
+	bool asked;	  /* no plan was made since that was decided */
 	bool stuck;	  /* it was told that nothing can be done */
 	struct plan_waited waited;
 	uint64_t rest_us;  /* the last rest, 0: none yet */

@@ -132,11 +132,23 @@ replace_tasks(struct engine *e, struct vm *vm, const struct vm_thread *threads,
 	return 0;
 }
 
-/* A mask of all CPUs of @most means "no limit": CPUs that come online later count too,
- * and those that a cpuset does not leave it yet. The kernel shows no more of a mask
- * than the cpuset has; a wider one that hides behind it is taken for none. The topology
- * may be older than the mask, so the kernel has its say; in a dry run it may be another
- * host's, and the kernel alone knows. */
+/* It has all of @all, or lacks nothing but CPUs of isolcpus and has none of these. */
+static bool
+is_no_limit(const struct engine *e, const struct cpuset *have, const struct cpuset *all)
+{
+	const struct cpuset *isolcpus = &e->host.topo->isolcpus;
+	struct cpuset lacks = cpuset_minus(all, have);
+
+	return cpuset_empty(&lacks) ||
+	       (!cpuset_overlap(have, isolcpus) && cpuset_within(&lacks, isolcpus));
+}
+
+/* A mask of all CPUs means "no limit": CPUs that come online later count too, and those
+ * that a cpuset does not leave it yet. The kernel shows no more of a mask than the
+ * cpuset has; a wider one that hides behind it is taken for none. The topology may be
+ * older than the mask, so the kernel has its say; in a dry run it may be another
+ * host's, and the kernel alone knows. With isolcpus the kernel starts every process
+ * without those CPUs: no limit either, but they stay out of what is given back. */
 static struct cpuset
 as_limit(const struct engine *e, const struct vm *vm, const struct cpuset *online,
 	const struct cpuset *have)
@@ -145,11 +157,22 @@ as_limit(const struct engine *e, const struct vm *vm, const struct cpuset *onlin
 	struct cpuset most = by->bounded ? cpuset_and(online, &by->cpus) : *online;
 	struct cpuset known = by->bounded ? cpuset_and(&e->host.topo->online, &by->cpus)
 					  : e->host.topo->online;
+	struct cpuset lacks = cpuset_minus(&most, have);
+	struct cpuset all = cpuset_below(CPUSET_CAP);
 
-	if ((e->dry_run || cpuset_within(&known, have)) && !cpuset_empty(&most) &&
-		cpuset_within(&most, have))
-		return cpuset_below(CPUSET_CAP);
+	if ((e->dry_run || is_no_limit(e, have, &known)) && !cpuset_empty(&most) &&
+		is_no_limit(e, have, &most))
+		return cpuset_minus(&all, &lacks);
 	return *have;
+}
+
+struct cpuset
+survey_reach(const struct engine *e, const struct cpuset *limit)
+{
+	struct cpuset all = cpuset_below(CPUSET_CAP);
+	struct cpuset lacks = cpuset_minus(&all, limit);
+
+	return cpuset_within(&lacks, &e->host.topo->isolcpus) ? all : *limit;
 }
 
 static struct cpuset

@@ -23,9 +23,14 @@ struct vm;
 MUST_CHECK int survey_vm(struct engine *e, struct vm *vm, struct err *err);
 
 /** The outer limit that a mask found at first touch stands for: one of all online CPUs
- * is none, and CPUs that come online later count too. */
+ * is none, and CPUs that come online later count too; nor is one of all but
+ * isolcpus, which are left out of it as they were. */
 struct cpuset survey_as_limit(
 	const struct engine *e, const struct vm *vm, const struct cpuset *have);
+
+/** What a recorded limit allows: of one that lacks nothing but CPUs of isolcpus, these
+ * too. Nobody took them from this VM; who may have them is the planner's rule. */
+struct cpuset survey_reach(const struct engine *e, const struct cpuset *limit);
 
 /** What QMP said last names the vCPUs and iothreads that are known already. */
 bool survey_holds(struct vm *vm);

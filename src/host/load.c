@@ -92,6 +92,7 @@ correct(struct topo_facts *f, struct sysfs_facts *kernel, const char *name,
 	f->distances = take_ptr(&kernel->distances);
 	f->isolated = kernel->isolated;
 	f->offline = kernel->offline;
+	f->isolcpus = kernel->isolcpus;
 	return 0;
 }
 

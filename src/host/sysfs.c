@@ -284,14 +284,15 @@ add_isolated(const struct reader *r, const char *name, struct cpuset *set)
 /* Three lists. That of isolated partitions of cgroups is there since Linux 6.7, and
  * names CPUs that are offline too. */
 static int
-read_isolated(const struct reader *r, struct cpuset *set)
+read_isolated(const struct reader *r, struct sysfs_facts *f)
 {
-	int error = add_isolated(r, "cpu/isolated", set);
+	int error = add_isolated(r, "cpu/isolated", &f->isolcpus);
 
+	f->isolated = f->isolcpus;
 	if (error == 0)
-		error = add_isolated(r, "cpu/nohz_full", set);
+		error = add_isolated(r, "cpu/nohz_full", &f->isolated);
 	if (error == 0)
-		error = add_isolated(r, PARTITIONS, set);
+		error = add_isolated(r, PARTITIONS, &f->isolated);
 	return error;
 }
 
@@ -422,7 +423,7 @@ sysfs_read(const char *root, struct sysfs_facts *out, struct err *e)
 		error = read_cores(&r, &f);
 	f.offline = read_offline(&r, &f.online);
 	if (error == 0)
-		error = read_isolated(&r, &f.isolated);
+		error = read_isolated(&r, &f);
 	if (error == 0)
 		error = read_nodes(&r, &f);
 	if (error < 0) {

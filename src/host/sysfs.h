@@ -29,6 +29,7 @@ struct sysfs_facts {
 	/* isolcpus and nohz_full of the kernel command line, isolated partitions of
 	 * cgroups */
 	struct cpuset isolated;
+	struct cpuset isolcpus;	  /* of these, isolcpus */
 	unsigned int n_nodes;	  /* 0: there is no node directory */
 	struct sysfs_node *nodes; /* ascending id */
 	unsigned int *distances;  /* n_nodes x n_nodes; NULL: unknown */

@@ -259,6 +259,7 @@ topo_build(const struct topo_facts *facts, struct topo **out, struct err *e)
 	t->online = online;
 	t->isolated = facts->isolated;
 	t->offline = cpuset_minus(&facts->offline, &t->online);
+	t->isolcpus = facts->isolcpus;
 	set_pus(t, facts);
 	c = xcalloc(t->n_pus, sizeof(*c));
 	for (unsigned int i = 0; i < facts->n_cpus; i++)
@@ -376,7 +377,8 @@ topo_equal(const struct topo *a, const struct topo *b)
 {
 	/* groups say all about the PUs but their kinds */
 	if (!cpuset_equal(&a->online, &b->online) ||
-		!cpuset_equal(&a->isolated, &b->isolated))
+		!cpuset_equal(&a->isolated, &b->isolated) ||
+		!cpuset_equal(&a->isolcpus, &b->isolcpus))
 		return false;
 	for (unsigned int i = 0; i < a->n_pus; i++) {
 		if (a->pus[i].kind != b->pus[i].kind)

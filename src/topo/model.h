@@ -53,8 +53,9 @@ struct topo_node {
 struct topo {
 	struct cpuset online;
 	struct cpuset
-		isolated;      /* isolcpus, nohz_full, isolated partitions of cgroups */
-	struct cpuset offline; /* there, but not online, as far as it is told */
+		isolated; /* isolcpus, nohz_full, isolated partitions of cgroups */
+	struct cpuset isolcpus; /* of these, those that processes start without */
+	struct cpuset offline;	/* there, but not online, as far as it is told */
 	unsigned int n_pus;
 	struct topo_pu *pus; /* ascending cpu */
 	unsigned int n_cores;
@@ -108,6 +109,7 @@ struct topo_facts {
 	unsigned int *distances;
 	struct cpuset isolated;
 	struct cpuset offline;
+	struct cpuset isolcpus;
 };
 
 /** Free the arrays of @f; it is empty afterwards. */

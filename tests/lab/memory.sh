@@ -2,50 +2,10 @@
 # SPDX-License-Identifier: MIT
 # A scenario of its own, on the virtual host as first-path: where the memory of VMs is,
 # vCPUs that go to it, and memory that comes after its vCPUs, as the kernel tells it.
-set -o pipefail
-passed=0
-failed=0
+# shellcheck source=SCRIPTDIR/steps.sh
+. "$(dirname "$0")/steps.sh"
 
-pass() { passed=$((passed + 1)); echo "PASS: $*"; }
-fail() { failed=$((failed + 1)); echo "FAIL: $*"; }
-now_ms() { awk '{ print int($1 * 1000) }' /proc/uptime; }
-step() { printf -- '--- %s\n' "$*"; }
-
-retry() { # SECONDS COMMAND...: a slow machine has three times as long
-	local end=$(($(now_ms) + $1 * 3000))
-	shift
-	until "$@"; do
-		[ "$(now_ms)" -lt "$end" ] || return 1
-		sleep 0.1
-	done
-}
-check() { # TEXT COMMAND...
-	local text=$1
-	shift
-	if "$@"; then pass "$text"; else fail "$text"; return 1; fi
-}
-check_soon() { # TEXT SECONDS COMMAND...
-	local text=$1 began
-	began=$(now_ms)
-	shift
-	if retry "$@"; then pass "$text ($(($(now_ms) - began)) ms)"; else fail "$text"; fi
-}
-
-pid_of() { cat "/run/qemu-server/$1.pid"; }
-vcpu_mask() {
-	local t
-	for t in /proc/"$(pid_of "$1")"/task/*; do
-		grep -q '^CPU ' "$t/comm" && taskset -cp "${t##*/}" | sed 's/.*: //'
-	done | sort -u
-}
-cpus_of() { cat "/sys/devices/system/node/node$1/cpulist"; }
 runs_on() { [ "$(vcpu_mask "$1")" = "$(cpus_of "$2")" ]; }
-vm_json() { qmpin ps "$1" -j | jq -e "$2" >/dev/null; }
-logged() { journalctl -u qmpind -o cat --no-pager | grep -q -- "$1"; }
-settings() { # LINE...
-	printf '%s\n' '[qmpin]' 'rebalance = no' 'adopt = now' 'probe = no' 'widen_wait_pct = 0' "$@" \
-		>/etc/qmpin/qmpin.conf
-}
 
 # MiB of a VM's memory on a node, by its cgroup.
 mib_on() {
@@ -62,14 +22,8 @@ spread() {
 }
 
 step "the host"
-cp -a /mnt/share/root/. /
-ldconfig
-systemd-sysusers
-mkdir -p /etc/qmpin/conf.d /etc/systemd/system/qmpind.service.d
+install_qmpin
 settings
-# other work on a small machine must not fail this
-printf '[Service]\nTimeoutStartSec=90\n' >/etc/systemd/system/qmpind.service.d/lab.conf
-systemctl daemon-reload
 
 step "vCPUs go to memory that is in place"
 # preferred: not bound, so it may be moved
@@ -127,11 +81,59 @@ check_soon "it is moved on" 40 migrates
 vm stop 110 --purge
 no_migrate() { ! migrates; }
 check_soon "nothing is left of it" 10 no_migrate
+
+step "huge pages that somebody has pinned, as a passed-through device would"
+echo 140 >/sys/devices/system/node/node2/hugepages/hugepages-2048kB/nr_hugepages
+mountpoint -q /dev/hugepages || mount -t hugetlbfs none /dev/hugepages
+huge_on() { # VM NODE PAGES
+	grep -q "huge .*N$2=$3 " "/proc/$(pid_of "$1")/numa_maps"
+}
+settings
+systemctl reload qmpind
+numactl --preferred=2 vm start 113 --vcpus 2 --mem 256 --qemu=-machine \
+	--qemu=memory-backend=ram --qemu=-object --qemu=memory-backend-file,id=ram,size=256M,\
+mem-path=/dev/hugepages/113,share=on,prealloc=on
+check "they are on node 2" huge_on 113 2 128
+check_soon "so is vm 113" 20 runs_on 113 2
+cat >/tmp/pin.py <<'P'
+import ctypes, mmap, os, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+size = os.stat(sys.argv[1]).st_size
+pages = mmap.mmap(os.open(sys.argv[1], os.O_RDWR), size)
+buffer = (ctypes.c_uint64 * 2)(ctypes.addressof(ctypes.c_char.from_buffer(pages)), size)
+ring = libc.syscall(425, 1, (ctypes.c_uint8 * 120)())  # io_uring_setup
+if ring < 0 or libc.syscall(427, ring, 0, buffer, 1) < 0:  # IORING_REGISTER_BUFFERS
+    sys.exit(os.strerror(ctypes.get_errno()))
+print("pinned", flush=True)
+time.sleep(3600)
+P
+coproc python3 /tmp/pin.py /dev/hugepages/113
+read -r pinned <&"${COPROC[0]}"
+check "pinned" [ "$pinned" = pinned ]
+settings 'memory_migrate_mib_per_s = 1000' "reserved_cpus = $(cpus_of 2)" \
+	'[vm 113]' 'memory = migrate'
+systemctl reload qmpind
+check_soon "told that they do not move" 60 logged 'vm 113: .*pages do not move (pinned'
+check "nor did they" huge_on 113 2 128
+kill "$COPROC_PID"
+
+step "huge pages that move"
+for node in 0 1 3; do runs_on 113 "$node" && from=$node; done
+settings 'memory_migrate_mib_per_s = 1000' "reserved_cpus = $(cpus_of 2),$(cpus_of "${from:-0}")" \
+	'[vm 113]' 'memory = migrate'
+systemctl reload qmpind
+on_another() {
+	for node in 0 1 3; do [ "$node" != "$from" ] && runs_on 113 "$node" && to=$node; done
+	[ -n "$to" ]
+}
+to=
+check_soon "vm 113 goes to another node" 20 on_another
+check_soon "all of them moved" 60 logged 'vm 113: [0-9]* MiB of its memory moved in'
+check "the kernel says so, too" huge_on 113 "${to:-9}" 128
+check_soon "shown as local" 20 vm_json 113 '.vms[0].memory_local_pct > 95'
+journalctl -u qmpind -o cat --no-pager | grep 'vm 113: .*memory'
+
 check "exit was clean" systemctl stop qmpind
 journalctl -u qmpind -p warning -o cat --no-pager
 journalctl -u qmpind -o cat --no-pager | head -60
-
-echo
-echo "# PASS: $passed"
-echo "# FAIL: $failed"
-[ "$failed" = 0 ]
+finish

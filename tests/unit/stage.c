@@ -143,7 +143,9 @@ static struct hostmodel
 make_host(const struct stage *s)
 {
 	struct topo_cpu_facts cpus[4];
-	struct topo_facts facts = {.cpus = cpus};
+	struct topo_facts facts = {.cpus = cpus,
+		.isolated = cpuset_or(&s->isolcpus, &s->nohz_full),
+		.isolcpus = s->isolcpus};
 	struct hostmodel h = {0};
 	struct lat_view view;
 	struct err e = ERR_NONE;

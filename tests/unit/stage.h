@@ -39,6 +39,8 @@ struct stage {
 	struct event_base *base;
 	struct settings config; /* of the next start */
 	bool dry_run;
+	struct cpuset isolcpus;	 /* of the next host; empty by default */
+	struct cpuset nohz_full; /* the same */
 	bool apart; /* the next host: each CPU in an L3 with one that nobody may use */
 	char *folder;
 	char *vm_dir;

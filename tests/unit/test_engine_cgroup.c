@@ -160,6 +160,24 @@ a_mask_that_is_narrower_than_the_cpuset_is_a_limit(void **state)
 	stage_check_mask(s->vms[0].claims[0], &s->second);
 }
 
+/* An isolated partition takes its CPUs from the cpusets of all others. */
+static void
+isolated_cpus_that_the_cpuset_has_taken_are_not_missed_in_the_mask(void **state)
+{
+	struct stage *s = stage_of_two(state);
+	struct cpuset all = cpuset_below(CPUSET_CAP);
+	struct vm *vm;
+
+	s->isolcpus = s->second;
+	write_cpuset(s, &s->first);
+	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
+	standin_set_mask(s->vms[0].pid, &s->first);
+	standin_set_mask(s->vms[0].claims[0], &s->first);
+	vm = stage_start_with(s, "100");
+	assert_true(cpuset_equal(&vm->record.limit, &all));
+	stage_check_mask(s->vms[0].claims[0], &s->first);
+}
+
 static void
 a_cpuset_that_leaves_nothing_leaves_the_vm_alone_and_says_why(void **state)
 {
@@ -256,6 +274,7 @@ main(void)
 		TEST(masks_that_a_cpuset_has_widened_are_put_back_and_no_drift),
 		TEST(a_cpuset_that_was_narrow_at_first_is_no_limit_for_ever),
 		TEST(a_mask_that_is_narrower_than_the_cpuset_is_a_limit),
+		TEST(isolated_cpus_that_the_cpuset_has_taken_are_not_missed_in_the_mask),
 		TEST(a_cpuset_that_leaves_nothing_leaves_the_vm_alone_and_says_why),
 		TEST(a_cpuset_of_many_vms_makes_one_pass),
 		TEST(a_quota_is_the_planners_within_some_audits),

@@ -173,7 +173,7 @@ a_restart_pins_nobody_again_who_was_loosened(void **state)
 }
 
 static void
-observed_vms_and_dry_runs_are_not_touched(void **state)
+observed_vms_are_not_touched(void **state)
 {
 	struct stage *s = stage_of(state);
 
@@ -196,7 +196,7 @@ main(void)
 		ON_STAGE(what_is_waited_is_told),
 		ON_STAGE(pinned_vms_are_loosened_and_not_pinned_again_before_the_dwell),
 		ON_STAGE(a_restart_pins_nobody_again_who_was_loosened),
-		ON_STAGE(observed_vms_and_dry_runs_are_not_touched),
+		ON_STAGE(observed_vms_are_not_touched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,6 +175,7 @@ isolated_is_what_the_command_line_and_partitions_took_away(void **state)
 	trees_write(dir, CPU "nohz_full", "3\n");
 	assert_int_equal(sysfs_read(dir, &f, NULL), 0);
 	assert_list(&f.isolated, "1,3");
+	assert_list(&f.isolcpus, "1");
 	sysfs_fini(&f);
 	trees_write(dir, CPU "nohz_full", "  (null)\n");
 	assert_int_equal(sysfs_read(dir, &f, NULL), 0);
@@ -187,6 +188,7 @@ isolated_is_what_the_command_line_and_partitions_took_away(void **state)
 	trees_write(dir, PARTITIONS, "2,9\n");
 	assert_int_equal(sysfs_read(dir, &f, NULL), 0);
 	assert_list(&f.isolated, "1-2,9");
+	assert_list(&f.isolcpus, "1");
 	sysfs_fini(&f);
 }
 
