@@ -337,7 +337,7 @@ kin_limit(struct engine *e, struct vm *vm, const struct vm_task *t)
 	struct cpuset own = survey_as_limit(e, vm, &t->have);
 
 	if (known != NULL)
-		return known->cpus;
+		return *known->cpus;
 	for (size_t i = 0; vm->touched && i < vm->n_tasks; i++) {
 		const struct vm_task *other = &vm->tasks[i];
 

@@ -272,7 +272,7 @@ fill_limits(struct engine *e, struct vm *vm)
 		if (t->pid != 0)
 			continue;
 		tids[n++] = t->thread.tid;
-		take_limit(vm, t, known != NULL ? &known->cpus : &r->limit);
+		take_limit(vm, t, known != NULL ? known->cpus : &r->limit);
 	}
 	(void)record_retain(r, tids, n);
 	/* compared with QEMU's, so they come behind */
