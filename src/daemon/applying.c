@@ -37,7 +37,8 @@ static void
 add_move(json_t *moves, struct vm *vm, const struct vm_task *t, struct cpuset cpus,
 	const char *why)
 {
-	struct move move = {t->thread, t->have, cpuset_and(&cpus, &t->limit)};
+	struct move move = {
+		t->thread, t->have, cpuset_and(&cpus, vm_task_limit(vm, t))};
 
 	if (!cpuset_empty(&move.to) && !affinity_is_kept(&move.to, &move.from))
 		json_array_append_new(

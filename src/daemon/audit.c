@@ -65,13 +65,12 @@ see_new_thread(struct engine *e, struct vm *vm, pid_t tid)
 		.index = -1};
 	str_escape(stat.comm, strlen(stat.comm), task.thread.comm,
 		sizeof(task.thread.comm));
-	task.limit = vm->record.limit;
 	task.last_cpu = stat.last_cpu;
 	task.seen_us = clock_now_us(e->clock);
-	task.want = cpuset_and(&vm->emulator, &task.limit);
+	task.want = cpuset_and(&vm->emulator, &vm->record.limit);
 	task.wanted = !cpuset_empty(&task.want);
 	vm_task_add(vm, &task);
-	if (record_add(&vm->record, tid, stat.start_ticks, &task.limit))
+	if (record_add(&vm->record, tid, stat.start_ticks, &vm->record.limit))
 		vm->record_dirty = true;
 	return true;
 }

@@ -13,9 +13,9 @@
 
 /* Set what is wanted of one task. Returns true when that is new. */
 static bool
-want(struct vm_task *t, const struct cpuset *cpus)
+want(const struct vm *vm, struct vm_task *t, const struct cpuset *cpus)
 {
-	struct cpuset target = cpuset_and(cpus, &t->limit);
+	struct cpuset target = cpuset_and(cpus, vm_task_limit(vm, t));
 	bool wanted = !cpuset_empty(&target);
 	bool changed =
 		wanted != t->wanted || (wanted && !cpuset_equal(&target, &t->want));
@@ -56,7 +56,7 @@ want_vcpus(const struct engine *e, struct seat *seat, const struct plan_result *
 	for (unsigned int k = 0; k < seat->n && k < result->n_vcpus; k++) {
 		bool newly = !seat->vcpus[k]->wanted && vm->placed;
 
-		if (!want(seat->vcpus[k], &result->vcpus[k]))
+		if (!want(vm, seat->vcpus[k], &result->vcpus[k]))
 			continue;
 		changed = true;
 		if (!newly)
@@ -85,7 +85,7 @@ take_result(const struct engine *e, struct seat *seat, const struct plan_result 
 	changed = want_vcpus(e, seat, result);
 	for (size_t i = 0; i < vm->n_tasks; i++) {
 		if (vm->tasks[i].thread.class != THREAD_VCPU)
-			changed |= want(&vm->tasks[i], &result->emulator);
+			changed |= want(vm, &vm->tasks[i], &result->emulator);
 	}
 	return changed;
 }

@@ -13,7 +13,6 @@
 struct vm_task {
 	struct vm_thread thread;
 	pid_t pid;	     /* its process, where that is not the VM's QEMU: else 0 */
-	struct cpuset limit; /* the mask it had before we touched the VM */
 	struct cpuset have;  /* as last read */
 	struct cpuset want;  /* valid when wanted */
 	bool wanted;
