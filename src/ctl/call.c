@@ -59,6 +59,12 @@ ctl_call_gone(const struct ctl_call *call)
 	return call->conn == NULL;
 }
 
+bool
+ctl_call_behind(const struct ctl_call *call)
+{
+	return call->conn != NULL && conn_is_behind(call->conn);
+}
+
 const struct ctl_peer *
 ctl_call_peer(const struct ctl_call *call)
 {

@@ -38,6 +38,12 @@ backlog(const struct conn *c)
 	return evbuffer_get_length(bufferevent_get_output(c->bev));
 }
 
+bool
+conn_is_behind(const struct conn *c)
+{
+	return c->bev != NULL && backlog(c) > RESUME_BYTES;
+}
+
 static struct timeval
 timeval_of(unsigned int ms)
 {

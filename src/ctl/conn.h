@@ -51,6 +51,9 @@ void conn_close(struct conn *c);
 /** Queue bytes. May close the connection, and others, where a cap is passed. */
 void conn_send(struct conn *c, const char *bytes, size_t len);
 
+/** More is queued than a client that reads leaves for long. */
+bool conn_is_behind(const struct conn *c);
+
 /** The call in flight has had its last answer. */
 void conn_answered(struct conn *c);
 

@@ -85,6 +85,10 @@ bool ctl_call_more(const struct ctl_call *call);
  * ended (with ctl_reply or ctl_error, as any call) where this is found. */
 bool ctl_call_gone(const struct ctl_call *call);
 
+/** The client reads more slowly than it is answered: a long stream should wait, or all
+ * of it is kept in memory. */
+bool ctl_call_behind(const struct ctl_call *call);
+
 /** Who asks, for the log; valid until the answer. */
 const struct ctl_peer *ctl_call_peer(const struct ctl_call *call);
 

@@ -17,6 +17,8 @@
 
 /* A VM takes 8 us, with its threads 40. */
 #define SLICE_US 2000u
+/* A client that is behind has enough to read for so long. */
+#define BEHIND_US 5000
 
 struct listing {
 	struct listing *next;
@@ -73,11 +75,14 @@ static void
 on_slice(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct timeval soon = {0, 0};
+	static const struct timeval later = {0, BEHIND_US};
 	struct listing *l = arg;
 
 	(void)fd;
 	(void)what;
-	if (tell_some(l))
+	if (ctl_call_behind(l->call))
+		evtimer_add(l->slice, &later);
+	else if (tell_some(l))
 		evtimer_add(l->slice, &soon);
 	else
 		finish(l);

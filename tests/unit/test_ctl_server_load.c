@@ -400,6 +400,29 @@ largest_backlog_pays_when_all_are_too_large(void **state)
 
 /* 60 KB of requests would make 200 MB of answers: they are taken as they are read. */
 static void
+stream_is_told_that_its_reader_is_behind(void **state)
+{
+	struct ctl_world *w = *state;
+	int fd = ctl_world_dial(w, CTL_SOCKET);
+	auto_free char *text = xcalloc(100001, 1);
+
+	memset(text, 'x', 100000);
+	ctl_world_ask(w, fd, CTL_WORLD_MONITOR);
+	ctl_world_settle(w);
+	assert_false(ctl_call_behind(w->held[0]));
+	/* No loop in between: all of it stays in memory. */
+	for (unsigned int i = 0; i < 3; i++)
+		ctl_reply(w->held[0], json_pack("{s:s}", "text", text), true);
+	assert_true(ctl_call_behind(w->held[0]));
+	for (unsigned int i = 0; i < 3; i++)
+		json_decref(ctl_world_read(w, fd));
+	assert_false(ctl_call_behind(w->held[0]));
+	ctl_reply(w->held[0], json_object(), false);
+	json_decref(ctl_world_read(w, fd));
+	(void)close(fd);
+}
+
+static void
 pipelining_without_reading_does_not_pile_up(void **state)
 {
 	struct ctl_world *w = *state;
@@ -455,6 +478,7 @@ main(void)
 		WITH(tight, slow_reader_gets_all_of_it),
 		WITH(tight, answer_beyond_the_cap_ends_the_connection),
 		WITH(tight, largest_backlog_pays_when_all_are_too_large),
+		CASE(stream_is_told_that_its_reader_is_behind),
 		CASE(pipelining_without_reading_does_not_pile_up),
 		CASE(flood_of_cheap_requests_leaves_others_their_turn),
 	};
