@@ -47,8 +47,50 @@ has_at(const struct record *r, size_t at, pid_t tid)
 	return at < r->n_threads && r->threads[at].tid == tid;
 }
 
+static const struct cpuset *
+keep_mask(struct record *r, const struct cpuset *cpus)
+{
+	struct record_mask *m = r->masks;
+
+	while (m != NULL && !cpuset_equal(&m->cpus, cpus))
+		m = m->next;
+	if (m == NULL) {
+		m = xcalloc(1, sizeof(*m));
+		*m = (struct record_mask){.next = r->masks, .cpus = *cpus};
+		r->masks = m;
+	}
+	return &m->cpus;
+}
+
 static bool
-add_thread(struct record *r, const struct record_thread *t)
+is_used(const struct record *r, const struct record_mask *m)
+{
+	for (size_t i = 0; i < r->n_threads; i++) {
+		if (r->threads[i].cpus == &m->cpus)
+			return true;
+	}
+	return false;
+}
+
+/* Masks that no thread has any more. */
+static void
+drop_masks(struct record *r)
+{
+	struct record_mask **at = &r->masks;
+	struct record_mask *m;
+
+	while ((m = *at) != NULL) {
+		if (is_used(r, m)) {
+			at = &m->next;
+		} else {
+			*at = m->next;
+			free(m);
+		}
+	}
+}
+
+static bool
+add_thread(struct record *r, const struct record_thread *t, const struct cpuset *cpus)
 {
 	size_t at = position_of(r, t->tid);
 
@@ -57,6 +99,8 @@ add_thread(struct record *r, const struct record_thread *t)
 			r->threads[at].pid == t->pid)
 			return false;
 		r->threads[at] = *t;
+		r->threads[at].cpus = keep_mask(r, cpus);
+		drop_masks(r);
 		return true;
 	}
 	if (r->n_threads == RECORD_THREADS_MAX)
@@ -66,17 +110,9 @@ add_thread(struct record *r, const struct record_thread *t)
 	memmove(&r->threads[at + 1], &r->threads[at],
 		(r->n_threads - at) * sizeof(*r->threads));
 	r->threads[at] = *t;
+	r->threads[at].cpus = keep_mask(r, cpus);
 	r->n_threads++;
 	return true;
-}
-
-bool
-record_add(struct record *r, pid_t tid, uint64_t start_ticks, const struct cpuset *cpus)
-{
-	const struct record_thread t = {
-		.tid = tid, .start_ticks = start_ticks, .cpus = *cpus};
-
-	return add_thread(r, &t);
 }
 
 bool
@@ -84,9 +120,15 @@ record_add_helper(struct record *r, pid_t pid, pid_t tid, uint64_t start_ticks,
 	const struct cpuset *cpus)
 {
 	const struct record_thread t = {
-		.tid = tid, .pid = pid, .start_ticks = start_ticks, .cpus = *cpus};
+		.tid = tid, .pid = pid, .start_ticks = start_ticks};
 
-	return add_thread(r, &t);
+	return add_thread(r, &t, cpus);
+}
+
+bool
+record_add(struct record *r, pid_t tid, uint64_t start_ticks, const struct cpuset *cpus)
+{
+	return record_add_helper(r, 0, tid, start_ticks, cpus);
 }
 
 const struct record_thread *
@@ -119,6 +161,8 @@ record_retain_helper(struct record *r, pid_t pid, const pid_t *tids, size_t n_ti
 	}
 	changed = kept != r->n_threads;
 	r->n_threads = kept;
+	if (changed)
+		drop_masks(r);
 	return changed;
 }
 
@@ -192,7 +236,7 @@ thread_to_json(const struct record_thread *t)
 	char cpus[CPUSET_TEXT_MAX];
 	json_t *obj = must_have(json_pack("{s:I, s:I, s:s}", "tid", (json_int_t)t->tid,
 		"start_ticks", (json_int_t)t->start_ticks, "cpus",
-		cpuset_format(&t->cpus, cpus, sizeof(cpus))));
+		cpuset_format(t->cpus, cpus, sizeof(cpus))));
 
 	if (t->pid != 0)
 		set(obj, "pid", json_integer(t->pid));
@@ -350,6 +394,8 @@ record_remove(int dirfd, const char *id)
 void
 record_fini(struct record *r)
 {
+	r->n_threads = 0;
+	drop_masks(r);
 	free(r->threads);
 	*r = (struct record){0};
 }

@@ -34,6 +34,12 @@ struct record_thread {
 	pid_t tid;
 	pid_t pid; /* of a helper; 0: a thread of the VM's own process */
 	uint64_t start_ticks;
+	const struct cpuset *cpus; /* the record's; lives as long as the thread in it */
+};
+
+/* Most threads of a VM have the same mask. */
+struct record_mask {
+	struct record_mask *next;
 	struct cpuset cpus;
 };
 
@@ -60,6 +66,7 @@ struct record {
 	size_t n_threads;    /* ascending tid, each once */
 	size_t cap_threads;
 	struct record_thread *threads;
+	struct record_mask *masks; /* of threads, each once */
 };
 
 /** Add a thread, or do nothing when it is there (same tid and start time); one whose

@@ -186,6 +186,7 @@ static int
 read_thread(const json_t *item, struct record *out, struct err *e)
 {
 	struct record_thread t = {0};
+	struct cpuset cpus;
 	size_t before;
 	int r;
 
@@ -193,13 +194,13 @@ read_thread(const json_t *item, struct record *out, struct err *e)
 	if (r == 0)
 		r = get_number(item, "start_ticks", INT64_MAX, &t.start_ticks, e);
 	if (r == 0)
-		r = get_cpus(item, "cpus", &t.cpus, e);
+		r = get_cpus(item, "cpus", &cpus, e);
 	if (r == 0 && json_object_get(item, "pid") != NULL)
 		r = get_pid(item, "pid", &t.pid, e);
 	if (r < 0)
 		return r;
 	before = out->n_threads;
-	(void)record_add_helper(out, t.pid, t.tid, t.start_ticks, &t.cpus);
+	(void)record_add_helper(out, t.pid, t.tid, t.start_ticks, &cpus);
 	if (out->n_threads == before)
 		return err_set(e, -EINVAL, NULL, 0, "not a record: thread %d twice",
 			(int)t.tid);

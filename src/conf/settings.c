@@ -468,6 +468,18 @@ settings_memory(const struct settings *c, const char *id)
 	return vm != NULL && vm->has_memory ? vm->memory : c->memory;
 }
 
+bool
+settings_may_migrate(const struct settings *c)
+{
+	if (c->memory == SETTINGS_MEMORY_MIGRATE)
+		return true;
+	for (size_t i = 0; i < c->n_vms; i++) {
+		if (c->vms[i].has_memory && c->vms[i].memory == SETTINGS_MEMORY_MIGRATE)
+			return true;
+	}
+	return false;
+}
+
 struct plan_policy
 settings_policy(const struct settings *c)
 {

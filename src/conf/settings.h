@@ -175,6 +175,8 @@ enum place_smt settings_smt(const struct settings *c, const char *id);
 enum place_emulator settings_emulator(const struct settings *c, const char *id);
 enum share settings_share(const struct settings *c, const char *id);
 enum settings_memory settings_memory(const struct settings *c, const char *id);
+/** Some VM could be one whose memory is to be moved. */
+bool settings_may_migrate(const struct settings *c);
 
 /** What the planner goes by; without credit for rebalance (allowance.h). */
 struct plan_policy settings_policy(const struct settings *c);

@@ -30,6 +30,10 @@
 /* A thread for another one, and the id of the one that went is a stranger's by now:
  * that is found with the list, which is read at every 16th audit at least. */
 #define LIST_EVERY 16u
+/* Among many VMs each one's cgroup is read at every 4th audit: what changes for all of
+ * a slice is found with the first, and what takes CPUs away shows in the masks. */
+#define CGROUP_EVERY 4u
+#define CGROUP_EVERY_FROM 64u
 
 bool
 audit_is_passing(const struct engine *e, const struct vm_task *t)
@@ -61,13 +65,12 @@ see_new_thread(struct engine *e, struct vm *vm, pid_t tid)
 		.index = -1};
 	str_escape(stat.comm, strlen(stat.comm), task.thread.comm,
 		sizeof(task.thread.comm));
-	task.limit = vm->record.limit;
 	task.last_cpu = stat.last_cpu;
 	task.seen_us = clock_now_us(e->clock);
-	task.want = cpuset_and(&vm->emulator, &task.limit);
+	task.want = cpuset_and(&vm->emulator, &vm->record.limit);
 	task.wanted = !cpuset_empty(&task.want);
 	vm_task_add(vm, &task);
-	if (record_add(&vm->record, tid, stat.start_ticks, &task.limit))
+	if (record_add(&vm->record, tid, stat.start_ticks, &vm->record.limit))
 		vm->record_dirty = true;
 	return true;
 }
@@ -140,14 +143,18 @@ audit_threads(struct engine *e, struct vm *vm)
 	drop_ended(e, vm, tids, (size_t)n);
 }
 
-/* Nobody can have come or gone unseen since the list was read. The turns of VMs to have
- * it read again are not the same. */
+/* What is not done at each audit is done to different VMs at each. */
+static unsigned int
+turn_of(const struct vm *vm)
+{
+	return vm->audited.n + (unsigned int)vm->identity.pid;
+}
+
+/* Nobody can have come or gone unseen since the list was read. */
 static bool
 is_listed(const struct engine *e, struct vm *vm)
 {
-	unsigned int turn = vm->audited.n++ + (unsigned int)vm->identity.pid;
-
-	return turn % LIST_EVERY != 0 && vm->audited.n_threads > 0 &&
+	return turn_of(vm) % LIST_EVERY != 0 && vm->audited.n_threads > 0 &&
 	       threadwatch_count(e, vm) == vm->audited.n_threads;
 }
 
@@ -159,23 +166,21 @@ may_repair(const struct engine *e, const struct vm *vm)
 	       vm->rest == 0;
 }
 
-/* Returns false when a task has ended. */
-static bool
-compare_masks(struct engine *e, struct vm *vm)
+/* Returns what was found. */
+static cause_set
+compare_masks(struct engine *e, struct vm *vm, bool *all_there)
 {
-	bool all_there = true;
 	cause_set found = 0;
 
+	*all_there = true;
 	for (size_t i = 0; i < vm->n_tasks; i++) {
 		int cause = compare_mask(e, &vm->tasks[i]);
 
 		if (cause >= 0)
 			found |= cause_bit((enum cause)cause);
-		all_there = all_there && !vm->tasks[i].ended;
+		*all_there = *all_there && !vm->tasks[i].ended;
 	}
-	if (found != 0 && may_repair(e, vm))
-		engine_kick(e, vm, cause_first(found));
-	return all_there;
+	return found;
 }
 
 /* A cpuset is mostly that of a slice: what has changed for one VM has for others, and
@@ -193,6 +198,26 @@ look_at_cgroup(struct engine *e, struct vm *vm)
 			engine_kick(e, other, CAUSE_CGROUP);
 	}
 	return true;
+}
+
+/* Masks and what bounds them. */
+static void
+audit_masks(struct engine *e, struct vm *vm)
+{
+	bool due = e->n_vms < CGROUP_EVERY_FROM || turn_of(vm) % CGROUP_EVERY == 0;
+	cause_set found;
+	bool all_there;
+
+	if (due && look_at_cgroup(e, vm))
+		return;
+	found = compare_masks(e, vm, &all_there);
+	if (found != 0 && !due && look_at_cgroup(e, vm))
+		return;
+	if (found != 0 && may_repair(e, vm))
+		engine_kick(e, vm, cause_first(found));
+	if (!all_there)
+		audit_threads(e, vm);
+	squeeze_look(e, vm);
 }
 
 static void
@@ -214,11 +239,8 @@ audit_one(struct engine *e, struct vm *vm)
 	if (!is_listed(e, vm))
 		audit_threads(e, vm);
 	kin_look(e, vm);
-	if (look_at_cgroup(e, vm))
-		return;
-	if (!compare_masks(e, vm))
-		audit_threads(e, vm);
-	squeeze_look(e, vm);
+	audit_masks(e, vm);
+	vm->audited.n++;
 }
 
 static unsigned int

@@ -11,7 +11,7 @@
 #include "host/cgroup.h"
 
 /* A quota takes three files to read and changes no mask at once. */
-#define QUOTA_ROUNDS 8u
+#define QUOTA_ROUNDS 4u
 
 void
 confine_forget(struct confine *c)

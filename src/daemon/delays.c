@@ -12,43 +12,70 @@
 #include "daemon/engine.h"
 #include "vm/schedstat.h"
 
-/* A VM that used less of a CPU than this since the last audit is left out, but for each
- * fourth time. A vCPU file costs 6 us, and most VMs of a full host idle. */
-#define USED_MIN_CPUS 0.03
-#define SKIPS_MAX 3u
+/* A file costs 6 us. So many are read an interval for those that run: more than there
+ * are vCPUs that can do so without waiting, on most hosts. */
+#define READS_MAX 2500u
+
+/* A VM that uses less of a CPU than this, and about what it used when it was read, is
+ * left out so many times: most VMs of a full host idle. */
+#define QUIET_CPUS 0.03
+#define STEADY_CPUS 0.02
+#define QUIET_SKIPS 15u
+
+/* Others are left out so many times where all reads are used up. */
+#define BUSY_SKIPS 3u
 
 /* So much waiting is looked at each time, however little the VM runs. */
 #define WAITED_MIN 0.02
 
-static bool
-is_quiet(struct delays *d, pid_t pid, uint64_t now_us)
+bool
+delays_are_due(const struct delays *d, bool helpless, unsigned int room)
 {
-	uint64_t used_ns;
-	bool quiet;
+	bool waits = rundelay_share(d->threads, d->n) > WAITED_MIN;
+	double change = d->use - d->read_use;
 
-	if (schedstat_process_ns(pid, &used_ns) < 0)
-		return false;
-	quiet = d->used_us > 0 && used_ns >= d->used_ns &&
-		(double)(used_ns - d->used_ns) <
-			USED_MIN_CPUS * 1e3 * (double)(now_us - d->used_us);
-	d->used_ns = used_ns;
-	d->used_us = now_us;
-	return quiet;
-}
-
-/* Its threads need not be read this time. */
-static bool
-may_skip(struct delays *d, pid_t pid, uint64_t now_us)
-{
-	if (!is_quiet(d, pid, now_us) || d->skipped >= SKIPS_MAX ||
-		rundelay_share(d->threads, d->n) > WAITED_MIN)
-		return false;
 	for (size_t i = 0; i < d->n; i++) {
 		if (d->threads[i].n < RUNDELAY_WINDOWS)
-			return false;
+			return true;
 	}
-	d->skipped++;
-	return d->n > 0;
+	if (waits && !helpless)
+		return true;
+	if (!waits && d->use >= 0 && d->use < QUIET_CPUS && change < STEADY_CPUS &&
+		change > -STEADY_CPUS)
+		return d->skipped >= QUIET_SKIPS;
+	return d->skipped >= BUSY_SKIPS || d->n <= room;
+}
+
+/* What the process has used since the last audit. */
+static void
+look_at_use(struct delays *d, pid_t pid, uint64_t now_us)
+{
+	uint64_t used_ns;
+
+	d->use = -1;
+	if (schedstat_process_ns(pid, &used_ns) < 0)
+		return;
+	if (d->used_us > 0 && now_us > d->used_us && used_ns >= d->used_ns)
+		d->use = (double)(used_ns - d->used_ns) / 1e3 /
+			 (double)(now_us - d->used_us);
+	d->used_ns = used_ns;
+	d->used_us = now_us;
+}
+
+/* Reads that are left now. */
+static unsigned int
+room_of(struct delays_pace *p, uint64_t interval_us, uint64_t now_us)
+{
+	uint64_t span_us = now_us - p->at_us;
+
+	p->at_us = now_us;
+	if (span_us >= interval_us)
+		p->room = READS_MAX;
+	else
+		p->room += (double)span_us * READS_MAX / (double)interval_us;
+	if (p->room > READS_MAX)
+		p->room = READS_MAX;
+	return p->room > 0 ? (unsigned int)p->room : 0;
 }
 
 static void
@@ -117,13 +144,21 @@ void
 delays_read(struct engine *e, struct vm *vm)
 {
 	struct delays *d = &vm->squeeze.delays;
+	struct delays_pace *pace = &e->squeezes.pace;
+	uint64_t interval_us = (uint64_t)e->config.audit_interval_ms * 1000;
 	uint64_t now_us = clock_now_us(e->clock);
 
 	if (!is_matched(d, vm))
 		match_threads(d, vm);
-	if (may_skip(d, vm->identity.pid, now_us))
+	look_at_use(d, vm->identity.pid, now_us);
+	if (!delays_are_due(d, now_us < vm->squeeze.look_us,
+		    room_of(pace, interval_us, now_us))) {
+		d->skipped++;
 		return;
+	}
 	d->skipped = 0;
+	d->read_use = d->use;
+	pace->room -= (double)d->n;
 	for (size_t i = 0; i < d->n; i++)
 		read_one(e, vm, &d->threads[i], now_us);
 }

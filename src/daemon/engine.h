@@ -77,6 +77,7 @@ struct engine {
 	struct event *slice;  /* the next one of a pass */
 	struct pass pass;
 	struct event *throttle; /* guest-made causes over their budget */
+	struct event *trim;	/* of memory that passes have left */
 	struct event *audit;
 	size_t audit_next;   /* index of the VM audited next */
 	struct event *looks; /* at the number of threads, between audits */

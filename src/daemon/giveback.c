@@ -18,7 +18,7 @@ mask_before(const struct record *record, const struct task_stat *stat)
 {
 	const struct record_thread *known =
 		record_find(record, stat->tid, stat->start_ticks);
-	const struct cpuset *had = known != NULL ? &known->cpus : &record->limit;
+	const struct cpuset *had = known != NULL ? known->cpus : &record->limit;
 	struct cpuset online;
 
 	return affinity_online(&online) == 0 ? cpuset_and(had, &online) : *had;

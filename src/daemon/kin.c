@@ -337,13 +337,13 @@ kin_limit(struct engine *e, struct vm *vm, const struct vm_task *t)
 	struct cpuset own = survey_as_limit(e, vm, &t->have);
 
 	if (known != NULL)
-		return known->cpus;
+		return *known->cpus;
 	for (size_t i = 0; vm->touched && i < vm->n_tasks; i++) {
 		const struct vm_task *other = &vm->tasks[i];
 
 		if (other->thread.tid != t->thread.tid &&
 			cpuset_equal(&other->have, &t->have) &&
-			!cpuset_equal(&other->limit, &own))
+			!cpuset_equal(vm_task_limit(vm, other), &own))
 			return vm->record.limit;
 	}
 	return own;
@@ -369,11 +369,12 @@ add_thread(struct look *l, const struct kinsman *man, pid_t tid)
 	/* what was there before the VM was looked at has proven that it stays */
 	task.seen_us = vm->surveyed ? clock_now_us(l->e->clock) : 0;
 	if (vm->surveyed) {
-		task.limit = kin_limit(l->e, vm, &task);
-		task.want = cpuset_and(&vm->emulator, &task.limit);
+		struct cpuset limit = kin_limit(l->e, vm, &task);
+
+		task.want = cpuset_and(&vm->emulator, &limit);
 		task.wanted = !cpuset_empty(&task.want);
 		if (record_add_helper(
-			    &vm->record, task.pid, tid, stat.start_ticks, &task.limit))
+			    &vm->record, task.pid, tid, stat.start_ticks, &limit))
 			vm->record_dirty = true;
 	}
 	vm_task_add(vm, &task);

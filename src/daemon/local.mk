@@ -105,7 +105,10 @@ tests_unit_test_hostwatch_SOURCES = tests/unit/test_hostwatch.c tests/unit/repea
 tests_unit_test_hostwatch_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
 tests_unit_test_hostwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
-UNIT_TESTS += tests/unit/test_idle tests/unit/test_rundelay
+UNIT_TESTS += tests/unit/test_delays tests/unit/test_idle tests/unit/test_rundelay
+tests_unit_test_delays_SOURCES = tests/unit/test_delays.c
+tests_unit_test_delays_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_delays_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_idle_SOURCES = tests/unit/test_idle.c
 tests_unit_test_idle_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_idle_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

@@ -290,6 +290,8 @@ migrating_turn(struct engine *e)
 		return;
 	if (m->run != NULL)
 		check_running(m);
+	if (!settings_may_migrate(&e->config))
+		return;
 	for (size_t i = 0; m->run == NULL && i < e->n_vms; i++)
 		consider(m, e->vms[i]);
 }

@@ -47,7 +47,6 @@ survey_one(struct engine *e, struct vm *vm)
 	int r;
 
 	vm->looked = true;
-	e->pass.n_looked++;
 	r = survey_vm(e, vm, &why);
 	if (r < 0) {
 		give_up_for_now(vm, r, &why);

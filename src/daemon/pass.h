@@ -26,7 +26,6 @@ enum pass_phase {
 struct pass {
 	enum pass_phase phase;
 	bool rebalance;
-	unsigned int n_looked; /* VMs that were surveyed */
 	uint64_t began_us;
 };
 

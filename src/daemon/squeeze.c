@@ -171,7 +171,8 @@ squeeze_decide(struct engine *e)
 
 	if (!e->squeezes.due || now - e->squeezes.decided_us < interval_us(e))
 		return;
-	e->squeezes = (struct squeezes){.decided_us = now};
+	e->squeezes.due = false;
+	e->squeezes.decided_us = now;
 	seating_init(&seating, e);
 	idle = read_use(e, &seating.in);
 	for (unsigned int i = 0; i < seating.in.n_vms; i++) {

@@ -43,6 +43,7 @@ struct squeeze {
 struct squeezes {
 	bool due; /* some VM waits */
 	uint64_t decided_us;
+	struct delays_pace pace;
 };
 
 /** In the audit of a VM: read, and note whether it waits too much. */

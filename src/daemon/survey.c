@@ -64,7 +64,6 @@ merge_task(struct engine *e, struct vm *vm, const struct vm_thread *thread,
 
 	task.seen_us = clock_now_us(e->clock);
 	if (old != NULL && old->thread.start_ticks == thread->start_ticks) {
-		task.limit = old->limit;
 		task.seen_us = old->seen_us;
 		if (old->thread.class == thread->class) {
 			task.want = old->want;
@@ -279,9 +278,8 @@ load_record(struct engine *e, struct vm *vm, struct err *err)
 }
 
 static void
-take_limit(struct vm *vm, struct vm_task *t, const struct cpuset *limit)
+keep_limit(struct vm *vm, const struct vm_task *t, const struct cpuset *limit)
 {
-	t->limit = *limit;
 	if (record_add_helper(
 		    &vm->record, t->pid, t->thread.tid, t->thread.start_ticks, limit))
 		vm->record_dirty = true;
@@ -303,7 +301,7 @@ fill_limits(struct engine *e, struct vm *vm)
 		if (t->pid != 0)
 			continue;
 		tids[n++] = t->thread.tid;
-		take_limit(vm, t, known != NULL ? &known->cpus : &r->limit);
+		keep_limit(vm, t, known != NULL ? known->cpus : &r->limit);
 	}
 	(void)record_retain(r, tids, n);
 	/* compared with QEMU's, so they come behind */
@@ -314,7 +312,7 @@ fill_limits(struct engine *e, struct vm *vm)
 		if (t->pid == 0)
 			continue;
 		limit = kin_limit(e, vm, t);
-		take_limit(vm, t, &limit);
+		keep_limit(vm, t, &limit);
 	}
 }
 

@@ -203,6 +203,15 @@ vm_task_find(struct vm *vm, pid_t tid)
 	return NULL;
 }
 
+const struct cpuset *
+vm_task_limit(const struct vm *vm, const struct vm_task *task)
+{
+	const struct record_thread *known =
+		record_find(&vm->record, task->thread.tid, task->thread.start_ticks);
+
+	return known != NULL ? known->cpus : &vm->record.limit;
+}
+
 struct vm_task *
 vm_task_add(struct vm *vm, const struct vm_task *task)
 {

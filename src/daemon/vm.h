@@ -145,6 +145,8 @@ void vm_forget_process(struct vm *vm);
 /** Threads that are vCPUs, by cpu-index ascending; @out has room for vm->n_tasks. */
 size_t vm_vcpus(struct vm *vm, struct vm_task **out);
 struct vm_task *vm_task_find(struct vm *vm, pid_t tid);
+/** The mask that a task had before we touched the VM; lives as long as the record. */
+const struct cpuset *vm_task_limit(const struct vm *vm, const struct vm_task *task);
 /** Add a task at its place. Returns it; other pointers into tasks are void. */
 struct vm_task *vm_task_add(struct vm *vm, const struct vm_task *task);
 

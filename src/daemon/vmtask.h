@@ -12,10 +12,9 @@
 /* A thread and what is wanted of it. */
 struct vm_task {
 	struct vm_thread thread;
-	pid_t pid;	     /* its process, where that is not the VM's QEMU: else 0 */
-	struct cpuset limit; /* the mask it had before we touched the VM */
-	struct cpuset have;  /* as last read */
-	struct cpuset want;  /* valid when wanted */
+	pid_t pid;	    /* its process, where that is not the VM's QEMU: else 0 */
+	struct cpuset have; /* as last read */
+	struct cpuset want; /* valid when wanted */
 	bool wanted;
 	bool applied; /* had the wanted mask since it is wanted: else it is not drift */
 	bool ended;   /* not there at the last audit */

@@ -27,7 +27,9 @@
 #define FILE_BYTES_MAX (1u << 20)
 #define PROCESSES "cgroup.procs"
 #define LINE_BYTES_MAX 16u /* a pid and its newline */
-#define PROCESSES_BYTES_MAX (CGROUP_PROCESSES_MAX * 8u)
+/* Room for all of a VM's. The kernel looks no further than it has room, and a group of
+ * a thousand processes takes it milliseconds. */
+#define PROCESSES_BYTES_MAX 1024u
 
 /* Version 1 has no such file. */
 static bool
@@ -254,8 +256,6 @@ parse_processes(char *text, pid_t **pids)
 
 		if (str_parse_uint(word, INT_MAX, &pid) < 0)
 			return -EINVAL;
-		if (n == CGROUP_PROCESSES_MAX)
-			return -E2BIG;
 		list = xgrow(list, n, &cap, sizeof(*list));
 		if (pid > 0)
 			list[n++] = (pid_t)pid;
@@ -263,17 +263,6 @@ parse_processes(char *text, pid_t **pids)
 	qsort(list, n, sizeof(*list), compare_pids);
 	*pids = take_ptr(&list);
 	return (ssize_t)n;
-}
-
-ssize_t
-cgroup_processes(int cgroupfd, const char *path, pid_t **pids)
-{
-	auto_free char *text = NULL;
-	int r = read_file(cgroupfd, path, PROCESSES, PROCESSES_BYTES_MAX, &text);
-
-	if (r < 0)
-		return r == -ERANGE ? -E2BIG : r;
-	return parse_processes(text, pids);
 }
 
 int
@@ -289,7 +278,7 @@ cgroup_processes_open(int cgroupfd, const char *path)
 ssize_t
 cgroup_processes_reread(int fd, pid_t **pids)
 {
-	char text[4096];
+	char text[PROCESSES_BYTES_MAX];
 	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
 
 	if (n < 0)
@@ -298,6 +287,14 @@ cgroup_processes_reread(int fd, pid_t **pids)
 		return -E2BIG; /* perhaps not all */
 	text[n] = '\0';
 	return parse_processes(text, pids);
+}
+
+ssize_t
+cgroup_processes(int cgroupfd, const char *path, pid_t **pids)
+{
+	auto_close int fd = cgroup_processes_open(cgroupfd, path);
+
+	return fd < 0 ? fd : cgroup_processes_reread(fd, pids);
 }
 
 static bool

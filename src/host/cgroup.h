@@ -19,7 +19,6 @@
 #include "topo/cpuset.h"
 
 #define CGROUP_PATH_MAX 1024u /* longer ones are unknown */
-#define CGROUP_PROCESSES_MAX 65536u
 #define CGROUP_CHILDREN_MAX 16384u
 
 /* Memory of a group by kernel id of the node. */
@@ -75,22 +74,22 @@ MUST_CHECK int cgroup_memory(int cgroupfd, const char *path, struct cgroup_memor
 void cgroup_memory_fini(struct cgroup_memory *m);
 
 /**
- * Processes of the group itself, not of those below; ascending. Kernel threads that
+ * Processes of a small group itself, not of those below; ascending. Kernel threads that
  * were put there are among them.
  *
  * @pids  new array, free() it; written only on success
  *
- * Returns the number, -ENOENT, -E2BIG or another errno.
+ * Returns the number, -ENOENT, -E2BIG (some 100 processes or more) or another errno.
  */
 MUST_CHECK ssize_t cgroup_processes(int cgroupfd, const char *path, pid_t **pids);
 
 /**
- * The same of a small group that is looked at again and again: its file stays open, and
+ * The same of a group that is looked at again and again: its file stays open, and
  * each look is one system call. The file is of that very group, whoever gets its path
  * later.
  *
  * open returns a descriptor, -ENOENT or another errno; reread as cgroup_processes, with
- * -ENOENT when the group was removed, and -E2BIG from some 300 processes on.
+ * -ENOENT when the group was removed.
  */
 MUST_CHECK int cgroup_processes_open(int cgroupfd, const char *path);
 MUST_CHECK ssize_t cgroup_processes_reread(int fd, pid_t **pids);

@@ -152,8 +152,14 @@ processes_are_read_again_from_an_open_file(void **state)
 	}
 	for (unsigned int i = 0; i < 1023; i++)
 		memcpy(&many[4 * i], "123\n", 5);
+	many[4 * 200] = '\0';
+	trees_write(f->dir, TOP "qemu.slice/103.scope/cgroup.procs", many);
+	assert_int_equal(cgroup_processes_reread(fd, &pids), 200);
+	free(pids);
+	many[4 * 200] = '1';
 	trees_write(f->dir, TOP "qemu.slice/103.scope/cgroup.procs", many);
 	assert_int_equal(cgroup_processes_reread(fd, &pids), -E2BIG);
+	assert_int_equal(cgroup_processes(f->fd, SCOPE, &pids), -E2BIG);
 	trees_write(f->dir, TOP "qemu.slice/103.scope/cgroup.procs", "1\n-2\n");
 	assert_int_equal(cgroup_processes_reread(fd, &pids), -EINVAL);
 	(void)close(fd);

@@ -487,6 +487,29 @@ largest_backlog_pays_when_all_are_too_large(void **state)
 	(void)close(small);
 }
 
+static void
+stream_is_told_how_much_its_reader_has_not_read(void **state)
+{
+	struct ctl_world *w = *state;
+	int fd = ctl_world_dial(w, CTL_SOCKET);
+	auto_free char *text = xcalloc(100001, 1);
+
+	memset(text, 'x', 100000);
+	ctl_world_ask(w, fd, CTL_WORLD_MONITOR);
+	ctl_world_settle(w);
+	assert_int_equal(ctl_call_unread(w->held[0]), 0);
+	/* No loop in between: all of it stays in memory. */
+	for (unsigned int i = 0; i < 3; i++)
+		ctl_reply(w->held[0], json_pack("{s:s}", "text", text), true);
+	assert_true(ctl_call_unread(w->held[0]) > 300000);
+	for (unsigned int i = 0; i < 3; i++)
+		json_decref(ctl_world_read(w, fd));
+	assert_int_equal(ctl_call_unread(w->held[0]), 0);
+	ctl_reply(w->held[0], json_object(), false);
+	json_decref(ctl_world_read(w, fd));
+	(void)close(fd);
+}
+
 /* 60 KB of requests would make 200 MB of answers: they are taken as they are read. */
 static void
 pipelining_without_reading_does_not_pile_up(void **state)
@@ -547,6 +570,7 @@ main(void)
 		WITH(tight, slow_reader_gets_all_of_it),
 		WITH(tight, answer_beyond_the_cap_ends_the_connection),
 		WITH(tight, largest_backlog_pays_when_all_are_too_large),
+		CASE(stream_is_told_how_much_its_reader_has_not_read),
 		CASE(pipelining_without_reading_does_not_pile_up),
 		CASE(flood_of_cheap_requests_leaves_others_their_turn),
 	};

@@ -371,7 +371,7 @@ a_mask_that_was_inherited_of_us_is_no_limit(void **state)
 	scopes_move(&c->scopes, c->scope, c->helper.pid);
 	stage_audit(c->s);
 	t = vm_task_find(vm, c->helper.pid);
-	assert_true(cpuset_within(&c->s->all, &t->limit));
+	assert_true(cpuset_within(&c->s->all, vm_task_limit(vm, t)));
 	audit_later(c);
 	check_helper(c, &c->s->first);
 }
@@ -388,7 +388,8 @@ a_restart_knows_the_helpers_and_their_masks_again(void **state)
 	assert_int_equal(count(vm, THREAD_HELPER), 2);
 	sets = c->s->engine->stats.sets;
 	assert_int_equal(sets, 0);
-	assert_true(cpuset_within(&c->s->all, &vm_task_find(vm, c->helper.pid)->limit));
+	assert_true(cpuset_within(
+		&c->s->all, vm_task_limit(vm, vm_task_find(vm, c->helper.pid))));
 	stage_stop(c->s);
 	procs_kill(&c->helper);
 	vm = stage_start_with(c->s, c->id);

@@ -177,19 +177,53 @@ threads_are_found_by_id_and_start_time(void **state)
 	struct cpuset want = cpus("2,4-7");
 
 	(void)state;
-	assert_true(cpuset_equal(&record_find(&r, 4714, 125)->cpus, &want));
+	assert_true(cpuset_equal(record_find(&r, 4714, 125)->cpus, &want));
 	assert_null(record_find(&r, 4714, 124));
 	assert_null(record_find(&r, 4712, 125));
 	assert_null(record_find(&r, 9999, 125));
 	/* there already: the first mask stays */
 	assert_false(add(&r, 4714, 125, "0"));
-	assert_true(cpuset_equal(&record_find(&r, 4714, 125)->cpus, &want));
+	assert_true(cpuset_equal(record_find(&r, 4714, 125)->cpus, &want));
 	/* the id is another thread's now */
 	assert_true(add(&r, 4714, 900, "1"));
 	assert_null(record_find(&r, 4714, 125));
 	want = cpus("1");
-	assert_true(cpuset_equal(&record_find(&r, 4714, 900)->cpus, &want));
+	assert_true(cpuset_equal(record_find(&r, 4714, 900)->cpus, &want));
 	assert_int_equal(r.n_threads, 2);
+	record_fini(&r);
+}
+
+static size_t
+count_masks(const struct record *r)
+{
+	size_t n = 0;
+
+	for (const struct record_mask *m = r->masks; m != NULL; m = m->next)
+		n++;
+	return n;
+}
+
+static void
+threads_with_the_same_mask_share_it_as_long_as_one_of_them_is_there(void **state)
+{
+	static const pid_t last[] = {30};
+	struct record r = {0};
+
+	(void)state;
+	add(&r, 10, 7, "0");
+	add(&r, 20, 7, "0");
+	add(&r, 30, 7, "1-2");
+	assert_ptr_equal(record_find(&r, 10, 7)->cpus, record_find(&r, 20, 7)->cpus);
+	assert_int_equal(count_masks(&r), 2);
+	assert_false(add(&r, 10, 7, "5"));
+	assert_true(add(&r, 20, 8, "1-2"));
+	assert_int_equal(count_masks(&r), 2);
+	assert_true(add(&r, 10, 8, "1-2"));
+	assert_int_equal(count_masks(&r), 1);
+	assert_true(record_retain(&r, last, 1));
+	assert_int_equal(count_masks(&r), 1);
+	assert_true(record_retain(&r, NULL, 0));
+	assert_int_equal(count_masks(&r), 0);
 	record_fini(&r);
 }
 
@@ -448,6 +482,8 @@ main(void)
 		cmocka_unit_test(
 			members_may_come_in_any_order_and_unknown_ones_are_skipped),
 		cmocka_unit_test(threads_are_found_by_id_and_start_time),
+		cmocka_unit_test(
+			threads_with_the_same_mask_share_it_as_long_as_one_of_them_is_there),
 		cmocka_unit_test(threads_that_are_gone_are_dropped),
 		cmocka_unit_test(threads_of_helpers_are_kept_by_their_process),
 		cmocka_unit_test(what_is_no_record_is_refused),

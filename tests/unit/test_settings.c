@@ -310,6 +310,21 @@ warnings_are_capped(void **state UNUSED)
 }
 
 static void
+one_vm_is_enough_for_memory_to_be_moved(void **state UNUSED)
+{
+	static const char *const texts[] = {"[qmpin]\nmemory = migrate\n",
+		"[vm 103]\nmode = off\n[vm 104]\nmemory = migrate\n"};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct settings c = settings_of(texts[i]);
+
+		if (!settings_may_migrate(&c))
+			fail_msg("%s", texts[i]);
+		settings_fini(&c);
+	}
+}
+
+static void
 a_vm_section_overrides_what_it_names(void **state UNUSED)
 {
 	struct settings c =
@@ -335,6 +350,7 @@ a_vm_section_overrides_what_it_names(void **state UNUSED)
 	assert_int_equal(settings_share(&c, "1000"), SHARE_BRIEF);
 	assert_int_equal(settings_memory(&c, "1000"), SETTINGS_MEMORY_IGNORE);
 	assert_int_equal(settings_memory(&c, "103"), SETTINGS_MEMORY_FOLLOW);
+	assert_false(settings_may_migrate(&c));
 	assert_int_equal(settings_share(&c, "103"), SHARE_YIELD);
 	assert_int_equal(settings_share(&c, "10"), SHARE_YIELD);
 	assert_int_equal(settings_mode(&c, "200", &origin), PLACE_OFF);
@@ -527,6 +543,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(what_has_no_effect_is_a_warning),
 		cmocka_unit_test(no_documented_key_is_unknown),
 		cmocka_unit_test(warnings_are_capped),
+		cmocka_unit_test(one_vm_is_enough_for_memory_to_be_moved),
 		cmocka_unit_test(a_vm_section_overrides_what_it_names),
 		cmocka_unit_test(a_later_file_overrides_an_earlier_one),
 		cmocka_unit_test(vm_ids_go_up_to_their_limits),

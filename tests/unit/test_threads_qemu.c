@@ -476,7 +476,7 @@ the_record_gives_every_mask_back(void **state)
 	assert_non_null(record_find(&back, vcpu->tid, vcpu->start_ticks));
 	assert_int_equal(
 		affinity_apply(&ref,
-			&record_find(&back, vcpu->tid, vcpu->start_ticks)->cpus, NULL),
+			record_find(&back, vcpu->tid, vcpu->start_ticks)->cpus, NULL),
 		0);
 	assert_taskset(vcpu->tid, &mask);
 	record_remove(dirfd, "103");

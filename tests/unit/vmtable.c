@@ -31,7 +31,6 @@ make_vm(const struct vmtable *t, const char *id)
 {
 	struct vm *vm = vm_new(id, -1, "/x.qmp", "/x.pid");
 	struct vm_task emulator = {.have = cpuset_below(8),
-		.limit = cpuset_below(8),
 		.thread = {.tid = 1, .class = THREAD_EMULATOR, .index = -1}};
 
 	vm->clock = &t->clock;
@@ -41,7 +40,6 @@ make_vm(const struct vmtable *t, const char *id)
 	for (unsigned int i = 0; i < VMTABLE_VCPUS; i++) {
 		/* not in the order of their indices */
 		struct vm_task task = {.have = cpuset_below(8),
-			.limit = cpuset_below(8),
 			.thread = {.tid = (pid_t)(100 - i),
 				.class = THREAD_VCPU,
 				.index = (int)i}};
