@@ -16,15 +16,11 @@ UNIT_TESTS += \
 	tests/unit/test_str \
 	tests/unit/test_xalloc
 tests_unit_test_err_SOURCES = tests/unit/test_err.c
-tests_unit_test_err_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_err_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_json_SOURCES = tests/unit/test_json.c
-tests_unit_test_json_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_json_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_str_SOURCES = tests/unit/test_str.c
-tests_unit_test_str_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_str_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_xalloc_SOURCES = tests/unit/test_xalloc.c
-tests_unit_test_xalloc_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_xalloc_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 endif
