@@ -117,13 +117,15 @@ holder = tests/unit/holder.c tests/unit/holder.h tests/unit/procs.c tests/unit/p
 tests_unit_test_backlog_SOURCES = tests/unit/test_backlog.c $(holder)
 tests_unit_test_backlog_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
-tests_unit_test_listener_SOURCES = tests/unit/test_listener.c $(holder)
+listener_world = tests/unit/listener_world.c tests/unit/listener_world.h $(holder)
+
+tests_unit_test_listener_SOURCES = tests/unit/test_listener.c $(listener_world)
 tests_unit_test_listener_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_listener_clients_SOURCES = tests/unit/test_listener_clients.c $(holder)
 tests_unit_test_listener_clients_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
-tests_unit_test_listener_limits_SOURCES = tests/unit/test_listener_limits.c $(holder)
+tests_unit_test_listener_limits_SOURCES = tests/unit/test_listener_limits.c $(listener_world)
 tests_unit_test_listener_limits_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_listener_qemu_SOURCES = tests/unit/test_listener_qemu.c $(holder)
