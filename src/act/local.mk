@@ -37,7 +37,7 @@ tests_unit_test_bootid_LDADD = $(LINK_ACT) $(CMOCKA_LIBS)
 tests_unit_test_owner_SOURCES = tests/unit/test_owner.c tests/unit/procs.c
 tests_unit_test_owner_LDADD = $(LINK_ACT) $(CMOCKA_LIBS)
 
-tests_unit_test_record_SOURCES = tests/unit/test_record.c
+tests_unit_test_record_SOURCES = tests/unit/test_record.c tests/unit/record103.h
 tests_unit_test_record_LDADD = $(LINK_ACT) $(CMOCKA_LIBS)
 
 tests_unit_test_record_file_SOURCES = tests/unit/test_record_file.c tests/unit/procs.c

@@ -22,7 +22,7 @@ tests_unit_test_settings_SOURCES = tests/unit/test_settings.c tests/fuzz/fuzz_se
 tests_unit_test_settings_LDADD = $(LINK_CONF) src/libqmp.a $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_settings_load_SOURCES = tests/unit/test_settings_load.c
 tests_unit_test_settings_load_LDADD = $(LINK_CONF) $(CMOCKA_LIBS)
-tests_unit_test_settings_policy_SOURCES = tests/unit/test_settings_policy.c
+tests_unit_test_settings_policy_SOURCES = tests/unit/test_settings_policy.c tests/unit/settings_text.h
 tests_unit_test_settings_policy_LDADD = $(LINK_CONF) $(CMOCKA_LIBS)
 endif
 
