@@ -54,17 +54,6 @@ struct search {
 	unsigned long tried;
 };
 
-static double
-score_of(const struct fleet *f)
-{
-	struct plan_vm vms[8];
-	struct plan_input in = fleet_input(f, vms);
-	struct score s = {0};
-
-	assert_int_equal(score_masks(&in, &s, NULL), 0);
-	return s.total_ns;
-}
-
 static void try_slot(struct search *s, unsigned int i);
 
 /* The vCPU has @mask, which is its alone. */
@@ -134,7 +123,7 @@ try_slot(struct search *s, unsigned int i)
 			try_domains(s, i);
 		return;
 	}
-	score = score_of(s->f);
+	score = fleet_score(s->f).total_ns;
 	s->tried++;
 	if (score < s->best)
 		s->best = score;
@@ -226,15 +215,13 @@ add_vms(struct fleet *f, struct chance *c, const struct kind *k)
 	unsigned int n = 2 + chance_below(c, only_float ? 3 : 2);
 
 	for (unsigned int i = 0; i < n; i++) {
-		char id[8];
 		struct fleet_vm *vm;
 		enum place_mode mode = mode_of(k, c);
 		unsigned int vcpus = 1 + chance_below(c, only_float ? 4 : 2);
 
 		if (!has_room(f, k, vcpus))
 			break;
-		(void)snprintf(id, sizeof(id), "%u", 100 + i);
-		vm = fleet_add(f, id, mode, vcpus);
+		vm = fleet_add_id(f, 100 + i, mode, vcpus);
 		vm->masks = xcalloc(vm->in.n_vcpus, sizeof(*vm->masks));
 		if (k->avoid)
 			vm->in.smt = PLACE_SMT_AVOID;
@@ -260,7 +247,7 @@ gaps_of(struct fleet *f, double *at_once, double *at_rest, unsigned long *tried)
 	double best;
 
 	fleet_step(f);
-	first = score_of(f);
+	first = fleet_score(f).total_ns;
 	f->policy.rebalance = true;
 	f->policy.rebalance_vms = 1;
 	f->policy.rebalance_vcpus = 8;
@@ -268,7 +255,7 @@ gaps_of(struct fleet *f, double *at_once, double *at_rest, unsigned long *tried)
 		f->policy.now_s += 1000;
 		fleet_step(f);
 	}
-	last = score_of(f);
+	last = fleet_score(f).total_ns;
 	best = best_of(f, 0, tried);
 	*at_once = gap(first, best);
 	*at_rest = gap(last, best);
@@ -285,7 +272,7 @@ gap_of_newcomer(struct fleet *f, unsigned long *tried)
 	fleet_step(f);
 	f->n = last + 1;
 	fleet_step(f);
-	cost = score_of(f);
+	cost = fleet_score(f).total_ns;
 	return gap(cost, best_of(f, last, tried));
 }
 

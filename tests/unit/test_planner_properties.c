@@ -476,10 +476,9 @@ churn(struct world_case *c, const struct mix *mix, unsigned int load,
 		fleet_remove(f, fleet_below(&c->random, f->n));
 	while (fleet_vcpus(f) * 100 < load * n_pus) {
 		struct fleet_vm *vm;
-		char id[16];
 
-		(void)snprintf(id, sizeof(id), "%u", (*next)++);
-		vm = fleet_add(f, id, PLACE_AUTO, fleet_random_size(&c->random));
+		vm = fleet_add_id(
+			f, (*next)++, PLACE_AUTO, fleet_random_size(&c->random));
 		if (mix->limits && one_in(c, 8))
 			vm->in.limit = cpuset_below(n_pus / 2);
 		fleet_step(f);
