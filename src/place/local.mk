@@ -51,7 +51,7 @@ src_libplace_a_SOURCES = \
 
 # Hosts and VMs for tests of the planner.
 PLACE_FLEET = tests/unit/fleet.c tests/unit/fleet.h tests/unit/hosts.c tests/unit/hosts.h \
-	tests/unit/pour.c tests/unit/pour.h tests/unit/expect.h
+	tests/unit/pour.c tests/unit/pour.h tests/unit/cases.h tests/unit/expect.h
 # Hosts and VMs of all kinds, and what must hold of their plans.
 PLACE_TRIALS = tests/unit/chance.c tests/unit/chance.h \
 	tests/unit/hosts.c tests/unit/hosts.h \

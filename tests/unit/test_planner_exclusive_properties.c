@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "cases.h"
 #include "expect.h"
 #include "fleet.h"
 
@@ -282,13 +283,11 @@ play(struct scene *s)
 static void
 own_cores_are_never_shared_whatever_happens(void **state)
 {
-	const char *one = getenv("QMPIN_SEED");
-	const char *more = getenv("QMPIN_CASES");
-	uint64_t n = more != NULL ? strtoull(more, NULL, 10) : CASES;
-	uint64_t first = one != NULL ? strtoull(one, NULL, 10) : 1;
+	uint64_t one = cases_number("QMPIN_SEED", 0);
+	uint64_t last = one > 0 ? one : cases_of(CASES);
 
 	(void)state;
-	for (uint64_t seed = first; seed <= (one != NULL ? first : n); seed++) {
+	for (uint64_t seed = one > 0 ? one : 1; seed <= last; seed++) {
 		struct scene s = {.seed = seed,
 			.random = seed * 0x9e3779b97f4a7c15 + 1,
 			.spec = specs[seed % ARRAY_LEN(specs)]};

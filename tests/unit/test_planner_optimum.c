@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "cases.h"
 #include "chance.h"
 #include "fleet.h"
 #include "place/score.h"
@@ -313,13 +314,13 @@ report(const char *what, double *gaps, unsigned int n)
 static void
 expect_gaps(const struct kind *k)
 {
-	const char *text = getenv("QMPIN_CASES");
-	unsigned int n = text != NULL ? (unsigned int)strtoul(text, NULL, 10) : CASES;
+	bool asked = getenv("QMPIN_CASES") != NULL;
+	unsigned int n = (unsigned int)cases_of(CASES);
 	unsigned long tried = 0;
 	double *gaps[3]; /* all at once, at rest, the newcomer's */
 
 	/* there are many ways to pin */
-	if (k->pins && text == NULL)
+	if (k->pins && !asked)
 		n /= 3;
 	for (unsigned int i = 0; i < 3; i++)
 		gaps[i] = xcalloc(n, sizeof(**gaps));
@@ -337,7 +338,7 @@ expect_gaps(const struct kind *k)
 				gaps[2][i] = gap_of_newcomer(f, &tried);
 			fleet_free(f);
 		}
-		if (text != NULL && (gaps[0][i] > 0.5 || gaps[2][i] > 0.5))
+		if (asked && (gaps[0][i] > 0.5 || gaps[2][i] > 0.5))
 			print_message("seed %u: %.0f %%, %.0f %%\n", i + 1,
 				100 * gaps[0][i], 100 * gaps[2][i]);
 		host_fini(&h);
