@@ -162,6 +162,22 @@ def stem_of(member):
     return re.sub(r"^\w+_a-", "", member).removesuffix(".o")
 
 
+_said = {}
+
+
+def ask(tree, argv, files, most=0):
+    """What a program prints about files of the tree, (stdout, stderr); it is asked once about
+    the same. most: the highest exit status that is no failure."""
+    key = tuple(argv), tuple((str(p), tree.text(p)) for p in files)
+    if key not in _said:
+        p = subprocess.run([*argv, *map(str, files)], cwd=tree.root, text=True, check=False,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if not 0 <= p.returncode <= most:
+            raise SystemExit(f"{argv[0]}: status {p.returncode}: {p.stderr}")
+        _said[key] = p.stdout, p.stderr
+    return _said[key]
+
+
 def plain_build():
     return os.environ.get("QMPIN_PLAIN", "yes") == "yes"
 
