@@ -19,7 +19,6 @@ src_qmpin_migrate_LDADD = $(LINK_ACT)
 if HAVE_CMOCKA
 UNIT_TESTS += tests/unit/test_pagemove
 tests_unit_test_pagemove_SOURCES = tests/unit/test_pagemove.c
-tests_unit_test_pagemove_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_pagemove_LDADD = $(LINK_ACT) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_pagemove_DEPENDENCIES = src/qmpin-migrate$(EXEEXT)
 UNIT_TESTS += tests/unit/test_affinity tests/unit/test_affinity_reuse tests/unit/test_bootid \
@@ -28,32 +27,25 @@ UNIT_TESTS += tests/unit/test_affinity tests/unit/test_affinity_reuse tests/unit
 
 # with vm for the start times only, as the daemon supplies them
 tests_unit_test_affinity_SOURCES = tests/unit/test_affinity.c tests/unit/procs.c
-tests_unit_test_affinity_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_affinity_LDADD = src/libvm.a $(LINK_ACT) $(CMOCKA_LIBS)
 
 tests_unit_test_affinity_reuse_SOURCES = tests/unit/test_affinity_reuse.c
 tests_unit_test_affinity_reuse_LDADD = src/libvm.a $(LINK_ACT)
 
 tests_unit_test_bootid_SOURCES = tests/unit/test_bootid.c
-tests_unit_test_bootid_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_bootid_LDADD = $(LINK_ACT) $(CMOCKA_LIBS)
 
 tests_unit_test_owner_SOURCES = tests/unit/test_owner.c tests/unit/procs.c
-tests_unit_test_owner_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_owner_LDADD = $(LINK_ACT) $(CMOCKA_LIBS)
 
-tests_unit_test_record_SOURCES = tests/unit/test_record.c
-tests_unit_test_record_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_record_SOURCES = tests/unit/test_record.c tests/unit/record103.h
 tests_unit_test_record_LDADD = $(LINK_ACT) $(CMOCKA_LIBS)
 
 tests_unit_test_record_file_SOURCES = tests/unit/test_record_file.c tests/unit/procs.c
-tests_unit_test_record_file_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_record_file_LDADD = $(LINK_ACT) $(CMOCKA_LIBS)
 
 # vm and act together on a real QEMU
 tests_unit_test_threads_qemu_SOURCES = tests/unit/test_threads_qemu.c tests/unit/procs.c
-tests_unit_test_threads_qemu_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) \
-	$(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_threads_qemu_LDADD = src/libvm.a $(LINK_ACT) $(EVENT_LIBS) $(CMOCKA_LIBS)
 
 # Ids that are taken again at once, in a pid namespace: make check-reuse APPLICATIONS=1000000

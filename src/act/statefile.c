@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/xalloc.h"
 
 static int
@@ -20,22 +21,6 @@ fail_errno(struct err *e, const char *name, const char *what)
 	int r = -errno;
 
 	return err_set(e, r, name, 0, "%s: %s", what, strerror(-r));
-}
-
-static int
-write_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		text += n;
-		len -= (size_t)n;
-	}
-	return 0;
 }
 
 static int
@@ -50,7 +35,7 @@ write_temp(int dirfd, const char *temp, const char *text, size_t len, struct err
 		0600);
 	if (fd < 0)
 		return fail_errno(e, temp, "cannot create the file");
-	if (write_all(fd, text, len) < 0 || close(take_fd(&fd)) < 0)
+	if (io_write_all(fd, text, len) < 0 || close(take_fd(&fd)) < 0)
 		return fail_errno(e, temp, "cannot write the file");
 	return 0;
 }

@@ -5,6 +5,7 @@ src_libbase_a_SOURCES = \
 	src/base/clock.c src/base/clock.h \
 	src/base/err.c src/base/err.h \
 	src/base/hash.c src/base/hash.h \
+	src/base/io.c src/base/io.h \
 	src/base/json.c src/base/json.h \
 	src/base/log.c src/base/log.h \
 	src/base/str.c src/base/str.h \
@@ -18,18 +19,13 @@ UNIT_TESTS += \
 	tests/unit/test_str \
 	tests/unit/test_xalloc
 tests_unit_test_checks_SOURCES = tests/unit/test_checks.c
-tests_unit_test_checks_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_checks_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_err_SOURCES = tests/unit/test_err.c
-tests_unit_test_err_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_err_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_json_SOURCES = tests/unit/test_json.c
-tests_unit_test_json_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_json_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_str_SOURCES = tests/unit/test_str.c
-tests_unit_test_str_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_str_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_xalloc_SOURCES = tests/unit/test_xalloc.c
-tests_unit_test_xalloc_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_xalloc_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 endif

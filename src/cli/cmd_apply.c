@@ -10,22 +10,14 @@
 
 #include <jansson.h>
 
-#include "base/json.h"
 #include "cli/out.h"
 #include "cli/vmcall.h"
 
 static void
-print(const struct args *args, const json_t *reply)
+print(const struct args *args, const json_t *moves, bool any_failed)
 {
-	const json_t *moves = json_object_get(reply, "moves");
-
-	if (args->format != ARGS_TEXT) {
-		out_json(reply, args->format);
-		return;
-	}
 	vmcall_print_moves(moves);
-	if (json_array_size(moves) == 0 &&
-		json_array_size(json_object_get(reply, "failed")) == 0)
+	if (json_array_size(moves) == 0 && !any_failed)
 		out_note(args->dry_run ? "nothing would be changed"
 				       : "nothing was to be changed");
 }
@@ -33,18 +25,11 @@ print(const struct args *args, const json_t *reply)
 enum cmd_exit
 cmd_apply_run(const struct args *args)
 {
-	auto_json json_t *reply = NULL;
-	enum cmd_exit failed;
-	enum cmd_exit r;
+	const struct vmcall call = {.verb = "apply",
+		.method = args->dry_run ? "Plan" : "Apply",
+		.done = "moves",
+		.undone = "not applied",
+		.print = print};
 
-	if (!vmcall_is_clear(args, "apply"))
-		return CMD_USAGE;
-	r = vmcall_run(args, args->dry_run ? "Plan" : "Apply", &reply);
-	if (r != CMD_OK)
-		return r;
-	print(args, reply);
-	r = out_finish();
-	failed = vmcall_failed(reply, "not applied",
-		json_array_size(json_object_get(reply, "moves")) > 0);
-	return r != CMD_OK ? r : failed;
+	return vmcall_run(args, &call);
 }

@@ -11,13 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/json.h"
+#include "base/xalloc.h"
 #include "cli/out.h"
 #include "cli/vmcall.h"
 
 static void
-print_released(const json_t *released, bool any_failed)
+print(const struct args *args, const json_t *released, bool any_failed)
 {
+	(void)args;
 	if (json_array_size(released) == 0 && !any_failed)
 		out_note("no VMs");
 	for (size_t i = 0; i < json_array_size(released); i++) {
@@ -31,23 +32,11 @@ print_released(const json_t *released, bool any_failed)
 enum cmd_exit
 cmd_release_run(const struct args *args)
 {
-	auto_json json_t *reply = NULL;
-	const json_t *released;
-	enum cmd_exit failed;
-	enum cmd_exit r;
+	static const struct vmcall call = {.verb = "release",
+		.method = "Release",
+		.done = "released",
+		.undone = "not released",
+		.print = print};
 
-	if (!vmcall_is_clear(args, "release"))
-		return CMD_USAGE;
-	r = vmcall_run(args, "Release", &reply);
-	if (r != CMD_OK)
-		return r;
-	released = json_object_get(reply, "released");
-	if (args->format == ARGS_TEXT)
-		print_released(released,
-			json_array_size(json_object_get(reply, "failed")) > 0);
-	else
-		out_json(reply, args->format);
-	r = out_finish();
-	failed = vmcall_failed(reply, "not released", json_array_size(released) > 0);
-	return r != CMD_OK ? r : failed;
+	return vmcall_run(args, &call);
 }

@@ -13,10 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "base/str.h"
 #include "cli/out.h"
-#include "cli/session.h"
 #include "cli/vmcall.h"
 
 /* Names the program to run instead of the installed one. */
@@ -53,30 +51,24 @@ restore_offline(const struct args *args)
 	return CMD_FAILED;
 }
 
+static void
+print(const struct args *args, const json_t *moves, bool any_failed)
+{
+	(void)args;
+	vmcall_print_moves(moves);
+	if (json_array_size(moves) == 0 && !any_failed)
+		out_note("no mask was to be changed; left alone from now on");
+}
+
 enum cmd_exit
 cmd_restore_run(const struct args *args)
 {
-	auto_json json_t *reply = NULL;
-	const json_t *moves;
-	enum cmd_exit failed;
-	enum cmd_exit r;
+	static const struct vmcall call = {.verb = "restore",
+		.method = "Restore",
+		.done = "moves",
+		.undone = "not restored",
+		.print = print,
+		.offline = restore_offline};
 
-	if (!vmcall_is_clear(args, "restore"))
-		return CMD_USAGE;
-	if (!session_is_there(args))
-		return restore_offline(args);
-	r = vmcall_run(args, "Restore", &reply);
-	if (r != CMD_OK)
-		return r;
-	moves = json_object_get(reply, "moves");
-	if (args->format == ARGS_TEXT)
-		vmcall_print_moves(moves);
-	else
-		out_json(reply, args->format);
-	failed = vmcall_failed(reply, "not restored", json_array_size(moves) > 0);
-	if (args->format == ARGS_TEXT && json_array_size(moves) == 0 &&
-		failed == CMD_OK)
-		out_note("no mask was to be changed; left alone from now on");
-	r = out_finish();
-	return r != CMD_OK ? r : failed;
+	return vmcall_run(args, &call);
 }

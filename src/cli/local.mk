@@ -56,70 +56,57 @@ src_qmpin_SOURCES = src/cli/main.c
 src_qmpin_LDADD = $(LINK_CLI)
 
 if HAVE_CMOCKA
-CLI_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 
 UNIT_TESTS += tests/unit/test_cli_args
 tests_unit_test_cli_args_SOURCES = tests/unit/test_cli_args.c
-tests_unit_test_cli_args_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_args_LDADD = src/libcli.a $(LINK_TOPO) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_cli_text
 tests_unit_test_cli_text_SOURCES = tests/unit/test_cli_text.c
-tests_unit_test_cli_text_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_text_LDADD = src/libcli.a $(LINK_BASE) $(SMARTCOLS_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_columns
 tests_unit_test_columns_SOURCES = tests/unit/test_columns.c
-tests_unit_test_columns_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_columns_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_latstats
 tests_unit_test_latstats_SOURCES = tests/unit/test_latstats.c tests/unit/layouts.h
-tests_unit_test_latstats_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_latstats_LDADD = src/libcli.a src/libctl.a $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_lines
 tests_unit_test_lines_SOURCES = tests/unit/test_lines.c
-tests_unit_test_lines_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_lines_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_scenario
 tests_unit_test_scenario_SOURCES = tests/unit/test_scenario.c
-tests_unit_test_scenario_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_scenario_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_placement
 tests_unit_test_placement_SOURCES = tests/unit/test_placement.c \
 	tests/unit/hosts.c tests/unit/hosts.h
-tests_unit_test_placement_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_placement_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_hostpicture
 tests_unit_test_hostpicture_SOURCES = tests/unit/test_hostpicture.c \
 	tests/unit/hosts.c tests/unit/hosts.h
-tests_unit_test_hostpicture_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_hostpicture_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_pveconf
 tests_unit_test_pveconf_SOURCES = tests/unit/test_pveconf.c
-tests_unit_test_pveconf_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_pveconf_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_pvescan
 tests_unit_test_pvescan_SOURCES = tests/unit/test_pvescan.c \
 	tests/unit/checklist.h tests/unit/trees.h
-tests_unit_test_pvescan_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_pvescan_LDADD = src/libcli.a $(LINK_HOST) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_coremap
 tests_unit_test_coremap_SOURCES = tests/unit/test_coremap.c \
 	tests/unit/hosts.c tests/unit/hosts.h tests/unit/layouts.h
-tests_unit_test_coremap_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_coremap_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_progress
 tests_unit_test_progress_SOURCES = tests/unit/test_progress.c
-tests_unit_test_progress_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_progress_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 # These run src/qmpin itself.
@@ -127,56 +114,47 @@ CLI_RUN = tests/unit/cli_run.c tests/unit/cli_run.h $(CTL_WORLD)
 
 UNIT_TESTS += tests/unit/test_cli
 tests_unit_test_cli_SOURCES = tests/unit/test_cli.c $(CLI_RUN)
-tests_unit_test_cli_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_DEPENDENCIES = src/qmpin$(EXEEXT)
 
 UNIT_TESTS += tests/unit/test_cli_doctor
 tests_unit_test_cli_doctor_SOURCES = tests/unit/test_cli_doctor.c tests/unit/trees.h \
 	$(CLI_RUN)
-tests_unit_test_cli_doctor_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_doctor_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_doctor_DEPENDENCIES = src/qmpin$(EXEEXT)
 
 UNIT_TESTS += tests/unit/test_cli_exit
 tests_unit_test_cli_exit_SOURCES = tests/unit/test_cli_exit.c $(CLI_RUN)
-tests_unit_test_cli_exit_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_exit_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_exit_DEPENDENCIES = src/qmpin$(EXEEXT)
 
 UNIT_TESTS += tests/unit/test_cli_explain
 tests_unit_test_cli_explain_SOURCES = tests/unit/test_cli_explain.c $(CLI_RUN)
-tests_unit_test_cli_explain_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_explain_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_explain_DEPENDENCIES = src/qmpin$(EXEEXT)
 
 UNIT_TESTS += tests/unit/test_cli_help
 tests_unit_test_cli_help_SOURCES = tests/unit/test_cli_help.c $(CLI_RUN)
-tests_unit_test_cli_help_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_help_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_help_DEPENDENCIES = src/qmpin$(EXEEXT)
 
 UNIT_TESTS += tests/unit/test_cli_heatmap
 tests_unit_test_cli_heatmap_SOURCES = tests/unit/test_cli_heatmap.c $(CLI_RUN)
-tests_unit_test_cli_heatmap_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_heatmap_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_heatmap_DEPENDENCIES = src/qmpin$(EXEEXT)
 
 UNIT_TESTS += tests/unit/test_cli_latency
 tests_unit_test_cli_latency_SOURCES = tests/unit/test_cli_latency.c $(CLI_RUN)
-tests_unit_test_cli_latency_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_latency_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_latency_DEPENDENCIES = src/qmpin$(EXEEXT)
 
 UNIT_TESTS += tests/unit/test_cli_shown
 tests_unit_test_cli_shown_SOURCES = tests/unit/test_cli_shown.c $(CLI_RUN)
-tests_unit_test_cli_shown_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_shown_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_shown_DEPENDENCIES = src/qmpin$(EXEEXT)
 
 UNIT_TESTS += tests/unit/test_cli_monitor
 tests_unit_test_cli_monitor_SOURCES = tests/unit/test_cli_monitor.c $(CLI_RUN)
-tests_unit_test_cli_monitor_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_monitor_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_monitor_DEPENDENCIES = src/qmpin$(EXEEXT)
 
@@ -184,26 +162,22 @@ PLAN_RUN = tests/unit/plan_run.c tests/unit/plan_run.h $(CLI_RUN)
 
 UNIT_TESTS += tests/unit/test_cli_plan
 tests_unit_test_cli_plan_SOURCES = tests/unit/test_cli_plan.c $(PLAN_RUN)
-tests_unit_test_cli_plan_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_plan_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_plan_DEPENDENCIES = src/qmpin$(EXEEXT)
 
 UNIT_TESTS += tests/unit/test_cli_plan_wrong
 tests_unit_test_cli_plan_wrong_SOURCES = tests/unit/test_cli_plan_wrong.c $(PLAN_RUN)
-tests_unit_test_cli_plan_wrong_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_plan_wrong_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_plan_wrong_DEPENDENCIES = src/qmpin$(EXEEXT)
 
 UNIT_TESTS += tests/unit/test_cli_mode
 tests_unit_test_cli_mode_SOURCES = tests/unit/test_cli_mode.c \
 	tests/unit/procs.c tests/unit/procs.h $(CLI_RUN)
-tests_unit_test_cli_mode_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_mode_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_mode_DEPENDENCIES = src/qmpin$(EXEEXT)
 
 UNIT_TESTS += tests/unit/test_cli_probe
 tests_unit_test_cli_probe_SOURCES = tests/unit/test_cli_probe.c $(CLI_RUN)
-tests_unit_test_cli_probe_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_unit_test_cli_probe_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_probe_DEPENDENCIES = src/qmpin$(EXEEXT) src/qmpin-probe$(EXEEXT)
 endif

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/str.h"
 #include "base/xalloc.h"
 
@@ -107,22 +108,6 @@ outfile_check(const char *path, struct err *e)
 	return 0;
 }
 
-static int
-write_all(int fd, const char *bytes, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, bytes, len);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			bytes += n;
-			len -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
 /* As readable as any file that the user makes: mkstemp is stricter. */
 static int
 open_to_all(int fd)
@@ -170,7 +155,7 @@ outfile_open(struct outfile *f, const char *path, struct err *e)
 int
 outfile_add(struct outfile *f, const char *bytes, size_t len, struct err *e)
 {
-	int r = write_all(f->fd, bytes, len);
+	int r = io_write_all(f->fd, bytes, len);
 
 	return r < 0 ? explain(e, r, f->path) : 0;
 }

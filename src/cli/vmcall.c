@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/str.h"
 #include "cli/out.h"
 #include "cli/session.h"
 
-bool
-vmcall_is_clear(const struct args *args, const char *verb)
+/* VMs are named, or --all is given, and not both; else says so. */
+static bool
+is_clear(const struct args *args, const char *verb)
 {
 	if (args->all && args->n_operands > 0)
 		out_note("either VMs or --all");
@@ -53,31 +55,53 @@ make_params(const struct args *args, json_t **out)
 	return true;
 }
 
-enum cmd_exit
-vmcall_run(const struct args *args, const char *method, json_t **reply)
+/* Returns what to exit with; @any_done: something was done for others. */
+static enum cmd_exit
+tell_failed(const json_t *failed, const char *undone, bool any_done)
 {
-	json_t *params;
-
-	*reply = NULL;
-	if (!make_params(args, &params))
-		return CMD_USAGE;
-	return session_call(args, method, params, false, on_reply_vmcall, reply);
-}
-
-enum cmd_exit
-vmcall_failed(const json_t *reply, const char *what, bool any_done)
-{
-	const json_t *failed = json_object_get(reply, "failed");
-
 	for (size_t i = 0; i < json_array_size(failed); i++) {
 		const char *text = json_string_value(json_array_get(failed, i));
 		auto_free char *safe = out_safe(text != NULL ? text : "-");
 
-		out_note("%s: VM %s", what, safe);
+		out_note("%s: VM %s", undone, safe);
 	}
 	if (json_array_size(failed) == 0)
 		return CMD_OK;
 	return any_done ? CMD_PARTLY : CMD_FAILED;
+}
+
+static enum cmd_exit
+show(const struct args *args, const struct vmcall *call, const json_t *reply)
+{
+	const json_t *done = json_object_get(reply, call->done);
+	const json_t *failed = json_object_get(reply, "failed");
+	enum cmd_exit told;
+	enum cmd_exit r;
+
+	if (args->format == ARGS_TEXT)
+		call->print(args, done, json_array_size(failed) > 0);
+	else
+		out_json(reply, args->format);
+	r = out_finish();
+	told = tell_failed(failed, call->undone, json_array_size(done) > 0);
+	return r != CMD_OK ? r : told;
+}
+
+enum cmd_exit
+vmcall_run(const struct args *args, const struct vmcall *call)
+{
+	auto_json json_t *reply = NULL;
+	json_t *params;
+	enum cmd_exit r;
+
+	if (!is_clear(args, call->verb))
+		return CMD_USAGE;
+	if (call->offline != NULL && !session_is_there(args))
+		return call->offline(args);
+	if (!make_params(args, &params))
+		return CMD_USAGE;
+	r = session_call(args, call->method, params, false, on_reply_vmcall, &reply);
+	return r == CMD_OK ? show(args, call, reply) : r;
 }
 
 static const char *

@@ -10,23 +10,25 @@
 #include "cli/args.h"
 #include "cli/cmd.h"
 
-/** VMs are named, or --all is given, and not both; else says so. */
-MUST_CHECK bool vmcall_is_clear(const struct args *args, const char *verb);
+struct vmcall {
+	const char *verb;   /* of the command line: "apply" */
+	const char *method; /* of io.qmpin */
+	const char *done;   /* member of the reply with what was done, an array */
+	const char *undone; /* "not applied", of those in its member "failed" */
+
+	/* As text; @any_failed: some of them were not done. */
+	void (*print)(const struct args *args, const json_t *done, bool any_failed);
+
+	/* Where no daemon is there; NULL: it is said so. */
+	enum cmd_exit (*offline)(const struct args *args);
+};
 
 /**
- * Call io.qmpin.@method with the VMs that are named.
- *
- * @reply  new reference; written only with CMD_OK
- *
- * Returns CMD_OK, or what else to exit with: it has been said why.
+ * Call the method with the VMs that are named, or with all of them; print what was
+ * done, and tell the VMs in "failed", a line each on stderr: "not applied: VM 103:
+ * why".
  */
-MUST_CHECK enum cmd_exit vmcall_run(
-	const struct args *args, const char *method, json_t **reply);
-
-/** Tell the VMs in "failed", a line each on stderr: "@what: VM 103: why". Returns what
- * to exit with; @any_done: something was done for others. */
-MUST_CHECK enum cmd_exit vmcall_failed(
-	const json_t *reply, const char *what, bool any_done);
+MUST_CHECK enum cmd_exit vmcall_run(const struct args *args, const struct vmcall *call);
 
 /** Moves as lines "vm 103: vCPU 0 0-63 -> 8-11 (why)", those of threads that share
  * masks in one. */

@@ -21,22 +21,16 @@ UNIT_TESTS += \
 	tests/unit/test_settings_load \
 	tests/unit/test_settings_policy
 tests_unit_test_inifile_SOURCES = tests/unit/test_inifile.c
-tests_unit_test_inifile_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_inifile_LDADD = $(LINK_CONF) $(CMOCKA_LIBS)
 tests_unit_test_inventory_SOURCES = tests/unit/test_inventory.c
-tests_unit_test_inventory_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_inventory_LDADD = $(LINK_CONF) $(CMOCKA_LIBS)
 tests_unit_test_modefile_SOURCES = tests/unit/test_modefile.c
-tests_unit_test_modefile_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_modefile_LDADD = $(LINK_CONF) $(CMOCKA_LIBS)
 tests_unit_test_settings_SOURCES = tests/unit/test_settings.c tests/fuzz/fuzz_settings.c
-tests_unit_test_settings_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_settings_LDADD = $(LINK_CONF) src/libqmp.a $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_settings_load_SOURCES = tests/unit/test_settings_load.c
-tests_unit_test_settings_load_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_settings_load_LDADD = $(LINK_CONF) $(CMOCKA_LIBS)
-tests_unit_test_settings_policy_SOURCES = tests/unit/test_settings_policy.c
-tests_unit_test_settings_policy_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_settings_policy_SOURCES = tests/unit/test_settings_policy.c tests/unit/settings_text.h
 tests_unit_test_settings_policy_LDADD = $(LINK_CONF) $(CMOCKA_LIBS)
 endif
 

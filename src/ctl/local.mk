@@ -51,78 +51,64 @@ src/ctl/text.c: $(CTL_INTERFACES) src/ctl/local.mk
 	done; } >$@.tmp && mv $@.tmp $@
 
 if HAVE_CMOCKA
-CTL_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 CTL_WORLD = tests/unit/ctl_world.c tests/unit/ctl_world.h tests/unit/layouts.h
 
 UNIT_TESTS += tests/unit/test_varlink
 tests_unit_test_varlink_SOURCES = tests/unit/test_varlink.c
-tests_unit_test_varlink_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_varlink_LDADD = src/libctl.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 # Replays the fuzzer's corpus.
 UNIT_TESTS += tests/unit/test_varlink_corpus
 tests_unit_test_varlink_corpus_SOURCES = tests/unit/test_varlink_corpus.c \
 	tests/fuzz/fuzz_varlink.c
-tests_unit_test_varlink_corpus_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_varlink_corpus_LDADD = src/libctl.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_varlink_idl
 tests_unit_test_varlink_idl_SOURCES = tests/unit/test_varlink_idl.c
-tests_unit_test_varlink_idl_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_varlink_idl_LDADD = src/libctl.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_shapes
 tests_unit_test_shapes_SOURCES = tests/unit/test_shapes.c
-tests_unit_test_shapes_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_shapes_LDADD = src/libctl.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_ctl_latency
 tests_unit_test_ctl_latency_SOURCES = tests/unit/test_ctl_latency.c tests/unit/layouts.h \
 	tests/unit/mutate.h
-tests_unit_test_ctl_latency_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_ctl_latency_LDADD = src/libctl.a $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_ctl_topology
 tests_unit_test_ctl_topology_SOURCES = tests/unit/test_ctl_topology.c \
 	tests/unit/hosts.c tests/unit/hosts.h
-tests_unit_test_ctl_topology_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_ctl_topology_LDADD = src/libctl.a $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_metrics
 tests_unit_test_metrics_SOURCES = tests/unit/test_metrics.c
-tests_unit_test_metrics_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_metrics_LDADD = src/libctl.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 HEAT_HOSTS = tests/unit/heat_hosts.c tests/unit/heat_hosts.h
 
 UNIT_TESTS += tests/unit/test_heatmap
 tests_unit_test_heatmap_SOURCES = tests/unit/test_heatmap.c $(HEAT_HOSTS)
-tests_unit_test_heatmap_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_heatmap_LDADD = src/libctl.a $(LINK_TOPO) $(CMOCKA_LIBS) -lm
 
 UNIT_TESTS += tests/unit/test_heatmap_svg
 tests_unit_test_heatmap_svg_SOURCES = tests/unit/test_heatmap_svg.c $(HEAT_HOSTS)
-tests_unit_test_heatmap_svg_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_heatmap_svg_LDADD = src/libctl.a $(LINK_TOPO) $(CMOCKA_LIBS) -lm
 
 UNIT_TESTS += tests/unit/test_ctl_server
 tests_unit_test_ctl_server_SOURCES = tests/unit/test_ctl_server.c $(CTL_WORLD)
-tests_unit_test_ctl_server_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_ctl_server_LDADD = $(LINK_CTL) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_ctl_server_load
 tests_unit_test_ctl_server_load_SOURCES = tests/unit/test_ctl_server_load.c $(CTL_WORLD)
-tests_unit_test_ctl_server_load_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_ctl_server_load_LDADD = $(LINK_CTL) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_ctl_listen
 tests_unit_test_ctl_listen_SOURCES = tests/unit/test_ctl_listen.c $(CTL_WORLD)
-tests_unit_test_ctl_listen_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_ctl_listen_LDADD = $(LINK_CTL) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_ctl_client
 tests_unit_test_ctl_client_SOURCES = tests/unit/test_ctl_client.c $(CTL_WORLD)
-tests_unit_test_ctl_client_CPPFLAGS = $(CTL_TEST_CPPFLAGS)
 tests_unit_test_ctl_client_LDADD = $(LINK_CTL) $(CMOCKA_LIBS)
 endif
 
@@ -131,7 +117,6 @@ EXTRA_DIST += tests/fuzz/corpus/varlink tests/fuzz/varlink.dict
 if FUZZING
 FUZZERS += tests/fuzz/fuzz_varlink
 tests_fuzz_fuzz_varlink_SOURCES = tests/fuzz/fuzz_varlink.c
-tests_fuzz_fuzz_varlink_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tests_fuzz_fuzz_varlink_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_varlink_LDADD = src/libctl.a $(LINK_BASE)
 endif

@@ -12,16 +12,22 @@
 #include "vm/identity.h"
 #include "vm/task.h"
 
+struct giveback {
+	int procfd;
+	const struct record *record;
+	struct cpuset online; /* all, where that cannot be read */
+	giveback_handler *handle;
+	void *arg;
+};
+
 /* What a thread had, as far as CPUs are online. */
 static struct cpuset
-mask_before(const struct record *record, const struct task_stat *stat)
+mask_before(const struct giveback *g, const struct task_stat *stat)
 {
 	const struct record_thread *known =
-		record_find(record, stat->tid, stat->start_ticks);
-	const struct cpuset *had = known != NULL ? known->cpus : &record->limit;
-	struct cpuset online;
+		record_find(g->record, stat->tid, stat->start_ticks);
 
-	return affinity_online(&online) == 0 ? cpuset_and(had, &online) : *had;
+	return cpuset_and(known != NULL ? known->cpus : &g->record->limit, &g->online);
 }
 
 /* The kernel stores what was asked for and shows what the cpuset leaves of it. */
@@ -41,13 +47,6 @@ give_back(const struct thread_ref *ref, struct giveback_step *step)
 	if (step->r == -EAGAIN && is_within_cpuset(step))
 		step->r = 0;
 }
-
-struct giveback {
-	int procfd;
-	const struct record *record;
-	giveback_handler *handle;
-	void *arg;
-};
 
 /* All threads of a process. Returns 0 or a negative errno: it cannot be read. */
 static int
@@ -69,7 +68,7 @@ give_all(const struct giveback *g, int pidfd, pid_t pid)
 			affinity_read(tids[i], &step.from) < 0)
 			continue; /* ended */
 		ref.start_ticks = stat.start_ticks;
-		step.to = mask_before(g->record, &stat);
+		step.to = mask_before(g, &stat);
 		/* whose helper it is only the record knows */
 		if (affinity_is_kept(&step.to, &step.from) ||
 			(pid != g->record->pid && record_find(g->record, tids[i],
@@ -102,9 +101,13 @@ int
 giveback_process(int procfd, int pidfd, const struct record *record,
 	giveback_handler *handle, void *arg)
 {
-	const struct giveback g = {procfd, record, handle, arg};
-	int r = give_all(&g, pidfd, record->pid);
+	struct giveback g = {
+		.procfd = procfd, .record = record, .handle = handle, .arg = arg};
+	int r;
 
+	if (affinity_online(&g.online) < 0)
+		g.online = cpuset_below(CPUSET_CAP);
+	r = give_all(&g, pidfd, record->pid);
 	give_helpers(&g);
 	return r;
 }

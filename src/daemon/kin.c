@@ -418,10 +418,12 @@ kin_look(struct engine *e, struct vm *vm)
 		r = list_kthreads(&l);
 	if (r == 0) {
 		let_go_of_ended(&l);
-		if (!admit(&l)) {
+		vm->kin.alone = admit(&l);
+		if (!vm->kin.alone) {
 			l.n = 0;
 			let_go_of_ended(&l);
 		}
+		vm->kin.alone = vm->kin.alone && l.scope[0] != '\0';
 		for (size_t i = 0; i < vm->kin.n; i++) {
 			if (!vm->kin.list[i].stranger)
 				look_at_threads(&l, &vm->kin.list[i]);
@@ -483,6 +485,15 @@ kin_check_record(struct engine *e, struct vm *vm)
 		}
 		(void)record_retain_helper(r, pids[i], tids, n_tids);
 	}
+}
+
+bool
+kin_is_own(const struct kin *k, const char *id, const char *path)
+{
+	char scope[KINSHIP_SCOPE_MAX];
+
+	kinship_scope(id, scope);
+	return k->alone && str_equal(path, scope);
 }
 
 bool

@@ -36,6 +36,7 @@ struct kin {
 	bool has_scope;	   /* its QEMU was in its own scope at the last look */
 	int scope_fd;	   /* that scope's processes; valid with has_scope */
 	unsigned int rest; /* looks until one for a scope, without has_scope */
+	bool alone;	   /* its QEMU was there, and no other */
 };
 
 /* What looking takes, beside engine.cgroupfd. */
@@ -66,6 +67,10 @@ void kin_check_record(struct engine *e, struct vm *vm);
 
 /** Let @ref name the thread's process. Returns false when it is not known any more. */
 bool kin_refer(const struct vm *vm, const struct vm_task *t, struct thread_ref *ref);
+
+/** The group at @path is VM @id's own scope; its QEMU was there at the last look, and
+ * no other. */
+bool kin_is_own(const struct kin *k, const char *id, const char *path);
 
 /** The VM's process has ended. Its tasks are the caller's. */
 void kin_fini(struct kin *k);

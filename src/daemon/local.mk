@@ -102,111 +102,80 @@ UNIT_TESTS += \
 
 tests_unit_test_hostwatch_SOURCES = tests/unit/test_hostwatch.c tests/unit/repeat.h \
 	tests/unit/trees.h
-tests_unit_test_hostwatch_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
 tests_unit_test_hostwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_delays tests/unit/test_idle tests/unit/test_rundelay
 tests_unit_test_delays_SOURCES = tests/unit/test_delays.c
-tests_unit_test_delays_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_delays_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_idle_SOURCES = tests/unit/test_idle.c
-tests_unit_test_idle_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_idle_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_rundelay_SOURCES = tests/unit/test_rundelay.c
-tests_unit_test_rundelay_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_rundelay_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_cause_SOURCES = tests/unit/test_cause.c
-tests_unit_test_cause_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_cause_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_doctor_SOURCES = tests/unit/test_doctor.c tests/unit/checklist.h
-tests_unit_test_doctor_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_doctor_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_drift_SOURCES = tests/unit/test_drift.c
-tests_unit_test_drift_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_drift_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_patience_SOURCES = tests/unit/test_patience.c
-tests_unit_test_patience_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_patience_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_smp_SOURCES = tests/unit/test_smp.c
-tests_unit_test_smp_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_smp_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_turns_SOURCES = tests/unit/test_turns.c
-tests_unit_test_turns_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
 tests_unit_test_turns_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_feed_SOURCES = tests/unit/test_feed.c
-tests_unit_test_feed_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_feed_LDADD = src/libdaemon.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 tests_unit_test_history_SOURCES = tests/unit/test_history.c
-tests_unit_test_history_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_history_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 vm_table = tests/unit/vmtable.c tests/unit/vmtable.h tests/unit/layouts.h
 tests_unit_test_memory_SOURCES = tests/unit/test_memory.c $(vm_table) \
 	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
-tests_unit_test_memory_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_memory_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_migrating_SOURCES = tests/unit/test_migrating.c $(vm_table) \
 	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
-tests_unit_test_migrating_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_migrating_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_residence_SOURCES = tests/unit/test_residence.c tests/unit/layouts.h
-tests_unit_test_residence_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_residence_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_planning_SOURCES = tests/unit/test_planning.c $(vm_table)
-tests_unit_test_planning_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_planning_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_background_SOURCES = tests/unit/test_background.c \
 	tests/unit/trees.h $(vm_table)
-tests_unit_test_background_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_background_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_loads_SOURCES = tests/unit/test_loads.c
-tests_unit_test_loads_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_loads_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_squeeze
 tests_unit_test_squeeze_SOURCES = tests/unit/test_squeeze.c $(vm_table) \
 	tests/unit/logcatch.c tests/unit/logcatch.h
-tests_unit_test_squeeze_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_squeeze_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 UNIT_TESTS += tests/unit/test_squeeze_life
 tests_unit_test_squeeze_life_SOURCES = tests/unit/test_squeeze_life.c $(vm_table) \
 	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
-tests_unit_test_squeeze_life_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
 	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_squeeze_life_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_seating_SOURCES = tests/unit/test_seating.c $(vm_table)
-tests_unit_test_seating_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_seating_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_cmdline_SOURCES = tests/unit/test_cmdline.c
-tests_unit_test_cmdline_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_cmdline_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_vm_SOURCES = tests/unit/test_vm.c
-tests_unit_test_vm_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_vm_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_notify
 tests_unit_test_notify_SOURCES = tests/unit/test_notify.c
-tests_unit_test_notify_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_notify_LDADD = src/libdaemon.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 # The engine on real threads: a stand-in for QEMU, a clock that the test moves.
@@ -216,7 +185,6 @@ daemon_stage = \
 	tests/unit/logcatch.c tests/unit/logcatch.h \
 	tests/unit/qmp_server.c tests/unit/qmp_server.h \
 	tests/unit/procs.c tests/unit/procs.h
-daemon_test_cppflags = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(CMOCKA_CFLAGS)
 
 UNIT_TESTS += \
 	tests/unit/test_control \
@@ -241,75 +209,54 @@ UNIT_TESTS += \
 	tests/unit/test_threadwatch \
 	tests/unit/test_vmmode
 tests_unit_test_control_SOURCES = tests/unit/test_control.c $(daemon_stage) $(CTL_WORLD)
-tests_unit_test_control_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_control_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_doctoring_SOURCES = tests/unit/test_doctoring.c tests/unit/trees.h \
 	$(daemon_stage) $(CTL_WORLD)
-tests_unit_test_doctoring_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_doctoring_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_drifting_SOURCES = tests/unit/test_drifting.c $(daemon_stage)
-tests_unit_test_drifting_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_drifting_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_SOURCES = tests/unit/test_engine.c $(daemon_stage)
-tests_unit_test_engine_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_budgets_SOURCES = tests/unit/test_engine_budgets.c $(daemon_stage)
-tests_unit_test_engine_budgets_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_budgets_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_cgroup_SOURCES = tests/unit/test_engine_cgroup.c \
 	tests/unit/trees.h $(daemon_stage)
-tests_unit_test_engine_cgroup_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_cgroup_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_isolated_SOURCES = tests/unit/test_engine_isolated.c $(daemon_stage)
-tests_unit_test_engine_isolated_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_isolated_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_restart_SOURCES = tests/unit/test_engine_restart.c $(daemon_stage)
-tests_unit_test_engine_restart_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_restart_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_waits_SOURCES = tests/unit/test_engine_waits.c $(daemon_stage)
-tests_unit_test_engine_waits_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_engine_waits_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_explaining_SOURCES = tests/unit/test_explaining.c $(daemon_stage) $(CTL_WORLD)
-tests_unit_test_explaining_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_explaining_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_kin_SOURCES = tests/unit/test_kin.c \
 	tests/unit/scopes.c tests/unit/scopes.h tests/unit/trees.h $(daemon_stage)
-tests_unit_test_kin_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_kin_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_kthreads_SOURCES = tests/unit/test_kthreads.c tests/unit/trees.h
-tests_unit_test_kthreads_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_kthreads_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_leftovers_SOURCES = tests/unit/test_leftovers.c \
 	tests/unit/procs.c tests/unit/procs.h
-tests_unit_test_leftovers_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_leftovers_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 probing_lab = tests/unit/probelab.c tests/unit/probelab.h \
 	tests/unit/hosts.c tests/unit/hosts.h \
 	tests/unit/logcatch.c tests/unit/logcatch.h \
 	tests/unit/procs.c tests/unit/procs.h
 tests_unit_test_proberun_SOURCES = tests/unit/test_proberun.c $(probing_lab)
-tests_unit_test_proberun_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_proberun_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_probing_SOURCES = tests/unit/test_probing.c $(probing_lab)
-tests_unit_test_probing_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_probing_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_pass_SOURCES = tests/unit/test_pass.c $(daemon_stage)
-tests_unit_test_pass_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_pass_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_rebalancing_SOURCES = tests/unit/test_rebalancing.c $(daemon_stage)
-tests_unit_test_rebalancing_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_rebalancing_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_telling_SOURCES = tests/unit/test_telling.c $(CTL_WORLD)
-tests_unit_test_telling_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_telling_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_threadwatch_SOURCES = tests/unit/test_threadwatch.c $(daemon_stage)
-tests_unit_test_threadwatch_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_threadwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_vmmode_SOURCES = tests/unit/test_vmmode.c $(daemon_stage) $(CTL_WORLD)
-tests_unit_test_vmmode_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_vmmode_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_report_SOURCES = tests/unit/test_report.c \
 	tests/unit/logcatch.c tests/unit/logcatch.h
-tests_unit_test_report_CPPFLAGS = $(daemon_test_cppflags)
 tests_unit_test_report_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 endif

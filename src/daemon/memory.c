@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/str.h"
@@ -39,11 +38,13 @@
 #define FREE_STEPS 64u
 #define SMALL_FILE_MAX 65536u
 
+#define NUMAD_RUNS \
+	"numad runs: it moves threads and memory of VMs, too; stop one of the two"
+
 struct memory {
 	struct engine *engine;
 	char *root;
 	bool foreign;
-	int cgroupfd;	   /* -1: no unified hierarchy */
 	size_t next;	   /* index of the VM looked at next */
 	uint64_t credit;   /* VMs to look at, in parts of VM microseconds */
 	uint64_t hosts_us; /* when the host was looked at */
@@ -65,12 +66,10 @@ struct memory *
 memory_new(struct engine *e, const char *root, bool foreign)
 {
 	struct memory *m = xcalloc(1, sizeof(*m));
-	struct err ignored = ERR_NONE;
 
 	m->engine = e;
 	m->root = xstrdup(root);
 	m->foreign = foreign;
-	m->cgroupfd = cgroup_open(root, &ignored);
 	for (unsigned int i = 0; i < TOPO_NODE_ID_CAP; i++)
 		m->free_kib[i] = UINT64_MAX;
 	return m;
@@ -81,52 +80,34 @@ memory_free(struct memory *m)
 {
 	if (m == NULL)
 		return;
-	if (m->cgroupfd >= 0)
-		(void)close(m->cgroupfd);
 	free(m->root);
 	free(m);
 }
 
 /* ---- a VM ---- */
 
-/* No process of another VM, and but for the scope that is named after it (where
- * processes of Proxmox for this VM are) nobody else at all. */
+/* But for what is its own, nobody else is in its group. */
 static bool
-is_alone(const struct memory *m, const struct vm *vm, const char *path)
+is_alone(const struct engine *e, const struct vm *vm, const char *path)
 {
-	const struct engine *e = m->engine;
-	auto_free char *scope = xasprintf("/%s.scope", vm->id);
 	auto_free pid_t *pids = NULL;
-	ssize_t n = cgroup_processes(m->cgroupfd, path, &pids);
-	size_t at = strlen(path) > strlen(scope) ? strlen(path) - strlen(scope) : 0;
 
-	if (n == 1 && pids[0] == vm->identity.pid)
+	if (kin_is_own(&vm->kin, vm->id, path))
 		return true;
-	if (n < 1 || strcmp(path + at, scope) != 0)
-		return false;
-	for (ssize_t i = 0; i < n; i++) {
-		for (size_t k = 0; k < e->n_vms; k++) {
-			if (e->vms[k] != vm && e->vms[k]->identity.pid == pids[i])
-				return false;
-		}
-	}
-	return true;
+	return cgroup_processes(e->cgroupfd, path, &pids) == 1 &&
+	       pids[0] == vm->identity.pid;
 }
 
 static int
-read_cgroup(const struct memory *m, const struct vm *vm, struct cgroup_memory *out)
+read_cgroup(const struct engine *e, const struct vm *vm, struct cgroup_memory *out)
 {
-	char path[CGROUP_PATH_MAX];
-	int r;
+	const char *path = vm->confine.path;
 
-	if (m->cgroupfd < 0)
+	if (path == NULL)
 		return -ENODATA;
-	r = cgroup_of_process(m->engine->procfd, vm->identity.pid, path);
-	if (r < 0)
-		return r;
-	if (!is_alone(m, vm, path))
+	if (!is_alone(e, vm, path))
 		return -EBUSY;
-	return cgroup_memory(m->cgroupfd, path, out);
+	return cgroup_memory(e->cgroupfd, path, out);
 }
 
 static uint64_t
@@ -161,7 +142,7 @@ read_memory(const struct memory *m, struct vm *vm, struct cgroup_memory *out)
 {
 	uint64_t guest = memdevs_size(&vm->facts.memory);
 	struct cgroup_memory maps;
-	int by_cgroup = read_cgroup(m, vm, out);
+	int by_cgroup = read_cgroup(m->engine, vm, out);
 	int by_maps;
 
 	vm->memory.unknown = NULL;
@@ -336,8 +317,7 @@ look_at_numad(struct memory *m)
 
 	m->numad = is_numad(m);
 	if (m->numad && !was)
-		log_warning("numad runs: it moves threads and memory of VMs, too; stop "
-			    "one of the two");
+		log_warning(NUMAD_RUNS);
 	else if (was && !m->numad)
 		log_info("numad has ended");
 }
@@ -514,8 +494,7 @@ memory_warnings(const struct engine *e, char **out)
 	if (e->memory == NULL)
 		return 0;
 	if (e->memory->numad)
-		out[n++] = xstrdup("numad runs: it moves threads and memory of VMs, "
-				   "too; stop one of the two");
+		out[n++] = xstrdup(NUMAD_RUNS);
 	if (e->memory->balancing && any_migrates(e))
 		out[n++] = xstrdup("kernel.numa_balancing is on, and memory = migrate: "
 				   "both move the same pages");

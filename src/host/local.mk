@@ -23,7 +23,6 @@ src_libhost_a_CPPFLAGS = $(AM_CPPFLAGS) $(HWLOC_CFLAGS)
 
 check_PROGRAMS += tests/tools/topo_dump
 tests_tools_topo_dump_SOURCES = tests/tools/topo_dump.c
-tests_tools_topo_dump_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tests_tools_topo_dump_LDADD = $(LINK_HOST) -lm
 
 TESTS += tests/topologies/zoo.py
@@ -41,33 +40,24 @@ UNIT_TESTS += \
 	tests/unit/test_sysfs \
 	tests/unit/test_uevent
 tests_unit_test_hostcheck_SOURCES = tests/unit/test_hostcheck.c tests/unit/checklist.h
-tests_unit_test_hostcheck_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_hostcheck_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_hostfacts_SOURCES = tests/unit/test_hostfacts.c tests/unit/trees.h
-tests_unit_test_hostfacts_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_hostfacts_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_cgroup_SOURCES = tests/unit/test_cgroup.c tests/unit/mutate.h \
 	tests/unit/trees.h
-tests_unit_test_cgroup_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_cgroup_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_uevent_SOURCES = tests/unit/test_uevent.c tests/unit/mutate.h \
 	tests/unit/repeat.h
-tests_unit_test_uevent_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_uevent_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_host_load_SOURCES = tests/unit/test_host_load.c tests/unit/trees.h
-tests_unit_test_host_load_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_host_load_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_hostid_SOURCES = tests/unit/test_hostid.c tests/unit/trees.h
-tests_unit_test_hostid_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_hostid_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_hwexport_SOURCES = tests/unit/test_hwexport.c tests/unit/trees.h
-tests_unit_test_hwexport_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_hwexport_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_numamaps_SOURCES = tests/unit/test_numamaps.c \
 	tests/unit/trees.h
-tests_unit_test_numamaps_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_numamaps_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_sysfs_SOURCES = tests/unit/test_sysfs.c tests/unit/trees.h
-tests_unit_test_sysfs_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_sysfs_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 endif

@@ -51,7 +51,7 @@ src_libplace_a_SOURCES = \
 
 # Hosts and VMs for tests of the planner.
 PLACE_FLEET = tests/unit/fleet.c tests/unit/fleet.h tests/unit/hosts.c tests/unit/hosts.h \
-	tests/unit/pour.c tests/unit/pour.h
+	tests/unit/pour.c tests/unit/pour.h tests/unit/cases.h tests/unit/expect.h
 # Hosts and VMs of all kinds, and what must hold of their plans.
 PLACE_TRIALS = tests/unit/chance.c tests/unit/chance.h \
 	tests/unit/hosts.c tests/unit/hosts.h \
@@ -69,219 +69,150 @@ PLACE_GROUND = tests/unit/ground.c tests/unit/ground.h tests/unit/hosts.c tests/
 if HAVE_CMOCKA
 UNIT_TESTS += tests/unit/test_allowance
 tests_unit_test_allowance_SOURCES = tests/unit/test_allowance.c
-tests_unit_test_allowance_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_allowance_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 UNIT_TESTS += tests/unit/test_candidates
 tests_unit_test_candidates_SOURCES = tests/unit/test_candidates.c $(PLACE_FLEET)
-tests_unit_test_candidates_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_candidates_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_explain
 tests_unit_test_explain_SOURCES = tests/unit/test_explain.c $(PLACE_ASKED)
-tests_unit_test_explain_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_explain_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_explain_words
 tests_unit_test_explain_words_SOURCES = tests/unit/test_explain_words.c $(PLACE_ASKED)
-tests_unit_test_explain_words_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_explain_words_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_reason
 tests_unit_test_reason_SOURCES = tests/unit/test_reason.c $(PLACE_ASKED)
-tests_unit_test_reason_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_reason_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_guest
 tests_unit_test_guest_SOURCES = tests/unit/test_guest.c $(PLACE_FLEET)
-tests_unit_test_guest_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_guest_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_mode
 tests_unit_test_mode_SOURCES = tests/unit/test_mode.c
-tests_unit_test_mode_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_mode_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_moves
 tests_unit_test_moves_SOURCES = tests/unit/test_moves.c $(PLACE_FLEET)
-tests_unit_test_moves_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_moves_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 UNIT_TESTS += tests/unit/test_objective
 tests_unit_test_objective_SOURCES = tests/unit/test_objective.c
-tests_unit_test_objective_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_objective_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner
 tests_unit_test_planner_SOURCES = tests/unit/test_planner.c $(PLACE_FLEET)
-tests_unit_test_planner_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_widen
 tests_unit_test_planner_widen_SOURCES = tests/unit/test_planner_widen.c $(PLACE_FLEET)
-tests_unit_test_planner_widen_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_widen_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_core
 tests_unit_test_planner_core_SOURCES = tests/unit/test_planner_core.c $(PLACE_FLEET)
-tests_unit_test_planner_core_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_core_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_exclusive
 tests_unit_test_planner_exclusive_SOURCES = tests/unit/test_planner_exclusive.c $(PLACE_FLEET)
-tests_unit_test_planner_exclusive_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_exclusive_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_exclusive_properties
 tests_unit_test_planner_exclusive_properties_SOURCES = \
 	tests/unit/test_planner_exclusive_properties.c $(PLACE_FLEET)
-tests_unit_test_planner_exclusive_properties_CPPFLAGS = $(AM_CPPFLAGS) \
-	-I$(top_srcdir)/tests/unit $(CMOCKA_CFLAGS)
 tests_unit_test_planner_exclusive_properties_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_bad
 tests_unit_test_planner_bad_SOURCES = tests/unit/test_planner_bad.c $(PLACE_FLEET)
-tests_unit_test_planner_bad_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_bad_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_golden
 tests_unit_test_planner_golden_SOURCES = tests/unit/test_planner_golden.c $(PLACE_FLEET)
-tests_unit_test_planner_golden_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_golden_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_guest
 tests_unit_test_planner_guest_SOURCES = tests/unit/test_planner_guest.c $(PLACE_FLEET)
-tests_unit_test_planner_guest_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_guest_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_host
 tests_unit_test_planner_host_SOURCES = tests/unit/test_planner_host.c $(PLACE_FLEET)
-tests_unit_test_planner_host_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_host_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_isolated
 tests_unit_test_planner_isolated_SOURCES = tests/unit/test_planner_isolated.c $(PLACE_FLEET)
-tests_unit_test_planner_isolated_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_isolated_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_own
 tests_unit_test_planner_own_SOURCES = tests/unit/test_planner_own.c $(PLACE_FLEET)
-tests_unit_test_planner_own_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_own_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_measured
 tests_unit_test_planner_measured_SOURCES = tests/unit/test_planner_measured.c $(PLACE_FLEET)
-tests_unit_test_planner_measured_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_measured_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_memory
 tests_unit_test_planner_memory_SOURCES = tests/unit/test_planner_memory.c $(PLACE_FLEET)
-tests_unit_test_planner_memory_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_memory_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_total
 tests_unit_test_total_SOURCES = tests/unit/test_total.c $(PLACE_FLEET)
-tests_unit_test_total_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_total_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_search
 tests_unit_test_search_SOURCES = tests/unit/test_search.c $(PLACE_FLEET)
-tests_unit_test_search_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_search_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_narrow
 tests_unit_test_narrow_SOURCES = tests/unit/test_narrow.c $(PLACE_QUIET)
-tests_unit_test_narrow_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_narrow_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_narrow_kept
 tests_unit_test_narrow_kept_SOURCES = tests/unit/test_narrow_kept.c $(PLACE_QUIET)
-tests_unit_test_narrow_kept_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_narrow_kept_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_rebalance
 tests_unit_test_rebalance_SOURCES = tests/unit/test_rebalance.c $(PLACE_FLEET)
-tests_unit_test_rebalance_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_rebalance_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_properties
 tests_unit_test_planner_properties_SOURCES = tests/unit/test_planner_properties.c \
 	$(PLACE_FLEET)
-tests_unit_test_planner_properties_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_properties_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_optimum
 tests_unit_test_planner_optimum_SOURCES = tests/unit/test_planner_optimum.c \
 	tests/unit/chance.c tests/unit/chance.h $(PLACE_FLEET)
-tests_unit_test_planner_optimum_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_optimum_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_random
 tests_unit_test_planner_random_SOURCES = tests/unit/test_planner_random.c $(PLACE_TRIALS)
-tests_unit_test_planner_random_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_planner_random_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_replay
 tests_unit_test_replay_SOURCES = tests/unit/test_replay.c $(PLACE_GROUND)
-tests_unit_test_replay_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_replay_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_replay_errors
 tests_unit_test_replay_errors_SOURCES = tests/unit/test_replay_errors.c $(PLACE_GROUND)
-tests_unit_test_replay_errors_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_replay_errors_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_replay_memory
 tests_unit_test_replay_memory_SOURCES = tests/unit/test_replay_memory.c $(PLACE_GROUND)
-tests_unit_test_replay_memory_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_replay_memory_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 UNIT_TESTS += tests/unit/test_residency
 tests_unit_test_residency_SOURCES = tests/unit/test_residency.c
-tests_unit_test_residency_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_residency_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_score
 tests_unit_test_score_SOURCES = tests/unit/test_score.c $(PLACE_FLEET)
-tests_unit_test_score_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_score_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_tree
 tests_unit_test_tree_SOURCES = tests/unit/test_tree.c $(PLACE_FLEET)
-tests_unit_test_tree_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_tree_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_wait
 tests_unit_test_wait_SOURCES = tests/unit/test_wait.c
-tests_unit_test_wait_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_wait_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 # Random plans, as many as one has time for: make check-random CASES=100000

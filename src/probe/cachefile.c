@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/str.h"
 #include "base/xalloc.h"
 
@@ -85,22 +86,6 @@ cachefile_load(int dirfd, const char *name, struct cache *out, struct err *e)
 	return cache_parse(text, got, name, out, e);
 }
 
-static int
-write_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		text += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 /* Another writer is never waited for: it may have been stopped. Its lock ends with the
  * descriptor that is returned. */
 static int
@@ -129,7 +114,7 @@ write_temp(int dirfd, const char *text, size_t len, const char *name, struct err
 		O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return fail_errno(e, name, "cannot be created");
-	if (write_all(fd, text, len) < 0 || close(take_fd(&fd)) < 0)
+	if (io_write_all(fd, text, len) < 0 || close(take_fd(&fd)) < 0)
 		return fail_errno(e, name, "cannot be written");
 	return 0;
 }

@@ -44,22 +44,16 @@ UNIT_TESTS += \
 	tests/unit/test_schedule \
 	tests/unit/test_schedule_changes
 tests_unit_test_blocks_SOURCES = tests/unit/test_blocks.c tests/unit/layouts.h
-tests_unit_test_blocks_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_blocks_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_pace_SOURCES = tests/unit/test_pace.c
-tests_unit_test_pace_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_pace_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_probe_sim_SOURCES = tests/unit/test_probe_sim.c $(PROBE_SIM_HOST)
-tests_unit_test_probe_sim_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	$(CMOCKA_CFLAGS)
 tests_unit_test_probe_sim_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_schedule_SOURCES = tests/unit/test_schedule.c \
 	tests/unit/schedule_world.h tests/unit/layouts.h
-tests_unit_test_schedule_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_schedule_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_schedule_changes_SOURCES = tests/unit/test_schedule_changes.c \
 	tests/unit/schedule_world.h tests/unit/layouts.h
-tests_unit_test_schedule_changes_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_schedule_changes_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 endif
 
@@ -71,18 +65,14 @@ UNIT_TESTS += \
 	tests/unit/test_latfile
 tests_unit_test_cache_SOURCES = tests/unit/test_cache.c tests/unit/cache_texts.h \
 	tests/unit/layouts.h
-tests_unit_test_cache_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_cache_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_cache_damage_SOURCES = tests/unit/test_cache_damage.c \
 	tests/unit/cache_texts.h tests/unit/mutate.h
-tests_unit_test_cache_damage_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_cache_damage_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_cachefile_SOURCES = tests/unit/test_cachefile.c \
 	tests/unit/procs.c tests/unit/procs.h
-tests_unit_test_cachefile_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_cachefile_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_latfile_SOURCES = tests/unit/test_latfile.c
-tests_unit_test_latfile_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_latfile_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 endif
 
@@ -99,32 +89,23 @@ UNIT_TESTS += \
 	tests/unit/test_wire
 tests_unit_test_child_SOURCES = tests/unit/test_child.c \
 	tests/unit/procs.c tests/unit/procs.h
-tests_unit_test_child_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_child_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_estimate_SOURCES = tests/unit/test_estimate.c tests/unit/mutate.h
-tests_unit_test_estimate_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_estimate_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_meter_SOURCES = tests/unit/test_meter.c
-tests_unit_test_meter_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_meter_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_meter_preempted_SOURCES = tests/unit/test_meter_preempted.c
-tests_unit_test_meter_preempted_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_meter_preempted_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=grip_switches
 tests_unit_test_meter_preempted_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_probeargs_SOURCES = tests/unit/test_probeargs.c
-tests_unit_test_probeargs_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_probeargs_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_rally_SOURCES = tests/unit/test_rally.c
-tests_unit_test_rally_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_rally_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_talk_SOURCES = tests/unit/test_talk.c
-tests_unit_test_talk_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_talk_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_usable_SOURCES = tests/unit/test_usable.c
-tests_unit_test_usable_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_usable_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 tests_unit_test_wire_SOURCES = tests/unit/test_wire.c tests/unit/mutate.h
-tests_unit_test_wire_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_wire_LDADD = $(LINK_PROBE) $(CMOCKA_LIBS)
 endif
 
@@ -157,7 +138,6 @@ tests_fuzz_fuzz_latfile_LDADD = $(LINK_PROBE)
 EXTRA_DIST += tests/fuzz/corpus/cache tests/fuzz/corpus/latfile
 check_PROGRAMS += tests/bench/bench_probe_sim
 tests_bench_bench_probe_sim_SOURCES = tests/bench/bench_probe_sim.c $(PROBE_SIM_HOST)
-tests_bench_bench_probe_sim_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
 tests_bench_bench_probe_sim_LDADD = $(LINK_PROBE)
 
 # PROBE_SIM="VISIT_US SEED PART-OF-NAME"

@@ -85,152 +85,120 @@ qmp_fakes = \
 	tests/unit/qmp_server.c tests/unit/qmp_server.h \
 	tests/unit/qmp_watch.c tests/unit/qmp_watch.h
 qmp_real = tests/unit/qmp_qemu.c tests/unit/qmp_qemu.h
-qmp_test_cppflags = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(CMOCKA_CFLAGS)
 
 tests_unit_test_backoff_SOURCES = tests/unit/test_backoff.c
-tests_unit_test_backoff_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_backoff_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_facts_SOURCES = tests/unit/test_facts.c $(qmp_transcripts)
-tests_unit_test_facts_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_facts_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_memdevs_SOURCES = tests/unit/test_memdevs.c
-tests_unit_test_memdevs_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_memdevs_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_frame_SOURCES = tests/unit/test_frame.c $(qmp_transcripts)
-tests_unit_test_frame_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_frame_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 guard_world = tests/unit/guard_world.c tests/unit/guard_world.h \
 	tests/unit/procs.c tests/unit/procs.h
 
 tests_unit_test_guard_SOURCES = tests/unit/test_guard.c $(guard_world)
-tests_unit_test_guard_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_guard_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_guard_qemu_SOURCES = tests/unit/test_guard_qemu.c $(guard_world)
-tests_unit_test_guard_qemu_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_guard_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_guard_stopped_SOURCES = tests/unit/test_guard_stopped.c $(guard_world)
-tests_unit_test_guard_stopped_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_guard_stopped_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_guard_table_SOURCES = tests/unit/test_guard_table.c
-tests_unit_test_guard_table_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_guard_table_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 holder = tests/unit/holder.c tests/unit/holder.h tests/unit/procs.c tests/unit/procs.h
 
 tests_unit_test_backlog_SOURCES = tests/unit/test_backlog.c $(holder)
-tests_unit_test_backlog_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_backlog_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
-tests_unit_test_listener_SOURCES = tests/unit/test_listener.c $(holder)
-tests_unit_test_listener_CPPFLAGS = $(qmp_test_cppflags)
+listener_world = tests/unit/listener_world.c tests/unit/listener_world.h $(holder)
+
+tests_unit_test_listener_SOURCES = tests/unit/test_listener.c $(listener_world)
 tests_unit_test_listener_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_listener_clients_SOURCES = tests/unit/test_listener_clients.c $(holder)
-tests_unit_test_listener_clients_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_listener_clients_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
-tests_unit_test_listener_limits_SOURCES = tests/unit/test_listener_limits.c $(holder)
-tests_unit_test_listener_limits_CPPFLAGS = $(qmp_test_cppflags)
+tests_unit_test_listener_limits_SOURCES = tests/unit/test_listener_limits.c $(listener_world)
 tests_unit_test_listener_limits_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_listener_qemu_SOURCES = tests/unit/test_listener_qemu.c $(holder)
-tests_unit_test_listener_qemu_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_listener_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_message_SOURCES = tests/unit/test_message.c $(qmp_transcripts)
-tests_unit_test_message_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_message_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_link_SOURCES = tests/unit/test_link.c
-tests_unit_test_link_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_link_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_monitor_SOURCES = tests/unit/test_monitor.c $(qmp_fakes)
-tests_unit_test_monitor_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_monitor_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_monitor_private_SOURCES = tests/unit/test_monitor_private.c \
 	$(qmp_fakes)
-tests_unit_test_monitor_private_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_monitor_private_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_monitor_qemu_SOURCES = tests/unit/test_monitor_qemu.c $(qmp_fakes) \
 	$(qmp_real)
-tests_unit_test_monitor_qemu_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_monitor_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_monitor_share_SOURCES = tests/unit/test_monitor_share.c $(qmp_fakes) \
 	$(qmp_real)
-tests_unit_test_monitor_share_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_monitor_share_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_monitor_stopped_SOURCES = tests/unit/test_monitor_stopped.c \
 	$(qmp_fakes) $(qmp_real)
-tests_unit_test_monitor_stopped_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_monitor_stopped_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_private_SOURCES = tests/unit/test_private.c $(qmp_transcripts) \
 	tests/unit/mutate.h
-tests_unit_test_private_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_private_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_private_qemu_SOURCES = tests/unit/test_private_qemu.c
-tests_unit_test_private_qemu_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_private_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 qmp_diallers = tests/unit/diallers.c tests/unit/diallers.h
 tests_unit_test_reception_SOURCES = tests/unit/test_reception.c $(qmp_diallers)
-tests_unit_test_reception_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_reception_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_reception_file_SOURCES = tests/unit/test_reception_file.c $(qmp_diallers)
-tests_unit_test_reception_file_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_reception_file_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 proxy_fakes = tests/unit/proxy_host.c tests/unit/proxy_host.h
 
 tests_unit_test_mux_SOURCES = tests/unit/test_mux.c
-tests_unit_test_mux_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_mux_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_reply_SOURCES = tests/unit/test_reply.c
-tests_unit_test_reply_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_reply_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_request_SOURCES = tests/unit/test_request.c
-tests_unit_test_request_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_request_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_proxy_SOURCES = tests/unit/test_proxy.c $(proxy_fakes)
-tests_unit_test_proxy_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_proxy_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 proxy_qemu = $(proxy_fakes) tests/unit/proxy_qemu.c tests/unit/proxy_qemu.h
 
 tests_unit_test_proxy_fds_SOURCES = tests/unit/test_proxy_fds.c $(proxy_qemu)
-tests_unit_test_proxy_fds_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_proxy_fds_LDADD = $(LINK_QMP) $(CMOCKA_LIBS) -lpthread
 
 tests_unit_test_proxy_qemu_SOURCES = tests/unit/test_proxy_qemu.c $(proxy_qemu)
-tests_unit_test_proxy_qemu_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_proxy_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS) -lpthread
 
 tests_unit_test_qmp_stream_SOURCES = tests/unit/test_qmp_stream.c \
 	tests/fuzz/fuzz_qmp_stream.c
-tests_unit_test_qmp_stream_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_qmp_stream_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_session_SOURCES = tests/unit/test_session.c $(qmp_transcripts)
-tests_unit_test_session_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_session_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_share_SOURCES = tests/unit/test_share.c
-tests_unit_test_share_CPPFLAGS = $(qmp_test_cppflags)
 tests_unit_test_share_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 endif
 
@@ -238,13 +206,11 @@ endif
 if FUZZING
 FUZZERS += tests/fuzz/fuzz_qmp_stream
 tests_fuzz_fuzz_qmp_stream_SOURCES = tests/fuzz/fuzz_qmp_stream.c
-tests_fuzz_fuzz_qmp_stream_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 tests_fuzz_fuzz_qmp_stream_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_qmp_stream_LDADD = $(LINK_QMP)
 endif
 
 FUZZERS += tests/fuzz/fuzz_mux
 tests_fuzz_fuzz_mux_SOURCES = tests/fuzz/fuzz_mux.c $(FUZZ_MAIN)
-tests_fuzz_fuzz_mux_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 tests_fuzz_fuzz_mux_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
 tests_fuzz_fuzz_mux_LDADD = $(LINK_QMP)

@@ -31,14 +31,32 @@ bad(struct err *e, int r, const char *query, size_t i, const char *key)
 			       : "of a wrong type");
 }
 
+/* Reads one item of a list; @key names the member that is wrong. */
+typedef int get_item(const json_t *item, void *out, const char **key);
+
+/* The items of @query's reply as a new array of @size bytes each. */
 static int
-check_array(const json_t *ret, const char *query, struct err *e)
+read_list(const json_t *ret, const char *query, get_item *get, size_t size, void **list,
+	struct err *e)
 {
+	auto_free char *items = NULL;
+	const char *key;
+	size_t n;
+
 	if (!json_is_array(ret))
 		return err_set(e, -EINVAL, NULL, 0, "%s: not a list", query);
-	if (json_array_size(ret) > MEMDEVS_MAX)
+	n = json_array_size(ret);
+	if (n > MEMDEVS_MAX)
 		return err_set(e, -E2BIG, NULL, 0, "%s: too many items", query);
-	return 0;
+	items = xcalloc(n, size);
+	for (size_t i = 0; i < n; i++) {
+		int r = get(json_array_get(ret, i), items + i * size, &key);
+
+		if (r < 0)
+			return bad(e, r, query, i, key);
+	}
+	*list = take_ptr(&items);
+	return (int)n;
 }
 
 static void
@@ -85,10 +103,10 @@ get_host_nodes(const json_t *item, struct memdev *m)
 	return 0;
 }
 
-/* @key names the member that is wrong. */
 static int
-get_memdev(const json_t *item, struct memdev *m, const char **key)
+get_memdev(const json_t *item, void *out, const char **key)
 {
+	struct memdev *m = out;
 	const char *id;
 	const char *policy;
 	int r;
@@ -114,23 +132,13 @@ get_memdev(const json_t *item, struct memdev *m, const char **key)
 int
 memdevs_read(struct memdevs *m, const json_t *ret, struct err *e)
 {
-	static const char query[] = "query-memdev";
-	auto_free struct memdev *list = NULL;
-	const char *key;
-	size_t n;
-	int r = check_array(ret, query, e);
+	void *list;
+	int n = read_list(ret, "query-memdev", get_memdev, sizeof(*m->list), &list, e);
 
-	if (r < 0)
-		return r;
-	n = json_array_size(ret);
-	list = xcalloc(n, sizeof(*list));
-	for (size_t i = 0; i < n; i++) {
-		r = get_memdev(json_array_get(ret, i), &list[i], &key);
-		if (r < 0)
-			return bad(e, r, query, i, key);
-	}
+	if (n < 0)
+		return n;
 	free(m->list);
-	m->list = take_ptr(&list);
+	m->list = list;
 	m->n = (unsigned int)n;
 	m->known = true;
 	return 0;
@@ -138,8 +146,9 @@ memdevs_read(struct memdevs *m, const json_t *ret, struct err *e)
 
 /* Devices of other types have other members, or none of these. */
 static int
-get_dimm(const json_t *item, struct memdevs_dimm *d, const char **key)
+get_dimm(const json_t *item, void *out, const char **key)
 {
+	struct memdevs_dimm *d = out;
 	const char *memdev = "";
 	json_t *data;
 	uint64_t node;
@@ -173,23 +182,14 @@ get_dimm(const json_t *item, struct memdevs_dimm *d, const char **key)
 int
 memdevs_read_dimms(struct memdevs *m, const json_t *ret, struct err *e)
 {
-	static const char query[] = "query-memory-devices";
-	auto_free struct memdevs_dimm *dimms = NULL;
-	const char *key;
-	size_t n;
-	int r = check_array(ret, query, e);
+	void *dimms;
+	int n = read_list(
+		ret, "query-memory-devices", get_dimm, sizeof(*m->dimms), &dimms, e);
 
-	if (r < 0)
-		return r;
-	n = json_array_size(ret);
-	dimms = xcalloc(n, sizeof(*dimms));
-	for (size_t i = 0; i < n; i++) {
-		r = get_dimm(json_array_get(ret, i), &dimms[i], &key);
-		if (r < 0)
-			return bad(e, r, query, i, key);
-	}
+	if (n < 0)
+		return n;
 	free(m->dimms);
-	m->dimms = take_ptr(&dimms);
+	m->dimms = dimms;
 	m->n_dimms = (unsigned int)n;
 	return 0;
 }

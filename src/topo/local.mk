@@ -28,27 +28,19 @@ UNIT_TESTS += \
 	tests/unit/test_ranking \
 	tests/unit/test_ranking_measured
 tests_unit_test_alike_SOURCES = tests/unit/test_alike.c $(TOPO_MEASURED)
-tests_unit_test_alike_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit $(CMOCKA_CFLAGS)
 tests_unit_test_alike_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
 tests_unit_test_cluster_SOURCES = tests/unit/test_cluster.c tests/unit/layouts.h $(TOPO_MEASURED)
-tests_unit_test_cluster_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit $(CMOCKA_CFLAGS)
 tests_unit_test_cluster_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
 tests_unit_test_matrix_SOURCES = tests/unit/test_matrix.c
-tests_unit_test_matrix_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_matrix_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
 tests_unit_test_cpuset_SOURCES = tests/unit/test_cpuset.c
-tests_unit_test_cpuset_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_cpuset_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
 tests_unit_test_lat_SOURCES = tests/unit/test_lat.c tests/unit/layouts.h
-tests_unit_test_lat_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_lat_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
 tests_unit_test_model_SOURCES = tests/unit/test_model.c tests/unit/layouts.h
-tests_unit_test_model_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_model_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
 tests_unit_test_ranking_SOURCES = tests/unit/test_ranking.c tests/unit/layouts.h
-tests_unit_test_ranking_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_ranking_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
 tests_unit_test_ranking_measured_SOURCES = tests/unit/test_ranking_measured.c $(TOPO_MEASURED)
-tests_unit_test_ranking_measured_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit $(CMOCKA_CFLAGS)
 tests_unit_test_ranking_measured_LDADD = $(LINK_TOPO) $(CMOCKA_LIBS)
 endif

@@ -12,7 +12,6 @@ src_libvm_a_SOURCES = \
 if HAVE_CMOCKA
 UNIT_TESTS += tests/unit/test_schedstat
 tests_unit_test_schedstat_SOURCES = tests/unit/test_schedstat.c tests/unit/procs.c
-tests_unit_test_schedstat_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_schedstat_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_discovery tests/unit/test_discovery_dir \
@@ -24,31 +23,24 @@ EXTRA_DIST += tests/unit/mutate.h tests/unit/procs.h tests/unit/watched.h
 
 tests_unit_test_discovery_SOURCES = tests/unit/test_discovery.c tests/unit/watched.c \
 	tests/unit/procs.c
-tests_unit_test_discovery_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_discovery_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 
 tests_unit_test_discovery_dir_SOURCES = tests/unit/test_discovery_dir.c \
 	tests/unit/watched.c tests/unit/procs.c
-tests_unit_test_discovery_dir_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_discovery_dir_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 
 tests_unit_test_identity_SOURCES = tests/unit/test_identity.c tests/unit/procs.c
-tests_unit_test_identity_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_identity_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 
 tests_unit_test_kinship_SOURCES = tests/unit/test_kinship.c
-tests_unit_test_kinship_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_kinship_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 
 tests_unit_test_sockdir_SOURCES = tests/unit/test_sockdir.c tests/unit/procs.c
-tests_unit_test_sockdir_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_sockdir_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 
 tests_unit_test_task_SOURCES = tests/unit/test_task.c tests/unit/procs.c
-tests_unit_test_task_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_task_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 
 tests_unit_test_threads_SOURCES = tests/unit/test_threads.c
-tests_unit_test_threads_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_threads_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 endif

@@ -26,8 +26,6 @@ BENCH_PLACE_PARTS = \
 	tests/unit/hosts.c tests/unit/hosts.h \
 	tests/unit/measured.c tests/unit/measured.h \
 	tests/unit/pour.c tests/unit/pour.h tests/unit/trees.h
-BENCH_PLACE_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
-	-I$(top_srcdir)/tests/bench/place $(JANSSON_CFLAGS)
 LINK_BENCH_PLACE = src/libhost.a $(LINK_PLACE) $(HWLOC_LIBS)
 
 check_PROGRAMS += tests/bench/bench_place
@@ -35,7 +33,6 @@ tests_bench_bench_place_SOURCES = $(BENCH_PLACE_PARTS) \
 	tests/bench/place/experiment.c tests/bench/place/experiment.h \
 	tests/bench/place/main.c \
 	tests/bench/place/table.c tests/bench/place/table.h
-tests_bench_bench_place_CPPFLAGS = $(BENCH_PLACE_CPPFLAGS)
 tests_bench_bench_place_LDADD = $(LINK_BENCH_PLACE)
 
 BENCH_PLACE = --real
@@ -46,7 +43,6 @@ bench-place: tests/bench/bench_place
 # How fast the planner is.
 check_PROGRAMS += tests/bench/bench_plan_speed
 tests_bench_bench_plan_speed_SOURCES = tests/bench/bench_plan_speed.c $(PLACE_FLEET)
-tests_bench_bench_plan_speed_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
 tests_bench_bench_plan_speed_LDADD = $(LINK_PLACE)
 
 bench-plan-speed: tests/bench/bench_plan_speed
@@ -56,13 +52,11 @@ if HAVE_CMOCKA
 UNIT_TESTS += tests/unit/test_bench_judge
 tests_unit_test_bench_judge_SOURCES = tests/unit/test_bench_judge.c \
 	tests/unit/bench_fixture.h $(BENCH_PLACE_PARTS)
-tests_unit_test_bench_judge_CPPFLAGS = $(BENCH_PLACE_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_bench_judge_LDADD = $(LINK_BENCH_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_bench_place
 tests_unit_test_bench_place_SOURCES = tests/unit/test_bench_place.c \
 	tests/unit/bench_fixture.h $(BENCH_PLACE_PARTS)
-tests_unit_test_bench_place_CPPFLAGS = $(BENCH_PLACE_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_bench_place_LDADD = $(LINK_BENCH_PLACE) $(CMOCKA_LIBS)
 endif
 

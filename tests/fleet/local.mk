@@ -6,7 +6,6 @@ tests_fleet_fleet_SOURCES = \
 	tests/fleet/monitor.c tests/fleet/monitor.h \
 	tests/fleet/room.c tests/fleet/room.h \
 	tests/fleet/ship.c tests/fleet/ship.h
-tests_fleet_fleet_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tests_fleet_fleet_LDADD = $(LINK_BASE) -lpthread
 
 # What the daemon costs with 10 to 1000 VMs: some 4 minutes. BENCH_SCALE: options and numbers.

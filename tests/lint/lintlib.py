@@ -20,6 +20,7 @@ SKIP = 77
 FOLDERS = ("base", "topo", "place", "conf", "host", "probe", "qmp", "vm", "act", "ctl", "cli",
            "daemon")
 LIB_DIRS = ("src", "tests", "docs", "contrib", "m4", ".ci")
+SOURCES = {".c", ".h", ".py", ".mk", ".md", ".json", ".conf"}
 NOT_OURS = {"autom4te.cache", "build-aux", "__pycache__", ".deps", "build"}
 
 
@@ -30,6 +31,7 @@ class Tree:
         self.root = Path(root)
         self.build = Path(build)
         self.looked_at = 0
+        self.planted = set()
         self._exceptions = None
         self._used = set()
 
@@ -89,19 +91,31 @@ class Tree:
         found = []
         for folder in FOLDERS:
             archive = self.build / f"src/lib{folder}.a"
-            if not archive.exists():
-                continue
-            member = None
-            for line in run([tool("NM"), "-f", "sysv", str(archive)]).splitlines():
-                head = re.match(r"(?:Symbols from|Undefined symbols from) .*\[(.*)\]:$", line)
-                if head:
-                    member = head.group(1)
-                    continue
-                f = [x.strip() for x in line.split("|")]
-                if len(f) == 7 and f[0] != "Name":
-                    found.append(Symbol(folder, stem_of(member), f[0], f[2], f[6]))
+            if archive.exists():
+                found += symbols_of(folder, archive)
         self.looked_at += len(found)
         return found
+
+
+_symbols = {}
+
+
+def symbols_of(folder, archive):
+    """Those of one archive, which is read again only when it is another one."""
+    stat = archive.stat()
+    key = folder, stat.st_mtime_ns, stat.st_size
+    if key not in _symbols:
+        found, member = [], None
+        for line in run([tool("NM"), "-f", "sysv", str(archive)]).splitlines():
+            head = re.match(r"(?:Symbols from|Undefined symbols from) .*\[(.*)\]:$", line)
+            if head:
+                member = head.group(1)
+                continue
+            f = [x.strip() for x in line.split("|")]
+            if len(f) == 7 and f[0] != "Name":
+                found.append(Symbol(folder, stem_of(member), f[0], f[2], f[6]))
+        _symbols[key] = found
+    return _symbols[key]
 
 
 class Symbol:
@@ -128,6 +142,8 @@ def by_hand(path):
         return False
     if path.is_symlink() or not path.is_file():
         return False
+    if path.suffix in SOURCES:
+        return True
     with open(path, "rb") as f:
         return not f.read(12).startswith((b"\x7fELF", b"/* Made from"))
 
@@ -146,6 +162,22 @@ def stem_of(member):
     return re.sub(r"^\w+_a-", "", member).removesuffix(".o")
 
 
+_said = {}
+
+
+def ask(tree, argv, files, most=0):
+    """What a program prints about files of the tree, (stdout, stderr); it is asked once about
+    the same. most: the highest exit status that is no failure."""
+    key = tuple(argv), tuple((str(p), tree.text(p)) for p in files)
+    if key not in _said:
+        p = subprocess.run([*argv, *map(str, files)], cwd=tree.root, text=True, check=False,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if not 0 <= p.returncode <= most:
+            raise SystemExit(f"{argv[0]}: status {p.returncode}: {p.stderr}")
+        _said[key] = p.stdout, p.stderr
+    return _said[key]
+
+
 def plain_build():
     return os.environ.get("QMPIN_PLAIN", "yes") == "yes"
 
@@ -157,6 +189,7 @@ def skip(why):
 
 def write(tree, path, text, mode="w"):
     """For plants: put text into a file of the copy."""
+    tree.planted.add(Path(path))
     path = tree.root / path
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, mode, encoding="utf-8") as f:
@@ -191,19 +224,36 @@ def copy_tree(tree, where):
         if os.access(tree.root / path, os.X_OK):
             target.chmod(0o755)
     (copy.build / "src").mkdir(parents=True)
-    for archive in (tree.build / "src").glob("lib*.a"):
-        shutil.copyfile(archive, copy.build / "src" / archive.name)
+    copy_archives(tree, copy)
     return copy
+
+
+def copy_archives(tree, copy):
+    for archive in (tree.build / "src").glob("lib*.a"):
+        shutil.copy2(archive, copy.build / "src" / archive.name)
+
+
+def dig_up(tree, copy):
+    """What was planted into the copy is as it was."""
+    for path in copy.planted:
+        if (tree.root / path).exists():
+            shutil.copyfile(tree.root / path, copy.root / path)
+        else:
+            (copy.root / path).unlink()
+    if any(path.suffix == ".c" for path in copy.planted):
+        for archive in (copy.build / "src").glob("lib*.a"):
+            archive.unlink()
+        copy_archives(tree, copy)
+    copy.planted = set()
+    copy._exceptions = None
 
 
 def self_test(tree, check, plants):
     failures = []
-    before = None
-    for plant in plants:
-        with tempfile.TemporaryDirectory(prefix="qmpin-lint-") as where:
-            copy = copy_tree(tree, Path(where))
-            # The same for each copy.
-            before = set(check(copy)) if before is None else before
+    with tempfile.TemporaryDirectory(prefix="qmpin-lint-") as where:
+        copy = copy_tree(tree, Path(where))
+        before = set(check(copy))
+        for plant in plants:
             words = plant(copy)
             copy._exceptions = None
             new = [f for f in check(copy) if f not in before]
@@ -211,6 +261,7 @@ def self_test(tree, check, plants):
             print(f"planted {plant.__name__}: {'seen' if seen else 'NOT SEEN'}")
             if not seen:
                 failures.append(f"the lint does not see what {plant.__name__} planted; it says {new}")
+            dig_up(tree, copy)
     return failures
 
 

@@ -4,7 +4,6 @@ tests_share_rival_SOURCES = tests/share/rival.c \
 	tests/share/client.c tests/share/client.h \
 	tests/share/plug.c tests/share/plug.h \
 	tests/share/tally.c tests/share/tally.h
-tests_share_rival_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tests_share_rival_LDADD = $(LINK_BASE) -lpthread
 
 share_env = $(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/qemus/qemu-version all

@@ -9,7 +9,7 @@ from runner import SLACK, check, holds, main, now, retry
 from vmhost import Host, cpulist, mask, taskset
 
 INTERVAL_S = 2.0
-RUNS = int(os.environ.get("QMPIN_DRIFT_RUNS", "6"))
+RUNS = int(os.environ.get("QMPIN_DRIFT_RUNS", "4"))
 
 
 def repaired(tid, want, timeout=INTERVAL_S + 1):

@@ -11,7 +11,7 @@ from runner import SLACK, check, main, now, retry
 from vmhost import Host, mask
 
 VMS = 8
-IDLE_S = float(os.environ.get("QMPIN_IDLE_S", "10"))
+IDLE_S = float(os.environ.get("QMPIN_IDLE_S", "4"))
 INTERVAL_S = 2.0
 
 

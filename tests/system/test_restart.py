@@ -43,7 +43,7 @@ def killed(host):
     def change():
         d.kill()
         d.start()
-    for _ in range(3):
+    for _ in range(2):
         since = now()
         unmoved_across(vms, d, change)
         told = d.lines(r"VMs? adopted", since)
@@ -68,7 +68,7 @@ def terminated(host):
 def reloaded(host):
     """SIGHUP with the same configuration"""
     vms, d = placed(host)
-    for _ in range(3):
+    for _ in range(2):
         unmoved_across(vms, d, d.reload)
 
 

@@ -115,7 +115,7 @@ def stopped(host):
     fleet.start()
     fleet.compete("--gap-ms", 20, "--jitter-ms", 100, "--timeout-ms", PATIENCE_MS)
     d = fleet.daemon
-    for _ in range(many(9)):
+    for _ in range(many(5)):
         pause(dice, 0.5)
         d.process.send_signal(signal.SIGSTOP)
         end = now() + STOPPED_S
@@ -201,7 +201,7 @@ def reincarnation(host, way, version):
     wait_shared(d, way, 100, 101)
     rival = Rival(host, [vm], "--count", 0, "--jitter-ms", 30, "--gone-ms", 5000)
     moments, refused, found = [], [], []
-    for i in range(many(12)):
+    for i in range(many(8)):
         moments.append(now())
         vm.kill()
         if i % 3 == 0:

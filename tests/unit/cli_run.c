@@ -190,3 +190,19 @@ cli_expect_lines_within(const char *text, size_t columns)
 		text += strspn(text, "\r\n");
 	}
 }
+
+char *
+cli_read_file(const char *path)
+{
+	struct strbuf b = {0};
+	char chunk[4096];
+	ssize_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		fail_msg("no file %s", path);
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+		strbuf_add(&b, chunk, (size_t)n);
+	(void)close(fd);
+	return strbuf_take(&b);
+}

@@ -49,6 +49,9 @@ void cli_expect_text(struct ctl_world *w, const struct cli_how *how, const char 
 /** The same, where a blank stands for any number of them. */
 void cli_expect_words(struct ctl_world *w, const struct cli_how *how, const char *want);
 
+/** All of a file, which must be there, as a new string. */
+char *cli_read_file(const char *path);
+
 /** No line of @text is longer. */
 void cli_expect_lines_within(const char *text, size_t columns);
 

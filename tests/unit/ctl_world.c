@@ -592,6 +592,20 @@ ctl_world_free(struct ctl_world *w)
 	free(w);
 }
 
+int
+ctl_world_setup(void **state)
+{
+	*state = ctl_world_new(NULL);
+	return 0;
+}
+
+int
+ctl_world_teardown(void **state)
+{
+	ctl_world_free(*state);
+	return 0;
+}
+
 void
 ctl_world_settle(struct ctl_world *w)
 {

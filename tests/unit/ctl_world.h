@@ -46,6 +46,10 @@ struct ctl_world {
 struct ctl_world *ctl_world_new(const struct ctl_limits *limits);
 void ctl_world_free(struct ctl_world *w);
 
+/** cmocka's setup and teardown; *state is a world with the default limits. */
+int ctl_world_setup(void **state);
+int ctl_world_teardown(void **state);
+
 /** A fresh directory and a server in it; @limits NULL: the defaults. */
 void ctl_world_up(struct ctl_world *w, const struct ctl_limits *limits);
 

@@ -76,6 +76,16 @@ fleet_add(struct fleet *f, const char *id, enum place_mode mode, unsigned int n_
 	return vm;
 }
 
+struct fleet_vm *
+fleet_add_id(
+	struct fleet *f, unsigned int id, enum place_mode mode, unsigned int n_vcpus)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%u", id);
+	return fleet_add(f, text, mode, n_vcpus);
+}
+
 void
 fleet_remove(struct fleet *f, unsigned int index)
 {
@@ -118,6 +128,22 @@ fleet_plan(const struct fleet *f)
 	}
 	free(vms);
 	return p;
+}
+
+struct score
+fleet_score(const struct fleet *f)
+{
+	struct plan_vm *vms = xcalloc(f->n, sizeof(*vms));
+	struct plan_input in = fleet_input(f, vms);
+	struct err e = ERR_NONE;
+	struct score s;
+
+	if (score_masks(&in, &s, &e) < 0) {
+		fprintf(stderr, "score: %s\n", e.text);
+		abort();
+	}
+	free(vms);
+	return s;
 }
 
 /* Memory is where the vCPUs were at the start. */
@@ -163,6 +189,20 @@ fleet_step(struct fleet *f)
 
 	fleet_apply(f, p);
 	plan_free(p);
+}
+
+struct cpuset
+fleet_cores_of(const struct host *h, const struct plan_result *r)
+{
+	const struct topo *t = h->topo;
+	struct cpuset all = CPUSET_NONE;
+
+	cpuset_foreach (cpu, &r->domain) {
+		int core = t->pus[t->pu_of_cpu[cpu]].core;
+
+		all = cpuset_or(&all, &t->cores[core].cpus);
+	}
+	return all;
 }
 
 unsigned int

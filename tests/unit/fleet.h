@@ -9,6 +9,7 @@
 
 #include "hosts.h"
 #include "place/planner.h"
+#include "place/score.h"
 
 #define FLEET_MAX 4100u
 
@@ -42,6 +43,10 @@ void fleet_free(struct fleet *f);
 struct fleet_vm *fleet_add(
 	struct fleet *f, const char *id, enum place_mode mode, unsigned int n_vcpus);
 
+/** The same with a number as its id. */
+struct fleet_vm *fleet_add_id(
+	struct fleet *f, unsigned int id, enum place_mode mode, unsigned int n_vcpus);
+
 /** The VM at @index stops; the others keep their order. */
 void fleet_remove(struct fleet *f, unsigned int index);
 
@@ -51,6 +56,9 @@ struct plan_input fleet_input(const struct fleet *f, struct plan_vm *vms);
 /** Plan without a change to the fleet. The plan is never NULL; plan_free it. */
 struct plan *fleet_plan(const struct fleet *f);
 
+/** What the VMs have, by the planner's own measure. */
+struct score fleet_score(const struct fleet *f);
+
 /** What was planned is what they have. */
 void fleet_apply(struct fleet *f, const struct plan *p);
 
@@ -59,6 +67,9 @@ void fleet_step(struct fleet *f);
 
 /** A random size as Proxmox hosts have them, 1 to 32 vCPUs. */
 unsigned int fleet_random_size(uint64_t *state);
+
+/** All CPUs of the cores that a result touches. */
+struct cpuset fleet_cores_of(const struct host *h, const struct plan_result *r);
 
 /** vCPUs of all VMs. */
 unsigned int fleet_vcpus(const struct fleet *f);

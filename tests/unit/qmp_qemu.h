@@ -5,6 +5,8 @@
 #define QMPIN_TESTS_QMP_QEMU_H
 
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/types.h>
 
 struct qemu {
@@ -12,6 +14,16 @@ struct qemu {
 	char other_path[128];
 	int other; /* connected to it */
 };
+
+static inline bool
+qemu_is_installed(const char *program)
+{
+	char command[128];
+
+	(void)snprintf(
+		command, sizeof(command), "%s --version >/dev/null 2>&1", program);
+	return system(command) == 0;
+}
 
 /** Start @program (found on PATH) with its monitor at @path; false: there is none. */
 bool qemu_start(struct qemu *q, const char *program, const char *path);

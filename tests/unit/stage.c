@@ -24,6 +24,8 @@
 /* Far beyond what anything here takes, also under sanitizers on a busy machine. */
 #define LIMIT_MS 20000u
 
+#define AUDIT_MS 2000u
+
 static uint64_t
 virtual_us(const struct clock *c)
 {
@@ -341,6 +343,13 @@ void
 stage_audit(struct stage *s)
 {
 	fire(s, s->engine->audit);
+}
+
+void
+stage_audit_later(struct stage *s)
+{
+	stage_pass_ms(s, AUDIT_MS);
+	stage_audit(s);
 }
 
 void

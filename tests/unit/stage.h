@@ -85,6 +85,9 @@ void stage_settle(struct stage *s);
 void stage_pass_ms(struct stage *s, uint64_t ms);
 /** One audit of all VMs (fewer than 32), one turn of adoption, and what follows. */
 void stage_audit(struct stage *s);
+/** The same when an audit interval has gone by, in which young threads were left alone.
+ */
+void stage_audit_later(struct stage *s);
 void stage_adoption(struct stage *s);
 /** A minute's turn of rebalance, and what follows. */
 void stage_rebalance(struct stage *s);

@@ -9,16 +9,8 @@
 #include <cmocka.h>
 #include <math.h>
 
+#include "expect.h"
 #include "place/allowance.h"
-
-static struct cpuset
-cpus(const char *text)
-{
-	struct cpuset s = CPUSET_NONE;
-
-	assert_int_equal(cpuset_parse(text, &s), 0);
-	return s;
-}
 
 static void
 check(struct allowance *a, double now_s, double vms_per_min, double vcpus_per_min,

@@ -22,20 +22,6 @@
 #include "cli_run.h"
 #include "ctl_world.h"
 
-static int
-set_up(void **state)
-{
-	*state = ctl_world_new(NULL);
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	ctl_world_free(*state);
-	return 0;
-}
-
 /* ---- what is printed ---- */
 
 #define DETAIL_101                                       \
@@ -375,7 +361,8 @@ control_characters_of_the_daemon_reach_nobody(void **state)
 	}
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) \
+	cmocka_unit_test_setup_teardown(name, ctl_world_setup, ctl_world_teardown)
 
 int
 main(void)

@@ -24,20 +24,6 @@
 #include "cli_run.h"
 #include "ctl_world.h"
 
-static int
-set_up(void **state)
-{
-	*state = ctl_world_new(NULL);
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	ctl_world_free(*state);
-	return 0;
-}
-
 static void
 expect_has(const char *text, const char *what, bool want)
 {
@@ -72,22 +58,6 @@ expect_status(
 	assert_string_equal(strbuf_text(&r.out), "");
 	expect_has(strbuf_text(&r.err), words, true);
 	cli_result_fini(&r);
-}
-
-static char *
-read_whole(const char *path)
-{
-	struct strbuf b = {0};
-	char chunk[4096];
-	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		fail_msg("no file %s", path);
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
-		strbuf_add(&b, chunk, (size_t)n);
-	(void)close(fd);
-	return strbuf_take(&b);
 }
 
 static void
@@ -177,7 +147,7 @@ names_are_harmless(void **state)
 	svg = output_of(
 		w, &(struct cli_how){.args = {"heatmap", "--affinity", "-o", path}});
 	free(svg);
-	svg = read_whole(path);
+	svg = cli_read_file(path);
 	expect_has(svg, "\033", false);
 	assert_int_equal(unlink(path), 0);
 }
@@ -189,7 +159,7 @@ a_file_is_written_and_nothing_printed(void **state)
 	auto_free char *path = xasprintf("%s/map.svg", w->dir);
 	auto_free char *text =
 		output_of(w, &(struct cli_how){.args = {"heatmap", "-o", path}});
-	auto_free char *svg = read_whole(path);
+	auto_free char *svg = cli_read_file(path);
 
 	assert_string_equal(text, "");
 	assert_memory_equal(svg, "<?xml ", 6);
@@ -268,7 +238,8 @@ a_host_without_vms_is_told(void **state)
 	cli_result_fini(&r);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) \
+	cmocka_unit_test_setup_teardown(name, ctl_world_setup, ctl_world_teardown)
 
 int
 main(void)

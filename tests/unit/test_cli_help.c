@@ -18,20 +18,6 @@
 #include "cli_run.h"
 #include "ctl_world.h"
 
-static int
-set_up(void **state)
-{
-	*state = ctl_world_new(NULL);
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	ctl_world_free(*state);
-	return 0;
-}
-
 /* What is printed; it ends well and fits on a screen. */
 static char *
 help_of(struct ctl_world *w, const struct cli_how *how)
@@ -140,7 +126,8 @@ no_help_for_what_is_no_command(void **state)
 	}
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) \
+	cmocka_unit_test_setup_teardown(name, ctl_world_setup, ctl_world_teardown)
 
 int
 main(void)

@@ -30,20 +30,6 @@
 #include "ctl/shapes.h"
 #include "ctl_world.h"
 
-static int
-set_up(void **state)
-{
-	*state = ctl_world_new(NULL);
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	ctl_world_free(*state);
-	return 0;
-}
-
 static char *
 data_file(const char *name)
 {
@@ -51,22 +37,6 @@ data_file(const char *name)
 
 	return xasprintf(
 		"%s/tests/data/latency/%s", srcdir != NULL ? srcdir : ".", name);
-}
-
-static char *
-read_whole(const char *path)
-{
-	struct strbuf b = {0};
-	char chunk[4096];
-	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		fail_msg("no file %s", path);
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
-		strbuf_add(&b, chunk, (size_t)n);
-	(void)close(fd);
-	return strbuf_take(&b);
 }
 
 /* ---- the daemon's ---- */
@@ -444,11 +414,11 @@ failed_write_leaves_the_old_file_and_nothing_else(void **state)
 	w->n_packages = 0; /* damaged */
 	cli_run(w, &(struct cli_how){.args = {"latency", "-o", out}}, &r);
 	assert_int_equal(r.status, CMD_FAILED);
-	auto_free char *text = read_whole(out);
+	auto_free char *text = cli_read_file(out);
 	assert_string_equal(text, "old");
 	assert_int_equal(unlink(out), 0);
 	cli_result_fini(&r);
-	/* tear_down finds the directory empty */
+	/* ctl_world_teardown finds the directory empty */
 }
 
 static void
@@ -565,7 +535,8 @@ latencies_of_another_host_are_refused(void **state)
 	cli_result_fini(&r);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) \
+	cmocka_unit_test_setup_teardown(name, ctl_world_setup, ctl_world_teardown)
 
 int
 main(void)

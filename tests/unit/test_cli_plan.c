@@ -24,20 +24,6 @@
 #include "cli/cmd.h"
 #include "plan_run.h"
 
-static int
-set_up(void **state)
-{
-	*state = ctl_world_new(NULL);
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	ctl_world_free(*state);
-	return 0;
-}
-
 /* ---- what comes out ---- */
 
 static void
@@ -415,5 +401,5 @@ main(void)
 		cmocka_unit_test(wrong_settings_are_told_with_their_place),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, ctl_world_setup, ctl_world_teardown);
 }

@@ -18,20 +18,6 @@
 #include "cli/cmd.h"
 #include "plan_run.h"
 
-static int
-set_up(void **state)
-{
-	*state = ctl_world_new(NULL);
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	ctl_world_free(*state);
-	return 0;
-}
-
 /* Told with its line, and the others are planned. */
 static void
 events_that_cannot_be_are_left_out(void **state)
@@ -263,5 +249,5 @@ main(void)
 		cmocka_unit_test(files_that_are_not_there_are_told),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, ctl_world_setup, ctl_world_teardown);
 }

@@ -34,20 +34,6 @@
 /* What probe says when it finds no daemon. */
 #define WITHOUT "qmpin: qmpind does not run: measuring without it\n"
 
-static int
-set_up(void **state)
-{
-	*state = ctl_world_new(NULL);
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	ctl_world_free(*state);
-	return 0;
-}
-
 /* ---- by the daemon ---- */
 
 static void
@@ -477,7 +463,8 @@ this_machine_is_measured(void **state)
 	cli_result_fini(&r);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) \
+	cmocka_unit_test_setup_teardown(name, ctl_world_setup, ctl_world_teardown)
 
 int
 main(void)

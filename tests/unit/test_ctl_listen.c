@@ -27,20 +27,6 @@
 #include "ctl/address.h"
 #include "ctl_world.h"
 
-static int
-set_up(void **state)
-{
-	*state = ctl_world_new(NULL);
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	ctl_world_free(*state);
-	return 0;
-}
-
 static unsigned int
 mode_of(const struct ctl_world *w, const char *name)
 {
@@ -288,7 +274,8 @@ without_descriptors_the_server_waits_and_recovers(void **state)
 	(void)close(fd);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) \
+	cmocka_unit_test_setup_teardown(name, ctl_world_setup, ctl_world_teardown)
 
 int
 main(void)

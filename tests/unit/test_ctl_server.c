@@ -24,20 +24,6 @@
 #include "ctl/shapes.h"
 #include "ctl_world.h"
 
-static int
-set_up(void **state)
-{
-	*state = ctl_world_new(NULL);
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	ctl_world_free(*state);
-	return 0;
-}
-
 static const char *
 error_of(const json_t *reply)
 {
@@ -423,7 +409,8 @@ thousand_vms_are_listed_quickly(void **state)
 	assert_true(best_us < 2000000);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) \
+	cmocka_unit_test_setup_teardown(name, ctl_world_setup, ctl_world_teardown)
 
 int
 main(void)

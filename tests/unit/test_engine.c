@@ -54,8 +54,7 @@ right_masks_are_never_set_again(void **state)
 	assert_int_equal(s->engine->stats.sets, SETS_OF(2));
 	logcatch_forget(&s->log);
 	for (unsigned int i = 0; i < 5; i++) {
-		stage_pass_ms(s, 2000);
-		stage_audit(s);
+		stage_audit_later(s);
 		engine_kick_all(s->engine, CAUSE_RESUME);
 		stage_settle(s);
 	}
@@ -160,8 +159,7 @@ a_worker_that_comes_later_is_set_without_asking_qmp(void **state)
 	stage_audit(s);
 	assert_int_equal(s->engine->stats.passes, 1);
 	assert_int_equal(vm_task_find(vm, worker)->thread.class, THREAD_WORKER);
-	stage_pass_ms(s, 2000);
-	stage_audit(s);
+	stage_audit_later(s);
 	stage_check_mask(worker, &s->first);
 	standin_end_thread(&s->vms[0], worker);
 	stage_audit(s);
@@ -240,8 +238,7 @@ audit_until_well(struct stage *s)
 	for (unsigned int i = 0; i < 8; i++) {
 		if (logcatch_count(&s->log, "all well again") > 0)
 			return;
-		stage_pass_ms(s, 2000);
-		stage_audit(s);
+		stage_audit_later(s);
 	}
 }
 
@@ -400,10 +397,8 @@ nothing_is_set_that_could_not_be_recorded(void **state)
 	assert_int_equal(mkdirat(s->run_dirfd, ".100.tmp", 0700), 0);
 	s->vms[0] = standin_vm(s->vm_dir, 100, 2);
 	vm = stage_start_with(s, "100");
-	for (unsigned int i = 0; i < 3; i++) {
-		stage_pass_ms(s, 2000);
-		stage_audit(s);
-	}
+	for (unsigned int i = 0; i < 3; i++)
+		stage_audit_later(s);
 	assert_int_equal(s->engine->stats.sets, 0);
 	stage_check_mask(s->vms[0].claims[0], &s->all);
 	stage_check_mask(s->vms[0].pid, &s->all);
@@ -443,8 +438,7 @@ check_untouched(struct stage *s, unsigned int reports)
 	s->vms[0] = standin_vm(s->vm_dir, 100, 2);
 	stage_start_with(s, "100");
 	for (unsigned int i = 0; i < 3; i++) {
-		stage_pass_ms(s, 2000);
-		stage_audit(s);
+		stage_audit_later(s);
 		engine_kick_all(s->engine, CAUSE_RESUME);
 		stage_settle(s);
 	}

@@ -31,8 +31,7 @@ fight(struct stage *s, pid_t tid, unsigned int times)
 {
 	for (unsigned int i = 0; i < times; i++) {
 		standin_set_mask(tid, &s->second);
-		stage_pass_ms(s, 2000);
-		stage_audit(s);
+		stage_audit_later(s);
 	}
 }
 

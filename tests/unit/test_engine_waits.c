@@ -20,20 +20,26 @@
 #include "stage.h"
 #include "vm/schedstat.h"
 
-#define ROUND_MS 2000u
 #define DWELL_MS (300u * 1000)
 
 /* So much must a thread have waited in a round of two seconds to count for sure. */
 #define WAITED_NS UINT64_C(120000000)
 
-static bool
-counts(struct stage *s)
+static int
+read_counters(const struct stage *s, const struct standin *vm, struct schedstat *out)
 {
-	struct schedstat stat;
 	char dir[32];
 
-	(void)snprintf(dir, sizeof(dir), "%d/task/", (int)s->vms[0].pid);
-	return schedstat_read(s->procfd, dir, s->vms[0].claims[0], &stat) != -ENODATA;
+	(void)snprintf(dir, sizeof(dir), "%d/task/", (int)vm->pid);
+	return schedstat_read(s->procfd, dir, vm->claims[0], out);
+}
+
+static bool
+counts(const struct stage *s)
+{
+	struct schedstat stat;
+
+	return read_counters(s, &s->vms[0], &stat) != -ENODATA;
 }
 
 struct mark {
@@ -45,10 +51,8 @@ static struct schedstat
 counters(const struct stage *s, const struct standin *vm)
 {
 	struct schedstat stat = {0};
-	char dir[32];
 
-	(void)snprintf(dir, sizeof(dir), "%d/task/", (int)vm->pid);
-	if (schedstat_read(s->procfd, dir, vm->claims[0], &stat) < 0)
+	if (read_counters(s, vm, &stat) < 0)
 		fail_msg("no counters of VM %d", vm->vmid);
 	return stat;
 }
@@ -72,8 +76,7 @@ round_of_waiting(struct stage *s)
 
 		stage_until(s, has_waited, &m, "the vCPU waits");
 	}
-	stage_pass_ms(s, ROUND_MS);
-	stage_audit(s);
+	stage_audit_later(s);
 }
 
 /* Two VMs of one busy vCPU each on the first CPU, which is half of the host. */
@@ -95,8 +98,7 @@ squeeze(struct stage *s, const char *settings)
 	standin_load(&s->vms[0], s->vms[0].claims[0], true);
 	standin_load(&s->vms[1], s->vms[1].claims[0], true);
 	/* the counters are read for the first time */
-	stage_pass_ms(s, ROUND_MS);
-	stage_audit(s);
+	stage_audit_later(s);
 	stage_check_mask(s->vms[0].claims[0], &s->first);
 	stage_check_mask(s->vms[1].claims[0], &s->first);
 }
@@ -128,21 +130,33 @@ what_is_waited_is_told(void **state)
 }
 
 static void
-pinned_vms_are_loosened_and_not_pinned_again_before_the_dwell(void **state)
+check_loose(const struct stage *s)
 {
-	struct stage *s = stage_of(state);
+	stage_check_mask(s->vms[0].claims[0], &s->all);
+	stage_check_mask(s->vms[1].claims[0], &s->all);
+}
 
+/* Two VMs that are pinned to the first CPU have waited, and may use both. */
+static void
+loosen(struct stage *s)
+{
 	s->config.mode = PLACE_PIN;
 	squeeze(s, "[qmpin]\nmode = pin\n");
 	round_of_waiting(s);
 	round_of_waiting(s);
-	stage_check_mask(s->vms[0].claims[0], &s->all);
-	stage_check_mask(s->vms[1].claims[0], &s->all);
+	check_loose(s);
+}
+
+static void
+pinned_vms_are_loosened_and_not_pinned_again_before_the_dwell(void **state)
+{
+	struct stage *s = stage_of(state);
+
+	loosen(s);
 	standin_load(&s->vms[0], s->vms[0].claims[0], false);
 	stage_pass_ms(s, DWELL_MS - 1);
 	stage_rebalance(s);
-	stage_check_mask(s->vms[0].claims[0], &s->all);
-	stage_check_mask(s->vms[1].claims[0], &s->all);
+	check_loose(s);
 	stage_pass_ms(s, 1);
 	stage_rebalance(s);
 	assert_int_equal(cpuset_count(&engine_find(s->engine, "100")->domain), 1);
@@ -154,19 +168,14 @@ a_restart_pins_nobody_again_who_was_loosened(void **state)
 {
 	struct stage *s = stage_of(state);
 
-	s->config.mode = PLACE_PIN;
-	squeeze(s, "[qmpin]\nmode = pin\n");
-	round_of_waiting(s);
-	round_of_waiting(s);
-	stage_check_mask(s->vms[0].claims[0], &s->all);
+	loosen(s);
 	standin_load(&s->vms[0], s->vms[0].claims[0], false);
 	standin_load(&s->vms[1], s->vms[1].claims[0], false);
 	stage_stop(s);
 	stage_start(s);
 	stage_until_seen(s, "100");
 	stage_until_seen(s, "101");
-	stage_check_mask(s->vms[0].claims[0], &s->all);
-	stage_check_mask(s->vms[1].claims[0], &s->all);
+	check_loose(s);
 	stage_pass_ms(s, DWELL_MS);
 	stage_rebalance(s);
 	assert_int_equal(cpuset_count(&engine_find(s->engine, "100")->domain), 1);

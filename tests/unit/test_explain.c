@@ -358,10 +358,7 @@ a_full_home_is_what_would_be_better(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < 4; i++) {
-		char id[16];
-
-		(void)snprintf(id, sizeof(id), "%u", 100 + i);
-		vm = fleet_add(f, id, PLACE_AUTO, 14);
+		vm = fleet_add_id(f, 100 + i, PLACE_AUTO, 14);
 		vm->in.limit = cpus_of("16-23,48-55");
 	}
 	fleet_step(f);

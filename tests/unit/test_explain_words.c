@@ -224,10 +224,8 @@ what_gains_little_is_not_offered(void **state)
 	(void)state;
 	for (unsigned int n = 0; n < 12; n++) {
 		struct asked a;
-		char id[16];
 
-		(void)snprintf(id, sizeof(id), "%u", 100 + n);
-		(void)fleet_add(f, id, PLACE_AUTO, 4 + n % 3 * 2);
+		(void)fleet_add_id(f, 100 + n, PLACE_AUTO, 4 + n % 3 * 2);
 		fleet_step(f);
 		a = asked_of(f, PLAN_EXPLAIN_ALL, NULL);
 		for (unsigned int i = 0; i < a.plan->n; i++) {

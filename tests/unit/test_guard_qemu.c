@@ -24,6 +24,7 @@
 
 #include "base/xalloc.h"
 #include "guard_world.h"
+#include "qmp_qemu.h"
 
 #define QEMU "qemu-system-x86_64"
 #define KEY 103u
@@ -207,12 +208,6 @@ a_killed_qemu_refuses_clients_though_the_daemon_is_stopped(void **state)
 	let_go(f, &d);
 }
 
-static bool
-is_installed(void)
-{
-	return system(QEMU " --version >/dev/null 2>&1") == 0;
-}
-
 #define test_with_qemu(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -224,7 +219,7 @@ main(void)
 			a_killed_qemu_refuses_clients_though_the_daemon_is_stopped),
 	};
 
-	if (!is_installed()) {
+	if (!qemu_is_installed(QEMU)) {
 		printf("skipped: %s is not installed\n", QEMU);
 		return 77;
 	}

@@ -50,23 +50,6 @@ static const char small_xml[] =
 	"  </object>\n"
 	"</topology>\n";
 
-static int
-make_tree(void **state)
-{
-	char *dir = trees_new();
-
-	trees_write_host(dir);
-	*state = dir;
-	return 0;
-}
-
-static int
-remove_tree(void **state)
-{
-	trees_remove(*state);
-	return 0;
-}
-
 static struct topo *
 load(const char *path)
 {
@@ -386,7 +369,8 @@ loading_again_leaves_nothing_behind(void **state)
 		assert_int_equal(sigismember(&before, sig), sigismember(&after, sig));
 }
 
-#define WITH_TREE(f) cmocka_unit_test_setup_teardown(f, make_tree, remove_tree)
+#define WITH_TREE(f) \
+	cmocka_unit_test_setup_teardown(f, trees_setup_host, trees_teardown)
 
 int
 main(void)

@@ -35,19 +35,9 @@ static const char epyc[] = "processor\t: 0\n"
 static int
 make_tree(void **state)
 {
-	char *dir = trees_new();
-
-	trees_write_host(dir);
-	trees_write(dir, TREES_SYSTEM "cpu/present", "0-3\n");
-	trees_write(dir, "proc/cpuinfo", epyc);
-	*state = dir;
-	return 0;
-}
-
-static int
-remove_tree(void **state)
-{
-	trees_remove(*state);
+	(void)trees_setup_host(state);
+	trees_write(*state, TREES_SYSTEM "cpu/present", "0-3\n");
+	trees_write(*state, "proc/cpuinfo", epyc);
 	return 0;
 }
 
@@ -391,7 +381,7 @@ real_machines_differ(void **state)
 	trees_remove(dir);
 }
 
-#define WITH_TREE(test) cmocka_unit_test_setup_teardown(test, make_tree, remove_tree)
+#define WITH_TREE(test) cmocka_unit_test_setup_teardown(test, make_tree, trees_teardown)
 
 int
 main(void)

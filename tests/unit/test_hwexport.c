@@ -22,23 +22,6 @@
 
 #define LSTOPO "lstopo-no-graphics"
 
-static int
-make_tree(void **state)
-{
-	char *dir = trees_new();
-
-	trees_write_host(dir);
-	*state = dir;
-	return 0;
-}
-
-static int
-remove_tree(void **state)
-{
-	trees_remove(*state);
-	return 0;
-}
-
 /* CPU @a and @b: 10 a + b + 0.25 ns; nothing for CPUs 0 and 1. */
 static struct matrix *
 measured(const struct cpuset *cpus)
@@ -352,7 +335,8 @@ a_large_host_is_exported_in_time(void **state)
 	free(xml);
 }
 
-#define WITH_TREE(test) cmocka_unit_test_setup_teardown(test, make_tree, remove_tree)
+#define WITH_TREE(test) \
+	cmocka_unit_test_setup_teardown(test, trees_setup_host, trees_teardown)
 
 int
 main(void)

@@ -11,15 +11,7 @@
 #include <cmocka.h>
 
 #include "base/attr.h"
-
-static struct cpuset
-cpus(const char *text)
-{
-	struct cpuset s = CPUSET_NONE;
-
-	assert_int_equal(cpuset_parse(text, &s), 0);
-	return s;
-}
+#include "expect.h"
 
 struct use {
 	const char *cpus;

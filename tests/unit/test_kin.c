@@ -94,21 +94,19 @@ scene_of(void **state)
 	return c;
 }
 
+static void
+move_both(struct scene *c)
+{
+	scopes_move(&c->scopes, c->scope, c->s->vms[0].pid);
+	scopes_move(&c->scopes, c->scope, c->helper.pid);
+}
+
 /* Both are in the scope, and the daemon has placed the VM. */
 static struct vm *
 start(struct scene *c)
 {
-	scopes_move(&c->scopes, c->scope, c->s->vms[0].pid);
-	scopes_move(&c->scopes, c->scope, c->helper.pid);
+	move_both(c);
 	return stage_start_with(c->s, c->id);
-}
-
-/* An audit behind those seconds in which workers and helpers are left alone. */
-static void
-audit_later(struct scene *c)
-{
-	stage_pass_ms(c->s, 2000);
-	stage_audit(c->s);
 }
 
 static void
@@ -138,6 +136,17 @@ count_recorded(const struct vm *vm, pid_t pid)
 	return n;
 }
 
+/* Its helper is nobody's any more, but what it had can still be given back. */
+static void
+check_let_go(struct scene *c, const struct vm *vm)
+{
+	assert_int_equal(count(vm, THREAD_HELPER), 0);
+	standin_set_mask(c->helper.pid, &c->s->second);
+	stage_audit_later(c->s);
+	stage_check_mask(c->helper.pid, &c->s->second);
+	assert_int_equal(count_recorded(vm, c->helper.pid), 2);
+}
+
 static void
 a_helper_in_the_scope_follows_the_emulator(void **state)
 {
@@ -149,7 +158,7 @@ a_helper_in_the_scope_follows_the_emulator(void **state)
 	assert_int_equal(count(vm, THREAD_HELPER), 2);
 	assert_int_equal(count_recorded(vm, c->helper.pid), 2);
 	for (unsigned int i = 0; i < 3; i++)
-		audit_later(c);
+		stage_audit_later(c->s);
 	assert_int_equal(c->s->engine->stats.passes, 1);
 }
 
@@ -166,15 +175,15 @@ a_helper_that_comes_later_is_listed_by_one_audit_and_set_when_it_stays(void **st
 	stage_audit(c->s);
 	assert_int_equal(count(vm, THREAD_HELPER), 2);
 	check_helper(c, &c->s->all);
-	audit_later(c);
+	stage_audit_later(c->s);
 	check_helper(c, &c->s->first);
 	assert_int_equal(vm->repairs, 0);
 	procs_end_thread(&c->helper, 1);
-	audit_later(c);
+	stage_audit_later(c->s);
 	assert_int_equal(count(vm, THREAD_HELPER), 1);
 	assert_int_equal(count_recorded(vm, c->helper.pid), 1);
 	procs_kill(&c->helper);
-	audit_later(c);
+	stage_audit_later(c->s);
 	assert_int_equal(count(vm, THREAD_HELPER), 0);
 	assert_int_equal(count_recorded(vm, c->helper.pid), 0);
 	assert_string_equal(vm->note, "");
@@ -208,8 +217,8 @@ processes_elsewhere_are_never_touched(void **state)
 	stage_start_with(c->s, c->id);
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
 		scopes_move(&c->scopes, places[i], c->helper.pid);
-		audit_later(c);
-		audit_later(c);
+		stage_audit_later(c->s);
+		stage_audit_later(c->s);
 		check_helper(c, &c->s->all);
 	}
 }
@@ -223,13 +232,13 @@ a_scope_without_the_vms_qemu_is_not_its_own(void **state)
 
 	scopes_move(&c->scopes, c->scope, c->helper.pid);
 	vm = stage_start_with(c->s, c->id);
-	audit_later(c);
-	audit_later(c);
+	stage_audit_later(c->s);
+	stage_audit_later(c->s);
 	check_helper(c, &c->s->all);
 	scopes_make(&c->scopes, below);
 	scopes_move(&c->scopes, below, c->s->vms[0].pid);
-	audit_later(c);
-	audit_later(c);
+	stage_audit_later(c->s);
+	stage_audit_later(c->s);
 	check_helper(c, &c->s->all);
 	assert_int_equal(count(vm, THREAD_HELPER), 0);
 }
@@ -245,24 +254,22 @@ a_scope_with_another_qemu_is_nobodys(void **state)
 	(void)standin_thread(&c->s->vms[1], "worker"); /* it has its name by then */
 	scopes_move(&c->scopes, c->scope, c->s->vms[1].pid);
 	vm = start(c);
-	audit_later(c);
-	audit_later(c);
+	stage_audit_later(c->s);
+	stage_audit_later(c->s);
 	check_helper(c, &c->s->all);
 	stage_check_mask(c->s->vms[1].pid, &c->s->all);
 	assert_int_equal(count(vm, THREAD_HELPER), 0);
+	assert_false(kin_is_own(&vm->kin, c->id, c->scope));
 	scopes_move(&c->scopes, "/", c->s->vms[1].pid);
 	stage_audit(c->s);
 	assert_int_equal(count(vm, THREAD_HELPER), 2);
-	audit_later(c);
+	assert_true(kin_is_own(&vm->kin, c->id, c->scope));
+	stage_audit_later(c->s);
 	check_helper(c, &c->s->first);
 	stage_check_mask(c->s->vms[1].pid, &c->s->all);
 	scopes_move(&c->scopes, c->scope, c->s->vms[1].pid);
-	audit_later(c);
-	assert_int_equal(count(vm, THREAD_HELPER), 0);
-	standin_set_mask(c->helper.pid, &c->s->second);
-	audit_later(c);
-	stage_check_mask(c->helper.pid, &c->s->second);
-	assert_int_equal(count_recorded(vm, c->helper.pid), 2);
+	stage_audit_later(c->s);
+	check_let_go(c, vm);
 }
 
 static void
@@ -292,13 +299,8 @@ a_helper_that_leaves_the_scope_is_let_go(void **state)
 	const struct vm *vm = start(c);
 
 	scopes_move(&c->scopes, "/", c->helper.pid);
-	audit_later(c);
-	assert_int_equal(count(vm, THREAD_HELPER), 0);
-	standin_set_mask(c->helper.pid, &c->s->second);
-	audit_later(c);
-	stage_check_mask(c->helper.pid, &c->s->second);
-	/* what it had can still be given back */
-	assert_int_equal(count_recorded(vm, c->helper.pid), 2);
+	stage_audit_later(c->s);
+	check_let_go(c, vm);
 }
 
 static void
@@ -313,7 +315,7 @@ a_process_that_gets_a_helpers_id_is_another_process(void **state)
 	procs_wait_tick();
 	assert_int_equal(procs_spawn_as(pid), pid);
 	standin_set_mask(pid, &c->s->all);
-	audit_later(c);
+	stage_audit_later(c->s);
 	assert_null(vm_task_find(vm, pid));
 	stage_check_mask(pid, &c->s->all);
 	scopes_move(&c->scopes, c->scope, pid);
@@ -372,7 +374,7 @@ a_mask_that_was_inherited_of_us_is_no_limit(void **state)
 	stage_audit(c->s);
 	t = vm_task_find(vm, c->helper.pid);
 	assert_true(cpuset_within(&c->s->all, vm_task_limit(vm, t)));
-	audit_later(c);
+	stage_audit_later(c->s);
 	check_helper(c, &c->s->first);
 }
 
@@ -477,8 +479,7 @@ a_vhost_thread_of_another_process_is_not_touched(void **state)
 
 	play_old_kernel(c, c->helper.pid, comm);
 	stage_until_seen(c->s, c->id);
-	stage_pass_ms(c->s, 2000);
-	stage_audit(c->s);
+	stage_audit_later(c->s);
 	check_helper(c, &c->s->all);
 }
 
@@ -491,8 +492,7 @@ nothing_is_left_open_when_the_vm_ends(void **state)
 
 	stage_start(c->s);
 	before = procs_count_fds();
-	scopes_move(&c->scopes, c->scope, c->s->vms[0].pid);
-	scopes_move(&c->scopes, c->scope, c->helper.pid);
+	move_both(c);
 	vm = stage_until_seen(c->s, c->id);
 	assert_int_equal(vm->kin.n, 1);
 	engine_remove(c->s->engine, vm);

@@ -29,124 +29,45 @@
 
 #include "base/xalloc.h"
 #include "holder.h"
+#include "listener_world.h"
 #include "procs.h"
 
-#define NAME "100.qmp"
 /* Instead of an inode: the process was not permitted to do what it should. */
 #define CANNOT 0
-
-struct fixture {
-	char *dir;
-	char *path; /* dir/NAME */
-	size_t fds;
-	struct holder h;
-	struct holder other;
-	int fd; /* the duplicate */
-	struct err e;
-};
-
-static int
-setup(void **state)
-{
-	struct fixture *f = xcalloc(1, sizeof(*f));
-
-	f->fds = procs_count_fds();
-	f->dir = procs_make_dir();
-	f->path = xasprintf("%s/%s", f->dir, NAME);
-	f->fd = -1;
-	*state = f;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	holder_stop(&f->h);
-	holder_stop(&f->other);
-	if (f->fd >= 0)
-		close(f->fd);
-	assert_int_equal(procs_count_fds(), f->fds);
-	procs_remove_dir(f->dir);
-	free(f->path);
-	free(f);
-	return 0;
-}
-
-static int
-duplicate(struct fixture *f)
-{
-	return listener_duplicate(&f->h.process, f->path, &f->fd, &f->e);
-}
-
-static void
-assert_found(struct fixture *f)
-{
-	int r = duplicate(f);
-
-	if (r < 0)
-		fail_msg("%d: %s: %s", r, f->e.source, f->e.text);
-	assert_int_equal(holder_inode(f->fd), f->h.said);
-	assert_int_equal(fcntl(f->fd, F_GETFD), FD_CLOEXEC);
-	assert_int_equal(fcntl(f->fd, F_GETFL) & O_NONBLOCK, 0);
-}
-
-static void
-assert_not_found(struct fixture *f, int expected, const char *text)
-{
-	assert_int_equal(duplicate(f), expected);
-	assert_int_equal(f->fd, -1);
-	assert_string_equal(f->e.source, f->path);
-	if (strstr(f->e.text, text) == NULL)
-		fail_msg("\"%s\" is not in \"%s\"", text, f->e.text);
-}
-
-static char *
-in(const char *dir, const char *name)
-{
-	return xasprintf("%s/%s", dir, name);
-}
 
 /* ---- what is found ---- */
 
 static void
-listen_plainly(int control, const char *dir)
-{
-	holder_pause(control, holder_inode(holder_listen(in(dir, NAME))));
-}
-
-static void
 the_listening_socket_is_found(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 
-	f->h = holder_start(listen_plainly, f->dir);
-	assert_found(f);
+	f->h = holder_start(listener_world_plain, f->dir);
+	listener_world_found(f);
 }
 
 /* The directory is known by two names. */
 static void
 listen_through_a_link(int control, const char *dir)
 {
-	auto_free char *link = in(dir, "link");
+	auto_free char *link = listener_world_in(dir, "link");
 
 	if (symlink(dir, link) < 0)
 		_exit(1);
-	listen_plainly(control, link);
+	listener_world_plain(control, link);
 }
 
 static void
 a_name_through_a_linked_directory_is_the_same_file(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 
 	f->h = holder_start(listen_through_a_link, f->dir);
-	assert_found(f);
+	listener_world_found(f);
 	close(f->fd);
 	free(f->path);
-	f->path = xasprintf("%s/link/%s", f->dir, NAME);
-	assert_found(f);
+	f->path = xasprintf("%s/link/%s", f->dir, LISTENER_WORLD_NAME);
+	listener_world_found(f);
 }
 
 /* What RestrictSUIDSGID= of a unit does, since it cannot look into the call's flags. */
@@ -169,7 +90,7 @@ forbid_openat2(void)
 static void
 links_are_followed_where_openat2_is_forbidden(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 	int status = -1;
 	pid_t pid;
 
@@ -178,7 +99,7 @@ links_are_followed_where_openat2_is_forbidden(void **state)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		forbid_openat2();
-		_exit(duplicate(f) == 0 ? 0 : 1);
+		_exit(listener_world_duplicate(f) == 0 ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
@@ -194,7 +115,8 @@ listen_by_a_full_name(int control, const char *dir)
 		_exit(1);
 	memset(name, '/', sizeof(name) - 1);
 	name[0] = '.';
-	memcpy(name + sizeof(name) - sizeof(NAME), NAME, sizeof(NAME));
+	memcpy(name + sizeof(name) - sizeof(LISTENER_WORLD_NAME), LISTENER_WORLD_NAME,
+		sizeof(LISTENER_WORLD_NAME));
 	holder_pause(control, holder_inode(holder_listen(name)));
 }
 
@@ -203,25 +125,25 @@ listen_relatively(int control, const char *dir)
 {
 	if (chdir(dir) < 0)
 		_exit(1);
-	holder_pause(control, holder_inode(holder_listen(NAME)));
+	holder_pause(control, holder_inode(holder_listen(LISTENER_WORLD_NAME)));
 }
 
 static void
 a_relative_name_counts_from_where_the_process_is(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 
 	f->h = holder_start(listen_relatively, f->dir);
-	assert_found(f);
+	listener_world_found(f);
 }
 
 static void
 a_name_may_fill_its_field(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 
 	f->h = holder_start(listen_by_a_full_name, f->dir);
-	assert_found(f);
+	listener_world_found(f);
 }
 
 /* With a link that would lead elsewhere from outside. */
@@ -232,27 +154,28 @@ listen_below_a_root(int control, const char *dir)
 		symlink("/real", "run") < 0)
 		holder_pause(control, CANNOT);
 	else
-		holder_pause(control, holder_inode(holder_listen("/run/" NAME)));
+		holder_pause(control,
+			holder_inode(holder_listen("/run/" LISTENER_WORLD_NAME)));
 }
 
 static void
 names_of_a_chrooted_process_count_from_its_root(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 
 	free(f->path);
-	f->path = xasprintf("%s/real/%s", f->dir, NAME);
+	f->path = xasprintf("%s/real/%s", f->dir, LISTENER_WORLD_NAME);
 	f->h = holder_start(listen_below_a_root, f->dir);
 	if (f->h.said == CANNOT)
 		skip();
-	assert_found(f);
+	listener_world_found(f);
 }
 
 static void
 listen_and_leave(int control, const char *dir)
 {
-	int fd = holder_listen(in(dir, NAME));
-	auto_free char *empty = in(dir, "empty");
+	int fd = holder_listen(listener_world_in(dir, LISTENER_WORLD_NAME));
+	auto_free char *empty = listener_world_in(dir, "empty");
 
 	if (mkdir(empty, 0700) < 0 || chroot(empty) < 0 || chdir("/") < 0)
 		holder_pause(control, CANNOT);
@@ -263,18 +186,18 @@ listen_and_leave(int control, const char *dir)
 static void
 a_name_bound_before_the_chroot_counts_as_ours(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 
 	f->h = holder_start(listen_and_leave, f->dir);
 	if (f->h.said == CANNOT)
 		skip();
-	assert_found(f);
+	listener_world_found(f);
 }
 
 static void
 listen_twice_by_one_socket(int control, const char *dir)
 {
-	int fd = holder_listen(in(dir, NAME));
+	int fd = holder_listen(listener_world_in(dir, LISTENER_WORLD_NAME));
 
 	if (dup(fd) < 0)
 		_exit(1);
@@ -284,10 +207,10 @@ listen_twice_by_one_socket(int control, const char *dir)
 static void
 two_numbers_of_one_socket_are_one(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 
 	f->h = holder_start(listen_twice_by_one_socket, f->dir);
-	assert_found(f);
+	listener_world_found(f);
 }
 
 /* ---- what is not ---- */
@@ -296,7 +219,7 @@ static void
 listen_by_other_means(int control, const char *dir)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	auto_free char *path = in(dir, NAME);
+	auto_free char *path = listener_world_in(dir, LISTENER_WORLD_NAME);
 	int seqpacket = socket(AF_UNIX, SOCK_SEQPACKET, 0);
 	int abstract = socket(AF_UNIX, SOCK_STREAM, 0);
 	int unnamed = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -317,10 +240,10 @@ listen_by_other_means(int control, const char *dir)
 static void
 other_kinds_of_sockets_are_passed_over(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 
 	f->h = holder_start(listen_by_other_means, f->dir);
-	assert_not_found(f, -ENOENT, "listens on no socket of this name");
+	listener_world_refused(f, -ENOENT, "listens on no socket of this name");
 }
 
 static void
@@ -329,7 +252,8 @@ bind_only(int control, const char *dir)
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", dir, NAME);
+	(void)snprintf(
+		a.sun_path, sizeof(a.sun_path), "%s/%s", dir, LISTENER_WORLD_NAME);
 	if (bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
 		_exit(1);
 	holder_pause(control, holder_inode(fd));
@@ -341,18 +265,18 @@ bind_only(int control, const char *dir)
 static void
 a_bound_socket_counts_once_it_listens(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 
 	f->h = holder_start(bind_only, f->dir);
-	assert_not_found(f, -ENOENT, "listens on no socket of this name");
+	listener_world_refused(f, -ENOENT, "listens on no socket of this name");
 	holder_step(&f->h);
-	assert_found(f);
+	listener_world_found(f);
 }
 
 static void
 listen_anew(int control, const char *dir)
 {
-	auto_free char *path = in(dir, NAME);
+	auto_free char *path = listener_world_in(dir, LISTENER_WORLD_NAME);
 
 	(void)unlink(path);
 	holder_pause(control, holder_inode(holder_listen(path)));
@@ -362,12 +286,12 @@ listen_anew(int control, const char *dir)
 static void
 a_socket_of_another_process_is_not_mistaken(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 	int client;
 
-	f->other = holder_start(listen_plainly, f->dir);
+	f->other = holder_start(listener_world_plain, f->dir);
 	f->h = holder_start(listen_anew, f->dir);
-	assert_found(f);
+	listener_world_found(f);
 	client = holder_connect(f->path);
 	assert_true(client >= 0);
 	assert_true(listener_has_waiter(f->fd));
@@ -377,41 +301,41 @@ a_socket_of_another_process_is_not_mistaken(void **state)
 static void
 listen_in_another_folder(int control, const char *dir)
 {
-	auto_free char *other = in(dir, "other");
+	auto_free char *other = listener_world_in(dir, "other");
 
 	if (mkdir(other, 0700) < 0)
 		_exit(1);
-	listen_plainly(control, other);
+	listener_world_plain(control, other);
 }
 
 static void
 a_socket_elsewhere_is_another(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 
-	f->other = holder_start(listen_plainly, f->dir);
+	f->other = holder_start(listener_world_plain, f->dir);
 	f->h = holder_start(listen_in_another_folder, f->dir);
-	assert_not_found(f, -ENOENT, "listens on no socket of this name");
+	listener_world_refused(f, -ENOENT, "listens on no socket of this name");
 }
 
 static void
 rebind(int control, const char *dir)
 {
-	listen_plainly(control, dir);
+	listener_world_plain(control, dir);
 	listen_anew(control, dir);
 }
 
 static void
 two_sockets_of_one_name_are_refused(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 
 	f->h = holder_start(rebind, f->dir);
-	assert_found(f);
+	listener_world_found(f);
 	close(f->fd);
 	f->fd = -1;
 	holder_step(&f->h);
-	assert_not_found(f, -ENOTUNIQ, "several sockets");
+	listener_world_refused(f, -ENOTUNIQ, "several sockets");
 }
 
 /* The same path, but with a file system of its own on the folder. */
@@ -423,37 +347,39 @@ listen_behind_a_mount(int control, const char *dir)
 		mount("none", dir, "tmpfs", 0, NULL) < 0)
 		holder_pause(control, CANNOT);
 	else
-		listen_plainly(control, dir);
+		listener_world_plain(control, dir);
 }
 
 static void
 the_same_path_in_another_mount_namespace_is_another_file(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 
-	f->other = holder_start(listen_plainly, f->dir);
+	f->other = holder_start(listener_world_plain, f->dir);
 	f->h = holder_start(listen_behind_a_mount, f->dir);
 	if (f->h.said == CANNOT)
 		skip();
-	assert_not_found(f, -ENOENT, "listens on no socket of this name");
+	listener_world_refused(f, -ENOENT, "listens on no socket of this name");
 }
 
 static void
 the_file_must_be_a_socket(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 
-	f->h = holder_start(listen_plainly, f->dir);
+	f->h = holder_start(listener_world_plain, f->dir);
 	free(f->path);
-	f->path = in(f->dir, "nothing");
-	assert_not_found(f, -ENOENT, "No such file");
+	f->path = listener_world_in(f->dir, "nothing");
+	listener_world_refused(f, -ENOENT, "No such file");
 	err_clear(&f->e);
 	free(f->path);
 	f->path = xstrdup(f->dir);
-	assert_not_found(f, -ENOTSOCK, "not a socket");
+	listener_world_refused(f, -ENOTSOCK, "not a socket");
 }
 
-#define test_of_sockets(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define test_of_sockets(name)            \
+	cmocka_unit_test_setup_teardown( \
+		name, listener_world_setup, listener_world_teardown)
 
 int
 main(void)

@@ -33,97 +33,20 @@
 #include "base/clock.h"
 #include "base/xalloc.h"
 #include "holder.h"
+#include "listener_world.h"
 #include "procs.h"
 
-#define NAME "100.qmp"
 #define NOBODY 65534
 #define CANNOT 98 /* the kernel does not let a child do what it should */
-
-struct fixture {
-	char *dir;
-	char *path; /* dir/NAME */
-	size_t fds;
-	struct holder h;
-	int fd; /* the duplicate */
-	struct err e;
-};
-
-static int
-setup(void **state)
-{
-	struct fixture *f = xcalloc(1, sizeof(*f));
-
-	f->fds = procs_count_fds();
-	f->dir = procs_make_dir();
-	f->path = xasprintf("%s/%s", f->dir, NAME);
-	f->fd = -1;
-	*state = f;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	holder_stop(&f->h);
-	if (f->fd >= 0)
-		close(f->fd);
-	assert_int_equal(procs_count_fds(), f->fds);
-	procs_remove_dir(f->dir);
-	free(f->path);
-	free(f);
-	return 0;
-}
-
-static int
-duplicate(struct fixture *f)
-{
-	return listener_duplicate(&f->h.process, f->path, &f->fd, &f->e);
-}
-
-static void
-assert_found(struct fixture *f)
-{
-	int r = duplicate(f);
-
-	if (r < 0)
-		fail_msg("%d: %s: %s", r, f->e.source, f->e.text);
-	assert_int_equal(holder_inode(f->fd), f->h.said);
-	assert_int_equal(fcntl(f->fd, F_GETFD), FD_CLOEXEC);
-	assert_int_equal(fcntl(f->fd, F_GETFL) & O_NONBLOCK, 0);
-}
-
-static void
-assert_not_found(struct fixture *f, int expected, const char *text)
-{
-	assert_int_equal(duplicate(f), expected);
-	assert_int_equal(f->fd, -1);
-	assert_string_equal(f->e.source, f->path);
-	if (strstr(f->e.text, text) == NULL)
-		fail_msg("\"%s\" is not in \"%s\"", text, f->e.text);
-}
-
-static char *
-in(const char *dir, const char *name)
-{
-	return xasprintf("%s/%s", dir, name);
-}
-
-static void
-listen_plainly(int control, const char *dir)
-{
-	holder_pause(control, holder_inode(holder_listen(in(dir, NAME))));
-}
 
 static void
 listen_in_another_folder(int control, const char *dir)
 {
-	auto_free char *other = in(dir, "other");
+	auto_free char *other = listener_world_in(dir, "other");
 
 	if (mkdir(other, 0700) < 0)
 		_exit(1);
-	listen_plainly(control, other);
+	listener_world_plain(control, other);
 }
 
 /* ---- processes that end or change ---- */
@@ -131,21 +54,21 @@ listen_in_another_folder(int control, const char *dir)
 static void
 a_dead_process_has_no_sockets(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 
-	f->h = holder_start(listen_plainly, f->dir);
+	f->h = holder_start(listener_world_plain, f->dir);
 	holder_kill(&f->h);
-	assert_not_found(f, -ESRCH, "ended");
+	listener_world_refused(f, -ESRCH, "ended");
 	err_clear(&f->e);
 	assert_int_equal(waitpid(f->h.process.pid, NULL, 0), f->h.process.pid);
-	assert_not_found(f, -ESRCH, "ended");
+	listener_world_refused(f, -ESRCH, "ended");
 }
 
 /* Its successor with the same id has inherited a socket that would match. */
 static void
 a_process_with_the_id_of_a_dead_one_is_not_looked_into(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 	int own;
 	pid_t pid;
 
@@ -157,7 +80,7 @@ a_process_with_the_id_of_a_dead_one_is_not_looked_into(void **state)
 	close(own);
 	if (pid < 0)
 		skip();
-	assert_not_found(f, -ESRCH, "ended");
+	listener_world_refused(f, -ESRCH, "ended");
 	procs_kill_pid(pid);
 }
 
@@ -165,8 +88,8 @@ a_process_with_the_id_of_a_dead_one_is_not_looked_into(void **state)
 static void
 shuffle(int control, const char *dir)
 {
-	int right = holder_listen(in(dir, NAME));
-	int wrong = holder_listen(in(dir, "other"));
+	int right = holder_listen(listener_world_in(dir, LISTENER_WORLD_NAME));
+	int wrong = holder_listen(listener_world_in(dir, "other"));
 
 	holder_pause(control, holder_inode(right));
 	while (dup2(right, wrong + 1) > 0 && dup2(wrong, wrong + 1) > 0)
@@ -176,12 +99,12 @@ shuffle(int control, const char *dir)
 static void
 a_number_that_is_reused_meanwhile_does_no_harm(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 
 	f->h = holder_start(shuffle, f->dir);
 	assert_int_equal(write(f->h.control, "", 1), 1); /* and not to its next pause */
 	for (unsigned int i = 0; i < 500; i++) {
-		assert_found(f);
+		listener_world_found(f);
 		close(f->fd);
 	}
 	f->fd = -1;
@@ -190,9 +113,9 @@ a_number_that_is_reused_meanwhile_does_no_harm(void **state)
 /* ---- permission ---- */
 
 static int
-expect_refusal(struct fixture *f, const char *text)
+expect_refusal(struct listener_world *f, const char *text)
 {
-	if (duplicate(f) != -EPERM || strstr(f->e.text, text) == NULL)
+	if (listener_world_duplicate(f) != -EPERM || strstr(f->e.text, text) == NULL)
 		warnx("\"%s\" is not in \"%s\"", text, f->e.text);
 	else if (f->fd == -1)
 		return 0;
@@ -213,7 +136,7 @@ become_nobody(void)
 static int
 try_as_nobody(void *owner)
 {
-	struct fixture *f = owner;
+	struct listener_world *f = owner;
 
 	if (chmod(f->dir, 0755) < 0 || become_nobody() < 0)
 		return CANNOT;
@@ -225,8 +148,8 @@ try_as_nobody(void *owner)
 static int
 try_with_hidden_processes(void *owner)
 {
-	struct fixture *f = owner;
-	auto_free char *proc = in(f->dir, "proc");
+	struct listener_world *f = owner;
+	auto_free char *proc = listener_world_in(f->dir, "proc");
 
 	if (chmod(f->dir, 0755) < 0 || unshare(CLONE_NEWNS) < 0 ||
 		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
@@ -268,10 +191,10 @@ without_permission_it_says_what_is_missing(void **state)
 		{"hidden processes", try_with_hidden_processes},
 		{"no pidfd_getfd", try_without_duplicates},
 	};
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 	unsigned int cannot = 0;
 
-	f->h = holder_start(listen_plainly, f->dir);
+	f->h = holder_start(listener_world_plain, f->dir);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		int r = holder_try(cases[i].check, f);
 
@@ -304,21 +227,21 @@ static void
 have_a_hundred(int control, const char *dir)
 {
 	if (open_many(90))
-		listen_plainly(control, dir);
+		listener_world_plain(control, dir);
 }
 
 static void
 have_a_thousand(int control, const char *dir)
 {
 	if (open_many(990))
-		listen_plainly(control, dir);
+		listener_world_plain(control, dir);
 }
 
 static void
 have_too_many(int control, const char *dir)
 {
 	if (open_many(4200))
-		listen_plainly(control, dir);
+		listener_world_plain(control, dir);
 }
 
 static uint64_t
@@ -329,7 +252,7 @@ now_us(void)
 
 /* Best of some: others use this machine too. */
 static void
-measure(struct fixture *f, const char *what)
+measure(struct listener_world *f, const char *what)
 {
 	uint64_t duplicate_us = UINT64_MAX;
 	uint64_t served_us = UINT64_MAX;
@@ -340,7 +263,7 @@ measure(struct fixture *f, const char *what)
 
 		if (f->fd >= 0)
 			close(f->fd);
-		assert_found(f);
+		listener_world_found(f);
 		if (now_us() - start_us < duplicate_us)
 			duplicate_us = now_us() - start_us;
 		start_us = now_us();
@@ -356,7 +279,7 @@ measure(struct fixture *f, const char *what)
 static void
 a_hundred_descriptors_take_no_time(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 
 	f->h = holder_start(have_a_hundred, f->dir);
 	measure(f, "100 descriptors");
@@ -365,7 +288,7 @@ a_hundred_descriptors_take_no_time(void **state)
 static void
 a_thousand_descriptors_take_little(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 
 	f->h = holder_start(have_a_thousand, f->dir);
 	if (f->h.said == 0)
@@ -376,15 +299,17 @@ a_thousand_descriptors_take_little(void **state)
 static void
 thousands_of_descriptors_are_refused(void **state)
 {
-	struct fixture *f = *state;
+	struct listener_world *f = *state;
 
 	f->h = holder_start(have_too_many, f->dir);
 	if (f->h.said == 0)
 		skip();
-	assert_not_found(f, -E2BIG, "more than 4096 descriptors");
+	listener_world_refused(f, -E2BIG, "more than 4096 descriptors");
 }
 
-#define test_of_sockets(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define test_of_sockets(name)            \
+	cmocka_unit_test_setup_teardown( \
+		name, listener_world_setup, listener_world_teardown)
 
 int
 main(void)

@@ -29,6 +29,7 @@
 #include "base/xalloc.h"
 #include "holder.h"
 #include "procs.h"
+#include "qmp_qemu.h"
 
 #define QEMU "qemu-system-x86_64"
 /* QEMU starts in 0.1 to 0.3 s; a loaded machine takes its time. */
@@ -394,12 +395,6 @@ it_takes_no_time(void **state)
 	assert_true(duplicate_us < 50000 && served_us < 50000 && idle_us < 50000);
 }
 
-static bool
-is_installed(void)
-{
-	return system(QEMU " --version >/dev/null 2>&1") == 0;
-}
-
 #define test_with_qemu(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -417,7 +412,7 @@ main(void)
 		test_with_qemu(it_takes_no_time),
 	};
 
-	if (!is_installed()) {
+	if (!qemu_is_installed(QEMU)) {
 		printf("skipped: %s is not installed\n", QEMU);
 		return 77;
 	}

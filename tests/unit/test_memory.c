@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "daemon/seating.h"
+#include "host/cgroup.h"
 #include "logcatch.h"
 #include "place/planner.h"
 #include "trees.h"
@@ -50,10 +51,11 @@ set_up(void **state)
 	trees_write(f->dir, SCOPE "cgroup.procs", "4711\n");
 	trees_write(f->dir, SCOPE "memory.numa_stat",
 		"anon N0=1073741824 N1=3221225472\nshmem N0=0 N1=0\n");
-	trees_write(f->dir, "proc/4711/cgroup", "0::/qemu.slice/100.scope\n");
 	trees_write(f->dir, "proc/sys/kernel/numa_balancing", "0\n");
 	proc = xasprintf("%s/proc", f->dir);
 	f->table->engine.procfd = open(proc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	f->table->engine.cgroupfd = cgroup_open(f->dir, NULL);
+	f->vm->confine.path = xstrdup("/qemu.slice/100.scope");
 	f->table->engine.memory = memory_new(&f->table->engine, f->dir, false);
 	*state = f;
 	return 0;
@@ -67,6 +69,7 @@ tear_down(void **state)
 
 	memory_free(f->table->engine.memory);
 	(void)close(f->table->engine.procfd);
+	(void)close(f->table->engine.cgroupfd);
 	for (unsigned int i = 0; i < VMTABLE_VMS; i++)
 		f->table->vms[i]->identity.pid = 0;
 	(void)vmtable_teardown(&table);
@@ -157,8 +160,8 @@ a_cgroup_with_others_in_it_tells_nothing(void **state)
 	memory_see(&f->table->engine, f->vm);
 	expect_share(f, -1);
 	assert_true(has_warning(f, "where the memory of 1 VM is not known; vm 100"));
-	/* helpers in its own scope are its own */
-	write_file(f, SCOPE "cgroup.procs", "13\n4711\n");
+	/* but for its helpers: who they are others know */
+	f->vm->kin.alone = true;
 	look(f);
 	look(f);
 	expect_share(f, 0.25);
@@ -173,7 +176,9 @@ helpers_elsewhere_are_strangers(void **state)
 	write_file(f, "sys/fs/cgroup/user/cgroup.procs", "13\n4711\n");
 	write_file(f, "sys/fs/cgroup/user/memory.numa_stat",
 		"anon N0=4294967296\nshmem N0=0\n");
-	write_file(f, "proc/4711/cgroup", "0::/user\n");
+	free(f->vm->confine.path);
+	f->vm->confine.path = xstrdup("/user");
+	f->vm->kin.alone = true;
 	memory_see(&f->table->engine, f->vm);
 	expect_share(f, -1);
 }
@@ -348,9 +353,8 @@ static void
 damaged_files_tell_nothing(void **state)
 {
 	static const char *const files[] = {SCOPE "memory.numa_stat",
-		SCOPE "cgroup.procs", "proc/4711/cgroup", "proc/4711/sched",
-		"proc/4711/numa_maps", "proc/4711/statm", "run/numad.pid",
-		"proc/sys/kernel/numa_balancing",
+		SCOPE "cgroup.procs", "proc/4711/sched", "proc/4711/numa_maps",
+		"proc/4711/statm", "run/numad.pid", "proc/sys/kernel/numa_balancing",
 		"sys/devices/system/node/node0/meminfo"};
 	struct fixture *f = *state;
 

@@ -241,12 +241,6 @@ facts_come_within_milliseconds(void **state)
 	assert_true(fresh_us[RUNS / 2] < 5000000);
 }
 
-static bool
-is_installed(void)
-{
-	return system(QEMU " --version >/dev/null 2>&1") == 0;
-}
-
 #define test_with_qemu(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -262,7 +256,7 @@ main(void)
 		test_with_qemu(facts_come_within_milliseconds),
 	};
 
-	if (!is_installed()) {
+	if (!qemu_is_installed(QEMU)) {
 		printf("skipped: %s is not installed\n", QEMU);
 		return 77;
 	}

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "expect.h"
 #include "hosts.h"
 #include "place/moves.h"
 
@@ -20,15 +21,6 @@ struct moving {
 	struct cpuset old[N_VCPUS];
 	struct cpuset new[N_VCPUS];
 };
-
-static struct cpuset
-cpus(const char *text)
-{
-	struct cpuset s = CPUSET_NONE;
-
-	assert_int_equal(cpuset_parse(text, &s), 0);
-	return s;
-}
 
 static void
 set_up(struct moving *m, const char *old, const char *new)

@@ -229,18 +229,6 @@ who_is_given_whole_cores(void **state)
 	}
 }
 
-static struct score
-score_of(const struct fleet *f)
-{
-	struct plan_vm *vms = xcalloc(f->n, sizeof(*vms));
-	struct plan_input in = fleet_input(f, vms);
-	struct score s;
-
-	assert_int_equal(score_masks(&in, &s, NULL), 0);
-	free(vms);
-	return s;
-}
-
 /* Some VMs on a host that is half empty, which seldom want all of their vCPUs. */
 static struct fleet *
 random_fleet(const struct host *h, uint64_t *rnd)
@@ -251,10 +239,8 @@ random_fleet(const struct host *h, uint64_t *rnd)
 	while (fleet_vcpus(f) * 100 < percent * h->topo->n_pus) {
 		unsigned int n = fleet_random_size(rnd);
 		struct fleet_vm *vm;
-		char id[16];
 
-		(void)snprintf(id, sizeof(id), "%u", 100 + f->n);
-		vm = fleet_add(f, id, PLACE_AUTO, n);
+		vm = fleet_add_id(f, 100 + f->n, PLACE_AUTO, n);
 		vm->in.threads_per_core = 1 + fleet_below(rnd, 2);
 		vm->in.demand_vcpus = n / (1.0 + fleet_below(rnd, 3));
 		fleet_step(f);
@@ -272,7 +258,7 @@ expect_rest(const struct host *h, uint64_t seed)
 {
 	uint64_t rnd = seed * 7919 + 1;
 	struct fleet *f = random_fleet(h, &rnd);
-	struct score before = score_of(f);
+	struct score before = fleet_score(f);
 	unsigned int n = 0;
 	bool moved = true;
 
@@ -293,7 +279,7 @@ expect_rest(const struct host *h, uint64_t seed)
 		}
 		fleet_apply(f, p);
 		plan_free(p);
-		now = score_of(f);
+		now = fleet_score(f);
 		if (moved && now.total_ns >= before.total_ns)
 			fail_msg("seed %u: %g ns, then %g", (unsigned int)seed,
 				before.total_ns, now.total_ns);

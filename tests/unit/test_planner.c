@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "expect.h"
 #include "fleet.h"
 
 static struct plan_input
@@ -24,15 +25,6 @@ input_of(const struct host *h, const struct plan_policy *policy,
 		.policy = policy,
 		.n_vms = n,
 		.vms = vms};
-}
-
-static struct cpuset
-cpus(const char *text)
-{
-	struct cpuset s = CPUSET_NONE;
-
-	assert_int_equal(cpuset_parse(text, &s), 0);
-	return s;
 }
 
 static void
@@ -198,10 +190,7 @@ what_is_learnt_about_latencies_moves_nobody(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < 12; i++) {
-		char id[8];
-
-		(void)snprintf(id, sizeof(id), "%u", 100 + i);
-		fleet_add(f, id, PLACE_AUTO, 2 + 5 * (i % 5));
+		fleet_add_id(f, 100 + i, PLACE_AUTO, 2 + 5 * (i % 5));
 		fleet_step(f);
 	}
 	for (unsigned int a = 0; a < h.lat.n; a++) {
@@ -261,10 +250,7 @@ firmware_that_was_wrong_moves_nobody_but_newcomers_know_better(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < 7; i++) {
-		char id[8];
-
-		(void)snprintf(id, sizeof(id), "%u", 100 + i);
-		fleet_add(f, id, PLACE_AUTO, 4);
+		fleet_add_id(f, 100 + i, PLACE_AUTO, 4);
 		fleet_step(f);
 	}
 	ranking_free(h.ranking);
@@ -345,14 +331,12 @@ others_are_widened_only_to_supersets_and_it_is_said(void **state)
 	struct host h = host_full(&host_9354);
 	struct fleet *f = fleet_new(&h);
 	unsigned int widened = 0;
-	char id[16];
 
 	(void)state;
 	for (unsigned int i = 0; i < 60; i++) {
 		struct plan *p;
 
-		(void)snprintf(id, sizeof(id), "%u", 100 + i);
-		fleet_add(f, id, PLACE_AUTO, 2 + i % 5);
+		fleet_add_id(f, 100 + i, PLACE_AUTO, 2 + i % 5);
 		p = fleet_plan(f);
 		for (unsigned int k = 0; k < i; k++) {
 			const struct plan_result *r = &p->results[k];
@@ -378,12 +362,10 @@ an_l3_group_is_left_to_the_vm_that_has_it_while_others_are_empty(void **state)
 	struct host h = host_full(&host_9354);
 	struct fleet *f = fleet_new(&h);
 	struct cpuset seen = CPUSET_NONE;
-	char id[16];
 
 	(void)state;
 	for (unsigned int i = 0; i < 8; i++) {
-		(void)snprintf(id, sizeof(id), "%u", 100 + i);
-		fleet_add(f, id, PLACE_AUTO, 4);
+		fleet_add_id(f, 100 + i, PLACE_AUTO, 4);
 		fleet_step(f);
 		assert_false(cpuset_overlap(&seen, &f->vms[i].masks[0]));
 		assert_int_equal(cpuset_count(&f->vms[i].masks[0]), 8);

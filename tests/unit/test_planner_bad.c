@@ -17,19 +17,11 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "expect.h"
 #include "fleet.h"
 
 /* The bad one comes between the others. */
 enum { BEFORE, BAD, AFTER, N };
-
-static struct cpuset
-cpus(const char *text)
-{
-	struct cpuset s = CPUSET_NONE;
-
-	assert_int_equal(cpuset_parse(text, &s), 0);
-	return s;
-}
 
 static struct fleet *
 three_vms(const struct host *h)

@@ -10,34 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "expect.h"
 #include "fleet.h"
-
-static struct cpuset
-cpus(const char *text)
-{
-	struct cpuset s = CPUSET_NONE;
-
-	assert_int_equal(cpuset_parse(text, &s), 0);
-	return s;
-}
-
-static void
-expect_cpus(const struct cpuset *got, const char *wanted, const char *what)
-{
-	struct cpuset s = cpus(wanted);
-	char text[CPUSET_TEXT_MAX];
-
-	if (!cpuset_equal(got, &s))
-		fail_msg("%s: %s, not %s", what, cpuset_format(got, text, sizeof(text)),
-			wanted);
-}
-
-static void
-expect_text(const char *text, const char *part)
-{
-	if (strstr(text, part) == NULL)
-		fail_msg("\"%s\" is not in \"%s\"", part, text);
-}
 
 /* Masks of all vCPUs, with | between them. */
 static void

@@ -11,58 +11,8 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "expect.h"
 #include "fleet.h"
-
-static struct cpuset
-cpus(const char *text)
-{
-	struct cpuset s = CPUSET_NONE;
-
-	assert_int_equal(cpuset_parse(text, &s), 0);
-	return s;
-}
-
-static void
-expect_cpus(const struct cpuset *got, const char *wanted, const char *what)
-{
-	struct cpuset s = cpus(wanted);
-	char text[CPUSET_TEXT_MAX];
-
-	if (!cpuset_equal(got, &s))
-		fail_msg("%s: %s, not %s", what, cpuset_format(got, text, sizeof(text)),
-			wanted);
-}
-
-static void
-expect_text(const char *text, const char *part)
-{
-	if (strstr(text, part) == NULL)
-		fail_msg("\"%s\" is not in \"%s\"", part, text);
-}
-
-static struct fleet_vm *
-add(struct fleet *f, unsigned int id, enum place_mode mode, unsigned int n_vcpus)
-{
-	char text[16];
-
-	(void)snprintf(text, sizeof(text), "%u", id);
-	return fleet_add(f, text, mode, n_vcpus);
-}
-
-/* All CPUs of the cores that a result touches. */
-static struct cpuset
-cores_of(const struct host *h, const struct plan_result *r)
-{
-	const struct topo *t = h->topo;
-	struct cpuset all = CPUSET_NONE;
-
-	cpuset_foreach (cpu, &r->domain) {
-		int core = t->pus[t->pu_of_cpu[cpu]].core;
-
-		all = cpuset_or(&all, &t->cores[core].cpus);
-	}
-	return all;
-}
 
 static void
 a_dedicated_vm_fills_near_cores_but_never_cpu_0s(void **state)
@@ -86,7 +36,7 @@ a_dedicated_vm_fills_near_cores_but_never_cpu_0s(void **state)
 		struct fleet *f = fleet_new(&h);
 		struct plan *p;
 
-		add(f, 100, PLACE_DEDICATED, cases[i].vcpus);
+		fleet_add_id(f, 100, PLACE_DEDICATED, cases[i].vcpus);
 		p = fleet_plan(f);
 		expect_cpus(
 			&p->results[0].domain, cases[i].wanted, cases[i].spec->name);
@@ -104,7 +54,7 @@ guest_threads_of_a_dedicated_vm_are_host_siblings(void **state)
 {
 	struct host h = host_full(&host_9354);
 	struct fleet *f = fleet_new(&h);
-	struct fleet_vm *vm = add(f, 100, PLACE_DEDICATED, 6);
+	struct fleet_vm *vm = fleet_add_id(f, 100, PLACE_DEDICATED, 6);
 	static const uint32_t cores[6] = {0, 1, 2, 0, 1, 2};
 
 	(void)state;
@@ -124,7 +74,7 @@ partly_plugged_guest_cores_have_a_core_each(void **state)
 {
 	struct host h = host_full(&host_9354);
 	struct fleet *f = fleet_new(&h);
-	struct fleet_vm *vm = add(f, 100, PLACE_DEDICATED, 2);
+	struct fleet_vm *vm = fleet_add_id(f, 100, PLACE_DEDICATED, 2);
 	static const uint32_t cores[3] = {0, 1, 0};
 
 	(void)state;
@@ -151,7 +101,7 @@ expect_fewest_moves(double demand)
 	struct plan *p;
 
 	for (unsigned int i = 0; i < 8; i++) {
-		struct fleet_vm *vm = add(f, 100 + i, PLACE_AUTO, sizes[i]);
+		struct fleet_vm *vm = fleet_add_id(f, 100 + i, PLACE_AUTO, sizes[i]);
 		char mask[32];
 
 		(void)snprintf(mask, sizeof(mask), "%u-%u,%u-%u", 4 * i, 4 * i + 3,
@@ -163,7 +113,7 @@ expect_fewest_moves(double demand)
 		vm->in.placed = true;
 		vm->in.demand_vcpus = demand;
 	}
-	add(f, 200, PLACE_DEDICATED, 4);
+	fleet_add_id(f, 200, PLACE_DEDICATED, 4);
 	p = fleet_plan(f);
 	expect_cpus(&p->results[8].domain, "16-17,48-49", "dedicated");
 	expect_text(p->results[8].why, "2 vCPUs of other VMs give way");
@@ -190,7 +140,7 @@ a_smaller_share_of_a_node_makes_it_give_cores_up(void **state)
 {
 	struct host h = host_full(&host_9354);
 	struct fleet *f = fleet_new(&h);
-	struct fleet_vm *vm = add(f, 100, PLACE_DEDICATED, 8);
+	struct fleet_vm *vm = fleet_add_id(f, 100, PLACE_DEDICATED, 8);
 
 	(void)state;
 	fleet_step(f);
@@ -214,10 +164,10 @@ cpus_come_back_when_the_dedicated_vm_is_gone(void **state)
 	struct fleet_vm *vm;
 
 	(void)state;
-	vm = add(f, 100, PLACE_FLOAT, 1);
+	vm = fleet_add_id(f, 100, PLACE_FLOAT, 1);
 	vm->in.limit = cpus("0-3,32-35");
 	fleet_step(f);
-	add(f, 200, PLACE_DEDICATED, 6)->in.limit = cpus("0-3,32-35");
+	fleet_add_id(f, 200, PLACE_DEDICATED, 6)->in.limit = cpus("0-3,32-35");
 	fleet_step(f);
 	expect_cpus(&vm->masks[0], "0,32", "beside the dedicated VM");
 	fleet_remove(f, 1);
@@ -235,12 +185,12 @@ a_vm_comes_back_to_where_it_was(void **state)
 	struct cpuset before;
 
 	(void)state;
-	add(f, 100, PLACE_DEDICATED, 4);
+	fleet_add_id(f, 100, PLACE_DEDICATED, 4);
 	fleet_step(f);
 	before = f->vms[0].masks[3];
 	fleet_remove(f, 0);
 	fleet_step(f);
-	add(f, 100, PLACE_DEDICATED, 4);
+	fleet_add_id(f, 100, PLACE_DEDICATED, 4);
 	fleet_step(f);
 	assert_true(cpuset_equal(&f->vms[0].masks[3], &before));
 	fleet_free(f);
@@ -256,7 +206,7 @@ too_few_cores_leave_it_as_it_is_with_the_numbers(void **state)
 
 	(void)state;
 	f->policy.dedicated_max_pct = 50;
-	add(f, 100, PLACE_DEDICATED, 20);
+	fleet_add_id(f, 100, PLACE_DEDICATED, 20);
 	p = fleet_plan(f);
 	assert_int_equal(p->results[0].verdict, PLAN_LEAVE);
 	assert_string_equal(p->results[0].why,
@@ -284,11 +234,11 @@ one_that_cannot_be_placed_is_kept_off_others_cores(void **state)
 
 	(void)state;
 	f->policy.dedicated_max_pct = 25;
-	add(f, 100, PLACE_DEDICATED, 8);
-	add(f, 101, PLACE_DEDICATED, 8);
+	fleet_add_id(f, 100, PLACE_DEDICATED, 8);
+	fleet_add_id(f, 101, PLACE_DEDICATED, 8);
 	for (unsigned int round = 0; round < 3; round++) {
 		struct plan *p = fleet_plan(f);
-		struct cpuset alone = cores_of(&h, &p->results[0]);
+		struct cpuset alone = fleet_cores_of(&h, &p->results[0]);
 
 		assert_int_equal(cpuset_count(&alone), 8);
 		assert_int_equal(
@@ -309,7 +259,7 @@ a_plugged_vcpu_goes_to_a_sibling_then_to_a_near_core(void **state)
 {
 	struct host h = host_full(&host_9354);
 	struct fleet *f = fleet_new(&h);
-	struct fleet_vm *vm = add(f, 100, PLACE_DEDICATED, 3);
+	struct fleet_vm *vm = fleet_add_id(f, 100, PLACE_DEDICATED, 3);
 
 	(void)state;
 	fleet_step(f);
@@ -335,7 +285,7 @@ plugged_vcpus_share_its_own_cores_when_there_are_no_more(void **state)
 
 	(void)state;
 	f->policy.dedicated_max_pct = 50;
-	vm = add(f, 100, PLACE_DEDICATED, 1);
+	vm = fleet_add_id(f, 100, PLACE_DEDICATED, 1);
 	fleet_step(f);
 	vm->in.n_vcpus = 3;
 	for (unsigned int round = 0; round < 2; round++) {
@@ -354,12 +304,12 @@ isolate_floats_over_cores_of_its_own(void **state)
 {
 	struct host h = host_full(&host_9354);
 	struct fleet *f = fleet_new(&h);
-	struct fleet_vm *vm = add(f, 100, PLACE_AUTO, 3);
+	struct fleet_vm *vm = fleet_add_id(f, 100, PLACE_AUTO, 3);
 	struct cpuset had;
 
 	(void)state;
 	vm->in.smt = PLACE_SMT_ISOLATE;
-	add(f, 101, PLACE_AUTO, 4)->in.limit = cpus("0-3,32-35");
+	fleet_add_id(f, 101, PLACE_AUTO, 4)->in.limit = cpus("0-3,32-35");
 	fleet_step(f);
 	for (unsigned int v = 0; v < 3; v++)
 		expect_cpus(&vm->masks[v], "1-2,33-34", "isolated from others");
@@ -383,7 +333,7 @@ isolate_narrows_to_cores_it_had(void **state)
 {
 	struct host h = host_full(&host_9354);
 	struct fleet *f = fleet_new(&h);
-	struct fleet_vm *vm = add(f, 100, PLACE_AUTO, 4);
+	struct fleet_vm *vm = fleet_add_id(f, 100, PLACE_AUTO, 4);
 
 	(void)state;
 	vm->in.limit = cpus("20-31,52-63");
@@ -401,7 +351,7 @@ core_and_isolate_give_each_vcpu_a_core_for_itself(void **state)
 {
 	struct host h = host_full(&host_9354);
 	struct fleet *f = fleet_new(&h);
-	struct fleet_vm *vm = add(f, 100, PLACE_CORE, 3);
+	struct fleet_vm *vm = fleet_add_id(f, 100, PLACE_CORE, 3);
 	struct plan *p;
 
 	(void)state;
@@ -424,7 +374,7 @@ guest_nodes_of_a_dedicated_vm_stay_on_their_host_nodes(void **state)
 		{.host_nodes = cpuset_of(2)}, {.host_nodes = cpuset_of(1)}};
 	struct host h = host_full(&host_9354);
 	struct fleet *f = fleet_new(&h);
-	struct fleet_vm *vm = add(f, 100, PLACE_DEDICATED, 8);
+	struct fleet_vm *vm = fleet_add_id(f, 100, PLACE_DEDICATED, 8);
 	struct plan *p;
 
 	(void)state;
@@ -452,12 +402,12 @@ memory_and_devices_draw_it_to_their_node(void **state)
 {
 	struct host h = host_full(&host_9354);
 	struct fleet *f = fleet_new(&h);
-	struct fleet_vm *vm = add(f, 100, PLACE_DEDICATED, 4);
+	struct fleet_vm *vm = fleet_add_id(f, 100, PLACE_DEDICATED, 4);
 
 	(void)state;
 	vm->memory[3] = 1;
 	vm->started = true;
-	add(f, 101, PLACE_DEDICATED, 4)->in.pci_nodes = cpuset_of(2);
+	fleet_add_id(f, 101, PLACE_DEDICATED, 4)->in.pci_nodes = cpuset_of(2);
 	fleet_step(f);
 	assert_true(cpuset_within(&f->vms[0].masks[0], &h.topo->nodes[3].cpus));
 	assert_true(cpuset_within(&f->vms[1].masks[0], &h.topo->nodes[2].cpus));
@@ -473,9 +423,9 @@ other_vms_keep_a_cpu_that_is_nobodys_alone(void **state)
 	struct plan *p;
 
 	(void)state;
-	add(f, 100, PLACE_FLOAT, 2)->in.limit = cpus("1,33");
-	add(f, 101, PLACE_OFF, 2)->in.limit = cpus("2");
-	add(f, 200, PLACE_DEDICATED, 2)->in.limit = cpus("0-3,32-35");
+	fleet_add_id(f, 100, PLACE_FLOAT, 2)->in.limit = cpus("1,33");
+	fleet_add_id(f, 101, PLACE_OFF, 2)->in.limit = cpus("2");
+	fleet_add_id(f, 200, PLACE_DEDICATED, 2)->in.limit = cpus("0-3,32-35");
 	p = fleet_plan(f);
 	expect_cpus(&p->results[2].domain, "3,35", "dedicated");
 	expect_cpus(&p->results[0].domain, "1,33", "the other");
@@ -492,12 +442,12 @@ a_vm_that_is_off_by_itself_is_kept_off_and_let_back(void **state)
 	struct plan *p;
 
 	(void)state;
-	add(f, 100, PLACE_OFF, 2);
-	add(f, 101, PLACE_OFF, 2)->in.off_by_admin = true;
+	fleet_add_id(f, 100, PLACE_OFF, 2);
+	fleet_add_id(f, 101, PLACE_OFF, 2)->in.off_by_admin = true;
 	p = fleet_plan(f);
 	assert_int_equal(p->results[0].verdict, PLAN_LEAVE);
 	plan_free(p);
-	add(f, 200, PLACE_DEDICATED, 4);
+	fleet_add_id(f, 200, PLACE_DEDICATED, 4);
 	p = fleet_plan(f);
 	assert_int_equal(p->results[0].verdict, PLAN_PLACE);
 	assert_true(p->results[0].apply);
@@ -521,9 +471,9 @@ the_emulator_stays_with_its_cores_unless_it_is_isolated(void **state)
 	struct plan *p;
 
 	(void)state;
-	add(f, 100, PLACE_DEDICATED, 4);
-	add(f, 101, PLACE_DEDICATED, 4)->in.emulator = PLACE_EMULATOR_FOLLOW;
-	add(f, 102, PLACE_DEDICATED, 4)->in.emulator = PLACE_EMULATOR_ISOLATE;
+	fleet_add_id(f, 100, PLACE_DEDICATED, 4);
+	fleet_add_id(f, 101, PLACE_DEDICATED, 4)->in.emulator = PLACE_EMULATOR_FOLLOW;
+	fleet_add_id(f, 102, PLACE_DEDICATED, 4)->in.emulator = PLACE_EMULATOR_ISOLATE;
 	p = fleet_plan(f);
 	for (unsigned int i = 0; i < 2; i++)
 		assert_true(
@@ -546,7 +496,7 @@ absurd_sizes_are_refused_in_time(void **state)
 {
 	struct host h = host_full(&host_9654_2s);
 	struct fleet *f = fleet_new(&h);
-	struct fleet_vm *vm = add(f, 100, PLACE_DEDICATED, 8);
+	struct fleet_vm *vm = fleet_add_id(f, 100, PLACE_DEDICATED, 8);
 	struct plan *p;
 
 	(void)state;

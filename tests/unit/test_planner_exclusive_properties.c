@@ -16,42 +16,11 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "cases.h"
+#include "expect.h"
 #include "fleet.h"
 
 #define CASES 150u
-
-static struct cpuset
-cpus(const char *text)
-{
-	struct cpuset s = CPUSET_NONE;
-
-	assert_int_equal(cpuset_parse(text, &s), 0);
-	return s;
-}
-
-static struct fleet_vm *
-add(struct fleet *f, unsigned int id, enum place_mode mode, unsigned int n_vcpus)
-{
-	char text[16];
-
-	(void)snprintf(text, sizeof(text), "%u", id);
-	return fleet_add(f, text, mode, n_vcpus);
-}
-
-/* All CPUs of the cores that a result touches. */
-static struct cpuset
-cores_of(const struct host *h, const struct plan_result *r)
-{
-	const struct topo *t = h->topo;
-	struct cpuset all = CPUSET_NONE;
-
-	cpuset_foreach (cpu, &r->domain) {
-		int core = t->pus[t->pu_of_cpu[cpu]].core;
-
-		all = cpuset_or(&all, &t->cores[core].cpus);
-	}
-	return all;
-}
 
 static const struct host_spec *const specs[] = {
 	&host_9354, &host_7351p, &host_xeon_2s, &host_hybrid, &host_flat2};
@@ -91,7 +60,7 @@ start_vm(struct scene *s)
 		PLACE_DEDICATED, PLACE_DEDICATED, PLACE_PIN, PLACE_CORE, PLACE_OFF};
 	unsigned int n = fleet_random_size(&s->random);
 	struct fleet_vm *vm =
-		add(s->fleet, s->next++, modes[below(s, 8)], n > 16 ? 16 : n);
+		fleet_add_id(s->fleet, s->next++, modes[below(s, 8)], n > 16 ? 16 : n);
 
 	if (below(s, 5) == 0)
 		vm->in.smt = PLACE_SMT_ISOLATE;
@@ -210,7 +179,7 @@ check_plan(struct scene *s, const struct plan *p)
 			cpuset_within(&r->emulator, &s->fleet->vms[i].in.limit));
 		if (!is_exclusive(&s->fleet->vms[i], r))
 			continue;
-		cores = cores_of(&s->host, r);
+		cores = fleet_cores_of(&s->host, r);
 		check_alone(s, p, i, &cores);
 		alone = cpuset_or(&alone, &cores);
 	}
@@ -242,7 +211,7 @@ check_moves(struct scene *s, const struct plan *p)
 	struct cpuset alone = CPUSET_NONE;
 
 	for (unsigned int i = 0; i < p->n; i++) {
-		struct cpuset cores = cores_of(&s->host, &p->results[i]);
+		struct cpuset cores = fleet_cores_of(&s->host, &p->results[i]);
 
 		if (is_exclusive(&s->fleet->vms[i], &p->results[i]))
 			alone = cpuset_or(&alone, &cores);
@@ -314,13 +283,11 @@ play(struct scene *s)
 static void
 own_cores_are_never_shared_whatever_happens(void **state)
 {
-	const char *one = getenv("QMPIN_SEED");
-	const char *more = getenv("QMPIN_CASES");
-	uint64_t n = more != NULL ? strtoull(more, NULL, 10) : CASES;
-	uint64_t first = one != NULL ? strtoull(one, NULL, 10) : 1;
+	uint64_t one = cases_number("QMPIN_SEED", 0);
+	uint64_t last = one > 0 ? one : cases_of(CASES);
 
 	(void)state;
-	for (uint64_t seed = first; seed <= (one != NULL ? first : n); seed++) {
+	for (uint64_t seed = one > 0 ? one : 1; seed <= last; seed++) {
 		struct scene s = {.seed = seed,
 			.random = seed * 0x9e3779b97f4a7c15 + 1,
 			.spec = specs[seed % ARRAY_LEN(specs)]};

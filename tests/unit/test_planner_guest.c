@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "expect.h"
 #include "fleet.h"
 
 #define MAX_NODES 200u
@@ -21,15 +22,6 @@ struct guest {
 	struct plan_guest_node nodes[MAX_NODES];
 	uint16_t node_of[PLAN_VCPUS_MAX];
 };
-
-static struct cpuset
-cpus(const char *text)
-{
-	struct cpuset s = CPUSET_NONE;
-
-	assert_int_equal(cpuset_parse(text, &s), 0);
-	return s;
-}
 
 static struct fleet_vm *
 add_guest(struct fleet *f, const char *id, struct guest *g, unsigned int n_nodes,

@@ -14,16 +14,8 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "expect.h"
 #include "fleet.h"
-
-static struct cpuset
-cpus(const char *text)
-{
-	struct cpuset s = CPUSET_NONE;
-
-	assert_int_equal(cpuset_parse(text, &s), 0);
-	return s;
-}
 
 static void
 assert_inside(const struct plan_result *r, const char *text)
@@ -381,10 +373,7 @@ load_of_others_moves_nobody_who_is_placed(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < 6; i++) {
-		char id[8];
-
-		(void)snprintf(id, sizeof(id), "%u", 100 + i);
-		fleet_add(f, id, PLACE_AUTO, 4);
+		fleet_add_id(f, 100 + i, PLACE_AUTO, 4);
 		fleet_step(f);
 	}
 	f->background = load;

@@ -10,43 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "expect.h"
 #include "fleet.h"
-
-static struct cpuset
-cpus(const char *text)
-{
-	struct cpuset s = CPUSET_NONE;
-
-	assert_int_equal(cpuset_parse(text, &s), 0);
-	return s;
-}
-
-static void
-expect_cpus(const struct cpuset *got, const char *wanted, const char *what)
-{
-	struct cpuset s = cpus(wanted);
-	char text[CPUSET_TEXT_MAX];
-
-	if (!cpuset_equal(got, &s))
-		fail_msg("%s: %s, not %s", what, cpuset_format(got, text, sizeof(text)),
-			wanted);
-}
-
-static void
-expect_text(const char *text, const char *part)
-{
-	if (strstr(text, part) == NULL)
-		fail_msg("\"%s\" is not in \"%s\"", part, text);
-}
-
-static struct fleet_vm *
-add(struct fleet *f, unsigned int id, enum place_mode mode, unsigned int n_vcpus)
-{
-	char text[16];
-
-	(void)snprintf(text, sizeof(text), "%u", id);
-	return fleet_add(f, text, mode, n_vcpus);
-}
 
 static struct fleet *
 fleet_with_isolated(struct host *h, const char *isolated, const char *usable)
@@ -69,9 +34,9 @@ isolated_cpus_serve_pin_and_dedicated_only_where_listed(void **state)
 	struct plan *p;
 
 	(void)state;
-	add(f, 100, PLACE_PIN, 4);
-	add(f, 101, PLACE_AUTO, 4);
-	add(f, 102, PLACE_CORE, 4);
+	fleet_add_id(f, 100, PLACE_PIN, 4);
+	fleet_add_id(f, 101, PLACE_AUTO, 4);
+	fleet_add_id(f, 102, PLACE_CORE, 4);
 	p = fleet_plan(f);
 	/* a core for each, as far as there are */
 	expect_cpus(&p->results[0].domain, "8-11", "pin");
@@ -98,10 +63,10 @@ no_two_vcpus_have_one_isolated_cpu(void **state)
 
 	(void)state;
 	/* not enough for all: none */
-	add(f, 100, PLACE_PIN, 3);
+	fleet_add_id(f, 100, PLACE_PIN, 3);
 	fleet_step(f);
 	assert_false(cpuset_has(&f->vms[0].masks[0], 8));
-	add(f, 101, PLACE_PIN, 1);
+	fleet_add_id(f, 101, PLACE_PIN, 1);
 	fleet_step(f);
 	first = f->vms[1].masks[0];
 	assert_true(cpuset_within(&first, &h.topo->isolated));
@@ -113,7 +78,7 @@ no_two_vcpus_have_one_isolated_cpu(void **state)
 		assert_false(cpuset_overlap(&f->vms[1].masks[1], &h.topo->isolated));
 		assert_false(cpuset_overlap(&f->vms[1].masks[2], &h.topo->isolated));
 	}
-	add(f, 102, PLACE_PIN, 2)->in.limit = cpus("8-9");
+	fleet_add_id(f, 102, PLACE_PIN, 2)->in.limit = cpus("8-9");
 	p = fleet_plan(f);
 	assert_int_equal(p->results[2].verdict, PLAN_LEAVE);
 	assert_string_equal(p->results[2].why,
@@ -128,7 +93,7 @@ two_that_are_found_on_one_isolated_cpu_are_parted(void **state)
 {
 	struct host h;
 	struct fleet *f = fleet_with_isolated(&h, "8-9,40-41", "8-9,40-41");
-	struct fleet_vm *vm = add(f, 100, PLACE_DEDICATED, 2);
+	struct fleet_vm *vm = fleet_add_id(f, 100, PLACE_DEDICATED, 2);
 
 	(void)state;
 	fleet_step(f);
@@ -154,9 +119,9 @@ a_host_of_isolated_cpus_alone_is_planned(void **state)
 
 	(void)state;
 	f->policy.reserved = cpus("0,32");
-	add(f, 100, PLACE_PIN, 4);
-	add(f, 101, PLACE_DEDICATED, 4);
-	add(f, 102, PLACE_AUTO, 2);
+	fleet_add_id(f, 100, PLACE_PIN, 4);
+	fleet_add_id(f, 101, PLACE_DEDICATED, 4);
+	fleet_add_id(f, 102, PLACE_AUTO, 2);
 	p = fleet_plan(f);
 	expect_cpus(&p->results[0].emulator, "0,32", "emulator");
 	assert_int_equal(p->results[0].verdict, PLAN_PLACE);

@@ -101,10 +101,8 @@ fill(const struct host *h, uint64_t seed)
 	(void)fleet_random(&state);
 	while (fleet_vcpus(f) * 100 < percent * h->topo->n_pus) {
 		struct fleet_vm *vm;
-		char id[16];
 
-		(void)snprintf(id, sizeof(id), "%u", 100 + f->n);
-		vm = fleet_add(f, id, PLACE_AUTO, fleet_random_size(&state));
+		vm = fleet_add_id(f, 100 + f->n, PLACE_AUTO, fleet_random_size(&state));
 		if (fleet_below(&state, 4) == 0)
 			vm->in.limit =
 				cpuset_below(1 + fleet_below(&state, h->topo->n_pus));

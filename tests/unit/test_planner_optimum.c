@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "cases.h"
 #include "chance.h"
 #include "fleet.h"
 #include "place/score.h"
@@ -53,17 +54,6 @@ struct search {
 	double best;
 	unsigned long tried;
 };
-
-static double
-score_of(const struct fleet *f)
-{
-	struct plan_vm vms[8];
-	struct plan_input in = fleet_input(f, vms);
-	struct score s = {0};
-
-	assert_int_equal(score_masks(&in, &s, NULL), 0);
-	return s.total_ns;
-}
 
 static void try_slot(struct search *s, unsigned int i);
 
@@ -134,7 +124,7 @@ try_slot(struct search *s, unsigned int i)
 			try_domains(s, i);
 		return;
 	}
-	score = score_of(s->f);
+	score = fleet_score(s->f).total_ns;
 	s->tried++;
 	if (score < s->best)
 		s->best = score;
@@ -226,15 +216,13 @@ add_vms(struct fleet *f, struct chance *c, const struct kind *k)
 	unsigned int n = 2 + chance_below(c, only_float ? 3 : 2);
 
 	for (unsigned int i = 0; i < n; i++) {
-		char id[8];
 		struct fleet_vm *vm;
 		enum place_mode mode = mode_of(k, c);
 		unsigned int vcpus = 1 + chance_below(c, only_float ? 4 : 2);
 
 		if (!has_room(f, k, vcpus))
 			break;
-		(void)snprintf(id, sizeof(id), "%u", 100 + i);
-		vm = fleet_add(f, id, mode, vcpus);
+		vm = fleet_add_id(f, 100 + i, mode, vcpus);
 		vm->masks = xcalloc(vm->in.n_vcpus, sizeof(*vm->masks));
 		if (k->avoid)
 			vm->in.smt = PLACE_SMT_AVOID;
@@ -260,7 +248,7 @@ gaps_of(struct fleet *f, double *at_once, double *at_rest, unsigned long *tried)
 	double best;
 
 	fleet_step(f);
-	first = score_of(f);
+	first = fleet_score(f).total_ns;
 	f->policy.rebalance = true;
 	f->policy.rebalance_vms = 1;
 	f->policy.rebalance_vcpus = 8;
@@ -268,7 +256,7 @@ gaps_of(struct fleet *f, double *at_once, double *at_rest, unsigned long *tried)
 		f->policy.now_s += 1000;
 		fleet_step(f);
 	}
-	last = score_of(f);
+	last = fleet_score(f).total_ns;
 	best = best_of(f, 0, tried);
 	*at_once = gap(first, best);
 	*at_rest = gap(last, best);
@@ -285,7 +273,7 @@ gap_of_newcomer(struct fleet *f, unsigned long *tried)
 	fleet_step(f);
 	f->n = last + 1;
 	fleet_step(f);
-	cost = score_of(f);
+	cost = fleet_score(f).total_ns;
 	return gap(cost, best_of(f, last, tried));
 }
 
@@ -326,13 +314,13 @@ report(const char *what, double *gaps, unsigned int n)
 static void
 expect_gaps(const struct kind *k)
 {
-	const char *text = getenv("QMPIN_CASES");
-	unsigned int n = text != NULL ? (unsigned int)strtoul(text, NULL, 10) : CASES;
+	bool asked = getenv("QMPIN_CASES") != NULL;
+	unsigned int n = (unsigned int)cases_of(CASES);
 	unsigned long tried = 0;
 	double *gaps[3]; /* all at once, at rest, the newcomer's */
 
 	/* there are many ways to pin */
-	if (k->pins && text == NULL)
+	if (k->pins && !asked)
 		n /= 3;
 	for (unsigned int i = 0; i < 3; i++)
 		gaps[i] = xcalloc(n, sizeof(**gaps));
@@ -350,7 +338,7 @@ expect_gaps(const struct kind *k)
 				gaps[2][i] = gap_of_newcomer(f, &tried);
 			fleet_free(f);
 		}
-		if (text != NULL && (gaps[0][i] > 0.5 || gaps[2][i] > 0.5))
+		if (asked && (gaps[0][i] > 0.5 || gaps[2][i] > 0.5))
 			print_message("seed %u: %.0f %%, %.0f %%\n", i + 1,
 				100 * gaps[0][i], 100 * gaps[2][i]);
 		host_fini(&h);

@@ -12,20 +12,12 @@
 #include <cmocka.h>
 
 #include "base/xalloc.h"
+#include "expect.h"
 #include "fleet.h"
 
 /* The first guest node is bound to host node 0, the second one is not. */
 static struct plan_guest_node guest_nodes[2];
 static const uint16_t last_in_first[] = {1, 1, 0};
-
-static struct cpuset
-cpus(const char *text)
-{
-	struct cpuset s = CPUSET_NONE;
-
-	assert_int_equal(cpuset_parse(text, &s), 0);
-	return s;
-}
 
 /* EPYC 9354 with two cores in each node that may be somebody's alone. */
 static struct fleet *

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "cases.h"
 #include "fleet.h"
 
 #define CASES 400u
@@ -122,12 +123,10 @@ typedef void case_fn(struct world_case *c);
 static void
 for_all(case_fn *check, bool limits)
 {
-	const char *one = getenv("QMPIN_SEED");
-	const char *more = getenv("QMPIN_CASES");
-	uint64_t n = more != NULL ? strtoull(more, NULL, 10) : CASES;
-	uint64_t first = one != NULL ? strtoull(one, NULL, 10) : 1;
+	uint64_t one = cases_number("QMPIN_SEED", 0);
+	uint64_t last = one > 0 ? one : cases_of(CASES);
 
-	for (uint64_t seed = first; seed <= (one != NULL ? first : n); seed++) {
+	for (uint64_t seed = one > 0 ? one : 1; seed <= last; seed++) {
 		struct world_case c;
 
 		begin(&c, seed, limits);
@@ -476,10 +475,9 @@ churn(struct world_case *c, const struct mix *mix, unsigned int load,
 		fleet_remove(f, fleet_below(&c->random, f->n));
 	while (fleet_vcpus(f) * 100 < load * n_pus) {
 		struct fleet_vm *vm;
-		char id[16];
 
-		(void)snprintf(id, sizeof(id), "%u", (*next)++);
-		vm = fleet_add(f, id, PLACE_AUTO, fleet_random_size(&c->random));
+		vm = fleet_add_id(
+			f, (*next)++, PLACE_AUTO, fleet_random_size(&c->random));
 		if (mix->limits && one_in(c, 8))
 			vm->in.limit = cpuset_below(n_pus / 2);
 		fleet_step(f);

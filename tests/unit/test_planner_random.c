@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cases.h"
 #include "trials.h"
 
 #define CASES 2000u
@@ -46,20 +47,12 @@ print_counts(const struct trials *t)
 			100 * t->renumbered_max);
 }
 
-static unsigned long
-number_of(const char *name, unsigned long otherwise)
-{
-	const char *text = getenv(name);
-
-	return text != NULL ? strtoul(text, NULL, 10) : otherwise;
-}
-
 static void
 all_rules_hold_whatever_happens(void **state)
 {
-	unsigned long only = number_of("QMPIN_SEED", 0);
-	unsigned long cases = number_of("QMPIN_CASES", CASES);
-	unsigned long first = only > 0 ? only : number_of("QMPIN_FIRST", 1);
+	unsigned long only = cases_number("QMPIN_SEED", 0);
+	unsigned long cases = cases_of(CASES);
+	unsigned long first = only > 0 ? only : cases_number("QMPIN_FIRST", 1);
 	unsigned long broken = 0;
 	struct trials t = {.show = only > 0 ? stderr : NULL};
 

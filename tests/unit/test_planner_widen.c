@@ -12,20 +12,12 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "expect.h"
 #include "fleet.h"
 
 /* host_9354: L3 group 0 is 0-3,32-35, node 0 0-7,32-39, node 1 8-15,40-47. */
 #define L3_0 "0-3,32-35"
 #define NODE_0 "0-7,32-39"
-
-static struct cpuset
-cpus(const char *text)
-{
-	struct cpuset s = CPUSET_NONE;
-
-	assert_int_equal(cpuset_parse(text, &s), 0);
-	return s;
-}
 
 /* A VM that has been on @mask for ever. */
 static struct fleet_vm *

@@ -30,10 +30,9 @@ static void
 add_random(struct fleet *f, uint64_t *seed, const enum place_mode *of, unsigned int n)
 {
 	struct fleet_vm *vm;
-	char id[16];
 
-	(void)snprintf(id, sizeof(id), "%u", 100 + f->n);
-	vm = fleet_add(f, id, of[fleet_below(seed, n)], fleet_random_size(seed));
+	vm = fleet_add_id(
+		f, 100 + f->n, of[fleet_below(seed, n)], fleet_random_size(seed));
 	if (fleet_below(seed, 4) == 0) {
 		vm->memory[fleet_below(seed, f->host->topo->n_nodes)] = 1;
 		vm->started = true;

@@ -12,19 +12,11 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "expect.h"
 #include "fleet.h"
 #include "place/score.h"
 
 #define PLENTY 100000u
-
-static struct cpuset
-cpus(const char *text)
-{
-	struct cpuset s = CPUSET_NONE;
-
-	assert_int_equal(cpuset_parse(text, &s), 0);
-	return s;
-}
 
 static void
 may_move(struct fleet *f, unsigned int vms, unsigned int vcpus)
@@ -290,18 +282,6 @@ a_gain_that_makes_vms_wait_is_left(void **state)
 	host_fini(&h);
 }
 
-static struct score
-score_of(const struct fleet *f)
-{
-	struct plan_vm *vms = xcalloc(f->n, sizeof(*vms));
-	struct plan_input in = fleet_input(f, vms);
-	struct score s;
-
-	assert_int_equal(score_masks(&in, &s, NULL), 0);
-	free(vms);
-	return s;
-}
-
 /* Start about @percent of the CPUs' worth of VMs one after the other, some with memory
  * somewhere, and stop every third of them. */
 static struct fleet *
@@ -311,10 +291,8 @@ random_fleet(const struct host *h, uint64_t *rnd, unsigned int percent)
 
 	while (fleet_vcpus(f) * 100 < percent * h->topo->n_pus) {
 		struct fleet_vm *vm;
-		char id[16];
 
-		(void)snprintf(id, sizeof(id), "%u", 100 + f->n);
-		vm = fleet_add(f, id, PLACE_AUTO, fleet_random_size(rnd));
+		vm = fleet_add_id(f, 100 + f->n, PLACE_AUTO, fleet_random_size(rnd));
 		if (h->topo->n_nodes > 0 && fleet_below(rnd, 4) == 0) {
 			vm->memory[fleet_below(rnd, h->topo->n_nodes)] = 1;
 			vm->started = true;
@@ -334,7 +312,7 @@ expect_rest(const struct host *h, uint64_t seed)
 {
 	uint64_t rnd = seed * 7919 + 1;
 	struct fleet *f = random_fleet(h, &rnd, 60 + fleet_below(&rnd, 300));
-	struct score before = score_of(f);
+	struct score before = fleet_score(f);
 	unsigned int rounds = 0;
 
 	may_move(f, PLENTY, PLENTY);
@@ -346,7 +324,7 @@ expect_rest(const struct host *h, uint64_t seed)
 		m = moved_by(p);
 		fleet_apply(f, p);
 		plan_free(p);
-		now = score_of(f);
+		now = fleet_score(f);
 		if (m.vms > 0 && now.total_ns >= before.total_ns)
 			fail_msg("seed %u: %g ns, then %g", (unsigned int)seed,
 				before.total_ns, now.total_ns);

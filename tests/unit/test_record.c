@@ -21,65 +21,21 @@
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "mutate.h"
-
-#define BOOT "3f2a1b4c0000411182220123456789ab"
-
-static const char text_103[] =
-	"{\"version\":1,\"id\":\"103\",\"pid\":4711,\"start_ticks\":123,"
-	"\"boot_id\":\"" BOOT "\",\"placed\":true,\"limit\":\"0-15\",\"threads\":["
-	"{\"tid\":4711,\"start_ticks\":123,\"cpus\":\"0-15\"},"
-	"{\"tid\":4714,\"start_ticks\":125,\"cpus\":\"2,4-7\"}]}";
-
-static struct cpuset
-cpus(const char *list)
-{
-	struct cpuset set;
-
-	assert_int_equal(cpuset_parse(list, &set), 0);
-	return set;
-}
-
-static bool
-add(struct record *r, pid_t tid, uint64_t start_ticks, const char *list)
-{
-	struct cpuset set = cpus(list);
-
-	return record_add(r, tid, start_ticks, &set);
-}
-
-static struct record
-record_103(void)
-{
-	struct record r = {
-		.id = "103", .pid = 4711, .start_ticks = 123, .placed = true};
-
-	r.limit = cpus("0-15");
-	add(&r, 4714, 125, "2,4-7");
-	add(&r, 4711, 123, "0-15");
-	return r;
-}
+#include "record103.h"
 
 static int
 parse(const char *text, struct record *out, struct err *e)
 {
-	return record_parse(text, strlen(text), BOOT, out, e);
-}
-
-static void
-assert_is_103(const struct record *r)
-{
-	auto_free char *text = record_format(r, BOOT);
-
-	assert_string_equal(text, text_103);
+	return record_parse(text, strlen(text), RECORD103_BOOT, out, e);
 }
 
 static void
 the_text_is_the_documented_one(void **state)
 {
-	struct record r = record_103();
+	struct record r = record103_new();
 
 	(void)state;
-	assert_is_103(&r);
+	record103_expect(&r);
 	record_fini(&r);
 	assert_null(r.threads);
 	record_fini(&r);
@@ -91,14 +47,14 @@ what_was_written_is_read_back(void **state)
 	struct record r;
 
 	(void)state;
-	assert_int_equal(parse(text_103, &r, NULL), 0);
+	assert_int_equal(parse(RECORD103_TEXT, &r, NULL), 0);
 	assert_string_equal(r.id, "103");
 	assert_int_equal(r.pid, 4711);
 	assert_int_equal(r.start_ticks, 123);
 	assert_true(r.placed);
 	assert_int_equal(r.n_threads, 2);
 	assert_false(r.restored); /* as in records of before there was such a thing */
-	assert_is_103(&r);
+	record103_expect(&r);
 	record_fini(&r);
 }
 
@@ -109,11 +65,11 @@ that_it_was_restored_is_kept(void **state)
 	auto_free char *text = NULL;
 
 	(void)state;
-	assert_int_equal(parse(text_103, &r, NULL), 0);
+	assert_int_equal(parse(RECORD103_TEXT, &r, NULL), 0);
 	r.restored = true;
 	r.wide = (struct record_wide){
 		.until_us = 5000000, .idle = cpuset_of(7), .waited = 12};
-	text = record_format(&r, BOOT);
+	text = record_format(&r, RECORD103_BOOT);
 	record_fini(&r);
 	assert_int_equal(parse(text, &r, NULL), 0);
 	assert_true(r.restored);
@@ -126,20 +82,20 @@ that_it_was_restored_is_kept(void **state)
 static void
 a_mode_set_by_hand_is_kept(void **state)
 {
-	struct record r = record_103();
+	struct record r = record103_new();
 	auto_free char *text = NULL;
 
 	(void)state;
 	r.has_mode = r.untouched = true;
 	r.mode = PLACE_DEDICATED;
-	text = record_format(&r, BOOT);
+	text = record_format(&r, RECORD103_BOOT);
 	record_fini(&r);
 	assert_int_equal(parse(text, &r, NULL), 0);
 	assert_true(r.has_mode);
 	assert_int_equal(r.mode, PLACE_DEDICATED);
 	assert_true(r.untouched);
 	record_fini(&r);
-	assert_int_equal(parse(text_103, &r, NULL), 0);
+	assert_int_equal(parse(RECORD103_TEXT, &r, NULL), 0);
 	assert_false(r.has_mode || r.untouched);
 	record_fini(&r);
 }
@@ -153,7 +109,7 @@ members_may_come_in_any_order_and_unknown_ones_are_skipped(void **state)
 	assert_int_equal(
 		parse("{\"threads\":[{\"cpus\":\"2,4-7\",\"tid\":4714,\"start_ticks\":125},"
 		      "{\"start_ticks\":123,\"new\":[{}],\"tid\":4711,\"cpus\":\"0-15\"}],"
-		      "\"limit\":\"0-15\",\"placed\":true,\"boot_id\":\"" BOOT
+		      "\"limit\":\"0-15\",\"placed\":true,\"boot_id\":\"" RECORD103_BOOT
 		      "\",\"start_ticks\":123,\"pid\":4711,\"id\":\"103\",\"extra\":null,"
 		      "\"version\":1}\n",
 			&r, NULL),
@@ -161,19 +117,19 @@ members_may_come_in_any_order_and_unknown_ones_are_skipped(void **state)
 	assert_int_equal(
 		parse("{\"threads\":[{\"cpus\":\"2,4-7\",\"tid\":4714,\"start_ticks\":125},"
 		      "{\"start_ticks\":123,\"new\":7,\"tid\":4711,\"cpus\":\"0-15\"}],"
-		      "\"limit\":\"0-15\",\"placed\":true,\"boot_id\":\"" BOOT
+		      "\"limit\":\"0-15\",\"placed\":true,\"boot_id\":\"" RECORD103_BOOT
 		      "\",\"start_ticks\":123,\"pid\":4711,\"id\":\"103\",\"extra\":null,"
 		      "\"version\":1}\n",
 			&r, NULL),
 		0);
-	assert_is_103(&r);
+	record103_expect(&r);
 	record_fini(&r);
 }
 
 static void
 threads_are_found_by_id_and_start_time(void **state)
 {
-	struct record r = record_103();
+	struct record r = record103_new();
 	struct cpuset want = cpus("2,4-7");
 
 	(void)state;
@@ -182,10 +138,10 @@ threads_are_found_by_id_and_start_time(void **state)
 	assert_null(record_find(&r, 4712, 125));
 	assert_null(record_find(&r, 9999, 125));
 	/* there already: the first mask stays */
-	assert_false(add(&r, 4714, 125, "0"));
+	assert_false(record103_add(&r, 4714, 125, "0"));
 	assert_true(cpuset_equal(record_find(&r, 4714, 125)->cpus, &want));
 	/* the id is another thread's now */
-	assert_true(add(&r, 4714, 900, "1"));
+	assert_true(record103_add(&r, 4714, 900, "1"));
 	assert_null(record_find(&r, 4714, 125));
 	want = cpus("1");
 	assert_true(cpuset_equal(record_find(&r, 4714, 900)->cpus, &want));
@@ -210,15 +166,15 @@ threads_with_the_same_mask_share_it_as_long_as_one_of_them_is_there(void **state
 	struct record r = {0};
 
 	(void)state;
-	add(&r, 10, 7, "0");
-	add(&r, 20, 7, "0");
-	add(&r, 30, 7, "1-2");
+	record103_add(&r, 10, 7, "0");
+	record103_add(&r, 20, 7, "0");
+	record103_add(&r, 30, 7, "1-2");
 	assert_ptr_equal(record_find(&r, 10, 7)->cpus, record_find(&r, 20, 7)->cpus);
 	assert_int_equal(count_masks(&r), 2);
-	assert_false(add(&r, 10, 7, "5"));
-	assert_true(add(&r, 20, 8, "1-2"));
+	assert_false(record103_add(&r, 10, 7, "5"));
+	assert_true(record103_add(&r, 20, 8, "1-2"));
 	assert_int_equal(count_masks(&r), 2);
-	assert_true(add(&r, 10, 8, "1-2"));
+	assert_true(record103_add(&r, 10, 8, "1-2"));
 	assert_int_equal(count_masks(&r), 1);
 	assert_true(record_retain(&r, last, 1));
 	assert_int_equal(count_masks(&r), 1);
@@ -236,7 +192,7 @@ threads_that_are_gone_are_dropped(void **state)
 	(void)state;
 	assert_false(record_retain(&r, tids, ARRAY_LEN(tids)));
 	for (pid_t tid = 10; tid <= 40; tid += 10)
-		add(&r, tid, 7, "0");
+		record103_add(&r, tid, 7, "0");
 	assert_true(record_retain(&r, tids, ARRAY_LEN(tids)));
 	assert_int_equal(r.n_threads, 2);
 	assert_non_null(record_find(&r, 20, 7));
@@ -266,8 +222,8 @@ threads_of_helpers_are_kept_by_their_process(void **state)
 
 	(void)state;
 	r.limit = cpus("0");
-	add(&r, 10, 7, "0");
-	add(&r, 30, 7, "0");
+	record103_add(&r, 10, 7, "0");
+	record103_add(&r, 30, 7, "0");
 	assert_true(add_helper(&r, 90, 90, "1"));
 	assert_true(add_helper(&r, 15, 16, "2"));
 	assert_true(add_helper(&r, 15, 15, "2"));
@@ -275,7 +231,7 @@ threads_of_helpers_are_kept_by_their_process(void **state)
 	/* what has ended of QEMU says nothing of others */
 	assert_true(record_retain(&r, own, ARRAY_LEN(own)));
 	assert_int_equal(r.n_threads, 4);
-	text = record_format(&r, BOOT);
+	text = record_format(&r, RECORD103_BOOT);
 	assert_non_null(strstr(
 		text, "{\"tid\":16,\"start_ticks\":7,\"cpus\":\"2\",\"pid\":15}"));
 	assert_int_equal(parse(text, &again, NULL), 0);
@@ -288,13 +244,13 @@ threads_of_helpers_are_kept_by_their_process(void **state)
 	assert_false(record_retain_helper(&again, 15, NULL, 0));
 	assert_int_equal(again.n_threads, 2);
 	/* the id has become one of QEMU's own threads */
-	assert_true(add(&again, 90, 7, "0"));
+	assert_true(record103_add(&again, 90, 7, "0"));
 	assert_int_equal(record_find(&again, 90, 7)->pid, 0);
 	record_fini(&again);
 	record_fini(&r);
 }
 
-#define HEAD "{\"version\":1,\"boot_id\":\"" BOOT "\","
+#define HEAD "{\"version\":1,\"boot_id\":\"" RECORD103_BOOT "\","
 #define REST "\"placed\":true,\"limit\":\"0-15\",\"threads\":[]}"
 #define FULL \
 	"\"id\":\"103\",\"pid\":1,\"start_ticks\":2,\"placed\":true,\"limit\":\"0\","
@@ -392,7 +348,8 @@ another_boots_record_is_stale_whatever_else_it_holds(void **state)
 
 	(void)state;
 	assert_int_equal(
-		record_parse(text_103, strlen(text_103), "other", &r, &e), -ESTALE);
+		record_parse(RECORD103_TEXT, strlen(RECORD103_TEXT), "other", &r, &e),
+		-ESTALE);
 	assert_string_equal(e.text, "a record of another boot");
 	assert_int_equal(
 		parse("{\"version\":1,\"boot_id\":\"x\",\"pid\":\"?\"}", &r, NULL),
@@ -427,19 +384,19 @@ damaged_texts_are_read_or_refused(void **state)
 	for (unsigned int i = 0; i < 30000; i++) {
 		auto_free char *copy = NULL;
 		auto_free char *again = NULL;
-		char damaged[sizeof(text_103) + 64];
-		size_t len = sizeof(text_103) - 1;
+		char damaged[sizeof(RECORD103_TEXT) + 64];
+		size_t len = sizeof(RECORD103_TEXT) - 1;
 		struct record r;
 
-		memcpy(damaged, text_103, len);
+		memcpy(damaged, RECORD103_TEXT, len);
 		len = mutate_text(damaged, len, sizeof(damaged), &seed);
 		copy = xcalloc(len, 1);
 		memcpy(copy, damaged, len);
-		if (record_parse(copy, len, BOOT, &r, NULL) < 0)
+		if (record_parse(copy, len, RECORD103_BOOT, &r, NULL) < 0)
 			continue;
 		accepted++;
 		/* what is accepted is a record: it survives being written again */
-		again = record_format(&r, BOOT);
+		again = record_format(&r, RECORD103_BOOT);
 		record_fini(&r);
 		assert_int_equal(parse(again, &r, NULL), 0);
 		record_fini(&r);

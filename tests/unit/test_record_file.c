@@ -27,51 +27,7 @@
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "procs.h"
-
-#define BOOT "3f2a1b4c0000411182220123456789ab"
-
-static const char text_103[] =
-	"{\"version\":1,\"id\":\"103\",\"pid\":4711,\"start_ticks\":123,"
-	"\"boot_id\":\"" BOOT "\",\"placed\":true,\"limit\":\"0-15\",\"threads\":["
-	"{\"tid\":4711,\"start_ticks\":123,\"cpus\":\"0-15\"},"
-	"{\"tid\":4714,\"start_ticks\":125,\"cpus\":\"2,4-7\"}]}";
-
-static struct cpuset
-cpus(const char *list)
-{
-	struct cpuset set;
-
-	assert_int_equal(cpuset_parse(list, &set), 0);
-	return set;
-}
-
-static bool
-add(struct record *r, pid_t tid, uint64_t start_ticks, const char *list)
-{
-	struct cpuset set = cpus(list);
-
-	return record_add(r, tid, start_ticks, &set);
-}
-
-static struct record
-record_103(void)
-{
-	struct record r = {
-		.id = "103", .pid = 4711, .start_ticks = 123, .placed = true};
-
-	r.limit = cpus("0-15");
-	add(&r, 4714, 125, "2,4-7");
-	add(&r, 4711, 123, "0-15");
-	return r;
-}
-
-static void
-assert_is_103(const struct record *r)
-{
-	auto_free char *text = record_format(r, BOOT);
-
-	assert_string_equal(text, text_103);
-}
+#include "record103.h"
 
 static void
 a_full_record_takes_no_more_and_can_be_saved(void **state)
@@ -83,8 +39,9 @@ a_full_record_takes_no_more_and_can_be_saved(void **state)
 
 	(void)state;
 	for (unsigned int i = 1; i <= RECORD_THREADS_MAX; i++)
-		assert_true(add(&r, (pid_t)i, UINT64_C(1) << 62, "0-383,512-767"));
-	assert_false(add(&r, 1 << 30, 7, "0"));
+		assert_true(record103_add(
+			&r, (pid_t)i, UINT64_C(1) << 62, "0-383,512-767"));
+	assert_false(record103_add(&r, 1 << 30, 7, "0"));
 	assert_int_equal(record_save(dirfd, &r, NULL), 0);
 	assert_int_equal(record_load(dirfd, "103", &back, NULL), 0);
 	assert_int_equal(back.n_threads, RECORD_THREADS_MAX);
@@ -108,7 +65,7 @@ set_up(void **state)
 	f->dir = procs_make_dir();
 	f->path = xasprintf("%s/103.json", f->dir);
 	f->dirfd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	f->r = record_103();
+	f->r = record103_new();
 	*state = f;
 	return 0;
 }
@@ -146,7 +103,7 @@ expect_load(const struct fixture *f, int want, const char *part)
 	if (ret != want || strstr(e.text, part) == NULL)
 		fail_msg("%d, not %d: \"%s\", not \"%s\"", ret, want, e.text, part);
 	if (ret == 0) {
-		assert_is_103(&r);
+		record103_expect(&r);
 		record_fini(&r);
 	} else if (ret != -ENOENT) {
 		assert_string_equal(e.source, "103.json");
@@ -276,7 +233,7 @@ a_file_that_holds_no_record_of_this_vm_is_refused(void **state)
 	expect_load(f, -EINVAL, "not JSON");
 	put_text(f->path, "{}");
 	expect_load(f, -EINVAL, "\"version\" is missing");
-	put_text(f->path, text_103);
+	put_text(f->path, RECORD103_TEXT);
 	expect_load(f, -ESTALE, "a record of another boot");
 	put_text(f->path, "");
 	assert_int_equal(truncate(f->path, 20000000), 0);
@@ -309,7 +266,7 @@ a_save_is_quick(void **state)
 	double least_us = 1e9;
 
 	for (pid_t tid = 4715; tid < 4725; tid++)
-		add(&f->r, tid, 4711, "0-7,64-71");
+		record103_add(&f->r, tid, 4711, "0-7,64-71");
 	for (unsigned int i = 0; i < 1000; i++) {
 		clock_gettime(CLOCK_MONOTONIC, &a);
 		save(f);

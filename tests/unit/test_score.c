@@ -14,32 +14,12 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "expect.h"
 #include "fleet.h"
 #include "place/adopt.h"
 #include "place/candidates.h"
 #include "place/entry.h"
 #include "place/score.h"
-
-static struct cpuset
-cpus(const char *text)
-{
-	struct cpuset s = CPUSET_NONE;
-
-	assert_int_equal(cpuset_parse(text, &s), 0);
-	return s;
-}
-
-static struct score
-score_of(const struct fleet *f)
-{
-	struct plan_vm *vms = xcalloc(f->n, sizeof(*vms));
-	struct plan_input in = fleet_input(f, vms);
-	struct score score;
-
-	assert_int_equal(score_masks(&in, &score, NULL), 0);
-	free(vms);
-	return score;
-}
 
 /* The same from the terms of the domains that the planner finds the VMs on. */
 static struct terms
@@ -84,7 +64,7 @@ assert_agrees(const char *what, const struct fleet *f)
 	struct plan_input in = fleet_input(f, vms);
 	struct wait_cost wait;
 	struct terms wanted = terms_of(&in, &wait);
-	struct score score = score_of(f);
+	struct score score = fleet_score(f);
 
 	for (unsigned int t = 0; t < N_TERMS; t++) {
 		/* a hundredth of a nanosecond for each vCPU: the tree's sums are of
@@ -115,10 +95,8 @@ fill(struct fleet *f, uint64_t *seed, struct guest *guest, unsigned int load)
 		i++) {
 		unsigned int n = fleet_random_size(seed);
 		struct fleet_vm *vm;
-		char id[16];
 
-		(void)snprintf(id, sizeof(id), "%u", 100 + i);
-		vm = fleet_add(f, id, PLACE_FLOAT, n);
+		vm = fleet_add_id(f, 100 + i, PLACE_FLOAT, n);
 		vm->in.smt = i % 7 == 0 ? PLACE_SMT_AVOID : PLACE_SMT_SHARE;
 		if (i % 5 == 0)
 			cpuset_add(&vm->in.pci_nodes, i % 4);
@@ -195,7 +173,7 @@ better_masks_score_less(void **state)
 		struct score score;
 
 		give(f, "100", PLACE_PIN, 2, cases[i].masks);
-		score = score_of(f);
+		score = fleet_score(f);
 		if (score.total_ns <= last)
 			fail_msg("%s: %f ns", cases[i].what, score.total_ns);
 		last = score.total_ns;
@@ -216,14 +194,14 @@ vms_stacked_on_some_cpus_wait_while_others_idle(void **state)
 	(void)state;
 	give(f, "100", PLACE_FLOAT, 8, masks);
 	give(f, "101", PLACE_FLOAT, 8, masks);
-	score = score_of(f);
+	score = fleet_score(f);
 	assert_false(score.waits_ok);
 	assert_true(score.wait_mean > 0.3);
 	assert_true(score.terms.ns[TERM_WAITING] > score.terms.ns[TERM_COMMUNICATION]);
 	/* the same where they may not go anywhere else is nobody's fault */
 	f->vms[0].in.limit = cpus("0-1");
 	f->vms[1].in.limit = cpus("0-1");
-	score = score_of(f);
+	score = fleet_score(f);
 	assert_true(score.waits_ok);
 	assert_true(score.terms.ns[TERM_WAITING] == 0);
 	fleet_free(f);
@@ -243,8 +221,8 @@ a_vm_without_masks_is_wherever_it_may(void **state)
 	(void)state;
 	give(with, "100", PLACE_FLOAT, 4, all)->in.limit = cpus("8-15");
 	fleet_add(without, "100", PLACE_FLOAT, 4)->in.limit = cpus("8-15");
-	a = score_of(with);
-	b = score_of(without);
+	a = fleet_score(with);
+	b = fleet_score(without);
 	assert_true(a.total_ns > 0 && fabs(a.total_ns - b.total_ns) < 1e-6);
 	fleet_free(with);
 	fleet_free(without);
@@ -264,13 +242,13 @@ what_the_planner_does_scores_less_than_nothing_done(void **state)
 		struct score planned;
 
 		fill(f, &rnd, &guest, 120);
-		planned = score_of(f);
+		planned = fleet_score(f);
 		assert_true(planned.waits_ok);
 		for (unsigned int i = 0; i < f->n; i++) {
 			f->vms[i].in.n_current = 0;
 			f->vms[i].started = false;
 		}
-		assert_true(planned.total_ns < score_of(f).total_ns);
+		assert_true(planned.total_ns < fleet_score(f).total_ns);
 		fleet_free(f);
 		host_fini(&h);
 	}
@@ -287,9 +265,9 @@ weights_count_in_the_score(void **state)
 
 	(void)state;
 	give(f, "100", PLACE_FLOAT, 4, masks);
-	plain = score_of(f);
+	plain = fleet_score(f);
 	f->policy.weights[TERM_MEMORY] = 2;
-	weighted = score_of(f);
+	weighted = fleet_score(f);
 	assert_true(plain.terms.ns[TERM_MEMORY] > 0);
 	assert_true(fabs(weighted.total_ns - plain.total_ns -
 			    plain.terms.ns[TERM_MEMORY]) < 1e-6);
@@ -334,9 +312,9 @@ vms_that_are_not_planned_are_load_only(void **state)
 
 	(void)state;
 	give(f, "100", PLACE_FLOAT, 4, masks);
-	alone = score_of(f);
+	alone = fleet_score(f);
 	give(f, "101", PLACE_OFF, 4, masks);
-	beside = score_of(f);
+	beside = fleet_score(f);
 	assert_true(alone.terms.ns[TERM_SMT] < beside.terms.ns[TERM_SMT]);
 	assert_true(fabs(alone.terms.ns[TERM_COMMUNICATION] -
 			    beside.terms.ns[TERM_COMMUNICATION]) < 1e-6);

@@ -48,18 +48,6 @@ give(struct fleet_vm *vm, const struct cpuset *mask)
 	vm->in.n_current = vm->in.n_vcpus;
 }
 
-static struct score
-score_of(const struct fleet *f)
-{
-	struct plan_vm *vms = xcalloc(f->n, sizeof(*vms));
-	struct plan_input in = fleet_input(f, vms);
-	struct score s;
-
-	assert_int_equal(score_masks(&in, &s, NULL), 0);
-	free(vms);
-	return s;
-}
-
 static bool
 fits(const struct fleet_vm *vm, const struct cpuset *mask, const struct topo *t)
 {
@@ -74,7 +62,7 @@ least_of(struct fleet *f, unsigned int first, const struct cpuset *domains,
 	double least = 1e18;
 
 	if (first == f->n) {
-		struct score s = score_of(f);
+		struct score s = fleet_score(f);
 
 		return s.waits_ok ? s.total_ns : least;
 	}
@@ -102,10 +90,9 @@ newcomers(const struct host *h, uint64_t *rnd, unsigned int n, unsigned int max)
 	for (unsigned int i = 0; i < n; i++) {
 		unsigned int size = fleet_random_size(rnd);
 		struct fleet_vm *vm;
-		char id[16];
 
-		(void)snprintf(id, sizeof(id), "%u", 100 + fleet_below(rnd, 1000000));
-		vm = fleet_add(f, id, PLACE_AUTO, size < max ? size : max);
+		vm = fleet_add_id(f, 100 + fleet_below(rnd, 1000000), PLACE_AUTO,
+			size < max ? size : max);
 		vm->started = true;
 		for (unsigned int k = 0; k < h->topo->n_nodes; k++)
 			vm->memory[k] = 1.0 / h->topo->n_nodes;
@@ -144,7 +131,7 @@ expect_small_gaps(const struct host_spec *spec)
 		double got;
 
 		fleet_step(f);
-		got = score_of(f).total_ns;
+		got = fleet_score(f).total_ns;
 		gap[i] = got / least_of(f, 0, domains, n) - 1;
 		fleet_free(f);
 	}
@@ -172,7 +159,7 @@ best_gain(
 	struct fleet *f, unsigned int vm, const struct cpuset *domains, unsigned int n)
 {
 	struct cpuset has = f->vms[vm].masks[0];
-	double now = score_of(f).total_ns;
+	double now = fleet_score(f).total_ns;
 	double best = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
@@ -181,7 +168,7 @@ best_gain(
 		if (!fits(&f->vms[vm], &domains[i], f->host->topo))
 			continue;
 		give(&f->vms[vm], &domains[i]);
-		s = score_of(f);
+		s = fleet_score(f);
 		if (s.waits_ok && now - s.total_ns > best)
 			best = now - s.total_ns;
 	}

@@ -19,27 +19,9 @@
 #include "base/xalloc.h"
 #include "conf/settings.h"
 #include "conf/option_table.h"
+#include "settings_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static int
-parse(struct settings *c, const char *text, struct err *e)
-{
-	return settings_parse(c, text, strlen(text), "f", SETTINGS_ORIGIN_CONFIG, e);
-}
-
-/* A configuration of @text alone; fails when it is refused. */
-static struct settings
-settings_of(const char *text)
-{
-	struct err e = ERR_NONE;
-	struct settings c;
-
-	settings_init(&c);
-	if (parse(&c, text, &e) != 0)
-		fail_msg("%s\nline %u: %s", text, e.line, e.text);
-	return c;
-}
 
 static void
 defaults_are_the_documented_ones(void **state UNUSED)
@@ -76,13 +58,13 @@ static void
 every_key_reaches_its_member(void **state UNUSED)
 {
 	struct settings c =
-		settings_of("[qmpin]\nmode = pin\nselect = all\nadopt = now\n"
-			    "smt = avoid\nemulator = follow\n"
-			    "rebalance_moves_per_min = 1000\n"
-			    "reserved_cpus = 0-1,64\nsettle_ms = 0\n"
-			    "audit_interval_ms = 100\ncontrol_group = adm-1\n"
-			    "log_level = debug\nshare = proxy\nguard_ms = 1\n"
-			    "memory = migrate\nmemory_migrate_mib_per_s = 7\n");
+		settings_text_new("[qmpin]\nmode = pin\nselect = all\nadopt = now\n"
+				  "smt = avoid\nemulator = follow\n"
+				  "rebalance_moves_per_min = 1000\n"
+				  "reserved_cpus = 0-1,64\nsettle_ms = 0\n"
+				  "audit_interval_ms = 100\ncontrol_group = adm-1\n"
+				  "log_level = debug\nshare = proxy\nguard_ms = 1\n"
+				  "memory = migrate\nmemory_migrate_mib_per_s = 7\n");
 	char list[32];
 
 	assert_int_equal(c.mode, PLACE_PIN);
@@ -146,7 +128,7 @@ check_refused(const char *text, unsigned int line, const char *reason)
 	int r;
 
 	settings_init(&c);
-	r = parse(&c, text, &e);
+	r = settings_text_parse(&c, text, &e);
 	settings_fini(&c);
 	if (r != -EINVAL || e.line != line || strstr(e.text, reason) == NULL)
 		fail_msg("%s\nr = %d, line %u: %s", text, r, e.line, e.text);
@@ -226,13 +208,13 @@ bad_ways_of_sharing_are_refused(void **state UNUSED)
 static void
 how_much_is_measured_is_limited(void **state UNUSED)
 {
-	struct settings c = settings_of("");
+	struct settings c = settings_text_new("");
 
 	assert_int_equal(c.probe, SETTINGS_PROBE_YES);
 	assert_int_equal(c.probe_burst_s, 3);
 	assert_int_equal(c.probe_cpus_pct, 12);
 	settings_fini(&c);
-	c = settings_of(
+	c = settings_text_new(
 		"[qmpin]\nprobe = no\nprobe_burst_s = 0\nprobe_cpus_pct = 50\n");
 	assert_int_equal(c.probe, SETTINGS_PROBE_NO);
 	assert_int_equal(c.probe_burst_s, 0);
@@ -256,10 +238,11 @@ what_has_no_effect_is_a_warning(void **state UNUSED)
 		"f:9: unknown key \"memory_\" in [weights]",
 		"f:11: unknown key \"\\xc3\\xa9\" in [qmpin]",
 	};
-	struct settings c = settings_of("[qmpin]\nspeed = 9\nsocket_glob = /x\n"
-					"[vm 7]\nsettle_ms = 1\ndescription = opt\n"
-					"[weights]\nremote = 2\nmemory_ = 1\n"
-					"[qmpin]\n\xc3\xa9 = 1\n");
+	struct settings c =
+		settings_text_new("[qmpin]\nspeed = 9\nsocket_glob = /x\n"
+				  "[vm 7]\nsettle_ms = 1\ndescription = opt\n"
+				  "[weights]\nremote = 2\nmemory_ = 1\n"
+				  "[qmpin]\n\xc3\xa9 = 1\n");
 
 	assert_int_equal(c.n_warnings, ARRAY_LEN(want));
 	for (size_t i = 0; i < ARRAY_LEN(want); i++)
@@ -299,7 +282,7 @@ warnings_are_capped(void **state UNUSED)
 	strbuf_adds(&text, "[qmpin]\n");
 	for (int i = 0; i < 500; i++)
 		strbuf_addf(&text, "key%d = 1\n", i);
-	c = settings_of(strbuf_text(&text));
+	c = settings_text_new(strbuf_text(&text));
 	assert_int_equal(c.n_warnings, SETTINGS_WARNINGS_MAX);
 	assert_string_equal(c.warnings[SETTINGS_WARNINGS_MAX - 2],
 		"f:100: unknown key \"key98\" in [qmpin]");
@@ -316,7 +299,7 @@ one_vm_is_enough_for_memory_to_be_moved(void **state UNUSED)
 		"[vm 103]\nmode = off\n[vm 104]\nmemory = migrate\n"};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		struct settings c = settings_of(texts[i]);
+		struct settings c = settings_text_new(texts[i]);
 
 		if (!settings_may_migrate(&c))
 			fail_msg("%s", texts[i]);
@@ -327,12 +310,12 @@ one_vm_is_enough_for_memory_to_be_moved(void **state UNUSED)
 static void
 a_vm_section_overrides_what_it_names(void **state UNUSED)
 {
-	struct settings c =
-		settings_of("[vm 200]\nmode = off\n[vm 103]\nsmt = isolate\n"
-			    "[qmpin]\nmode = pin\nemulator = follow\nshare = yield\n"
-			    "[vm 1000]\nemulator = isolate\nshare = brief\n"
-			    "memory = ignore\n"
-			    "[vm 103]\nmode = float\n");
+	struct settings c = settings_text_new(
+		"[vm 200]\nmode = off\n[vm 103]\nsmt = isolate\n"
+		"[qmpin]\nmode = pin\nemulator = follow\nshare = yield\n"
+		"[vm 1000]\nemulator = isolate\nshare = brief\n"
+		"memory = ignore\n"
+		"[vm 103]\nmode = float\n");
 	enum settings_origin origin;
 
 	assert_int_equal(c.n_vms, 3);
@@ -375,14 +358,15 @@ a_later_file_overrides_an_earlier_one(void **state UNUSED)
 		0);
 	(void)settings_mode(&c, "1", &origin);
 	assert_int_equal(origin, SETTINGS_ORIGIN_CLUSTER);
-	assert_int_equal(
-		parse(&c, "[qmpin]\nemulator=isolate\n[vm 5]\nmode=float\n", &e), 0);
+	assert_int_equal(settings_text_parse(&c,
+				 "[qmpin]\nemulator=isolate\n[vm 5]\nmode=float\n", &e),
+		0);
 	assert_int_equal(c.mode, PLACE_PIN);
 	assert_int_equal(c.mode_origin, SETTINGS_ORIGIN_CLUSTER);
 	assert_int_equal(settings_emulator(&c, "5"), PLACE_EMULATOR_FLOAT);
 	assert_int_equal(settings_emulator(&c, "6"), PLACE_EMULATOR_ISOLATE);
 	assert_int_equal(settings_mode(&c, "5", &origin), PLACE_FLOAT);
-	assert_int_equal(parse(&c, "[qmpin]\nmode=float\n", &e), 0);
+	assert_int_equal(settings_text_parse(&c, "[qmpin]\nmode=float\n", &e), 0);
 	assert_int_equal(c.mode_origin, SETTINGS_ORIGIN_CONFIG);
 	settings_fini(&c);
 }
@@ -399,10 +383,10 @@ vm_ids_go_up_to_their_limits(void **state UNUSED)
 	strbuf_addf(&text, "[vm %s]\nmode = off\n", id);
 	for (unsigned int i = SETTINGS_VMS_MAX - 1; i > 0; i--)
 		strbuf_addf(&text, "[vm %u]\n", i);
-	c = settings_of(strbuf_text(&text));
+	c = settings_text_new(strbuf_text(&text));
 	assert_int_equal(c.n_vms, SETTINGS_VMS_MAX);
 	assert_non_null(settings_vm_find(&c, id));
-	assert_int_equal(parse(&c, "[vm 1]\n[vm more]\n", &e), -EINVAL);
+	assert_int_equal(settings_text_parse(&c, "[vm 1]\n[vm more]\n", &e), -EINVAL);
 	assert_int_equal(e.line, 2);
 	settings_fini(&c);
 	err_clear(&e);
@@ -410,7 +394,7 @@ vm_ids_go_up_to_their_limits(void **state UNUSED)
 	(void)snprintf(id, sizeof(id), "%065d", 7);
 	strbuf_drop(&text, text.len);
 	strbuf_addf(&text, "[vm %s]\n", id);
-	assert_int_equal(parse(&c, strbuf_text(&text), &e), -EINVAL);
+	assert_int_equal(settings_text_parse(&c, strbuf_text(&text), &e), -EINVAL);
 	assert_non_null(strstr(e.text, "is not the id of a VM"));
 	settings_fini(&c);
 	strbuf_fini(&text);
@@ -428,7 +412,7 @@ long_cpu_lists_are_read_whole(void **state UNUSED)
 		cpuset_add(&want, cpu);
 	strbuf_addf(&text, "[qmpin]\nreserved_cpus = %s ; odd ones\n",
 		cpuset_format(&want, list, sizeof(list)));
-	c = settings_of(strbuf_text(&text));
+	c = settings_text_new(strbuf_text(&text));
 	assert_true(cpuset_equal(&c.reserved_cpus, &want));
 	settings_fini(&c);
 	strbuf_fini(&text);
@@ -451,7 +435,7 @@ the_sample_file_shows_the_defaults(void **state UNUSED)
 		if (p[2] != ' ')
 			memmove(p + 1, p + 2, strlen(p + 2) + 1);
 	}
-	c = settings_of(text);
+	c = settings_text_new(text);
 	settings_init(&fresh);
 	assert_int_equal(c.n_warnings, 0);
 	assert_int_equal(c.n_vms, 1);

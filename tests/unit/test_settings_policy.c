@@ -16,25 +16,7 @@
 #include "conf/option_table.h"
 #include "conf/settings.h"
 #include "place/objective.h"
-
-static int
-parse(struct settings *c, const char *text, struct err *e)
-{
-	return settings_parse(c, text, strlen(text), "f", SETTINGS_ORIGIN_CONFIG, e);
-}
-
-/* A configuration of @text alone; fails when it is refused. */
-static struct settings
-settings_of(const char *text)
-{
-	struct err e = ERR_NONE;
-	struct settings c;
-
-	settings_init(&c);
-	if (parse(&c, text, &e) != 0)
-		fail_msg("%s\nline %u: %s", text, e.line, e.text);
-	return c;
-}
+#include "settings_text.h"
 
 static void
 check_refused(const char *text, unsigned int line, const char *reason)
@@ -44,7 +26,7 @@ check_refused(const char *text, unsigned int line, const char *reason)
 	int r;
 
 	settings_init(&c);
-	r = parse(&c, text, &e);
+	r = settings_text_parse(&c, text, &e);
 	settings_fini(&c);
 	if (r != -EINVAL || e.line != line || strstr(e.text, reason) == NULL)
 		fail_msg("%s\nr = %d, line %u: %s", text, r, e.line, e.text);
@@ -65,7 +47,7 @@ factors_have_decimals_and_bounds(void **state UNUSED)
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
 		auto_free char *text =
 			xasprintf("[weights]\nmemory = %s\n", good[i].text);
-		struct settings c = settings_of(text);
+		struct settings c = settings_text_new(text);
 
 		assert_float_equal(c.weights[TERM_MEMORY], good[i].value, 1e-12);
 		assert_float_equal(c.weights[TERM_WAITING], 1, 0);
@@ -93,7 +75,7 @@ weights_are_the_planner_s_terms(void **state UNUSED)
 	for (unsigned int t = 0; t < N_TERMS; t++) {
 		auto_free char *text =
 			xasprintf("[weights]\n%s = 3\n", term_name((enum term)t));
-		struct settings c = settings_of(text);
+		struct settings c = settings_text_new(text);
 
 		for (unsigned int i = 0; i < N_TERMS; i++) {
 			double want = i == t ? 3 : 1;
@@ -126,7 +108,7 @@ one_key_is_set_as_a_file_would(void **state UNUSED)
 		{"mode", "fast", "mode: \"fast\" is not one of"},
 		{"weights.memory", "x", "memory: \"x\" is not a factor"},
 	};
-	struct settings c = settings_of("");
+	struct settings c = settings_text_new("");
 	struct err e = ERR_NONE;
 
 	assert_int_equal(settings_set(&c, "mode", "core", "--set", &e), 0);
@@ -152,7 +134,7 @@ one_key_is_set_as_a_file_would(void **state UNUSED)
 static void
 the_planner_goes_by_the_settings(void **state UNUSED)
 {
-	struct settings c = settings_of("");
+	struct settings c = settings_text_new("");
 	struct plan_policy want = plan_policy_default();
 	struct plan_policy p = settings_policy(&c);
 
@@ -166,10 +148,10 @@ the_planner_goes_by_the_settings(void **state UNUSED)
 	assert_int_equal(p.rebalance_vms, 0);
 	assert_int_equal(p.rebalance_vcpus, 0);
 	settings_fini(&c);
-	c = settings_of("[qmpin]\nrebalance = no\nrebalance_gain_pct = 25\n"
-			"rebalance_dwell_s = 0\nreserved_cpus = 0\n"
-			"isolated_cpus = 4-5\ndedicated_max_pct = 50\n"
-			"[weights]\nfragmentation = 0\n");
+	c = settings_text_new("[qmpin]\nrebalance = no\nrebalance_gain_pct = 25\n"
+			      "rebalance_dwell_s = 0\nreserved_cpus = 0\n"
+			      "isolated_cpus = 4-5\ndedicated_max_pct = 50\n"
+			      "[weights]\nfragmentation = 0\n");
 	p = settings_policy(&c);
 	assert_false(p.rebalance);
 	assert_float_equal(p.rebalance_gain_pct, 25, 0);

@@ -18,23 +18,6 @@
 #define PARTITIONS "sys/fs/cgroup/cpuset.cpus.isolated"
 #define NODE TREES_SYSTEM "node/"
 
-static int
-make_tree(void **state)
-{
-	char *dir = trees_new();
-
-	trees_write_host(dir);
-	*state = dir;
-	return 0;
-}
-
-static int
-remove_tree(void **state)
-{
-	trees_remove(*state);
-	return 0;
-}
-
 static void
 assert_list(const struct cpuset *set, const char *list)
 {
@@ -254,7 +237,7 @@ what_cannot_be_understood_is_refused_and_named(void **state)
 		struct err e = ERR_NONE;
 		int r;
 
-		(void)make_tree(state);
+		(void)trees_setup_host(state);
 		trees_write(*state, cases[i].name, cases[i].text);
 		r = sysfs_read(*state, &f, &e);
 		if (r != cases[i].result || strstr(e.source, cases[i].name) == NULL)
@@ -263,7 +246,7 @@ what_cannot_be_understood_is_refused_and_named(void **state)
 		assert_int_equal(f.n_nodes, 77);
 		trees_remove(*state);
 	}
-	(void)make_tree(state);
+	(void)trees_setup_host(state);
 }
 
 static void
@@ -329,7 +312,8 @@ missing_files_are_named(void **state)
 	assert_non_null(strstr(e.source, "system/cpu"));
 }
 
-#define WITH_TREE(f) cmocka_unit_test_setup_teardown(f, make_tree, remove_tree)
+#define WITH_TREE(f) \
+	cmocka_unit_test_setup_teardown(f, trees_setup_host, trees_teardown)
 
 int
 main(void)

@@ -125,4 +125,20 @@ trees_write_host(const char *dir)
 	}
 }
 
+/* cmocka's setup and teardown; *state is the directory of such a host. */
+static inline int
+trees_setup_host(void **state)
+{
+	*state = trees_new();
+	trees_write_host(*state);
+	return 0;
+}
+
+static inline int
+trees_teardown(void **state)
+{
+	trees_remove(*state);
+	return 0;
+}
+
 #endif
