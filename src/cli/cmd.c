@@ -48,6 +48,36 @@ const struct cmd cmd_table[] = {
 		"left no choice, what would have to be free for something better, and what was\n"
 		"decided lately. Nothing is changed.\n",
 		cmd_explain_run},
+	{"topology", "", 0, ARGS_TOPOLOGY,
+		"the host, core by core, with who sits where",
+		"Draws nodes, L3 groups and cores, and in the line of the smallest group that\n"
+		"holds it each VM with its number of vCPUs; 4.0/8 are four vCPUs for eight\n"
+		"CPUs. In brackets are the CPUs of a core, a character each. Of a file no VMs\n"
+		"are known; what would become of them is what qmpin plan tells.\n",
+		cmd_topology_run},
+	{"monitor", "[ID]", 1, ARGS_LINES,
+		"decisions as they are taken; with ID, about one VM",
+		"Each time masks are set, a line in the words of the log: which threads, from\n"
+		"which CPUs to which, and why. It begins with the last ones and goes on until\n"
+		"Ctrl-C. A VM that does not run yet is waited for. With -j, the moves of each\n"
+		"thread, too, as one JSON object a line. Nothing is changed.\n",
+		cmd_monitor_run},
+	{"metrics", "", 0, ARGS_OUTPUT, "numbers to watch, as Prometheus reads them",
+		"What qmpind counts: VMs by state and mode, masks set and repaired, how long it\n"
+		"takes, waiting and memory of each VM. -o replaces FILE in one step, so this\n"
+		"is all that node_exporter's textfile collector needs, in a crontab:\n"
+		"\n"
+		"  * * * * * root qmpin metrics -o /var/lib/prometheus/node-exporter/qmpin.prom\n"
+		"\n"
+		"or, by hand: qmpin metrics >DIR/qmpin.tmp && mv DIR/qmpin.tmp DIR/qmpin.prom\n",
+		cmd_metrics_run},
+	{"doctor", "", 0, 0, "what is wrong with host, daemon and VMs",
+		"Looks over permissions, kernel and host, the daemon's configuration, who else\n"
+		"pins threads, and VMs that are held back: a line each, and what to do about\n"
+		"it. The exit status is 1 where there is a problem. Without qmpind, the host\n"
+		"and the VMs' configurations are looked at all the same. With -j, the\n"
+		"daemon's findings alone.\n",
+		cmd_doctor_run},
 	{"apply", "ID...|--all", CMD_MANY, ARGS_ALL | ARGS_DRY_RUN,
 		"place VMs now; --dry-run: show what would be done",
 		"Looks at these VMs and places them now, also those that were restored, that\n"
@@ -66,13 +96,6 @@ const struct cmd cmd_table[] = {
 		"Takes away what qmpind has added to these QEMUs and holds their monitors no\n"
 		"longer. CPU masks stay as they are.\n",
 		cmd_release_run},
-	{"monitor", "[ID]", 1, ARGS_LINES,
-		"decisions as they are taken; with ID, about one VM",
-		"Each time masks are set, a line in the words of the log: which threads, from\n"
-		"which CPUs to which, and why. It begins with the last ones and goes on until\n"
-		"Ctrl-C. A VM that does not run yet is waited for. With -j, the moves of each\n"
-		"thread, too, as one JSON object a line. Nothing is changed.\n",
-		cmd_monitor_run},
 	{"mode", "ID [MODE]", 2, ARGS_PERMANENT | ARGS_RESET | ARGS_CONFIG,
 		"set the mode of a VM: off, pin, float ...",
 		"MODE counts at once and until the VM's QEMU ends, also when qmpind restarts\n"
@@ -109,7 +132,7 @@ const struct cmd cmd_table[] = {
 		cmd_probe_run},
 	{"latency", "[CPU]", 1,
 		ARGS_TOPOLOGY | ARGS_LATENCY | ARGS_OUTPUT | ARGS_FORMAT_CSV,
-		"latencies between CPUs, tier by tier; CPU: its neighbours",
+		"latencies between CPUs by tiers; CPU: its neighbours",
 		"What qmpind knows or, without asking it, what files say, in nanoseconds one\n"
 		"way. With CPU, its neighbours from near to far. With -o nothing is\n"
 		"shown, and all pairs go to FILE: its name ends in .csv, .json or .xml\n"
@@ -141,29 +164,6 @@ const struct cmd cmd_table[] = {
 		"\n"
 		"An event that cannot be is told, left out, and makes the exit status 5.\n",
 		cmd_plan_run},
-	{"topology", "", 0, ARGS_TOPOLOGY,
-		"the host, core by core, with who sits where",
-		"Draws nodes, L3 groups and cores, and in the line of the smallest group that\n"
-		"holds it each VM with its number of vCPUs; 4.0/8 are four vCPUs for eight\n"
-		"CPUs. In brackets are the CPUs of a core, a character each. Of a file no VMs\n"
-		"are known; what would become of them is what qmpin plan tells.\n",
-		cmd_topology_run},
-	{"metrics", "", 0, ARGS_OUTPUT, "numbers to watch, as Prometheus reads them",
-		"What qmpind counts: VMs by state and mode, masks set and repaired, how long it\n"
-		"takes, waiting and memory of each VM. -o replaces FILE in one step, so this\n"
-		"is all that node_exporter's textfile collector needs, in a crontab:\n"
-		"\n"
-		"  * * * * * root qmpin metrics -o /var/lib/prometheus/node-exporter/qmpin.prom\n"
-		"\n"
-		"or, by hand: qmpin metrics >DIR/qmpin.tmp && mv DIR/qmpin.tmp DIR/qmpin.prom\n",
-		cmd_metrics_run},
-	{"doctor", "", 0, 0, "what is wrong with host, daemon and VMs",
-		"Looks over permissions, kernel and host, the daemon's configuration, who else\n"
-		"pins threads, and VMs that are held back: a line each, and what to do about\n"
-		"it. The exit status is 1 where there is a problem. Without qmpind, the host\n"
-		"and the VMs' configurations are looked at all the same. With -j, the\n"
-		"daemon's findings alone.\n",
-		cmd_doctor_run},
 	{"version", "", 0, 0, "the version of qmpin", "The version of qmpin.\n",
 		cmd_version_run},
 	{"help", "[COMMAND]", 1, 0, "this text; with COMMAND, its options",

@@ -83,9 +83,7 @@ print_all(void)
 	       "  -h, --help                  show this text, or that of the command\n"
 	       "  -V, --version               show the version\n"
 	       "\n"
-	       "Environment:\n"
-	       "  QMPIN_RUN_DIR  see --run-dir\n"
-	       "  NO_COLOR       if not empty: no colours\n"
+	       "Environment: QMPIN_RUN_DIR (see --run-dir); NO_COLOR (if not empty: none).\n"
 	       "\n"
 	       "Exit status: 0 ok, 1 failed, 2 usage, 3 qmpind not reachable,\n"
 	       "  4 no permission, 5 partly done.\n");

@@ -51,7 +51,8 @@ src/ctl/text.c: $(CTL_INTERFACES) src/ctl/local.mk
 	done; } >$@.tmp && mv $@.tmp $@
 
 if HAVE_CMOCKA
-CTL_WORLD = tests/unit/ctl_world.c tests/unit/ctl_world.h tests/unit/layouts.h
+CTL_WORLD = tests/unit/ctl_world.c tests/unit/ctl_world.h tests/unit/ctl_world_methods.c \
+	tests/unit/layouts.h
 
 UNIT_TESTS += tests/unit/test_varlink
 tests_unit_test_varlink_SOURCES = tests/unit/test_varlink.c

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The host as the planner sees it: processing units (PUs) and the groups they form.
- * Built once from facts, never changed afterwards; a changed host gives a new model.
- * Pure.
+ * Built once from facts, never changed; a changed host gives a new model. Pure.
  *
  * Nothing is assumed nested: an L3 may span nodes, a node may span packages, a PU may
  * have no node, a node no PU.
@@ -52,8 +51,7 @@ struct topo_node {
 
 struct topo {
 	struct cpuset online;
-	struct cpuset
-		isolated; /* isolcpus, nohz_full, isolated partitions of cgroups */
+	struct cpuset isolated; /* isolcpus, nohz_full, partitions of cgroups */
 	struct cpuset isolcpus; /* of these, those that processes start without */
 	struct cpuset offline;	/* there, but not online, as far as it is told */
 	unsigned int n_pus;

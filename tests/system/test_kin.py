@@ -78,7 +78,7 @@ def scoped_helper(host):
         retry(lambda: len(threads(d, "helper")) == 2, "both are listed", 2.5)
         retry(lambda: mask(late) == mask(vm.pid), "the late one follows", 5)
         check(mask(other) == frozenset(cpus), "one outside has %s", mask(other))
-        code, out, _ = d.command("ps", str(VMID))
+        code, out, _ = d.command("ps", "-v", str(VMID))
         rows = [line.split() for line in out.splitlines() if line.startswith("helper")]
         check(code == 0 and sorted(int(r[2]) for r in rows) == sorted([early, late]),
               "ps lists %s", rows)

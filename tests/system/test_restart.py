@@ -142,7 +142,8 @@ def first_contact(host):
     """VMs that ran before are taken over in turns, one that starts later at once"""
     cpus = host.need_cpus(2)
     vms = [host.start_vm(i, vcpus=1, cpus=cpus) for i in (100, 101, 102)]
-    d = host.started("[qmpin]\nmode = pin\nadopt = gradual\nrebalance_moves_per_min = 12\n")
+    d = host.started("[qmpin]\nmode = pin\nadopt = gradual\nrebalance_moves_per_min = 12\n"
+                     "widen_wait_pct = 0\n")
 
     def waiting():
         return [i for i in (100, 101, 102) if "turn" in (d.vm(i)["note"] or "")]

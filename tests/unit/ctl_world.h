@@ -33,11 +33,15 @@ struct ctl_world {
 	bool endless;		  /* Probe and Monitor are held after their replies */
 	unsigned int n_decisions; /* in answer to Monitor; 0: it is held */
 	char *wish; /* the last Probe's, SetMode's or Monitor's parameters, owned */
-	unsigned int n_calls;	  /* handled so far */
-	struct ctl_peer peer;	  /* of the last GetStatus */
+	unsigned int n_calls;	    /* handled so far */
+	struct ctl_peer peer;	    /* of the last GetStatus */
 	struct ctl_call *held[300]; /* Monitor calls, answered by the test */
 	size_t n_held;
 };
+
+/* What it answers; the owner is the world. */
+#define CTL_WORLD_METHODS 12u
+extern const struct ctl_method ctl_world_methods[CTL_WORLD_METHODS];
 
 #define CTL_WORLD_STATUS "{\"method\":\"io.qmpin.GetStatus\"}"
 #define CTL_WORLD_MONITOR "{\"method\":\"io.qmpin.Monitor\",\"more\":true}"

@@ -28,7 +28,7 @@ static void
 help_is_complete_and_fits(void **state)
 {
 	static const char *const words[] = {"status", "ps", "version", "help", "probe ",
-		"latency ", "heatmap ", "release ID...|--all", "monitor ", "--run-dir",
+		"latency ", "heatmap ", "release  ID...|--all", "monitor ", "--run-dir",
 		"--output-format", "json-pretty", "-j", "--no-heading", "-h, --help",
 		"-V, --version", "QMPIN_RUN_DIR", "NO_COLOR", "/run/qmpin"};
 	static const struct cli_how cases[] = {

@@ -15,7 +15,7 @@ end
 
 # The commands, each with what it is for after a tab.
 function __qmpin_commands
-    qmpin help 2>/dev/null | sed -nE '/^Commands:/,/^$/s/^  ([a-z][a-z-]*) +(([][A-Z.|]|--all)+ +)*(.*)/\1\t\4/p'
+    qmpin help 2>/dev/null | sed -nE '/^Commands:/,/^$/s/^  ([a-z][a-z-]*) +(([][A-Z.|]|--all|[a-z]+[|][a-z]+)+ +)*(.*)/\1\t\4/p'
 end
 
 # The kind of operand N (from 1) of a command: ID, CPU, COMMAND, MODE...
