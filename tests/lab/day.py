@@ -55,6 +55,7 @@ class Vm:
         self.affinity = cpus_of(affinity) if affinity else None
         self.host_nodes = host_nodes
         self.excused = None  # CPUs of more nodes than needed, for a reason
+        self.was_right = False  # it had no more than needed, or a reason
         self.pid = int(text_of("%s/%d.pid" % (RUN, ident)))
         self.before = {tid: cpus_of_thread(self.pid, tid) for tid in tids_of(self.pid)}
         self._monitor = None

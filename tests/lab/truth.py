@@ -21,6 +21,8 @@ UNTOUCHED = ("off", "observe")
 # The places that qmpind chose for a reason and those that are left when CPUs go and come.
 REASON = re.compile(r"wider than its vCPUs need|load [0-9.]+ -> |without CPUs it may no longer|"
                     r"with CPUs it may use again|to have a CPU for each")
+# Why one that once was right stays when things have changed around it.
+STAYS = re.compile(r"rebalance is off|never moved for a gain")
 
 
 def text_of(path):
@@ -34,6 +36,14 @@ def text_of(path):
 
 def said(cpus):
     return cpulist(cpus) or "none"
+
+
+def is_reason(explained, was_right):
+    """Whether the reply to Explain says why a VM has more nodes than it needs."""
+    texts = explained["rules"] + [d["text"] for d in explained["history"][-1:]]
+    second = (explained["runner_up"] or {}).get("verdict", "")
+    return any(REASON.search(text) for text in texts) or bool(
+        was_right and STAYS.search(second))
 
 
 def is_vcpu(pid, tid):
@@ -189,7 +199,9 @@ class Look:
                 self.say("vm %d: on %s, its memory is bound to nodes %s", vm.id,
                          said(union), said(vm.host_nodes))
         nodes = self.topology.nodes_of(union)
-        if len(nodes) > needed and not self.has_reason(vm, frozenset(union)):
+        if len(nodes) <= needed or self.has_reason(vm, frozenset(union)):
+            vm.was_right = True
+        else:
             self.say("vm %d: on %s, %d nodes, but %d would do for %d vCPUs", vm.id,
                      said(union), len(nodes), needed, vm.vcpus)
         for t in vcpus:
@@ -215,8 +227,7 @@ class Look:
                 said_why = varlink.call(CONTROL, "io.qmpin.Explain", {"id": str(vm.id)})
             except (OSError, varlink.Refused):
                 return False
-            texts = said_why["rules"] + [d["text"] for d in said_why["history"][-1:]]
-            if not any(REASON.search(text) for text in texts):
+            if not is_reason(said_why, vm.was_right):
                 return False
             vm.excused = cpus
         return True

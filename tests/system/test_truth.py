@@ -9,7 +9,7 @@ sys.dont_write_bytecode = True
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lab"))
 
 from runner import check, main
-from truth import Look, Topology
+from truth import Look, Topology, is_reason
 from vmhost import Host, cpulist
 
 
@@ -118,6 +118,21 @@ def places(_host):
     said("miscounted", "qmpind counts 3", vm)
 
 
+def reasons(_host):
+    """More nodes than needed are right for a reason; by staying there no VM comes to it."""
+    def told(rules=(), last="", second=None):
+        return {"rules": list(rules), "runner_up": second and {"verdict": second},
+                "history": [{"text": "load 1.0 -> 2.0"}, {"text": last}]}
+    stays = "120 ns cheaper, but its mode is never moved for a gain"
+    check(is_reason(told(["wider than its vCPUs need, so that"]), False), "a rule")
+    check(is_reason(told(last="vCPUs 0-1 0-7 -> 4 (without CPUs it may no longer use)"), False),
+          "the last decision")
+    check(not is_reason(told(), True), "none")
+    check(is_reason(told(second=stays), True), "it stays")
+    check(not is_reason(told(second=stays), False), "it was never right")
+    check(not is_reason(told(second="120 ns dearer"), True), "nothing is better")
+
+
 def together(_host):
     """VMs that are in each other's way are named."""
     said("not laminar", "none holds the other", MadeUpVm(1, "auto", {0, 1, 2}),
@@ -131,4 +146,4 @@ def together(_host):
 
 
 if __name__ == "__main__":
-    sys.exit(main([right, masks, places, together], lambda: Host(needs_qemu=False)))
+    sys.exit(main([right, masks, places, reasons, together], lambda: Host(needs_qemu=False)))
