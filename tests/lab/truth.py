@@ -24,6 +24,8 @@ REASON = re.compile(r"wider than its vCPUs need|load [0-9.]+ -> |without CPUs it
 # Why one that once was right stays when things have changed around it.
 STAYS = re.compile(r"rebalance is off|never moved for a gain")
 
+KEPT = re.compile(r"^Cpus_allowed_list:\t(.*)$", re.MULTILINE)
+
 
 def text_of(path):
     """A small file's text, "" where there is none (any more)."""
@@ -44,10 +46,6 @@ def is_reason(explained, was_right):
     second = (explained["runner_up"] or {}).get("verdict", "")
     return any(REASON.search(text) for text in texts) or bool(
         was_right and STAYS.search(second))
-
-
-def is_vcpu(pid, tid):
-    return text_of("/proc/%d/task/%d/comm" % (pid, tid)).startswith("CPU ")
 
 
 class Topology:
@@ -77,11 +75,11 @@ class Thread:
 
     def __init__(self, vm, pid, tid, listed):
         self.tid, self.name = tid, "vm %d: thread %d" % (vm, tid)
-        self.vcpu = is_vcpu(pid, tid)
         self.have = mask(tid)
         status = text_of("/proc/%d/task/%d/status" % (pid, tid))
-        said = [l.split()[1] for l in status.splitlines() if l.startswith("Cpus_allowed_list")]
-        self.kept = cpus_of(said[0]) if said else None
+        self.vcpu = status.startswith("Name:\tCPU ")
+        kept = KEPT.search(status)
+        self.kept = cpus_of(kept[1]) if kept else None
         self.listed = listed
         if listed:
             index = "" if listed["index"] is None else " %d" % listed["index"]
@@ -100,7 +98,7 @@ class Look:
         self.topology, self.vms = topology, vms
         self.online = online()
         self.wrong, self.ended = [], []
-        self.threads = {}
+        self.threads, self.limits = {}, {}
         listed = self.ask() if settled else None
         for vm in vms.values():
             self.vm(vm, listed)
@@ -128,6 +126,11 @@ class Look:
 
     def limit(self, vm):
         """What the VM was given, and what its cgroup leaves: not what qmpind says."""
+        if vm.id not in self.limits:
+            self.limits[vm.id] = self.read_limit(vm)
+        return self.limits[vm.id]
+
+    def read_limit(self, vm):
         cpus = set(vm.affinity or self.topology.all) & self.online
         for path in ("%s/%d.scope" % (QEMU_SLICE, vm.id), QEMU_SLICE):
             text = text_of(path + "/cpuset.cpus.effective")
