@@ -10,6 +10,7 @@
 #include "daemon/seating.h"
 #include "daemon/undo.h"
 #include "place/allowance.h"
+#include "place/entry.h"
 
 /* Set what is wanted of one task. Returns true when that is new. */
 static bool
@@ -121,6 +122,7 @@ take_plan(struct engine *e, struct seating *s, const struct plan *plan)
 		struct vm *vm = s->seats[i].vm;
 		bool changed = take_result(e, &s->seats[i], &plan->results[i]);
 
+		vm->could = entry_limit(&s->in, &s->vms[i]);
 		squeeze_planned(e, vm, &plan->results[i], changed);
 		if (changed && plan->results[i].rebalanced) {
 			vm->active |= cause_bit(CAUSE_REBALANCE);

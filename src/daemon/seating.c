@@ -155,6 +155,7 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 		.cgroup = vm->confine.bounded ? &vm->confine.cpus : NULL,
 		.cpulimit = vm->confine.quota_cpus,
 		.placed = vm->placed,
+		.could = vm->could,
 		.own = vm->own,
 		.changed_s = squeeze_changed_s(e, vm, changed_s(e, vm)),
 		.waited = squeeze_waited(vm),
