@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/seating.h"
 #include "vmtable.h"
 
 #define MINUTE_US UINT64_C(60000000)
@@ -92,6 +93,26 @@ an_event_moves_nobody_however_crowded(void **state)
 	assert_int_equal(t->engine.stats.rebalanced, 0);
 	assert_false(t->vms[0]->fresh || t->vms[1]->fresh);
 	assert_int_equal(t->vms[0]->changed_us, 0);
+}
+
+static void
+the_next_plan_is_told_what_a_vm_could_use(void **state)
+{
+	struct vmtable *t = *state;
+	struct vm *vm = t->vms[0];
+	struct cpuset could;
+	struct seating s;
+
+	assert_int_equal(cpuset_parse("0-5", &could), 0);
+	vm->confine.bounded = true;
+	vm->confine.cpus = could;
+	plan(t, false);
+	vm->confine.bounded = false;
+	seating_init(&s, &t->engine);
+	assert_true(cpuset_equal(&s.vms[0].could, &could));
+	seating_fini(&s);
+	vm_forget_process(vm);
+	assert_true(cpuset_empty(&vm->could));
 }
 
 static void
@@ -213,6 +234,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(an_event_moves_nobody_however_crowded),
+		CASE(the_next_plan_is_told_what_a_vm_could_use),
 		CASE(rebalance_moves_one_and_says_so),
 		CASE(rates_and_gain_are_the_settings),
 		CASE(who_rests_is_not_moved),
