@@ -9,6 +9,7 @@
 #include "base/xalloc.h"
 #include "daemon/adopt.h"
 #include "daemon/engine.h"
+#include "daemon/latecomer.h"
 #include "daemon/memory.h"
 #include "daemon/smp.h"
 #include "daemon/undo.h"
@@ -216,6 +217,18 @@ guess_owners(struct seating *s)
 	}
 }
 
+/* While others are awaited. Where nothing is left of it (CPUs went) the limit stays. */
+static void
+bind_placed(struct seating *s)
+{
+	for (unsigned int i = 0; i < s->in.n_vms; i++) {
+		struct cpuset cpus = latecomer_bound(s->seats[i].vm);
+
+		if (s->vms[i].placed && !cpuset_empty(&cpus))
+			s->vms[i].limit = cpus;
+	}
+}
+
 static double *
 free_memory(const struct topo *topo)
 {
@@ -267,6 +280,9 @@ seating_init(struct seating *s, const struct engine *e)
 	}
 	if (guess)
 		guess_owners(s);
+	s->late = latecomer_is_due(e);
+	if (s->late)
+		bind_placed(s);
 }
 
 void
