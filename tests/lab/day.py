@@ -184,7 +184,9 @@ class Day:
         """Start it as Proxmox does, with a second monitor for the scenario."""
         mode = self.settings.get("vm%d" % ident, "auto")
         os.makedirs("/run/lab", exist_ok=True)
-        argv = ["start", str(ident), "--vcpus", str(vcpus), "--mem", "64", "--tb", "8"]
+        # QEMU 7.2 ends when it has no room left for the translations of a plugged vCPU.
+        argv = ["start", str(ident), "--vcpus", str(vcpus), "--mem", "64",
+                "--tb", "64" if guest else "8"]
         argv += list(args)
         if "affinity" in more:
             argv += ["--affinity", more["affinity"]]

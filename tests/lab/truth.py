@@ -57,17 +57,17 @@ class Topology:
                       for p in glob.glob(NODE_DIR + "/node[0-9]*")}
         self.core = {c: frozenset(cpus_of(text_of(
             "%s/cpu%d/topology/thread_siblings_list" % (CPU_DIR, c)))) for c in self.all}
+        self.packages = {frozenset(cpus_of(text_of(
+            "%s/cpu%d/topology/package_cpus_list" % (CPU_DIR, c)))) for c in self.all}
 
     def nodes_of(self, cpus):
         return {n for n, own in self.nodes.items() if own & cpus}
 
     def nodes_needed(self, vcpus, usable):
-        """The fewest nodes that have a CPU for each vCPU, or all that can be used."""
-        sizes = sorted((len(own & usable) for own in self.nodes.values()), reverse=True)
-        for n in range(1, len(sizes) + 1):
-            if sum(sizes[:n]) >= vcpus:
-                return n
-        return sum(1 for size in sizes if size)
+        """Nodes of the least domain, a node or a package, that has a CPU for each vCPU."""
+        domains = list(self.nodes.values()) + list(self.packages)
+        enough = [cpus & usable for cpus in domains if len(cpus & usable) >= vcpus]
+        return min((len(self.nodes_of(cpus)) for cpus in enough), default=len(self.nodes))
 
 
 class Thread:
@@ -100,8 +100,9 @@ class Look:
         self.wrong, self.ended = [], []
         self.threads, self.limits = {}, {}
         listed = self.ask() if settled else None
-        for vm in vms.values():
-            self.vm(vm, listed)
+        entries = {vm.id: self.read(vm, listed) for vm in vms.values()}
+        for ident in self.threads:
+            self.judge(vms[ident], self.threads[ident], entries[ident], listed is not None)
         if settled:
             for ident in sorted(set(listed) - set(vms)):
                 # A socket that a QEMU left behind: gone, or found by a later daemon.
@@ -138,11 +139,12 @@ class Look:
                 return cpus & cpus_of(text)
         return cpus
 
-    def vm(self, vm, listed):
+    def read(self, vm, listed):
+        """The VM's threads into self.threads, if it runs; how qmpind lists it."""
         if text_of("/proc/%d/stat" % vm.pid) == "" or not tids_of(vm.pid):
             self.say("vm %d: QEMU %d has ended", vm.id, vm.pid)
             self.ended.append(vm.id)
-            return
+            return None
         entry = (listed or {}).get(vm.id)
         if listed is not None and entry is None:
             self.say("vm %d: not listed", vm.id)
@@ -150,9 +152,8 @@ class Look:
             self.say("vm %d: it is %s", vm.id, entry["state"])
         known = {t["tid"]: t for t in (entry or {}).get("threads") or []}
         threads = [Thread(vm.id, vm.pid, tid, known.get(tid)) for tid in tids_of(vm.pid)]
-        threads = [t for t in threads if not t.ended]
-        self.threads[vm.id] = threads
-        self.judge(vm, threads, entry, listed is not None)
+        self.threads[vm.id] = [t for t in threads if not t.ended]
+        return entry
 
     def judge(self, vm, threads, entry, listed):
         for t in threads:
@@ -195,7 +196,7 @@ class Look:
                      len(vcpus), entry["vcpus"], vm.vcpus)
         union = set().union(*(t.have for t in vcpus))
         limit = self.limit(vm)
-        needed = self.topology.nodes_needed(vm.vcpus, limit)
+        needed = self.topology.nodes_needed(vm.vcpus, limit - self.dedicated_cpus(vm.id))
         if vm.host_nodes:
             own = set().union(*(self.topology.nodes[n] for n in vm.host_nodes))
             if own & limit and not union <= own:
@@ -265,10 +266,10 @@ class Look:
                 self.say("%s: all on CPU %d, while %s have no pinned vCPU",
                          ", ".join(names), cpu, said(left))
 
-    def dedicated_cpus(self):
-        """Whole cores of the vCPUs of dedicated VMs."""
+    def dedicated_cpus(self, but=None):
+        """Whole cores of the vCPUs of dedicated VMs, but of this one."""
         return set().union(*(self.topology.core[c] for vm in self.vms.values()
-                             if vm.mode == "dedicated"
+                             if vm.mode == "dedicated" and vm.id != but
                              for t in self.threads.get(vm.id, []) if t.vcpu for c in t.have))
 
     def dedicated(self):

@@ -19,6 +19,7 @@ class MadeUpHost(Topology):
     def __init__(self):
         self.all = set(range(8))
         self.nodes = {0: {0, 1, 2, 3}, 1: {4, 5, 6, 7}}
+        self.packages = {frozenset(self.all)}
         self.core = {c: frozenset({c & ~1, c | 1}) for c in range(8)}
 
 
@@ -106,6 +107,11 @@ def places(_host):
     said("too wide", "2 nodes, but 1 would do", one(range(8)))
     wide = MadeUpLook(one(range(8), reason="load"))
     check(not wide.wrong, "wide for a reason: %s", wide.wrong)
+    full = MadeUpLook(MadeUpVm(1, "dedicated", {1}), MadeUpVm(2, "auto", *[set(range(2, 8))] * 5))
+    check(not full.wrong, "no node has a CPU for each: %s", full.wrong)
+    full = MadeUpLook(MadeUpVm(1, "dedicated", {1}), MadeUpVm(3, "dedicated", {5}),
+                      MadeUpVm(2, "auto", *[{2, 3, 6, 7}] * 3))
+    check(not full.wrong, "the rest of no node has: %s", full.wrong)
     said("two masks", "different masks", MadeUpVm(1, "auto", {0, 1}, {2, 3}))
     said("pinned to two", "mode pin, but on 0-1", one({0, 1}, "pin"))
     said("half a core each", "mode core, but on 1-2", one({1, 2}, "core"))
