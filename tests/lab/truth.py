@@ -20,7 +20,10 @@ PINNED = ("pin", "dedicated")
 UNTOUCHED = ("off", "observe")
 # The places that qmpind chose for a reason and those that are left when CPUs go and come.
 REASON = re.compile(r"wider than its vCPUs need|load [0-9.]+ -> |without CPUs it may no longer|"
-                    r"with CPUs it may use again|to have a CPU for each")
+                    r"with CPUs it may use again|to have a CPU for each|"
+                    r"cores may be VMs' alone")
+# One change of a host may be several decisions.
+DECISIONS = 3
 # Why one that once was right stays when things have changed around it.
 STAYS = re.compile(r"rebalance is off|never moved for a gain")
 
@@ -42,7 +45,7 @@ def said(cpus):
 
 def is_reason(explained, was_right):
     """Whether the reply to Explain says why a VM has more nodes than it needs."""
-    texts = explained["rules"] + [d["text"] for d in explained["history"][-1:]]
+    texts = explained["rules"] + [d["text"] for d in explained["history"][-DECISIONS:]]
     second = (explained["runner_up"] or {}).get("verdict", "")
     return any(REASON.search(text) for text in texts) or bool(
         was_right and STAYS.search(second))

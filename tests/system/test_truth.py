@@ -128,7 +128,7 @@ def reasons(_host):
     """More nodes than needed are right for a reason; by staying there no VM comes to it."""
     def told(rules=(), last="", second=None):
         return {"rules": list(rules), "runner_up": second and {"verdict": second},
-                "history": [{"text": "load 1.0 -> 2.0"}, {"text": last}]}
+                "history": [{"text": "load 1.0 -> 2.0"}] + [{"text": last}] * 3}
     stays = "120 ns cheaper, but its mode is never moved for a gain"
     check(is_reason(told(["wider than its vCPUs need, so that"]), False), "a rule")
     check(is_reason(told(last="vCPUs 0-1 0-7 -> 4 (without CPUs it may no longer use)"), False),
