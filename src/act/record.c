@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -311,6 +312,16 @@ read_boot_id(char boot_id[BOOTID_MAX], struct err *e)
 			"this boot's id is unknown: no /proc/sys/kernel/random/boot_id "
 			"and no QMPIN_BOOT_ID");
 	return 0;
+}
+
+bool
+record_exists(int dirfd, const char *id)
+{
+	char name[FILE_NAME_MAX];
+	char temp[FILE_NAME_MAX];
+
+	file_names(id, name, temp);
+	return faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 int

@@ -110,6 +110,9 @@ char *record_format(const struct record *r, const char *boot_id);
 MUST_CHECK int record_parse(const char *text, size_t len, const char *boot_id,
 	struct record *out, struct err *e);
 
+/** There is a file of that id, whatever is in it. */
+bool record_exists(int dirfd, const char *id);
+
 /**
  * File @id.json in the open directory @dirfd. record_load reads only a regular file
  * owned by our own uid and not writable by others.

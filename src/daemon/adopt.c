@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "daemon/engine.h"
+#include "daemon/latecomer.h"
 #include "daemon/rebalancing.h"
 #include "daemon/vmmode.h"
 
@@ -70,6 +71,7 @@ on_adoption_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	latecomer_look(e);
 	for (size_t i = 0; i < e->n_vms; i++) {
 		struct vm *vm = e->vms[i];
 

@@ -89,6 +89,7 @@ struct engine {
 	struct allowance allowance;   /* what rebalance may move */
 	struct background background; /* CPU use by others */
 	struct squeezes squeezes;     /* VMs that wait */
+	bool late;		      /* see latecomer.h: the last plan had bounds */
 	struct event *adoption;
 	double adopt_tokens;
 	uint64_t adopt_tokens_us;

@@ -28,7 +28,7 @@ struct look {
 
 struct hostwatch {
 	struct look looks[ARRAY_LEN(files)];
-	bool again; /* no events, and the last look has found a change */
+	bool again; /* no events, and the next look is to tell in any case */
 	int fd;	    /* of kernel events; -1: none */
 	struct event *readable;
 	struct event *settle; /* runs while events are not told yet, as does latest */
@@ -121,6 +121,15 @@ hostwatch_changed(struct hostwatch *w)
 	}
 	w->again = changed;
 	return told;
+}
+
+void
+hostwatch_again(struct hostwatch *w)
+{
+	if (w->fd >= 0)
+		hostwatch_heard(w);
+	else
+		w->again = true;
 }
 
 static void

@@ -55,6 +55,10 @@ bool hostwatch_is_pending(const struct hostwatch *w);
  */
 bool hostwatch_changed(struct hostwatch *w);
 
+/** What was told could not be read: it is told again, as if it had changed once more.
+ */
+void hostwatch_again(struct hostwatch *w);
+
 /** NULL is allowed. */
 void hostwatch_free(struct hostwatch *w);
 

@@ -30,6 +30,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/kin.c src/daemon/kin.h \
 	src/daemon/kthreads.c src/daemon/kthreads.h \
 	src/daemon/knowledge.c src/daemon/knowledge.h \
+	src/daemon/latecomer.c src/daemon/latecomer.h \
 	src/daemon/leftovers.c src/daemon/leftovers.h \
 	src/daemon/offline.c src/daemon/offline.h \
 	src/daemon/listing.c src/daemon/listing.h \

@@ -11,6 +11,7 @@
 #include "daemon/survey.h"
 #include "daemon/undo.h"
 #include "place/allowance.h"
+#include "place/entry.h"
 
 /* Set what is wanted of one task. Returns true when that is new. */
 static bool
@@ -124,6 +125,8 @@ take_plan(struct engine *e, struct seating *s, const struct plan *plan)
 		struct vm *vm = s->seats[i].vm;
 		bool changed = take_result(e, &s->seats[i], &plan->results[i]);
 
+		if (!s->late)
+			vm->could = entry_limit(&s->in, &s->vms[i]);
 		squeeze_planned(e, vm, &plan->results[i], changed);
 		if (changed && plan->results[i].rebalanced) {
 			vm->active |= cause_bit(CAUSE_REBALANCE);
@@ -153,6 +156,7 @@ planning_run(struct engine *e, bool rebalance, struct err *err)
 	}
 	r = planner_run(&s.in, &plan, err);
 	if (r == 0) {
+		e->late = s.late;
 		allowance_take(&e->allowance, &s.in, plan);
 		take_plan(e, &s, plan);
 		plan_free(plan);

@@ -9,6 +9,7 @@
 #include "base/xalloc.h"
 #include "daemon/adopt.h"
 #include "daemon/engine.h"
+#include "daemon/latecomer.h"
 #include "daemon/memory.h"
 #include "daemon/smp.h"
 #include "daemon/survey.h"
@@ -157,6 +158,7 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 		.cgroup = vm->confine.bounded ? &vm->confine.cpus : NULL,
 		.cpulimit = vm->confine.quota_cpus,
 		.placed = vm->placed,
+		.could = vm->could,
 		.own = vm->own,
 		.changed_s = squeeze_changed_s(e, vm, changed_s(e, vm)),
 		.waited = squeeze_waited(vm),
@@ -217,6 +219,18 @@ guess_owners(struct seating *s)
 	}
 }
 
+/* While others are awaited. Where nothing is left of it (CPUs went) the limit stays. */
+static void
+bind_placed(struct seating *s)
+{
+	for (unsigned int i = 0; i < s->in.n_vms; i++) {
+		struct cpuset cpus = latecomer_bound(s->seats[i].vm);
+
+		if (s->vms[i].placed && !cpuset_empty(&cpus))
+			s->vms[i].limit = cpus;
+	}
+}
+
 static double *
 free_memory(const struct topo *topo)
 {
@@ -268,6 +282,9 @@ seating_init(struct seating *s, const struct engine *e)
 	}
 	if (guess)
 		guess_owners(s);
+	s->late = latecomer_is_due(e);
+	if (s->late)
+		bind_placed(s);
 }
 
 void

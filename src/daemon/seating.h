@@ -36,6 +36,7 @@ struct seating {
 	double *background;
 	struct plan_vm *vms;
 	struct seat *seats; /* of the same VM, in.n_vms of them */
+	bool late;	    /* who is placed gets no more, see latecomer.h */
 };
 
 /** All surveyed VMs, nobody to be moved for a gain. The engine's VMs, settings and host

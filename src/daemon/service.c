@@ -44,6 +44,9 @@
 /* At the end, what others do through us may take so long. */
 #define FINISH_MS 1500
 #define FINISH_LOOK_MS 10
+/* A topology that cannot be read while CPUs come and go is read again later; so often
+ * in a row, and it is something else. */
+#define HOST_TRIES 5u
 
 struct service {
 	const struct cmdline *cmdline;
@@ -61,6 +64,7 @@ struct service {
 	struct event *signals[N_SIGNALS];
 	struct notify notify;
 	struct hostwatch *hostwatch; /* NULL: the host is a file */
+	unsigned int host_failures;  /* in a row */
 	struct event *watchdog;	     /* NULL: systemd wants none */
 	int procfd;
 	int run_dirfd;
@@ -281,6 +285,18 @@ say_change(const struct topo *before, const struct topo *now)
 			cpuset_count(&now->isolated), now->n_pus);
 }
 
+/* In the end the old topology stays until the next change or a reload. */
+static void
+refuse_host(struct service *s, const struct err *why)
+{
+	if (s->host_failures < HOST_TRIES)
+		s->host_failures++;
+	if (s->host_failures < HOST_TRIES)
+		hostwatch_again(s->hostwatch);
+	else
+		log_err(why);
+}
+
 /* Also when it is as before: the kernel may have widened masks meanwhile. */
 static void
 on_host_event(void *owner)
@@ -290,9 +306,10 @@ on_host_event(void *owner)
 	struct err why = ERR_NONE;
 
 	if (load_host(s->cmdline, &host, &why) < 0) {
-		log_err(&why); /* the next change, or a reload, tries again */
+		refuse_host(s, &why);
 		return;
 	}
+	s->host_failures = 0;
 	say_change(s->engine->host.topo, host.topo);
 	probing_equip(s->probing, &host);
 	engine_replace_host(s->engine, &host);

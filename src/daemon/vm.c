@@ -110,7 +110,7 @@ vm_forget_process(struct vm *vm)
 	vm->overruled = false;
 	vm->own = vm->own_known = false;
 	vm->changed_us = 0;
-	vm->domain = vm->told = CPUSET_NONE;
+	vm->domain = vm->told = vm->could = CPUSET_NONE;
 	vm->retry = vm->observe_only = false;
 	vm_rested(vm);
 	vm->drift = (struct drifting){.found_us = 0};

@@ -103,6 +103,7 @@ struct vm {
 	bool observe_only;	/* planned, never applied */
 	uint64_t changed_us;	/* when its place last changed; 0: not by us */
 	struct cpuset domain;	/* where the plan put it; empty: nowhere */
+	struct cpuset could;	/* as of plan_vm, of the next plan */
 	struct cpuset told;	/* domain of the last decision that was logged */
 	bool retry;		/* an audit looks at it again */
 	unsigned int rest;	/* audits until then */

@@ -22,6 +22,9 @@
 /* The largest machines have 2 MB, with all their devices. */
 #define XML_BYTES_MAX (32u << 20)
 
+/* So often a host is read whose CPUs come and go meanwhile. */
+#define TRIES 3
+
 /* Keep the CPUs that are online; all of them must be known to hwloc. */
 static int
 keep_online(struct topo_facts *f, const struct cpuset *online, const char *name,
@@ -97,9 +100,10 @@ correct(struct topo_facts *f, struct sysfs_facts *kernel, const char *name,
 }
 
 /* @root: "" for this machine. The kernel's files come first: their caps protect hwloc
- * from CPU and node numbers it would allocate by. */
+ * from CPU and node numbers it would allocate by. @online: what they said. */
 static int
-read_kernel(const char *root, struct topo_facts *out, struct err *e)
+read_once(
+	const char *root, struct topo_facts *out, struct cpuset *online, struct err *e)
 {
 	const char *name = *root != '\0' ? root : "this machine";
 	struct sysfs_facts kernel = {0};
@@ -109,6 +113,7 @@ read_kernel(const char *root, struct topo_facts *out, struct err *e)
 	r = sysfs_read(root, &kernel, e);
 	if (r < 0)
 		return r;
+	*online = kernel.online;
 	r = hwtree_read(*root != '\0' ? root : NULL, &f, e);
 	if (r == 0)
 		r = correct(&f, &kernel, name, e);
@@ -118,6 +123,33 @@ read_kernel(const char *root, struct topo_facts *out, struct err *e)
 	else
 		*out = f;
 	return r;
+}
+
+static bool
+has_changed(const char *root, const struct cpuset *online)
+{
+	struct cpuset now;
+
+	return sysfs_online(root, &now, NULL) == 0 && !cpuset_equal(&now, online);
+}
+
+/* hwloc looks some time after the kernel's files were read: a CPU that went in between
+ * is none of a host that contradicts itself. */
+static int
+read_kernel(const char *root, struct topo_facts *out, struct err *e)
+{
+	struct err why = ERR_NONE;
+	int r = -EAGAIN;
+
+	for (int i = 0; i < TRIES; i++) {
+		struct cpuset online = CPUSET_NONE;
+
+		err_clear(&why);
+		r = read_once(root, out, &online, &why);
+		if (r == 0 || !has_changed(root, &online))
+			break;
+	}
+	return r < 0 ? err_set(e, r, why.source, why.line, "%s", why.text) : 0;
 }
 
 static int

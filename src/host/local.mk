@@ -51,6 +51,7 @@ tests_unit_test_uevent_SOURCES = tests/unit/test_uevent.c tests/unit/mutate.h \
 tests_unit_test_uevent_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_host_load_SOURCES = tests/unit/test_host_load.c tests/unit/trees.h
 tests_unit_test_host_load_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
+tests_unit_test_host_load_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=hwtree_read
 tests_unit_test_hostid_SOURCES = tests/unit/test_hostid.c tests/unit/trees.h
 tests_unit_test_hostid_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_hwexport_SOURCES = tests/unit/test_hwexport.c tests/unit/trees.h

@@ -412,6 +412,18 @@ read_nodes(const struct reader *r, struct sysfs_facts *f)
 }
 
 int
+sysfs_online(const char *root, struct cpuset *out, struct err *e)
+{
+	const struct reader r = {root, e};
+	struct cpuset online;
+	int error = read_online(&r, &online);
+
+	if (error == 0)
+		*out = online;
+	return error;
+}
+
+int
 sysfs_read(const char *root, struct sysfs_facts *out, struct err *e)
 {
 	const struct reader r = {root, e};

@@ -49,6 +49,9 @@ struct sysfs_facts {
  */
 MUST_CHECK int sysfs_read(const char *root, struct sysfs_facts *out, struct err *e);
 
+/** Which CPUs are online. As sysfs_read. */
+MUST_CHECK int sysfs_online(const char *root, struct cpuset *out, struct err *e);
+
 void sysfs_fini(struct sysfs_facts *f);
 
 #endif

@@ -25,6 +25,17 @@ common_mask(const struct world *w, const struct world_group *g, struct cpuset *c
 	return !cpuset_empty(cut);
 }
 
+/* The group could not use all of @node when it got @cut of it, and now it can. */
+static bool
+gets_back(const struct world *w, const struct world_group *g, const struct cpuset *cut,
+	unsigned int node)
+{
+	struct cpuset rest = world_mask(w, g, node);
+
+	rest = cpuset_minus(&rest, cut);
+	return !cpuset_empty(&g->in->could) && !cpuset_within(&rest, &g->in->could);
+}
+
 enum kind { KIND_L3, KIND_NODE, KIND_LEAF, KIND_CORE };
 
 /* The @i-th group of a kind that placements are made of, or NULL. */
@@ -70,7 +81,7 @@ is_whole(const struct world *w, enum kind kind, const struct cpuset *allowed,
 /*
  * CPUs that are no node of this tree but may have been one of another: what is near
  * what is known better by now, or less well. That alone moves nobody. A group of which
- * CPUs were offline is not whole, and is no such case.
+ * CPUs were offline is not whole, and is no such case; for whole ones see gets_back.
  */
 static bool
 stays_apart(
@@ -150,7 +161,8 @@ adopt_float(struct world *w, struct world_group *g)
 	node = tree_around(w->tree, w->in->topo, &cut);
 	room = world_room(w, g, node);
 	g->cause = WORLD_KEPT;
-	if (cpuset_count(&cut) != room && stays_apart(w, g, &cut)) {
+	if (cpuset_count(&cut) != room && !gets_back(w, g, &cut, node) &&
+		stays_apart(w, g, &cut)) {
 		g->apart = true;
 		g->cls = world_class_of(w, &cut); /* as if that were its limit */
 		room = cpuset_count(&cut);

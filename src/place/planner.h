@@ -60,14 +60,17 @@ struct plan_vm {
 	 * newly plugged). */
 	unsigned int n_current;
 	const struct cpuset *current;
-	bool placed;	  /* current came from a plan (this run's or an earlier
-			   * one's); false: never placed, current is where it
-			   * may run */
-	bool own;	  /* current are its alone: plan_result.own of the plan
-			   * they came from. Else they are only where it had to
-			   * go, whatever they look like */
-	double changed_s; /* when its place last changed, PLAN_NEVER_S; only for
-			   * rebalance's dwell */
+	bool placed;	     /* current came from a plan (this run's or an earlier
+			      * one's); false: never placed, current is where it
+			      * may run */
+	struct cpuset could; /* what its limits left it at the plan before, empty:
+			      * unknown. CPUs it could not use then are back, not
+			      * left out on purpose */
+	bool own;	     /* current are its alone: plan_result.own of the plan
+			      * they came from. Else they are only where it had to
+			      * go, whatever they look like */
+	double changed_s;    /* when its place last changed, PLAN_NEVER_S; only for
+			      * rebalance's dwell */
 	/* It is given the smallest domain around what it has in which some of these
 	 * CPUs are, and keeps at least that; pin and core float there as long. Not for
 	 * VMs that have, or may have, CPUs of their own: dedicated, smt=isolate,

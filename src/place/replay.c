@@ -41,6 +41,7 @@ struct replay {
 	struct allowance allowance;
 	double now_s;
 	bool begun;
+	struct cpuset could; /* online at the step before */
 	struct outcome last;
 	struct plan *before; /* of the step before: last's current masks */
 	unsigned int moved;
@@ -271,6 +272,7 @@ to_plan(const struct replay *r, const struct tenant *g)
 		const struct plan_result *had = &r->last.plan->results[g->row];
 
 		vm.placed = true;
+		vm.could = r->could;
 		vm.own = had->own;
 		vm.current = had->vcpus;
 		vm.n_current = had->n_vcpus < vm.n_vcpus ? had->n_vcpus : vm.n_vcpus;
@@ -411,6 +413,7 @@ replay_step(struct replay *r, const struct replay_event *event, struct err *e)
 	r->allowance = a;
 	r->now_s = now_s;
 	r->begun = true;
+	r->could = r->scene.topo->online;
 	settle(r);
 	return 0;
 }

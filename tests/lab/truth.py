@@ -20,7 +20,14 @@ PINNED = ("pin", "dedicated")
 UNTOUCHED = ("off", "observe")
 # The places that qmpind chose for a reason and those that are left when CPUs go and come.
 REASON = re.compile(r"wider than its vCPUs need|load [0-9.]+ -> |without CPUs it may no longer|"
-                    r"with CPUs it may use again|to have a CPU for each")
+                    r"with CPUs it may use again|to have a CPU for each|"
+                    r"cores may be VMs' alone")
+# One change of a host may be several decisions.
+DECISIONS = 3
+# Why one that once was right stays when things have changed around it.
+STAYS = re.compile(r"rebalance is off|never moved for a gain")
+
+KEPT = re.compile(r"^Cpus_allowed_list:\t(.*)$", re.MULTILINE)
 
 
 def text_of(path):
@@ -36,8 +43,12 @@ def said(cpus):
     return cpulist(cpus) or "none"
 
 
-def is_vcpu(pid, tid):
-    return text_of("/proc/%d/task/%d/comm" % (pid, tid)).startswith("CPU ")
+def is_reason(explained, was_right):
+    """Whether the reply to Explain says why a VM has more nodes than it needs."""
+    texts = explained["rules"] + [d["text"] for d in explained["history"][-DECISIONS:]]
+    second = (explained["runner_up"] or {}).get("verdict", "")
+    return any(REASON.search(text) for text in texts) or bool(
+        was_right and STAYS.search(second))
 
 
 class Topology:
@@ -49,17 +60,17 @@ class Topology:
                       for p in glob.glob(NODE_DIR + "/node[0-9]*")}
         self.core = {c: frozenset(cpus_of(text_of(
             "%s/cpu%d/topology/thread_siblings_list" % (CPU_DIR, c)))) for c in self.all}
+        self.packages = {frozenset(cpus_of(text_of(
+            "%s/cpu%d/topology/package_cpus_list" % (CPU_DIR, c)))) for c in self.all}
 
     def nodes_of(self, cpus):
         return {n for n, own in self.nodes.items() if own & cpus}
 
     def nodes_needed(self, vcpus, usable):
-        """The fewest nodes that have a CPU for each vCPU, or all that can be used."""
-        sizes = sorted((len(own & usable) for own in self.nodes.values()), reverse=True)
-        for n in range(1, len(sizes) + 1):
-            if sum(sizes[:n]) >= vcpus:
-                return n
-        return sum(1 for size in sizes if size)
+        """Nodes of the least domain, a node or a package, that has a CPU for each vCPU."""
+        domains = list(self.nodes.values()) + list(self.packages)
+        enough = [cpus & usable for cpus in domains if len(cpus & usable) >= vcpus]
+        return min((len(self.nodes_of(cpus)) for cpus in enough), default=len(self.nodes))
 
 
 class Thread:
@@ -67,11 +78,11 @@ class Thread:
 
     def __init__(self, vm, pid, tid, listed):
         self.tid, self.name = tid, "vm %d: thread %d" % (vm, tid)
-        self.vcpu = is_vcpu(pid, tid)
         self.have = mask(tid)
         status = text_of("/proc/%d/task/%d/status" % (pid, tid))
-        said = [l.split()[1] for l in status.splitlines() if l.startswith("Cpus_allowed_list")]
-        self.kept = cpus_of(said[0]) if said else None
+        self.vcpu = status.startswith("Name:\tCPU ")
+        kept = KEPT.search(status)
+        self.kept = cpus_of(kept[1]) if kept else None
         self.listed = listed
         if listed:
             index = "" if listed["index"] is None else " %d" % listed["index"]
@@ -90,10 +101,11 @@ class Look:
         self.topology, self.vms = topology, vms
         self.online = online()
         self.wrong, self.ended = [], []
-        self.threads = {}
+        self.threads, self.limits = {}, {}
         listed = self.ask() if settled else None
-        for vm in vms.values():
-            self.vm(vm, listed)
+        entries = {vm.id: self.read(vm, listed) for vm in vms.values()}
+        for ident in self.threads:
+            self.judge(vms[ident], self.threads[ident], entries[ident], listed is not None)
         if settled:
             for ident in sorted(set(listed) - set(vms)):
                 # A socket that a QEMU left behind: gone, or found by a later daemon.
@@ -118,6 +130,11 @@ class Look:
 
     def limit(self, vm):
         """What the VM was given, and what its cgroup leaves: not what qmpind says."""
+        if vm.id not in self.limits:
+            self.limits[vm.id] = self.read_limit(vm)
+        return self.limits[vm.id]
+
+    def read_limit(self, vm):
         cpus = set(vm.affinity or self.topology.all) & self.online
         for path in ("%s/%d.scope" % (QEMU_SLICE, vm.id), QEMU_SLICE):
             text = text_of(path + "/cpuset.cpus.effective")
@@ -125,11 +142,12 @@ class Look:
                 return cpus & cpus_of(text)
         return cpus
 
-    def vm(self, vm, listed):
+    def read(self, vm, listed):
+        """The VM's threads into self.threads, if it runs; how qmpind lists it."""
         if text_of("/proc/%d/stat" % vm.pid) == "" or not tids_of(vm.pid):
             self.say("vm %d: QEMU %d has ended", vm.id, vm.pid)
             self.ended.append(vm.id)
-            return
+            return None
         entry = (listed or {}).get(vm.id)
         if listed is not None and entry is None:
             self.say("vm %d: not listed", vm.id)
@@ -137,9 +155,8 @@ class Look:
             self.say("vm %d: it is %s", vm.id, entry["state"])
         known = {t["tid"]: t for t in (entry or {}).get("threads") or []}
         threads = [Thread(vm.id, vm.pid, tid, known.get(tid)) for tid in tids_of(vm.pid)]
-        threads = [t for t in threads if not t.ended]
-        self.threads[vm.id] = threads
-        self.judge(vm, threads, entry, listed is not None)
+        self.threads[vm.id] = [t for t in threads if not t.ended]
+        return entry
 
     def judge(self, vm, threads, entry, listed):
         for t in threads:
@@ -182,14 +199,16 @@ class Look:
                      len(vcpus), entry["vcpus"], vm.vcpus)
         union = set().union(*(t.have for t in vcpus))
         limit = self.limit(vm)
-        needed = self.topology.nodes_needed(vm.vcpus, limit)
+        needed = self.topology.nodes_needed(vm.vcpus, limit - self.dedicated_cpus(vm.id))
         if vm.host_nodes:
             own = set().union(*(self.topology.nodes[n] for n in vm.host_nodes))
             if own & limit and not union <= own:
                 self.say("vm %d: on %s, its memory is bound to nodes %s", vm.id,
                          said(union), said(vm.host_nodes))
         nodes = self.topology.nodes_of(union)
-        if len(nodes) > needed and not self.has_reason(vm, frozenset(union)):
+        if len(nodes) <= needed or self.has_reason(vm, frozenset(union)):
+            vm.was_right = True
+        else:
             self.say("vm %d: on %s, %d nodes, but %d would do for %d vCPUs", vm.id,
                      said(union), len(nodes), needed, vm.vcpus)
         for t in vcpus:
@@ -215,8 +234,7 @@ class Look:
                 said_why = varlink.call(CONTROL, "io.qmpin.Explain", {"id": str(vm.id)})
             except (OSError, varlink.Refused):
                 return False
-            texts = said_why["rules"] + [d["text"] for d in said_why["history"][-1:]]
-            if not any(REASON.search(text) for text in texts):
+            if not is_reason(said_why, vm.was_right):
                 return False
             vm.excused = cpus
         return True
@@ -251,10 +269,10 @@ class Look:
                 self.say("%s: all on CPU %d, while %s have no pinned vCPU",
                          ", ".join(names), cpu, said(left))
 
-    def dedicated_cpus(self):
-        """Whole cores of the vCPUs of dedicated VMs."""
+    def dedicated_cpus(self, but=None):
+        """Whole cores of the vCPUs of dedicated VMs, but of this one."""
         return set().union(*(self.topology.core[c] for vm in self.vms.values()
-                             if vm.mode == "dedicated"
+                             if vm.mode == "dedicated" and vm.id != but
                              for t in self.threads.get(vm.id, []) if t.vcpu for c in t.have))
 
     def dedicated(self):

@@ -50,6 +50,26 @@ static const char small_xml[] =
 	"  </object>\n"
 	"</topology>\n";
 
+/* What a host's CPUs do between the reading of the kernel's files and hwloc's. */
+static struct {
+	const char *const *online; /* NULL: nothing */
+	const char *dir;
+	unsigned int n_looks;
+} meanwhile;
+
+int __real_hwtree_read(const char *root, struct topo_facts *out, struct err *e);
+int __wrap_hwtree_read(const char *root, struct topo_facts *out, struct err *e);
+
+int
+__wrap_hwtree_read(const char *root, struct topo_facts *out, struct err *e)
+{
+	if (meanwhile.online != NULL && meanwhile.online[meanwhile.n_looks] != NULL)
+		trees_write(meanwhile.dir, CPU "online",
+			meanwhile.online[meanwhile.n_looks]);
+	meanwhile.n_looks++;
+	return __real_hwtree_read(root, out, e);
+}
+
 static struct topo *
 load(const char *path)
 {
@@ -160,6 +180,37 @@ trees_that_contradict_themselves_are_refused(void **state)
 	trees_write(dir, CPU "online", "0-3\n");
 	trees_write(dir, NODE "node4/cpumap", "b\n");
 	assert_refused(dir, -EINVAL, dir);
+}
+
+static void
+cpus_that_go_while_they_are_read_are_no_contradiction(void **state)
+{
+	static const char *const once[] = {"0-2\n", NULL};
+	static const char *const always[] = {"0-2\n", "0-1\n", "0\n", NULL};
+	struct topo *t;
+
+	meanwhile.dir = *state;
+	meanwhile.online = once;
+	meanwhile.n_looks = 0;
+	t = load(*state);
+	assert_int_equal(t->n_pus, 3);
+	topo_free(t);
+	assert_int_equal(meanwhile.n_looks, 2);
+	trees_write(*state, CPU "online", "0-3\n");
+	meanwhile.online = always;
+	meanwhile.n_looks = 0;
+	assert_refused(*state, -EINVAL, *state);
+	assert_int_equal(meanwhile.n_looks, 3);
+	meanwhile.online = NULL;
+}
+
+static void
+a_tree_that_stays_wrong_is_read_once(void **state)
+{
+	trees_write(*state, CPU "online", "0-4\n");
+	meanwhile.n_looks = 0;
+	assert_refused(*state, -EINVAL, *state);
+	assert_int_equal(meanwhile.n_looks, 1);
 }
 
 static void
@@ -382,6 +433,8 @@ main(void)
 		WITH_TREE(memory_only_nodes_have_no_cpus),
 		WITH_TREE(offline_cpus_that_a_node_lists_are_ignored),
 		WITH_TREE(trees_that_contradict_themselves_are_refused),
+		WITH_TREE(cpus_that_go_while_they_are_read_are_no_contradiction),
+		WITH_TREE(a_tree_that_stays_wrong_is_read_once),
 		WITH_TREE(the_kernel_says_who_the_siblings_are),
 		WITH_TREE(trees_without_cpu_maps_are_refused),
 		WITH_TREE(what_is_no_topology_is_refused),

@@ -230,6 +230,23 @@ a_change_that_is_seen_first_is_told_as_an_event(void **state)
 }
 
 static void
+what_could_not_be_read_is_told_again(void **state)
+{
+	struct fixture *f = *state;
+
+	hostwatch_again(f->w);
+	assert_true(hostwatch_changed(f->w));
+	assert_false(hostwatch_changed(f->w));
+	listen_to_kernel(f);
+	hostwatch_again(f->w);
+	assert_true(hostwatch_is_pending(f->w));
+	assert_false(hostwatch_changed(f->w));
+	run(f);
+	assert_int_equal(f->n_told, 1);
+	assert_false(hostwatch_is_pending(f->w));
+}
+
+static void
 a_storm_that_does_not_end_is_told_of_meanwhile(void **state)
 {
 	struct fixture *f = *state;
@@ -314,6 +331,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			a_change_that_is_seen_first_is_told_as_an_event, set_up,
 			tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_could_not_be_read_is_told_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_storm_that_does_not_end_is_told_of_meanwhile, set_up,
 			tear_down),

@@ -180,6 +180,44 @@ masks_found_are_adopted_when_they_are_right(void **state)
 	host_fini(&h);
 }
 
+/* What it had is made of whole groups, as former neighbours are. */
+static void
+groups_that_come_back_are_taken_in_again(void **state)
+{
+	static const struct {
+		const char *what;
+		const char *mask;
+		const char *could; /* at the plan before */
+		const char *wanted;
+	} cases[] = {
+		{"a node of the host", "0-7,16-31,32-39,48-63", "0-7,16-31,32-39,48-63",
+			"0-63"},
+		{"two of them", "0-7,16-23,32-39,48-55", "0-7,16-23,32-39,48-55",
+			"0-63"},
+		{"an L3 group of a socket", "4-15,36-47", "4-31,36-63", "0-15,32-47"},
+		{"a CPU of a node", "0-7,16-31,32-39,48-63", "0-8,10-31,32-63", "0-63"},
+		{"what is none of its business", "4-11,36-43", "0-30,32-62",
+			"4-11,36-43"},
+		{"nothing", "4-11,36-43", "0-63", "4-11,36-43"},
+	};
+	struct host h = host_full(&host_9354);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fleet *f = placed_on(&h, cases[i].mask, 4, 4);
+		struct cpuset wanted = cpus(cases[i].wanted);
+		struct plan *p;
+
+		f->vms[0].in.could = cpus(cases[i].could);
+		p = fleet_plan(f);
+		if (!cpuset_equal(&p->results[0].vcpus[0], &wanted))
+			fail_msg("%s: %s", cases[i].what, p->results[0].why);
+		plan_free(p);
+		fleet_free(f);
+	}
+	host_fini(&h);
+}
+
 /* All VMs of a host, placed by the firmware's word, and then another one is had. */
 static void
 what_is_learnt_about_latencies_moves_nobody(void **state)
@@ -466,6 +504,7 @@ main(void)
 		cmocka_unit_test(no_vms_make_an_empty_plan),
 		cmocka_unit_test(a_host_with_every_cpu_reserved_leaves_all),
 		cmocka_unit_test(masks_found_are_adopted_when_they_are_right),
+		cmocka_unit_test(groups_that_come_back_are_taken_in_again),
 		cmocka_unit_test(what_is_learnt_about_latencies_moves_nobody),
 		cmocka_unit_test(
 			firmware_that_was_wrong_moves_nobody_but_newcomers_know_better),

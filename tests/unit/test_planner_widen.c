@@ -244,6 +244,36 @@ each_guest_node_stays_on_its_host_nodes(void **state)
 	host_fini(&h);
 }
 
+static void
+memory_that_is_bound_keeps_a_guest_without_nodes_there(void **state)
+{
+	static const struct {
+		const char *idle;
+		const char *domain;
+	} cases[] = {{"16-31", L3_0}, {"4-7,36-39,16-31", NODE_0}};
+	static const char *const masks[] = {L3_0, L3_0};
+	struct host h = host_full(&host_9354);
+	struct plan_guest_node node = {.host_nodes = cpuset_of(0)};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct plan_waited w = waited(cases[i].idle);
+		struct fleet *f = fleet_new(&h);
+		struct fleet_vm *vm = add_placed(f, PLACE_AUTO, 2, masks);
+		struct plan *p;
+
+		vm->in.n_guest_nodes = 1;
+		vm->in.guest_nodes = &node;
+		vm->in.waited = &w;
+		p = fleet_plan(f);
+		check_domain(p, 0, cases[i].domain, cases[i].idle);
+		assert_int_equal(p->results[0].widened, i == 1);
+		plan_free(p);
+		fleet_free(f);
+	}
+	host_fini(&h);
+}
+
 /* Alone on a node it would be narrowed to whole cores, were it not for the waiting. */
 static void
 whole_cores_are_given_up_and_not_given_again(void **state)
@@ -286,6 +316,8 @@ main(void)
 		cmocka_unit_test(
 			who_was_promised_cores_or_may_use_nothing_else_is_left_alone),
 		cmocka_unit_test(each_guest_node_stays_on_its_host_nodes),
+		cmocka_unit_test(
+			memory_that_is_bound_keeps_a_guest_without_nodes_there),
 		cmocka_unit_test(whole_cores_are_given_up_and_not_given_again),
 	};
 

@@ -11,10 +11,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "daemon/seating.h"
+#include "trees.h"
 #include "vmtable.h"
 
 #define MINUTE_US UINT64_C(60000000)
@@ -92,6 +96,57 @@ an_event_moves_nobody_however_crowded(void **state)
 	assert_int_equal(t->engine.stats.rebalanced, 0);
 	assert_false(t->vms[0]->fresh || t->vms[1]->fresh);
 	assert_int_equal(t->vms[0]->changed_us, 0);
+}
+
+static void
+the_next_plan_is_told_what_a_vm_could_use(void **state)
+{
+	struct vmtable *t = *state;
+	struct vm *vm = t->vms[0];
+	struct cpuset could;
+	struct seating s;
+
+	assert_int_equal(cpuset_parse("0-5", &could), 0);
+	vm->confine.bounded = true;
+	vm->confine.cpus = could;
+	plan(t, false);
+	vm->confine.bounded = false;
+	seating_init(&s, &t->engine);
+	assert_true(cpuset_equal(&s.vms[0].could, &could));
+	seating_fini(&s);
+	vm_forget_process(vm);
+	assert_true(cpuset_empty(&vm->could));
+}
+
+/* What was another VM's alone looks free until that one is there. */
+static void
+nobody_is_widened_while_one_that_was_placed_is_awaited(void **state)
+{
+	struct vmtable *t = *state;
+	struct vm *late = t->vms[2];
+	char *dir = trees_new();
+
+	place(t, 0, "0-2");
+	place(t, 1, "4-7");
+	late->surveyed = false;
+	late->found_us = t->now_us;
+	t->engine.run_dirfd = open(dir, O_RDONLY | O_DIRECTORY);
+	trees_write(dir, "102.json", "{}");
+	plan(t, false);
+	check_vcpus(t, 0, "0-2");
+	assert_true(t->engine.late);
+	assert_true(cpuset_empty(&t->vms[0]->could));
+	t->now_us += MINUTE_US; /* it hangs */
+	plan(t, false);
+	check_vcpus(t, 0, "0-3");
+	assert_false(t->engine.late);
+	place(t, 0, "0-2");
+	late->found_us = t->now_us;
+	trees_cut(dir, "102.json"); /* it was never placed */
+	plan(t, false);
+	check_vcpus(t, 0, "0-3");
+	close(t->engine.run_dirfd);
+	trees_remove(dir);
 }
 
 static void
@@ -213,6 +268,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(an_event_moves_nobody_however_crowded),
+		CASE(the_next_plan_is_told_what_a_vm_could_use),
+		CASE(nobody_is_widened_while_one_that_was_placed_is_awaited),
 		CASE(rebalance_moves_one_and_says_so),
 		CASE(rates_and_gain_are_the_settings),
 		CASE(who_rests_is_not_moved),
