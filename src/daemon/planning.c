@@ -69,17 +69,29 @@ want_vcpus(const struct engine *e, struct seat *seat, const struct plan_result *
 	return changed;
 }
 
+/* What an earlier plan wanted has not been carried out yet. Its reason stays: the plan
+ * after it only says that the VM is to stay there. */
+static bool
+is_pending(const struct vm *vm)
+{
+	bool pending = false;
+
+	for (size_t i = 0; i < vm->n_tasks; i++)
+		pending |= vm->tasks[i].wanted && !vm->tasks[i].applied;
+	return pending && vm->why[0] != '\0';
+}
+
 static bool
 take_result(const struct engine *e, struct seat *seat, const struct plan_result *result)
 {
 	struct vm *vm = seat->vm;
 	bool changed;
 
-	str_copy(vm->why, sizeof(vm->why), result->why);
 	vm->observe_only = !result->apply;
 	vm->own = result->own;
 	vm->own_known = true;
 	if (result->verdict == PLAN_LEAVE) {
+		str_copy(vm->why, sizeof(vm->why), result->why);
 		set_note(vm, result->why);
 		return want_nothing(vm);
 	}
@@ -91,6 +103,8 @@ take_result(const struct engine *e, struct seat *seat, const struct plan_result 
 		if (vm->tasks[i].thread.class != THREAD_VCPU)
 			changed |= want(e, vm, &vm->tasks[i], &result->emulator);
 	}
+	if (changed || result->verdict != PLAN_KEEP || !is_pending(vm))
+		str_copy(vm->why, sizeof(vm->why), result->why);
 	return changed;
 }
 

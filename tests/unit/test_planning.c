@@ -118,6 +118,26 @@ the_next_plan_is_told_what_a_vm_could_use(void **state)
 	assert_true(cpuset_empty(&vm->could));
 }
 
+static void
+a_reason_stays_until_the_masks_are_set(void **state)
+{
+	struct vmtable *t = *state;
+	struct vm *vm = t->vms[0];
+	char why[sizeof(vm->why)];
+
+	place(t, 0, "0-2");
+	plan(t, false);
+	check_vcpus(t, 0, "0-3");
+	memcpy(why, vm->why, sizeof(why));
+	assert_null(strstr(why, "kept"));
+	plan(t, false);
+	assert_string_equal(vm->why, why);
+	for (size_t i = 0; i < vm->n_tasks; i++)
+		vm->tasks[i].applied = true;
+	plan(t, false);
+	assert_non_null(strstr(vm->why, "kept"));
+}
+
 /* What was another VM's alone looks free until that one is there. */
 static void
 nobody_is_widened_while_one_that_was_placed_is_awaited(void **state)
@@ -269,6 +289,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(an_event_moves_nobody_however_crowded),
 		CASE(the_next_plan_is_told_what_a_vm_could_use),
+		CASE(a_reason_stays_until_the_masks_are_set),
 		CASE(nobody_is_widened_while_one_that_was_placed_is_awaited),
 		CASE(rebalance_moves_one_and_says_so),
 		CASE(rates_and_gain_are_the_settings),
