@@ -158,10 +158,15 @@ a_process_that_has_ended_is_told(void **state)
 
 /* ---- the program ---- */
 
-/* A child with touched memory, and its start time as in /proc. */
+/* A process with touched memory, and its start time as in /proc. Not one of this
+ * program: a sanitizer's shadow is terabytes that look like a guest's memory. */
 static pid_t
 new_guest(unsigned long long *ticks)
 {
+	static const char guest[] = "import os, signal\n"
+				    "memory = b'x' * (64 << 20)\n"
+				    "os.write(1, b'x')\n"
+				    "signal.pause()\n";
 	char text[1024] = "";
 	char path[64];
 	const char *p;
@@ -174,15 +179,14 @@ new_guest(unsigned long long *ticks)
 	pid = fork();
 	if (pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		(void)touch_memory();
-		if (write(ready[1], "x", 1) != 1)
-			_exit(1);
-		for (;;)
-			(void)pause();
+		(void)dup2(ready[1], STDOUT_FILENO);
+		(void)execlp("python3", "python3", "-c", guest, NULL);
+		_exit(1);
 	}
-	assert_int_equal(read(ready[0], &c, 1), 1);
-	(void)close(ready[0]);
 	(void)close(ready[1]);
+	if (read(ready[0], &c, 1) != 1)
+		skip(); /* no python3 */
+	(void)close(ready[0]);
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	f = fopen(path, "r");
 	assert_non_null(f);
