@@ -168,7 +168,8 @@ class Look:
                      vm.vcpus)
 
     def thread(self, vm, t, entry):
-        if not t.have:
+        # while qmpind is stopped, one that sleeps keeps its mask until it wakes
+        if not t.have and entry is not None:
             self.say("%s: allowed on no online CPU (its mask is %s)", t.name, said(t.kept))
         if vm.mode in UNTOUCHED:
             if t.tid in vm.before and t.kept != vm.before[t.tid]:
