@@ -144,7 +144,7 @@ one_after_the_other_cannot_keep_us_out(void **state)
 	while (rival == 0) {
 		int fd = qemu_connect(f->w.path);
 
-		if (fd >= 0 && qemu_expect(fd, "\"QMP\"", 3000) < 0)
+		if (fd >= 0 && qemu_expect(fd, "\"QMP\"", 15000) < 0)
 			_exit(1); /* not greeted */
 		close(fd);
 		if (waitpid(getppid(), NULL, WNOHANG) < 0 && getppid() == 1)
