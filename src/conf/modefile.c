@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "conf/inifile.h"
@@ -198,22 +199,6 @@ modefile_format(const struct modefile *f)
 	return out;
 }
 
-static int
-write_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		text += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 /* The temporary file, on disk. */
 static int
 write_temp(const struct modefile *f, const char *text, size_t len)
@@ -224,7 +209,7 @@ write_temp(const struct modefile *f, const char *text, size_t len)
 
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, text, len);
+	r = io_write_all(fd, text, len);
 	/* whatever the umask: qmpin config check is for everybody */
 	if (r == 0 && (fchmod(fd, 0644) < 0 || fsync(fd) < 0))
 		r = -errno;
