@@ -29,16 +29,6 @@ static const char *const members[ARRAY_LEN(columns)] = {
 	"key", "value", "origin", "text"};
 
 static bool
-on_reply(void *arg, const json_t *reply)
-{
-	json_t **out = arg;
-
-	json_decref(*out);
-	*out = json_deep_copy(reply);
-	return true;
-}
-
-static bool
 is_default(const json_t *setting)
 {
 	const char *origin = json_string_value(json_object_get(setting, "origin"));
@@ -79,7 +69,7 @@ show(const struct args *args)
 		out_note("qmpin config show asks qmpind: it takes no file");
 		return CMD_USAGE;
 	}
-	r = session_call(args, "GetConfig", NULL, false, on_reply, &reply);
+	r = session_ask(args, "GetConfig", NULL, &reply);
 	if (r != CMD_OK)
 		return r;
 	if (args->format == ARGS_TEXT)

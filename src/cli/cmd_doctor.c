@@ -28,16 +28,6 @@
 #define TEXT_INDENT 9u
 #define ADVICE_INDENT 12u
 
-static bool
-on_reply_doctor(void *arg, const json_t *reply)
-{
-	json_t **out = arg;
-
-	json_decref(*out);
-	*out = json_deep_copy(reply);
-	return true;
-}
-
 /* ---- what is looked at here ---- */
 
 static void
@@ -46,8 +36,7 @@ check_version(const struct args *args, struct checks *out)
 	auto_json json_t *status = NULL;
 	const char *version;
 
-	if (session_call(args, "GetStatus", NULL, false, on_reply_doctor, &status) !=
-		CMD_OK)
+	if (session_ask(args, "GetStatus", NULL, &status) != CMD_OK)
 		return; /* it has been said why */
 	version = json_string_value(json_object_get(status, "version"));
 	if (version == NULL || strcmp(version, PACKAGE_VERSION) == 0)
@@ -249,8 +238,7 @@ cmd_doctor_run(const struct args *args)
 	unsigned int counts[CHECKS_PROBLEM + 1] = {0};
 	auto_json json_t *reply = NULL;
 	auto_json json_t *list = NULL;
-	enum cmd_exit r =
-		session_call(args, "Doctor", NULL, false, on_reply_doctor, &reply);
+	enum cmd_exit r = session_ask(args, "Doctor", NULL, &reply);
 	enum cmd_exit written;
 
 	if (args->format != ARGS_TEXT) {

@@ -20,16 +20,6 @@
 /* Terms below this are not worth a line. */
 #define LEAST_NS 0.05
 
-static bool
-on_reply(void *arg, const json_t *reply)
-{
-	json_t **out = arg;
-
-	json_decref(*out);
-	*out = json_deep_copy(reply);
-	return true;
-}
-
 static char *
 safe_text(const json_t *value)
 {
@@ -149,8 +139,8 @@ static enum cmd_exit
 ask_for_vm(const struct args *args, const json_t *id, json_t **vm)
 {
 	auto_json json_t *reply = NULL;
-	enum cmd_exit r = session_call(
-		args, "ListVMs", json_pack("{s:O}", "id", id), false, on_reply, &reply);
+	enum cmd_exit r =
+		session_ask(args, "ListVMs", json_pack("{s:O}", "id", id), &reply);
 
 	if (r == CMD_OK)
 		*vm = json_incref(json_array_get(json_object_get(reply, "vms"), 0));
@@ -174,8 +164,7 @@ cmd_explain_run(const struct args *args)
 		out_note("the VM's id is not UTF-8 text");
 		return CMD_USAGE;
 	}
-	r = session_call(
-		args, "Explain", json_pack("{s:O}", "id", id), false, on_reply, &reply);
+	r = session_ask(args, "Explain", json_pack("{s:O}", "id", id), &reply);
 	if (r == CMD_OK && args->format == ARGS_TEXT)
 		r = ask_for_vm(args, id, &vm);
 	if (r != CMD_OK)

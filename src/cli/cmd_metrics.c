@@ -16,16 +16,6 @@
 #include "cli/outfile.h"
 #include "cli/session.h"
 
-static bool
-on_reply_metrics(void *arg, const json_t *reply)
-{
-	json_t **out = arg;
-
-	json_decref(*out);
-	*out = json_deep_copy(reply);
-	return true;
-}
-
 static enum cmd_exit
 print(const json_t *reply, const char *text, const struct args *args)
 {
@@ -55,7 +45,7 @@ cmd_metrics_run(const struct args *args)
 		out_note("a file gets text: -o does not go with JSON");
 		return CMD_USAGE;
 	}
-	r = session_call(args, "GetMetrics", NULL, false, on_reply_metrics, &reply);
+	r = session_ask(args, "GetMetrics", NULL, &reply);
 	if (r != CMD_OK)
 		return r;
 	if (json_get_string(reply, "text", &text) < 0) {

@@ -28,16 +28,6 @@ struct wish {
 };
 
 static bool
-on_reply(void *arg, const json_t *reply)
-{
-	json_t **out = arg;
-
-	json_decref(*out);
-	*out = json_deep_copy(reply);
-	return true;
-}
-
-static bool
 has_sense(const struct args *args)
 {
 	const char *id = args->n_operands > 0 ? args->operands[0] : NULL;
@@ -83,7 +73,7 @@ ask(const struct args *args, const struct wish *w, json_t **reply)
 	json_t *params = json_pack("{s:s, s:s*, s:b}", "id", w->id, "mode", w->name,
 		"permanent", (int)args->permanent);
 
-	return session_call(args, "SetMode", params, false, on_reply, reply);
+	return session_ask(args, "SetMode", params, reply);
 }
 
 /* What has come of it; short, as the daemon has its say in the journal. */

@@ -12,16 +12,6 @@
 #include "cli/out.h"
 #include "cli/session.h"
 
-static bool
-on_reply(void *arg, const json_t *reply)
-{
-	json_t **out = arg;
-
-	json_decref(*out);
-	*out = json_deep_copy(reply);
-	return true;
-}
-
 static void
 print_warnings(const json_t *status)
 {
@@ -40,7 +30,7 @@ cmd_reload_run(const struct args *args)
 {
 	auto_json json_t *reply = NULL;
 	auto_json json_t *status = NULL;
-	enum cmd_exit r = session_call(args, "Reload", NULL, false, on_reply, &reply);
+	enum cmd_exit r = session_ask(args, "Reload", NULL, &reply);
 
 	if (r != CMD_OK)
 		return r;
@@ -48,7 +38,7 @@ cmd_reload_run(const struct args *args)
 		out_json(reply, args->format);
 		return out_finish();
 	}
-	r = session_call(args, "GetStatus", NULL, false, on_reply, &status);
+	r = session_ask(args, "GetStatus", NULL, &status);
 	if (r == CMD_OK)
 		print_warnings(status);
 	return r;

@@ -13,16 +13,6 @@
 #include "cli/out.h"
 #include "cli/session.h"
 
-static bool
-on_reply_status(void *arg, const json_t *reply)
-{
-	json_t **out = arg;
-
-	json_decref(*out);
-	*out = json_deep_copy(reply);
-	return true;
-}
-
 /* The two largest units, as people say it. */
 static char *
 duration(json_int_t ms)
@@ -99,8 +89,7 @@ enum cmd_exit
 cmd_status_run(const struct args *args)
 {
 	auto_json json_t *status = NULL;
-	enum cmd_exit r =
-		session_call(args, "GetStatus", NULL, false, on_reply_status, &status);
+	enum cmd_exit r = session_ask(args, "GetStatus", NULL, &status);
 
 	if (r != CMD_OK)
 		return r;

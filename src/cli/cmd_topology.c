@@ -140,16 +140,6 @@ on_reply_status(void *arg, const json_t *reply)
 	return true;
 }
 
-static bool
-on_reply_topology(void *arg, const json_t *reply)
-{
-	json_t **out = arg;
-
-	json_decref(*out);
-	*out = json_deep_copy(reply);
-	return true;
-}
-
 static int
 compare_vms(const void *a, const void *b)
 {
@@ -183,8 +173,7 @@ show_daemons(const struct args *args)
 {
 	auto_json json_t *reply = NULL;
 	struct scene s = {.topo = NULL};
-	enum cmd_exit r = session_call(
-		args, "GetTopology", NULL, false, on_reply_topology, &reply);
+	enum cmd_exit r = session_ask(args, "GetTopology", NULL, &reply);
 
 	if (r != CMD_OK)
 		return r;

@@ -53,3 +53,19 @@ session_call(const struct args *args, const char *method, json_t *params, bool m
 	out_error(&e);
 	return exit_of_call(r);
 }
+
+static bool
+keep_reply(void *arg, const json_t *reply)
+{
+	json_t **out = arg;
+
+	json_decref(*out);
+	*out = json_deep_copy(reply);
+	return true;
+}
+
+enum cmd_exit
+session_ask(const struct args *args, const char *method, json_t *params, json_t **reply)
+{
+	return session_call(args, method, params, false, keep_reply, reply);
+}

@@ -23,4 +23,13 @@ MUST_CHECK enum cmd_exit session_call(const struct args *args, const char *metho
 	json_t *params, bool more, bool (*on_reply)(void *arg, const json_t *reply),
 	void *arg);
 
+/**
+ * The same for a call with one reply.
+ *
+ * @reply  set to a copy of it, a new reference, in place of what was there (NULL:
+ *         nothing); as it was when there is none
+ */
+MUST_CHECK enum cmd_exit session_ask(
+	const struct args *args, const char *method, json_t *params, json_t **reply);
+
 #endif

@@ -27,16 +27,6 @@ is_clear(const struct args *args, const char *verb)
 	return false;
 }
 
-static bool
-on_reply_vmcall(void *arg, const json_t *reply)
-{
-	json_t **out = arg;
-
-	json_decref(*out);
-	*out = json_deep_copy(reply);
-	return true;
-}
-
 /* Ids as parameters, none for --all. Returns false when one is not even text. */
 static bool
 make_params(const struct args *args, json_t **out)
@@ -100,7 +90,7 @@ vmcall_run(const struct args *args, const struct vmcall *call)
 		return call->offline(args);
 	if (!make_params(args, &params))
 		return CMD_USAGE;
-	r = session_call(args, call->method, params, false, on_reply_vmcall, &reply);
+	r = session_ask(args, call->method, params, &reply);
 	return r == CMD_OK ? show(args, call, reply) : r;
 }
 
