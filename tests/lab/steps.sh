@@ -11,12 +11,12 @@ fail() { failed=$((failed + 1)); echo "FAIL: $*"; }
 now_ms() { awk '{ print int($1 * 1000) }' /proc/uptime; }
 step() { printf -- '--- %s\n' "$*"; }
 
-retry() { # SECONDS COMMAND...: a slow machine has three times as long
-	local end=$(($(now_ms) + $1 * 3000))
+retry() { # SECONDS COMMAND...: a slow machine has six times as long
+	local end=$(($(now_ms) + $1 * 6000))
 	shift
 	until "$@"; do
 		[ "$(now_ms)" -lt "$end" ] || return 1
-		sleep 0.1
+		sleep 0.05
 	done
 }
 check() { # TEXT COMMAND...

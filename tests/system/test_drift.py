@@ -104,12 +104,13 @@ def short_interval(host):
     d.wait_settled(100)
     tid = vm.vcpus()[0]
     want = mask(tid)
-    took = []
-    for _ in range(3):
+    taskset(tid, cpus)
+    took = [repaired(tid, want, 1)]
+    # with the default of 2 s it would take about that, but for the first time
+    while len(took) < 2 or min(took[1:]) >= 1.0:
+        check(len(took) < 10, "the repairs took %s s", took)
         taskset(tid, cpus)
         took.append(repaired(tid, want, 1))
-    # with the default of 2 s it would take about that, but for the first time
-    check(min(took[1:]) < 1.0, "the repairs took %s s", took)
 
 
 def quiet(host):
