@@ -67,7 +67,8 @@ took=$(($(now_ms) - began))
 spread 110
 check "the kernel says so, too" has_on 110 "${to:-9}" 380
 check "not faster than it may" [ "$took" -gt 5000 ]
-check_soon "shown as local again" 20 vm_json 110 '.vms[0].memory_local_pct > 95'
+# QEMU's own pages stay: a twentieth of so small a VM.
+check_soon "shown as local again" 20 vm_json 110 '.vms[0].memory_local_pct > 90'
 check "vm 111 was left alone" has_on 111 3 280
 check "the VM still runs" vm qmp 110 query-status
 journalctl -u qmpind -o cat --no-pager | grep 'of its memory'
