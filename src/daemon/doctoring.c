@@ -7,7 +7,6 @@
 
 #include "daemon/doctoring.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -22,6 +21,7 @@
 #include "act/recorddir.h"
 #include "base/str.h"
 #include "base/xalloc.h"
+#include "conf/conffiles.h"
 #include "ctl/server.h"
 #include "ctl/shapes.h"
 #include "daemon/doctor.h"
@@ -160,46 +160,20 @@ note_if_newer(const struct engine *e, const char *path, struct finds *w)
 		str_escape(path, strlen(path), w->newer, sizeof(w->newer));
 }
 
-/* As settings_load reads them; the directory itself has changed when a file has gone.
- */
-static void
-look_at_conf_dir(const struct engine *e, const char *path, struct finds *w)
-{
-	DIR *dir = opendir(path);
-	const struct dirent *entry;
-
-	if (dir == NULL)
-		return;
-	while ((entry = readdir(dir)) != NULL) {
-		size_t len = strlen(entry->d_name);
-		auto_free char *file = NULL;
-
-		if (entry->d_name[0] == '.' || len < sizeof(".conf") ||
-			strcmp(entry->d_name + len - 5, ".conf") != 0)
-			continue;
-		file = xasprintf("%s/%s", path, entry->d_name);
-		note_if_newer(e, file, w);
-	}
-	(void)closedir(dir);
-	note_if_newer(e, path, w);
-}
-
+/* The directory itself has changed when a file has gone. */
 static void
 look_at_config(const struct engine *e, struct finds *w)
 {
 	const struct doctoring *d = &e->doctoring;
-	const char *root = d->root != NULL ? d->root : "";
-	auto_free char *file = xasprintf("%s/etc/qmpin/qmpin.conf", root);
-	auto_free char *dir = xasprintf("%s/etc/qmpin/conf.d", root);
+	struct conffiles files;
 
-	if (d->config_us == 0)
+	if (d->config_us == 0 || conffiles_list(d->root, d->config, &files, NULL) < 0)
 		return;
-	if (d->config != NULL) {
-		note_if_newer(e, d->config, w);
-		return;
-	}
-	note_if_newer(e, file, w);
-	look_at_conf_dir(e, dir, w);
+	for (size_t i = 0; i < files.n; i++)
+		note_if_newer(e, files.paths[i], w);
+	if (files.dir != NULL)
+		note_if_newer(e, files.dir, w);
+	conffiles_fini(&files);
 }
 
 /* ---- VMs ---- */
