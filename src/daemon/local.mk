@@ -137,12 +137,13 @@ tests_unit_test_feed_LDADD = src/libdaemon.a $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_history_SOURCES = tests/unit/test_history.c
 tests_unit_test_history_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
-vm_table = tests/unit/vmtable.c tests/unit/vmtable.h tests/unit/layouts.h
+vm_table = tests/unit/vmtable.c tests/unit/vmtable.h tests/unit/layouts.h \
+	tests/unit/logcatch.c tests/unit/logcatch.h
 tests_unit_test_memory_SOURCES = tests/unit/test_memory.c $(vm_table) \
-	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
+	tests/unit/trees.h
 tests_unit_test_memory_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_migrating_SOURCES = tests/unit/test_migrating.c $(vm_table) \
-	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
+	tests/unit/trees.h
 tests_unit_test_migrating_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_residence_SOURCES = tests/unit/test_residence.c tests/unit/layouts.h
 tests_unit_test_residence_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
@@ -157,13 +158,11 @@ tests_unit_test_loads_SOURCES = tests/unit/test_loads.c
 tests_unit_test_loads_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_squeeze
-tests_unit_test_squeeze_SOURCES = tests/unit/test_squeeze.c $(vm_table) \
-	tests/unit/logcatch.c tests/unit/logcatch.h
+tests_unit_test_squeeze_SOURCES = tests/unit/test_squeeze.c $(vm_table)
 tests_unit_test_squeeze_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 UNIT_TESTS += tests/unit/test_squeeze_life
 tests_unit_test_squeeze_life_SOURCES = tests/unit/test_squeeze_life.c $(vm_table) \
-	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
-	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+	tests/unit/trees.h
 tests_unit_test_squeeze_life_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_seating_SOURCES = tests/unit/test_seating.c $(vm_table)
