@@ -159,7 +159,7 @@ pending_new(struct pending_list *list, struct engine *e, struct ctl_call *call,
 	struct vm *const *vms, size_t n, unsigned int ms)
 {
 	struct pending *p = xcalloc(1, sizeof(*p) + n * sizeof(p->parts[0]));
-	struct timeval limit = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
+	struct timeval limit = clock_timeval_ms(ms);
 
 	p->list = list;
 	p->call = call;

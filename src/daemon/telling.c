@@ -113,7 +113,7 @@ tell(const struct telling *t, struct reader *r)
 static void
 arm(const struct telling *t, unsigned int ms)
 {
-	struct timeval after = {.tv_usec = (suseconds_t)ms * 1000};
+	struct timeval after = clock_timeval_ms(ms);
 
 	(void)evtimer_add(t->slice, &after);
 }

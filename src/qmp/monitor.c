@@ -88,10 +88,7 @@ monitor_set_phase(struct monitor *m, enum monitor_phase phase, const struct err 
 void
 monitor_schedule(struct monitor *m, uint64_t delay_ms)
 {
-	struct timeval delay = {
-		.tv_sec = (time_t)(delay_ms / 1000),
-		.tv_usec = (suseconds_t)(delay_ms % 1000 * 1000),
-	};
+	struct timeval delay = clock_timeval_ms(delay_ms);
 
 	if (m->started && !m->finishing)
 		(void)event_add(&m->attempt, &delay);
