@@ -67,7 +67,7 @@ list_warnings(const struct engine *e, size_t *n)
 	size_t n_config = e->config.n_warnings;
 	char **list = xcalloc(n_config + 2 + SHARING_WARNINGS_MAX + MEMORY_WARNINGS_MAX,
 		sizeof(*list));
-	char *probing = e->probing != NULL ? probing_warning(e->probing) : NULL;
+	char *probing = probing_warning(e->probing);
 
 	*n = 0;
 	if (e->bad_reload[0] != '\0')
@@ -116,7 +116,7 @@ status_json(const struct engine *e)
 		.managed = count_managed(e),
 		.threads = count_threads(e),
 		.dry_run = e->dry_run,
-		.latency = e->probing != NULL ? probing_state(e->probing) : "model",
+		.latency = probing_state(e->probing),
 		.last_pass_ms = (double)e->stats.last_pass_us / 1000.0,
 		.passes = e->stats.passes,
 		.repairs = e->stats.repairs,

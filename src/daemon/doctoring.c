@@ -83,15 +83,6 @@ look_at_capabilities(struct doctor_facts *f)
 	f->ptrace = (data[0].effective & 1u << CAP_SYS_PTRACE) != 0;
 }
 
-/* New text, safe to print. */
-static char *
-safe_path(const char *path)
-{
-	size_t size = strlen(path) * 4 + 1;
-
-	return str_escape(path, strlen(path), xcalloc(size, 1), size);
-}
-
 static void
 look_at_file(int dirfd, const char *name, struct doctor_file *out)
 {
@@ -110,7 +101,7 @@ look_at_dirs(const struct engine *e, struct finds *w, struct doctor_facts *f)
 {
 	const struct doctoring *d = &e->doctoring;
 
-	w->run_dir = safe_path(d->run_dir != NULL ? d->run_dir : "the run directory");
+	w->run_dir = str_escaped(d->run_dir != NULL ? d->run_dir : "the run directory");
 	w->socket = xasprintf("%s/" CTL_SOCKET, w->run_dir);
 	w->socket_ro = xasprintf("%s/" CTL_SOCKET_RO, w->run_dir);
 	f->run_dir.path = w->run_dir;
@@ -121,14 +112,14 @@ look_at_dirs(const struct engine *e, struct finds *w, struct doctor_facts *f)
 	look_at_file(e->run_dirfd, CTL_SOCKET_RO, &f->socket_ro);
 	f->state_dir.error = -ENODATA;
 	if (d->state_dir != NULL) {
-		f->state_dir.path = w->state_dir = safe_path(d->state_dir);
+		f->state_dir.path = w->state_dir = str_escaped(d->state_dir);
 		f->state_dir.error =
 			faccessat(AT_FDCWD, d->state_dir, W_OK | X_OK, AT_EACCESS) < 0
 				? -errno
 				: 0;
 	}
 	if (d->vm_dir != NULL) {
-		f->vm_dir.path = w->vm_dir = safe_path(d->vm_dir);
+		f->vm_dir.path = w->vm_dir = str_escaped(d->vm_dir);
 		look_at_file(AT_FDCWD, d->vm_dir, &f->vm_dir);
 	}
 }
@@ -357,9 +348,6 @@ look_at_warnings(const struct engine *e, struct finds *w, struct doctor_facts *f
 	f->memory = (struct doctor_texts){w->memory, memory_warnings(e, w->memory)};
 	f->dedicated = w->dedicated;
 	f->why = e->host.why;
-	f->latency = "model";
-	if (e->probing == NULL)
-		return;
 	f->latency = probing_state(e->probing);
 	w->probing = probing_warning(e->probing);
 	f->probing = w->probing;

@@ -202,8 +202,7 @@ fill(const struct engine *e, struct ctl_latency *out)
 	} else {
 		ctl_latency_set(out, h->ranking, h->matrix);
 		out->trusted = h->why == NULL;
-		out->measured_us =
-			e->probing != NULL ? probing_measured_us(e->probing) : 0;
+		out->measured_us = probing_measured_us(e->probing);
 		if (h->why == NULL)
 			str_copy(out->source, sizeof(out->source), "measured");
 		else
