@@ -8,11 +8,9 @@
 #include "ctl/shapes.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/checks.h"
 #include "base/str.h"
-#include "base/xalloc.h"
 #include "ctl/text.h"
 
 json_t *

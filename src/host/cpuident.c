@@ -13,7 +13,6 @@
 #include <sys/utsname.h>
 
 #include "base/str.h"
-#include "base/xalloc.h"
 #include "host/textfile.h"
 
 #define CPU_DIR "sys/devices/system/cpu/cpu0/"

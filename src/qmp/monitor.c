@@ -25,15 +25,6 @@
  * many, about a second. */
 #define RELEASE_TRIES 3u
 
-static const char *const phase_names[] = {
-	[MONITOR_IDLE] = "idle",
-	[MONITOR_CONNECTING] = "connecting",
-	[MONITOR_WATCHING] = "watching",
-	[MONITOR_YIELDED] = "yielded",
-	[MONITOR_STALLED] = "stalled",
-	[MONITOR_REFUSED] = "refused",
-};
-
 static void
 destroy(struct monitor *m)
 {
@@ -363,12 +354,6 @@ enum monitor_phase
 monitor_phase(const struct monitor *m)
 {
 	return m->phase;
-}
-
-const char *
-monitor_phase_name(enum monitor_phase phase)
-{
-	return phase_names[phase];
 }
 
 void

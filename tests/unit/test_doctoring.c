@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "base/str.h"
 #include "base/xalloc.h"
 #include "desk.h"
 #include "trees.h"
