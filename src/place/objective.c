@@ -6,7 +6,6 @@
 
 #include <assert.h>
 
-
 static const char *const names[N_TERMS] = {
 	[TERM_WAITING] = "waiting",
 	[TERM_MEMORY] = "memory",
