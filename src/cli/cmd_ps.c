@@ -83,17 +83,6 @@ print_vm(const json_t *vm)
 	print_member("note", vm, "note", "");
 }
 
-static bool
-on_reply_vms(void *arg, const json_t *reply)
-{
-	json_t *list = arg;
-	json_t *vms = json_object_get(reply, "vms");
-
-	if (json_is_array(vms))
-		(void)json_array_extend(list, vms);
-	return true;
-}
-
 /* false: no VM can have this id, as it is not even text. */
 static bool
 make_params(const struct args *args, json_t **out)
@@ -151,7 +140,7 @@ cmd_ps_run(const struct args *args)
 
 	if (!choose_columns(args, &columns) || !make_params(args, &params))
 		return CMD_USAGE;
-	r = session_call(args, "ListVMs", params, true, on_reply_vms, list);
+	r = session_call(args, "ListVMs", params, true, vms_on_reply, list);
 	if (r != CMD_OK)
 		return r;
 	reply = json_pack("{s:o}", "vms", vms_sorted(list));

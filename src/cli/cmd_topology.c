@@ -10,7 +10,6 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/json.h"
 #include "base/str.h"
@@ -100,8 +99,6 @@ add_vm(struct scene *s, const json_t *vm)
 	size_t n = json_array_size(threads);
 	struct cpuset *masks = xcalloc(n, sizeof(*masks));
 	unsigned int n_vcpus = 0;
-	size_t size;
-	char *safe;
 
 	for (size_t i = 0; i < n; i++) {
 		masks[n_vcpus] = mask_of(s, json_array_get(threads, i));
@@ -111,11 +108,9 @@ add_vm(struct scene *s, const json_t *vm)
 		free(masks);
 		return;
 	}
-	size = strlen(id) * 4 + 1;
-	safe = xcalloc(size, 1);
 	s->vms = xgrow(s->vms, s->n, &s->cap, sizeof(*s->vms));
 	s->vms[s->n++] = (struct seated){
-		.id = str_escape(id, strlen(id), safe, size),
+		.id = str_escaped(id),
 		.n_vcpus = n_vcpus,
 		.vcpus = xrealloc(masks, n_vcpus, sizeof(*masks)),
 	};

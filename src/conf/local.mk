@@ -1,6 +1,7 @@
 noinst_LIBRARIES += src/libconf.a
 src_libconf_a_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS)
 src_libconf_a_SOURCES = \
+	src/conf/conffiles.c src/conf/conffiles.h \
 	src/conf/inifile.c src/conf/inifile.h \
 	src/conf/inventory.c src/conf/inventory.h \
 	src/conf/modefile.c src/conf/modefile.h \

@@ -5,7 +5,7 @@ src_libctl_a_SOURCES = \
 	src/ctl/call.c src/ctl/call.h \
 	src/ctl/client.c src/ctl/client.h \
 	src/ctl/conn.c src/ctl/conn.h \
-	src/ctl/heatmap.c src/ctl/heatmap.h \
+	src/ctl/heatmap.h \
 	src/ctl/heatmap_svg.c \
 	src/ctl/heatmap_text.c \
 	src/ctl/idl.c src/ctl/idl.h \

@@ -4,12 +4,9 @@
 
 #include "daemon/control.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "ctl/server.h"
@@ -70,7 +67,7 @@ list_warnings(const struct engine *e, size_t *n)
 	size_t n_config = e->config.n_warnings;
 	char **list = xcalloc(n_config + 2 + SHARING_WARNINGS_MAX + MEMORY_WARNINGS_MAX,
 		sizeof(*list));
-	char *probing = e->probing != NULL ? probing_warning(e->probing) : NULL;
+	char *probing = probing_warning(e->probing);
 
 	*n = 0;
 	if (e->bad_reload[0] != '\0')
@@ -119,7 +116,7 @@ status_json(const struct engine *e)
 		.managed = count_managed(e),
 		.threads = count_threads(e),
 		.dry_run = e->dry_run,
-		.latency = e->probing != NULL ? probing_state(e->probing) : "model",
+		.latency = probing_state(e->probing),
 		.last_pass_ms = (double)e->stats.last_pass_us / 1000.0,
 		.passes = e->stats.passes,
 		.repairs = e->stats.repairs,
@@ -347,44 +344,25 @@ static void
 on_call_list(void *owner, struct ctl_call *call, const json_t *params)
 {
 	struct engine *e = owner;
-	const char *id = NULL;
-	int threads = 0;
+	bool threads = json_is_true(json_object_get(params, "threads"));
 	const struct vm *vm;
 
-	if (json_get_string(params, "id", &id) == -EINVAL) {
-		ctl_invalid(call, "id");
+	if (!json_is_string(json_object_get(params, "id"))) {
+		list_all(e, call, threads);
 		return;
 	}
-	if (json_get_bool(params, "threads", &threads) == -EINVAL) {
-		ctl_invalid(call, "threads");
-		return;
-	}
-	if (id == NULL) {
-		list_all(e, call, threads != 0);
-		return;
-	}
-	vm = engine_find(e, id);
-	if (vm == NULL)
-		ctl_error(call, "VMNotFound", json_pack("{s:s}", "id", id));
-	else
-		reply_vm(e, call, vm, threads != 0, false);
+	vm = pending_vm(e, call, params);
+	if (vm != NULL)
+		reply_vm(e, call, vm, threads, false);
 }
 
 static void
 on_call_vm(void *owner, struct ctl_call *call, const json_t *params)
 {
 	const struct engine *e = owner;
-	const char *id = "";
-	const struct vm *vm;
+	const struct vm *vm = pending_vm(e, call, params);
 
-	if (json_get_string(params, "id", &id) < 0) {
-		ctl_invalid(call, "id");
-		return;
-	}
-	vm = engine_find(e, id);
-	if (vm == NULL)
-		ctl_error(call, "VMNotFound", json_pack("{s:s}", "id", id));
-	else
+	if (vm != NULL)
 		ctl_reply(call, json_pack("{s:o}", "vm", vm_json(e, vm, true)), false);
 }
 

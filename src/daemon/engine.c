@@ -36,7 +36,7 @@
 static void
 arm(struct event *ev, unsigned int ms)
 {
-	struct timeval tv = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
+	struct timeval tv = clock_timeval_ms(ms);
 
 	if (!evtimer_pending(ev, NULL))
 		evtimer_add(ev, &tv);

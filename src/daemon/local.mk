@@ -137,12 +137,13 @@ tests_unit_test_feed_LDADD = src/libdaemon.a $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_history_SOURCES = tests/unit/test_history.c
 tests_unit_test_history_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
-vm_table = tests/unit/vmtable.c tests/unit/vmtable.h tests/unit/layouts.h
+vm_table = tests/unit/vmtable.c tests/unit/vmtable.h tests/unit/layouts.h \
+	tests/unit/logcatch.c tests/unit/logcatch.h
 tests_unit_test_memory_SOURCES = tests/unit/test_memory.c $(vm_table) \
-	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
+	tests/unit/trees.h
 tests_unit_test_memory_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_migrating_SOURCES = tests/unit/test_migrating.c $(vm_table) \
-	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
+	tests/unit/trees.h
 tests_unit_test_migrating_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_residence_SOURCES = tests/unit/test_residence.c tests/unit/layouts.h
 tests_unit_test_residence_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
@@ -157,13 +158,11 @@ tests_unit_test_loads_SOURCES = tests/unit/test_loads.c
 tests_unit_test_loads_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_squeeze
-tests_unit_test_squeeze_SOURCES = tests/unit/test_squeeze.c $(vm_table) \
-	tests/unit/logcatch.c tests/unit/logcatch.h
+tests_unit_test_squeeze_SOURCES = tests/unit/test_squeeze.c $(vm_table)
 tests_unit_test_squeeze_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 UNIT_TESTS += tests/unit/test_squeeze_life
 tests_unit_test_squeeze_life_SOURCES = tests/unit/test_squeeze_life.c $(vm_table) \
-	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
-	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+	tests/unit/trees.h
 tests_unit_test_squeeze_life_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_seating_SOURCES = tests/unit/test_seating.c $(vm_table)
@@ -186,6 +185,8 @@ daemon_stage = \
 	tests/unit/logcatch.c tests/unit/logcatch.h \
 	tests/unit/qmp_server.c tests/unit/qmp_server.h \
 	tests/unit/procs.c tests/unit/procs.h
+# And a client of it.
+daemon_desk = tests/unit/desk.c tests/unit/desk.h $(daemon_stage) $(CTL_WORLD)
 
 UNIT_TESTS += \
 	tests/unit/test_control \
@@ -209,10 +210,10 @@ UNIT_TESTS += \
 	tests/unit/test_telling \
 	tests/unit/test_threadwatch \
 	tests/unit/test_vmmode
-tests_unit_test_control_SOURCES = tests/unit/test_control.c $(daemon_stage) $(CTL_WORLD)
+tests_unit_test_control_SOURCES = tests/unit/test_control.c $(daemon_desk)
 tests_unit_test_control_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_doctoring_SOURCES = tests/unit/test_doctoring.c tests/unit/trees.h \
-	$(daemon_stage) $(CTL_WORLD)
+	$(daemon_desk)
 tests_unit_test_doctoring_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_drifting_SOURCES = tests/unit/test_drifting.c $(daemon_stage)
 tests_unit_test_drifting_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
@@ -229,7 +230,7 @@ tests_unit_test_engine_restart_SOURCES = tests/unit/test_engine_restart.c $(daem
 tests_unit_test_engine_restart_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_waits_SOURCES = tests/unit/test_engine_waits.c $(daemon_stage)
 tests_unit_test_engine_waits_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
-tests_unit_test_explaining_SOURCES = tests/unit/test_explaining.c $(daemon_stage) $(CTL_WORLD)
+tests_unit_test_explaining_SOURCES = tests/unit/test_explaining.c $(daemon_desk)
 tests_unit_test_explaining_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_kin_SOURCES = tests/unit/test_kin.c \
 	tests/unit/scopes.c tests/unit/scopes.h tests/unit/trees.h $(daemon_stage)
@@ -255,7 +256,7 @@ tests_unit_test_telling_SOURCES = tests/unit/test_telling.c $(CTL_WORLD)
 tests_unit_test_telling_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_threadwatch_SOURCES = tests/unit/test_threadwatch.c $(daemon_stage)
 tests_unit_test_threadwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
-tests_unit_test_vmmode_SOURCES = tests/unit/test_vmmode.c $(daemon_stage) $(CTL_WORLD)
+tests_unit_test_vmmode_SOURCES = tests/unit/test_vmmode.c $(daemon_desk)
 tests_unit_test_vmmode_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_report_SOURCES = tests/unit/test_report.c \
 	tests/unit/logcatch.c tests/unit/logcatch.h

@@ -206,8 +206,7 @@ on_signal_reload(evutil_socket_t sig, short what, void *arg)
 static struct event *
 add_ticker(struct service *s, uint64_t interval_us, event_callback_fn callback)
 {
-	struct timeval tv = {
-		(time_t)(interval_us / 1000000), (suseconds_t)(interval_us % 1000000)};
+	struct timeval tv = clock_timeval_us(interval_us);
 	struct event *ev = event_new(s->base, -1, EV_PERSIST, callback, s);
 
 	event_add(ev, &tv);

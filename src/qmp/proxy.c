@@ -268,11 +268,8 @@ arm_deadline(struct proxy *p)
 {
 	uint64_t deadline_us = mux_deadline_us(p->mux);
 	uint64_t now_us = clock_now_us(p->clock);
-	uint64_t left_us = deadline_us > now_us ? deadline_us - now_us : 0;
-	struct timeval left = {
-		.tv_sec = (time_t)(left_us / 1000000),
-		.tv_usec = (suseconds_t)(left_us % 1000000),
-	};
+	struct timeval left =
+		clock_timeval_us(deadline_us > now_us ? deadline_us - now_us : 0);
 
 	if (deadline_us == MUX_NEVER)
 		(void)event_del(&p->deadline);
