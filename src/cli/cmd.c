@@ -48,12 +48,13 @@ const struct cmd cmd_table[] = {
 		"left no choice, what would have to be free for something better, and what was\n"
 		"decided lately. Nothing is changed.\n",
 		cmd_explain_run},
-	{"topology", "", 0, ARGS_TOPOLOGY,
+	{"topology", "", 0, ARGS_TOPOLOGY | ARGS_CONFIG,
 		"the host, core by core, with who sits where",
 		"Draws nodes, L3 groups and cores, and in the line of the smallest group that\n"
 		"holds it each VM with its number of vCPUs; 4.0/8 are four vCPUs for eight\n"
 		"CPUs. In brackets are the CPUs of a core, a character each. Of a file no VMs\n"
-		"are known; what would become of them is what qmpin plan tells.\n",
+		"are known; what would become of them is what qmpin plan tells. --config says\n"
+		"which of its CPUs are reserved.\n",
 		cmd_topology_run},
 	{"monitor", "[ID]", 1, ARGS_LINES,
 		"decisions as they are taken; with ID, about one VM",
@@ -75,8 +76,7 @@ const struct cmd cmd_table[] = {
 		"Looks over permissions, kernel and host, the daemon's configuration, who else\n"
 		"pins threads, and VMs that are held back: a line each, and what to do about\n"
 		"it. The exit status is 1 where there is a problem. Without qmpind, the host\n"
-		"and the VMs' configurations are looked at all the same. With -j, the\n"
-		"daemon's findings alone.\n",
+		"and the VMs' configurations are looked at all the same.\n",
 		cmd_doctor_run},
 	{"apply", "ID...|--all", CMD_MANY, ARGS_ALL | ARGS_DRY_RUN,
 		"place VMs now; --dry-run: show what would be done",
