@@ -29,6 +29,7 @@ SYSTEM_TESTS += \
 	tests/system/test_notify.py \
 	tests/system/test_truth.py \
 	tests/system/test_tutorial.py \
+	tests/system/test_terminal.py \
 	tests/system/test_topology.py
 ALONE_TESTS += \
 	tests/system/test_probe.py \
@@ -46,5 +47,6 @@ EXTRA_DIST += \
 	tests/system/measure.py \
 	tests/system/runner.py \
 	tests/system/sharing.py \
+	tests/system/terminal.py \
 	tests/system/varlink.py \
 	tests/system/vmhost.py
