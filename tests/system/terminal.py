@@ -28,7 +28,7 @@ def on_terminal(argv, columns, until=None, status=(0,), cwd=None, errors=None, *
     then Ctrl-C ends it. Errors go there, too, or elsewhere."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    env = dict(os.environ, TERM="xterm", LC_ALL="C.UTF-8", **env)
+    env = {**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8", **env}
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=slave,
                                stderr=slave if errors is None else errors, env=env,
                                cwd=cwd)
