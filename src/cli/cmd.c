@@ -101,7 +101,8 @@ const struct cmd cmd_table[] = {
 		"MODE counts at once and until the VM's QEMU ends, also when qmpind restarts\n"
 		"meanwhile; it is stronger than any configuration. With --reset the VM has its\n"
 		"configured mode again. With --permanent the mode goes into the configuration\n"
-		"instead, for this QEMU and all that follow, or with --reset out of it.\n"
+		"instead (or into DIR of --config), for this QEMU and all that follow, or with\n"
+		"--reset out of it.\n"
 		"\n"
 		"  off        left alone, with the masks it has; qmpin restore gives it back\n"
 		"             those from before qmpind\n"
@@ -112,8 +113,8 @@ const struct cmd cmd_table[] = {
 		"  pin        each vCPU on a CPU of its own\n"
 		"  dedicated  as pin, and no other managed VM on those cores\n",
 		cmd_mode_run},
-	{"config", "show|check", 2, ARGS_ALL | ARGS_CONFIG,
-		"show: settings in force; check [FILE]: are files right",
+	{"config", "show|check [FILE]", 2, ARGS_ALL | ARGS_CONFIG,
+		"show: settings in force; check: are files right",
 		"show asks qmpind which settings count and where they were made; without --all\n"
 		"only those that somebody has made. check reads FILE, or what qmpind would read\n"
 		"if it started now, and says what is wrong, with its line; it needs no qmpind.\n",
@@ -132,7 +133,7 @@ const struct cmd cmd_table[] = {
 		cmd_probe_run},
 	{"latency", "[CPU]", 1,
 		ARGS_TOPOLOGY | ARGS_LATENCY | ARGS_OUTPUT | ARGS_FORMAT_CSV,
-		"latencies between CPUs by tiers; CPU: its neighbours",
+		"latencies between CPUs; with CPU, its neighbours",
 		"What qmpind knows or, without asking it, what files say, in nanoseconds one\n"
 		"way. With CPU, its neighbours from near to far. With -o nothing is\n"
 		"shown, and all pairs go to FILE: its name ends in .csv, .json or .xml\n"
@@ -145,7 +146,7 @@ const struct cmd cmd_table[] = {
 		"  level       of the host's own tree: core, L2, L3, node, package\n",
 		cmd_latency_run},
 	{"heatmap", "", 0, ARGS_TOPOLOGY | ARGS_LATENCY | ARGS_OUTPUT | ARGS_AFFINITY,
-		"a picture of these latencies, here or in an SVG file",
+		"a picture of these latencies, here or in a file",
 		"A square for each pair of CPUs: what qmpind knows or, without asking it,\n"
 		"what files say. CPUs are in the order of their tiers (see latency --help).\n"
 		"Without -o the picture is shown here. With -o it is an SVG for a browser:\n"

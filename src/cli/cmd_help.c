@@ -18,8 +18,7 @@ struct option_help {
 static const struct option_help own_options[] = {
 	{ARGS_ALL, "      --all            all of them"},
 	{ARGS_PERMANENT,
-		"      --permanent      put it into the configuration, too: conf.d/\n"
-		"                       90-qmpin-mode.conf"},
+		"      --permanent      by the configuration: conf.d/90-qmpin-mode.conf"},
 	{ARGS_RESET, "      --reset          the configured mode, in place of MODE"},
 	{ARGS_LOCAL,
 		"      --local          without qmpind, even where it runs: it keeps\n"
@@ -71,7 +70,7 @@ add_all(struct strbuf *page)
 		"Commands:\n");
 	for (const struct cmd *c = cmd_table; c->name != NULL; c++)
 		strbuf_addf(
-			page, "  %-8s %-12s %s\n", c->name, c->operands, c->summary);
+			page, "  %-8s %-17s %s\n", c->name, c->operands, c->summary);
 	strbuf_addf(page,
 		"\n"
 		"Options of every command, before or after it; qmpin COMMAND --help shows\n"
