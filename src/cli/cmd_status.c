@@ -61,7 +61,8 @@ print_counts(const json_t *status)
 	printf("VMs        %s managed, %s seen\n", managed, vms);
 	printf("threads    %s\n", threads);
 	printf("latencies  %s\n", explain_latency(status));
-	printf("last pass  %s ms, %s passes\n", pass_ms, passes);
+	printf("last pass  %s ms, %s pass%s\n", pass_ms, passes,
+		strcmp(passes, "1") == 0 ? "" : "es");
 	printf("repairs    %s\n", repairs);
 	if (json_is_real(others))
 		printf("others     %.1f CPUs in use\n", json_real_value(others));
