@@ -17,6 +17,9 @@
 #include "host/hwexport.h"
 #include "probe/latfile.h"
 
+/* Columns of what a line is about. */
+#define LABEL 12u
+
 static const struct table_column tier_columns[] = {
 	{.name = "TIER", .right = true},
 	{.name = "NAME"},
@@ -68,13 +71,13 @@ latprint_summary(const struct ctl_latency *l)
 	auto_free char *list = xcalloc(CPUSET_TEXT_MAX, 1);
 	auto_free char *source = out_safe(l->source);
 
-	printf("source      %s%s\n", source,
+	out_line(LABEL, "source      %s%s", source,
 		strcmp(source, "class model") == 0
 			? ": values are assumed, by what CPUs share"
 			: "");
 	print_time(l->measured_us);
-	printf("trusted     %s\n", trusted_text(l));
-	printf("CPUs        %s\n", cpuset_format(&cpus, list, CPUSET_TEXT_MAX));
+	out_line(LABEL, "trusted     %s", trusted_text(l));
+	out_line(LABEL, "CPUs        %s", cpuset_format(&cpus, list, CPUSET_TEXT_MAX));
 }
 
 static char *

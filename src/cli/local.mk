@@ -48,7 +48,8 @@ src_libcli_a_SOURCES = \
 	src/cli/table.c src/cli/table.h \
 	src/cli/vmcall.c src/cli/vmcall.h \
 	src/cli/vms.c src/cli/vms.h \
-	src/cli/vmtable.c src/cli/vmtable.h
+	src/cli/vmtable.c src/cli/vmtable.h \
+	src/cli/wrap.c src/cli/wrap.h
 src_libcli_a_CPPFLAGS = $(AM_CPPFLAGS) -DDAEMON_PROGRAM='"$(sbindir)/qmpind"' $(SMARTCOLS_CFLAGS) $(JANSSON_CFLAGS)
 
 bin_PROGRAMS += src/qmpin
@@ -108,6 +109,10 @@ tests_unit_test_coremap_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
 UNIT_TESTS += tests/unit/test_progress
 tests_unit_test_progress_SOURCES = tests/unit/test_progress.c
 tests_unit_test_progress_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_wrap
+tests_unit_test_wrap_SOURCES = tests/unit/test_wrap.c
+tests_unit_test_wrap_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 # These run src/qmpin itself.
 CLI_RUN = tests/unit/cli_run.c tests/unit/cli_run.h $(CTL_WORLD)

@@ -115,6 +115,9 @@ endif
 
 EXTRA_DIST += tests/fuzz/corpus/varlink tests/fuzz/varlink.dict
 
+# The interface as it was released, for whoever asks whether it has only grown.
+EXTRA_DIST += tests/data/ctl
+
 if FUZZING
 FUZZERS += tests/fuzz/fuzz_varlink
 tests_fuzz_fuzz_varlink_SOURCES = tests/fuzz/fuzz_varlink.c

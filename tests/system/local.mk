@@ -16,6 +16,7 @@ SYSTEM_TESTS += \
 	tests/system/test_modes.py \
 	tests/system/test_heatmap.py \
 	tests/system/test_restart.py \
+	tests/system/test_schema.py \
 	tests/system/test_shown.py \
 	tests/system/test_undo.py \
 	tests/system/test_config.py \
@@ -29,6 +30,7 @@ SYSTEM_TESTS += \
 	tests/system/test_notify.py \
 	tests/system/test_truth.py \
 	tests/system/test_tutorial.py \
+	tests/system/test_terminal.py \
 	tests/system/test_topology.py
 ALONE_TESTS += \
 	tests/system/test_probe.py \
@@ -46,5 +48,6 @@ EXTRA_DIST += \
 	tests/system/measure.py \
 	tests/system/runner.py \
 	tests/system/sharing.py \
+	tests/system/terminal.py \
 	tests/system/varlink.py \
 	tests/system/vmhost.py
