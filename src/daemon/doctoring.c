@@ -213,6 +213,9 @@ look_at_monitor(const struct engine *e, const struct vm *vm, struct doctor_facts
 	if (way == &f->yield && engine_share(e, vm->id) == SHARE_AUTO &&
 		e->commons.reception != NULL)
 		checks_group_add(&f->old, vm->id);
+	if (vm->has_facts && vm->facts.version.major > 0)
+		doctor_add_version(
+			f, vm->facts.version.major, vm->facts.version.minor, vm->id);
 	if (is_replaced(e, vm))
 		checks_group_add(&f->replaced, vm->id);
 }

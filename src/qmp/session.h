@@ -69,6 +69,7 @@ struct session {
 	unsigned int answered; /* bit per query of the observation */
 	bool observing;
 	bool wanted;		/* an observation after this one */
+	struct qmp_version version;
 	struct qmp_facts facts; /* as far as they have come */
 	struct err why;		/* what already failed in this observation */
 	struct message answer;	/* as told */

@@ -52,6 +52,7 @@ def with_daemon(host):
     check(code == good(out) and not err, "%d %s%s", code, out, err)
     check(line(out, "daemon", "ok") and "placed 1 of 1 VM" in out, "%s", out)
     check(line(out, "vms", "ok"), "%s", out)
+    check(any(x.endswith(": VM 100") for x in line(out, "qemu", "ok")), "%s", out)
     check(line(out, "numad", "warning"), "%s", out)
     check(" problems, " in out.splitlines()[-1] or good(out), "%s", out)
     reply, want = d.call("Doctor"), good(out)

@@ -214,6 +214,34 @@ each_fault_has_its_line(void **state)
 }
 
 static void
+versions_of_qemu_are_told_in_their_order(void **state)
+{
+	static const struct {
+		unsigned int major, minor;
+		const char *id;
+	} vms[] = {{10, 0, "100"}, {7, 2, "101"}, {10, 0, "102"}, {9, 2, "103"}};
+	static const char *const lines[] = {
+		"7.2: VM 101", "9.2: VM 103", "10.0: VMs 100, 102"};
+	struct doctor_facts f = good_daemon();
+	struct checks c = {0};
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(vms); i++)
+		doctor_add_version(&f, vms[i].major, vms[i].minor, vms[i].id);
+	for (unsigned int i = 1; i <= DOCTOR_VERSIONS_MAX; i++)
+		doctor_add_version(&f, 100 + i, 0, "104"); /* no room for all */
+	assert_int_equal(f.n_versions, DOCTOR_VERSIONS_MAX);
+	doctor_run(&f, &c);
+	for (size_t i = 0; i < c.n && n < ARRAY_LEN(lines); i++) {
+		if (strcmp(c.list[i].name, "qemu") == 0)
+			assert_string_equal(c.list[i].text, lines[n++]);
+	}
+	assert_int_equal(n, ARRAY_LEN(lines));
+	checks_fini(&c);
+}
+
+static void
 a_problem_says_what_to_do(void **state)
 {
 	(void)state;
@@ -250,6 +278,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_daemon_that_is_well_has_only_good_lines),
 		cmocka_unit_test(each_fault_has_its_line),
+		cmocka_unit_test(versions_of_qemu_are_told_in_their_order),
 		cmocka_unit_test(a_problem_says_what_to_do),
 		cmocka_unit_test(vms_that_are_held_back_are_not_called_well),
 	};
