@@ -46,7 +46,8 @@ EXTRA_DIST += $(LINTS) \
 	tests/qemus/launch \
 	tests/qemus/qemu-version \
 	tests/release/archive.sh \
-	tests/release/chroot-check
+	tests/release/chroot-check \
+	tests/release/chroot.sh
 
 # System tests: real QEMU and the built programs. tests/system/local.mk lists them.
 TEST_EXTENSIONS = .py
