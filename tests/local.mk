@@ -28,11 +28,13 @@ endif
 
 # Lints: what the style asks, checked. Each first proves on a broken copy that it sees.
 LINTS = \
+	tests/lint/catalog \
 	tests/lint/constants \
 	tests/lint/format \
 	tests/lint/layers \
 	tests/lint/listed \
 	tests/lint/options \
+	tests/lint/package \
 	tests/lint/prefixes \
 	tests/lint/purity \
 	tests/lint/scripts \
