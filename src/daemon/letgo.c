@@ -218,7 +218,7 @@ letgo_run(const struct cmdline *c)
 	if (r == 0 && (procfd < 0 || l.base == NULL))
 		r = err_set(
 			&why, -EIO, NULL, 0, "cannot open /proc or wait for events");
-	if (r == 0)
+	if (r == 0 && lock >= 0) /* else none has run since the boot */
 		r = visit_all(&l, &why);
 	end_visits(&l);
 	if (l.base != NULL)
