@@ -8,8 +8,8 @@
 . "$(dirname "$0")/steps.sh"
 
 export DEBIAN_FRONTEND=noninteractive
-mapfile -t debs < <(find /mnt/share/debs -name 'qmpin_*.deb' | sort -V)
-old=${debs[0]} new=${debs[1]}
+old=$(find /mnt/share/debs -name 'qmpin_*.deb' ! -name '*+1_*')
+new=$(find /mnt/share/debs -name 'qmpin_*+1_*.deb')
 vms="100 101 102"
 
 # "VM tid mask" of all threads of VMs.
@@ -36,12 +36,13 @@ main_pid() { systemctl show -P MainPID qmpind; }
 usec() { systemctl show -P "$1TimestampMonotonic" qmpind; }
 quiet() { "$@" >/tmp/said 2>&1 || { cat /tmp/said; return 1; }; }
 
-# What packages and systemd keep in books of their own is not ours; our lines in them are.
+# What dpkg and systemd keep in books of their own is not ours, and VMs come and go.
 files() {
 	find / -xdev \( -path /proc -o -path /sys -o -path /tmp -o -path /var/log \
-		-o -path /var/cache -o -path /mnt -o -path /var/lib/systemd/catalog \) -prune \
-		-o ! -path '/var/lib/dpkg/*-old' ! -path '/etc/g*-' ! -path /etc/.pwd.lock \
-		-print | sort
+		-o -path /var/cache -o -path /mnt -o -path /var/lib/systemd/catalog \
+		-o -path /etc/pve \) -prune -o -print |
+		grep -Ev '^/var/lib/dpkg/.*(-old|[lL]ock.*)$|^/etc/(g|passwd|shadow).*-$|^/etc/.pwd.lock$' |
+		sort
 	find /run -xdev -path '*qmpin*' | sort
 }
 nothing_left() {
@@ -119,7 +120,7 @@ systemctl daemon-reload
 # shellcheck disable=SC2086
 check "no thread has moved" same_masks "$then" $vms
 
-# The services of a boot, without the boot: what is off comes with multi-user.target. The
+# The services of a boot, without the boot (see README.md): what is off comes with multi-user.target. The
 # stand-in is ordered as on Proxmox VE, where VMs start when all else is there.
 step "a boot beside pve-guests"
 cat >/etc/systemd/system/pause.target <<'U'
