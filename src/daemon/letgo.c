@@ -55,11 +55,21 @@ say_failed(struct visit *v, const char *why)
 	(void)fprintf(stderr, "qmpind: VM %s not released: %s\n", v->id, why);
 }
 
+static void
+end(struct visit *v)
+{
+	v->ended = true;
+	if (--v->letgo->n_waiting == 0)
+		event_base_loopbreak(v->letgo->base);
+}
+
+/* A peer that is not proven now will not be at the next attempt. */
 static int
 on_peer(void *owner, int fd, const struct ucred *peer)
 {
 	struct visit *v = owner;
 	struct err why = ERR_NONE;
+	char text[512];
 	int r;
 
 	identity_fini(&v->identity);
@@ -67,7 +77,13 @@ on_peer(void *owner, int fd, const struct ucred *peer)
 		peer, &v->identity, &why);
 	if (r == 0)
 		r = identity_check_peer(fd, v->socket_path, &why);
-	return r < 0 ? r : v->identity.pidfd;
+	if (r == 0)
+		return v->identity.pidfd;
+	if (!v->ended) {
+		say_failed(v, err_format(&why, text, sizeof(text)));
+		end(v);
+	}
+	return r;
 }
 
 static void
@@ -76,7 +92,8 @@ on_released(void *owner, int err, const struct err *why)
 	struct visit *v = owner;
 	char text[512];
 
-	v->ended = true;
+	if (v->ended)
+		return;
 	if (err == 0 && v->identity.pid != 0) {
 		v->letgo->done++;
 		(void)printf("released %s\n", v->id);
@@ -84,8 +101,7 @@ on_released(void *owner, int err, const struct err *why)
 		say_failed(v, err_is_set(why) ? err_format(why, text, sizeof(text))
 					      : strerror(-err));
 	}
-	if (--v->letgo->n_waiting == 0)
-		event_base_loopbreak(v->letgo->base);
+	end(v);
 }
 
 static void
