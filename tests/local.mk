@@ -28,11 +28,13 @@ endif
 
 # Lints: what the style asks, checked. Each first proves on a broken copy that it sees.
 LINTS = \
+	tests/lint/catalog \
 	tests/lint/constants \
 	tests/lint/format \
 	tests/lint/layers \
 	tests/lint/listed \
 	tests/lint/options \
+	tests/lint/package \
 	tests/lint/prefixes \
 	tests/lint/purity \
 	tests/lint/scripts \
@@ -46,7 +48,8 @@ EXTRA_DIST += $(LINTS) \
 	tests/qemus/launch \
 	tests/qemus/qemu-version \
 	tests/release/archive.sh \
-	tests/release/chroot-check
+	tests/release/chroot-check \
+	tests/release/chroot.sh
 
 # System tests: real QEMU and the built programs. tests/system/local.mk lists them.
 TEST_EXTENSIONS = .py

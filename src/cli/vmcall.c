@@ -4,14 +4,19 @@
 
 #include "cli/vmcall.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/str.h"
 #include "cli/out.h"
 #include "cli/session.h"
+
+/* Names the program to run instead of the installed one. */
+#define DAEMON_ENV "QMPIN_DAEMON"
 
 /* VMs are named, or --all is given, and not both; else says so. */
 static bool
@@ -166,4 +171,34 @@ vmcall_print_moves(const json_t *moves)
 			*from != '\0' ? from : "none", to, why);
 		strbuf_fini(&who);
 	}
+}
+
+/* Ids between commas, or "all". */
+static void
+name_vms(const struct args *args, struct strbuf *out)
+{
+	if (args->all)
+		strbuf_adds(out, "all");
+	for (int i = 0; i < args->n_operands; i++)
+		strbuf_addf(out, "%s%s", i > 0 ? "," : "", args->operands[i]);
+}
+
+enum cmd_exit
+vmcall_offline(const struct args *args, const char *option, const char *how)
+{
+	const char *other = getenv(DAEMON_ENV);
+	const char *program = other != NULL && *other != '\0' ? other : DAEMON_PROGRAM;
+	struct strbuf which = {0};
+
+	if (args->format != ARGS_TEXT) {
+		out_note("no qmpind runs: it can be told in text only");
+		return CMD_NO_DAEMON;
+	}
+	name_vms(args, &which);
+	out_note("no qmpind runs: %s", how);
+	(void)execl(program, "qmpind", "--run-dir", args->run_dir, option,
+		strbuf_text(&which), (char *)NULL);
+	out_note("cannot run %s: %s", program, strerror(errno));
+	strbuf_fini(&which);
+	return CMD_FAILED;
 }

@@ -33,6 +33,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/latecomer.c src/daemon/latecomer.h \
 	src/daemon/leftovers.c src/daemon/leftovers.h \
 	src/daemon/offline.c src/daemon/offline.h \
+	src/daemon/letgo.c src/daemon/letgo.h \
 	src/daemon/listing.c src/daemon/listing.h \
 	src/daemon/loads.c src/daemon/loads.h \
 	src/daemon/memory.c src/daemon/memory.h \

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "daemon/cmdline.h"
+#include "daemon/letgo.h"
 #include "daemon/offline.h"
 #include "daemon/service.h"
 
@@ -30,5 +31,7 @@ main(int argc, char **argv)
 		return service_check_config(&c);
 	if (c.restore != NULL)
 		return offline_restore(&c);
+	if (c.release != NULL)
+		return letgo_run(&c);
 	return service_run(&c);
 }
