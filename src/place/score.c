@@ -114,8 +114,10 @@ lay_group(struct tally *t, const struct world_group *g)
 static void
 lay_other(struct tally *t, struct world_vm *vm)
 {
-	struct cpuset cpus = vm->in->n_current > 0 ? CPUSET_NONE : vm->in->limit;
+	struct cpuset cpus = CPUSET_NONE;
 
+	if (vm->in->n_current == 0)
+		cpus = vm->in->limit;
 	for (unsigned int v = 0; v < vm->in->n_current; v++)
 		cpus = cpuset_or(&cpus, &vm->in->current[v]);
 	cpus = cpuset_and(&cpus, &t->w->usable);
