@@ -209,7 +209,7 @@ open_files(const struct args *args, struct latsource *out)
 
 	if (args->latency != NULL)
 		r = read_text(args->latency, &text, &e);
-	if (r == 0 && s.topo_path == NULL && is_xml(text))
+	if (r == 0 && s.topo_path == NULL && text != NULL && is_xml(text))
 		s.topo_path = args->latency; /* it tells of the host, too */
 	if (r == 0 && s.topo_path != NULL)
 		r = host_load(s.topo_path, &s.topo, &e);
