@@ -12,7 +12,6 @@
 
 #include "base/attr.h"
 #include "base/str.h"
-#include "base/xalloc.h"
 #include "probe/probeargs.h"
 #include "probe/run.h"
 #include "probe/wire.h"
@@ -30,7 +29,7 @@ lock_out_others(struct err *e)
 	if (fd < 0)
 		return err_set(e, -errno, "/proc/self/exe", 0, "%s", strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-		(void)take_fd(&fd); /* stays open */
+		fd = -1; /* stays open */
 		return 0;
 	}
 	if (errno == EWOULDBLOCK)
