@@ -20,7 +20,7 @@ ctl_text_json(const char *text)
 {
 	json_t *value = text != NULL ? json_string(text) : json_null();
 
-	if (value == NULL) {
+	if (value == NULL && text != NULL) { /* no UTF-8 */
 		size_t size = strlen(text) * 4 + 1;
 		auto_free char *safe = xcalloc(size, 1);
 

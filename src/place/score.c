@@ -432,7 +432,7 @@ waits_ok_unseen(const struct plan_input *in)
 int
 score_masks(const struct plan_input *in, struct score *out, struct err *e)
 {
-	struct tally t;
+	struct tally t = {0};
 	int r;
 
 	r = entry_check(in, e);
