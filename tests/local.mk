@@ -29,6 +29,7 @@ endif
 # Lints: what the style asks, checked. Each first proves on a broken copy that it sees.
 LINTS = \
 	tests/lint/constants \
+	tests/lint/cppcheck \
 	tests/lint/format \
 	tests/lint/layers \
 	tests/lint/listed \
@@ -39,6 +40,7 @@ LINTS = \
 	tests/lint/sizes \
 	tests/lint/words
 EXTRA_DIST += $(LINTS) \
+	tests/lint/cppcheck.cfg \
 	tests/lint/exceptions \
 	tests/lint/lintlib.py \
 	tests/lint/loc.py \
@@ -57,6 +59,7 @@ ALONE_TESTS =
 include tests/bench/local.mk
 include tests/fleet/local.mk
 include tests/lab/local.mk
+include tests/proof/local.mk
 include tests/share/local.mk
 include tests/system/local.mk
 EXTRA_DIST += $(SYSTEM_TESTS) $(ALONE_TESTS)

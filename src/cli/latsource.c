@@ -8,6 +8,7 @@
 
 #include "cli/latsource.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -192,8 +193,10 @@ set_measured(struct latsource *s, const char *text, const char *path, struct err
 static int
 set_model(struct latsource *s)
 {
-	auto_free float *ns = lat_class_matrix(s->topo, lat_classes_default());
+	auto_free float *ns = NULL;
 
+	assert(s->topo != NULL);
+	ns = lat_class_matrix(s->topo, lat_classes_default());
 	s->ranking = ranking_from_topo(s->topo, &(struct lat_view){ns, s->topo->n_pus});
 	ctl_latency_set_model(&s->latency, s->topo);
 	return 0;

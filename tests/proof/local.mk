@@ -1,0 +1,42 @@
+# Proofs that take longer than make check allows: what analyzers find in src, what tests
+# reach, the daemon under valgrind. docs/quality.md has their last results.
+EXTRA_DIST += .clang-tidy tests/proof/coverage tests/proof/memcheck
+noinst_HEADERS += tests/proof/analyzed.h
+
+# All folders' flags at once. err.c is what analyzed.h explains.
+ANALYZED = $(filter-out %/base/err.c,$(wildcard $(srcdir)/src/*/*.c))
+ANALYZE_FLAGS = $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(HWLOC_CFLAGS) $(INIH_CFLAGS) \
+	$(SMARTCOLS_CFLAGS) $(SYSTEMD_CFLAGS) $(CPPFLAGS) -std=gnu11 \
+	-include $(srcdir)/tests/proof/analyzed.h
+# One file at a time, as many at once as there are CPUs; all of them, whatever is found.
+ANALYZE_EACH = printf '%s\n' $(ANALYZED) | xargs -P "$$(nproc)" -I FILE
+
+analyze: analyze-gcc analyze-tidy analyze-cppcheck
+
+analyze-gcc:
+	@command -v gcc >/dev/null || { echo "$@: skipped, no gcc"; exit 0; }; \
+	$(ANALYZE_EACH) gcc $(ANALYZE_FLAGS) -O1 -fanalyzer -Werror -c -o /dev/null FILE
+
+analyze-tidy:
+	@command -v clang-tidy >/dev/null || { echo "$@: skipped, no clang-tidy"; exit 0; }; \
+	$(ANALYZE_EACH) clang-tidy --quiet --config-file=$(srcdir)/.clang-tidy FILE -- $(ANALYZE_FLAGS)
+
+analyze-cppcheck:
+	@$(AM_TESTS_ENVIRONMENT) QMPIN_ANALYZE=1 $(srcdir)/tests/lint/cppcheck || test $$? = 77
+
+# Tests of an instrumented build of its own. Some of them run as nobody and must be able to
+# write what was reached. Tests that fail are told; what counts is the table.
+coverage:
+	$(MKDIR_P) coverage
+	cd coverage && { test -e Makefile || $(abs_top_srcdir)/configure --enable-coverage \
+		--disable-hardening CFLAGS=-g1 $(COVERAGE_CONFIGURE); }
+	umask 0 && cd coverage && find . -name '*.gcda' -delete && $(MAKE) && \
+		$(MAKE) check TESTS= && chmod -R a+w . && \
+		{ QMPIN_QUICK=1 $(MAKE) -k check-unit; $(MAKE) -k check TESTS='$(SYSTEM_TESTS)'; \
+		true; }
+	$(PYTHON3) $(srcdir)/tests/proof/coverage coverage
+
+check-valgrind: all
+	@$(AM_TESTS_ENVIRONMENT) $(PYTHON3) -B $(srcdir)/tests/proof/memcheck || test $$? = 77
+
+.PHONY: analyze analyze-cppcheck analyze-gcc analyze-tidy check-valgrind coverage
