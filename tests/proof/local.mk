@@ -39,4 +39,14 @@ coverage:
 check-valgrind: all
 	@$(AM_TESTS_ENVIRONMENT) $(PYTHON3) -B $(srcdir)/tests/proof/memcheck || test $$? = 77
 
-.PHONY: analyze analyze-cppcheck analyze-gcc analyze-tidy check-valgrind coverage
+# Only qmpin-probe has more threads than one.
+THREADED = tests/unit/test_meter tests/unit/test_meter_preempted tests/unit/test_rally \
+	tests/unit/test_talk
+check-threads:
+	$(MKDIR_P) threads
+	cd threads && { test -e Makefile || $(abs_top_srcdir)/configure --disable-hardening \
+		CFLAGS='-O1 -g1 -fsanitize=thread'; }
+	cd threads && $(MAKE) $(THREADED) src/qmpin-probe && \
+		$(MAKE) check TESTS='$(THREADED)' check_PROGRAMS=
+
+.PHONY: analyze analyze-cppcheck analyze-gcc analyze-tidy check-threads check-valgrind coverage
