@@ -30,6 +30,7 @@ endif
 LINTS = \
 	tests/lint/catalog \
 	tests/lint/constants \
+	tests/lint/cppcheck \
 	tests/lint/format \
 	tests/lint/layers \
 	tests/lint/listed \
@@ -41,6 +42,7 @@ LINTS = \
 	tests/lint/sizes \
 	tests/lint/words
 EXTRA_DIST += $(LINTS) \
+	tests/lint/cppcheck.cfg \
 	tests/lint/exceptions \
 	tests/lint/lintlib.py \
 	tests/lint/loc.py \
@@ -60,6 +62,7 @@ ALONE_TESTS =
 include tests/bench/local.mk
 include tests/fleet/local.mk
 include tests/lab/local.mk
+include tests/proof/local.mk
 include tests/share/local.mk
 include tests/system/local.mk
 EXTRA_DIST += $(SYSTEM_TESTS) $(ALONE_TESTS)

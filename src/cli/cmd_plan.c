@@ -249,6 +249,7 @@ run_to_file(struct plan_run *p, int fd)
 		r = outfile_commit(&file, &e);
 	else
 		outfile_drop(&file);
+	p->file = NULL;
 	stop_end(&stop);
 	return r < 0 ? fail(&e) : finish(p);
 }

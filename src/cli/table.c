@@ -243,8 +243,10 @@ table_goes_below(
 	const struct table_column *columns, size_t n, size_t width, size_t *widths)
 {
 	size_t fitted[TABLE_COLUMNS_MAX];
-	unsigned int below = columns[n - 1].below;
+	unsigned int below;
 
+	assert(n > 0 && n <= TABLE_COLUMNS_MAX);
+	below = columns[n - 1].below;
 	memcpy(fitted, widths, n * sizeof(*fitted));
 	table_fit(columns, n, width, fitted);
 	if (below == 0 || fitted[n - 1] >= widths[n - 1] || fitted[n - 1] >= below)

@@ -18,7 +18,7 @@ ctl_text_json(const char *text)
 {
 	json_t *value = text != NULL ? json_string(text) : json_null();
 
-	if (value == NULL) {
+	if (value == NULL && text != NULL) { /* no UTF-8 */
 		auto_free char *safe = str_escaped(text);
 
 		value = json_string(safe);

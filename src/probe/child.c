@@ -275,6 +275,7 @@ child_failure(const struct child *c, struct err *e)
 int
 child_exec_error(const struct child *c)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): -errno is below 0 */
 	return read_failure(c->failure);
 }
 

@@ -77,8 +77,9 @@ let_go(struct proxy *p, struct seat *s)
 {
 	struct seat **at = &p->seats;
 
-	while (*at != s)
-		at = &(*at)->next;
+	assert(s != NULL);
+	for (; *at != s; at = &(*at)->next)
+		assert(*at != NULL);
 	*at = s->next;
 	p->n_clients -= s->pid != 0;
 	seat_free(s);

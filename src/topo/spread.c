@@ -154,7 +154,7 @@ keep(struct valley *list, unsigned int n, unsigned int cap, const struct valley 
 unsigned int
 spread_steps(const struct spread *s, float *out, unsigned int cap)
 {
-	struct valley list[32];
+	struct valley list[32] = {0};
 	float height[SPREAD_BINS];
 	float least = fmaxf(PEAK_MIN, sqrtf((float)s->n) / PEAK_MEMBERS);
 	unsigned int n = 0;
