@@ -31,8 +31,7 @@ guest_at(const char *path)
 	struct model *m = seam()->model;
 
 	for (unsigned int i = 0; i < m->n_guests; i++) {
-		if (m->guests[i].qemu != NULL &&
-			str_equal(m->guests[i].scope, path))
+		if (m->guests[i].qemu != NULL && str_equal(m->guests[i].scope, path))
 			return &m->guests[i];
 	}
 	return NULL;
@@ -42,8 +41,7 @@ guest_at(const char *path)
 static int
 find(const char *path, struct guest **out)
 {
-	static const char *const fixed[] = {
-		"/", SLICE, OTHERS, CONTAINERS, CONTAINER};
+	static const char *const fixed[] = {"/", SLICE, OTHERS, CONTAINERS, CONTAINER};
 
 	*out = guest_at(path);
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {

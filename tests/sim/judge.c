@@ -290,8 +290,8 @@ look_at_record(struct judge *j, const struct guest *g)
 	struct record r;
 	struct err why = ERR_NONE;
 
-	if (!judge_check(j, RULE_RECORD,
-		    record_load(j->run_dirfd, g->id, &r, &why) == 0)) {
+	if (!judge_check(
+		    j, RULE_RECORD, record_load(j->run_dirfd, g->id, &r, &why) == 0)) {
 		judge_break(j, RULE_RECORD, "vm %s: no record", g->id);
 		return;
 	}
@@ -301,8 +301,8 @@ look_at_record(struct judge *j, const struct guest *g)
 		const struct thread *t = g->qemu->threads[i];
 		const struct record_thread *had =
 			record_find(&r, t->tid, t->start_ticks);
-		bool ok = had == NULL ? !t->has_ours
-				      : cpuset_equal(had->cpus, &t->limit);
+		bool ok =
+			had == NULL ? !t->has_ours : cpuset_equal(had->cpus, &t->limit);
 
 		if (t->known && !judge_check(j, RULE_RECORD, ok))
 			judge_break(j, RULE_RECORD, "vm %s: of thread %d (%s)", g->id,

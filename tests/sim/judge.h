@@ -24,8 +24,8 @@ struct engine;
 #define JUDGE_MOVES 256u
 
 enum rule {
-	RULE_STRANGER, /* a thread that is no VM's is set */
-	RULE_ALONE_LEFT, /* a VM is set that is to be left alone */
+	RULE_STRANGER,
+	RULE_ALONE_LEFT,
 	RULE_LIMIT,
 	RULE_RESERVED,
 	RULE_RECORD_FIRST,
@@ -69,7 +69,7 @@ struct judge {
 	struct engine *engine; /* NULL: no daemon runs */
 	int run_dirfd;
 	uint64_t audit_us;
-	bool restoring; /* the administrator has said so */
+	bool restoring;	       /* the administrator has said so */
 	uint64_t disturbed_us; /* when something last happened that concerns all */
 	uint64_t any_us;       /* or anybody */
 	uint64_t gains_us[JUDGE_MOVES]; /* when VMs were moved for a gain, a ring */
@@ -110,10 +110,6 @@ void judge_break(struct judge *j, enum rule rule, const char *fmt, ...)
 
 /** Count a check; @ok goes back. */
 bool judge_check(struct judge *j, enum rule rule, bool ok);
-
-/** The masks of the VM's threads are what threads of it may have from now on: its first
- * touch. See sets.c. */
-void judge_touch(struct judge *j, struct guest *g);
 
 /** So long after an event the daemon has had its two audits. */
 uint64_t judge_settled_us(const struct judge *j);

@@ -79,16 +79,14 @@ some_cpus(struct life *l)
 static void
 start(struct life *l, struct guest *g)
 {
-	model_start(l->model, g);
-	if (below(l, 40) == 0 && g->n_vcpus > 1) {
-		struct cpuset own = cpuset_of(cpuset_next(&l->model->online, 0));
+	struct cpuset own = some_cpus(l);
+	bool pinned = below(l, 40) == 0;
 
-		g->foreign = masks_set(l->model, model_vcpu(g, 0), &own) == 0 &&
-			     masks_shown(l->model, model_vcpu(g, 1)).words[0] !=
-				     own.words[0];
-	}
+	model_start(l->model, g);
+	if (pinned)
+		(void)!masks_set(l->model, model_vcpu(g, 0), &own);
 	judge_note(l->judge, concerned(g), "vm %s starts, %u vCPUs, pid %d%s", g->id,
-		g->n_vcpus, (int)g->qemu->pid, g->foreign ? ", pinned by others" : "");
+		g->n_vcpus, (int)g->qemu->pid, pinned ? ", one of them pinned" : "");
 	qemu_open(g);
 }
 
@@ -149,7 +147,8 @@ do_pause(struct life *l)
 	if (g == NULL)
 		return;
 	g->paused = !g->paused;
-	judge_note(l->judge, g, "vm %s %s", g->id, g->paused ? "pauses" : "resumes");
+	judge_note(l->judge, concerned(g), "vm %s %s", g->id,
+		g->paused ? "pauses" : "resumes");
 	load_change(l->model, g, 0.2);
 	qemu_event(g, g->paused ? QMP_EVENT_STOP : QMP_EVENT_RESUME);
 }
@@ -163,8 +162,8 @@ do_plug(struct life *l)
 	if (g == NULL || g->vcpus_min == g->vcpus_max)
 		return;
 	if (g->n_vcpus < g->vcpus_max && below(l, 2) == 0) {
-		(void)model_add_thread(l->model, g->qemu, THREAD_VCPU, (int)g->n_vcpus++,
-			"CPU/KVM");
+		(void)model_add_thread(
+			l->model, g->qemu, THREAD_VCPU, (int)g->n_vcpus++, "CPU/KVM");
 		judge_note(l->judge, concerned(g), "vm %s gets a vCPU%s", g->id,
 			told ? "" : " without an event");
 		if (told)
@@ -235,7 +234,7 @@ drift(struct life *l, struct guest *g)
 	}
 	g->drifts++;
 	l->judge->counts.drifts++;
-	judge_note(l->judge, g, "somebody sets %s of vm %s",
+	judge_note(l->judge, concerned(g), "somebody sets %s of vm %s",
 		kind == 0   ? "all threads"
 		: kind == 1 ? "the vCPUs"
 			    : "a thread",
@@ -272,7 +271,8 @@ do_cpuset(struct life *l)
 
 	if (cpuset_empty(now))
 		cpus = some_cpus(l);
-	judge_note(l->judge, g, "the cpuset of %s %s", g != NULL ? g->id : "qemu.slice",
+	judge_note(l->judge, g != NULL ? concerned(g) : NULL, "the cpuset of %s %s",
+		g != NULL ? g->id : "qemu.slice",
 		cpuset_empty(&cpus) ? "is lifted" : "is set");
 	masks_confine(l->model, g, &cpus);
 }
@@ -285,7 +285,8 @@ do_quota(struct life *l)
 	if (g == NULL)
 		return;
 	g->quota_cpus = g->quota_cpus > 0 ? 0 : 1 + below(l, g->n_vcpus);
-	judge_note(l->judge, g, "vm %s has a quota of %.0f CPUs", g->id, g->quota_cpus);
+	judge_note(l->judge, concerned(g), "vm %s has a quota of %.0f CPUs", g->id,
+		g->quota_cpus);
 }
 
 static void
@@ -304,8 +305,8 @@ do_cpu(struct life *l)
 	judge_note(l->judge, NULL, "CPU %u goes %sline", cpu, back ? "on" : "off");
 	for (unsigned int i = 0; i < MODEL_PIDS; i++) {
 		if (m->by_tid[i] != NULL)
-			m->by_tid[i]->sleeps = m->by_tid[i]->class != THREAD_VCPU &&
-					       below(l, 2) == 0;
+			m->by_tid[i]->sleeps =
+				m->by_tid[i]->class != THREAD_VCPU && below(l, 2) == 0;
 	}
 	masks_cpu(m, cpu, back);
 }
@@ -338,7 +339,8 @@ do_hang(struct life *l)
 
 	if (g == NULL)
 		return;
-	judge_note(l->judge, g, "the monitor of vm %s hangs for a while", g->id);
+	judge_note(l->judge, concerned(g), "the monitor of vm %s hangs for a while",
+		g->id);
 	qemu_hang(g);
 }
 
@@ -355,7 +357,8 @@ take_word(struct guest *g, const struct vm *vm)
 	g->restored = vm->record.restored;
 	g->has_mode = vm->record.has_mode;
 	g->hand = vm->record.mode;
-	g->foreign = vm->foreign;
+	g->foreign = g->foreign && vm->foreign;
+	g->named |= vm->overruled;
 }
 
 /* The daemon is asked, as a command would; what it then says of the VM counts. */
@@ -377,10 +380,10 @@ do_command(struct life *l)
 			    : "apply",
 		g->id);
 	l->judge->restoring = what == 0;
-	if (what == 0) {
-		judge_touch(l->judge, g);
+	g->named |= what > 1;
+	if (what == 0)
 		calls_restore(e, g);
-	} else if (what == 1)
+	else if (what == 1)
 		calls_mode(e, g, modes[below(l, 5)]);
 	else
 		calls_apply(e, g);
@@ -554,7 +557,7 @@ make_guest(struct life *l, struct guest *g, unsigned int i)
 
 	*g = (struct guest){.vmid = (int)(100 + i), .tpc = 1 + below(l, 2)};
 	(void)snprintf(g->id, sizeof(g->id), "%d", g->vmid);
-	(void)snprintf(g->scope, sizeof(g->scope), "/qemu.slice/%s.scope", g->id);
+	(void)snprintf(g->scope, sizeof(g->scope), "/qemu.slice/%d.scope", g->vmid);
 	g->vcpus_min = sizes[below(l, ARRAY_LEN(sizes))];
 	if (g->vcpus_min > most)
 		g->vcpus_min = most > 0 ? most : 1;

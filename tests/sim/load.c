@@ -113,8 +113,8 @@ load_fault_in(struct model *m, struct guest *g, double share)
 		const struct thread *t = g->qemu->threads[i];
 		struct cpuset on = masks_shown(m, t);
 
-		for (unsigned int n = 0;
-			t->class == THREAD_VCPU && n < topo->n_nodes; n++) {
+		for (unsigned int n = 0; t->class == THREAD_VCPU && n < topo->n_nodes;
+			n++) {
 			struct cpuset here = cpuset_and(&on, &topo->nodes[n].cpus);
 
 			weights[n] += cpuset_count(&here);
@@ -122,7 +122,7 @@ load_fault_in(struct model *m, struct guest *g, double share)
 		}
 	}
 	for (unsigned int n = 0; sum > 0 && n < topo->n_nodes; n++)
-		g->node_kib[n] = (uint64_t)((1 - share) * (double)g->node_kib[n] +
-					    share * (double)g->memory_kib *
-						    weights[n] / sum);
+		g->node_kib[n] =
+			(uint64_t)((1 - share) * (double)g->node_kib[n] +
+				   share * (double)g->memory_kib * weights[n] / sum);
 }

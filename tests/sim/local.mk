@@ -23,4 +23,4 @@ tests_sim_sim_SOURCES = \
 	tests/unit/vmrules.c tests/unit/vmrules.h
 tests_sim_sim_LDADD = src/libdaemon.a src/libctl.a src/libact.a src/libvm.a src/libqmp.a \
 	src/libprobe.a src/libhost.a $(LINK_CONF)
-tests_sim_sim_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=planner_run
+tests_sim_sim_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=planner_run -Wl,--wrap=record_save

@@ -108,7 +108,8 @@ tell_broken(const struct judge *j, const struct options *o)
 	const char *fault = getenv("QMPIN_SIM_FAULT");
 	uint64_t now_us = model_now_us(j->model);
 
-	(void)printf("BROKEN: %s: %s\nhost %s, seed %llu, day %.3f (%.6f s); before it:\n",
+	(void)printf(
+		"BROKEN: %s: %s\nhost %s, seed %llu, day %.3f (%.6f s); before it:\n",
 		judge_rule_name(j->rule), j->text, o->host, (unsigned long long)o->seed,
 		(double)now_us / (double)DAY_US, (double)now_us / 1e6);
 	for (unsigned int i = j->n_last > JUDGE_LAST ? j->n_last - JUDGE_LAST : 0;
@@ -117,8 +118,9 @@ tell_broken(const struct judge *j, const struct options *o)
 
 		(void)printf("%14.6f %s\n", (double)line->at_us / 1e6, line->text);
 	}
-	(void)printf("again: %s%s%stests/sim/sim --host %s --seed %llu --days %llu --audit "
-		     "%llu --trace\n",
+	(void)printf(
+		"again: %s%s%stests/sim/sim --host %s --seed %llu --days %llu --audit "
+		"%llu --trace\n",
 		fault != NULL ? "QMPIN_SIM_FAULT=" : "", fault != NULL ? fault : "",
 		fault != NULL ? " " : "", o->host, (unsigned long long)o->seed,
 		(unsigned long long)o->days, (unsigned long long)o->audit_s);
@@ -132,8 +134,9 @@ tell_result(const struct judge *j, const struct options *o, double took_s)
 
 	for (unsigned int i = 0; i < N_RULES; i++)
 		checks += c->checks[i];
-	(void)printf("%-9s seed %llu: %llu days in %.1f s: %llu events, %llu sets, %llu "
-		     "plans, %llu restarts, %llu kills, %llu checks; moves:",
+	(void)printf(
+		"%-9s seed %llu: %llu days in %.1f s: %llu events, %llu sets, %llu "
+		"plans, %llu restarts, %llu kills, %llu checks; moves:",
 		o->host, (unsigned long long)o->seed, (unsigned long long)o->days,
 		took_s, (unsigned long long)c->events, (unsigned long long)c->sets,
 		(unsigned long long)j->n_plans, (unsigned long long)c->restarts,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Processes, threads and VMs of the host. Ids are given out as the kernel does: upwards,
- * and from the bottom again. */
+/* Processes, threads and VMs of the host. Ids are given out as the kernel does:
+ * upwards, and from the bottom again. */
 #include "config.h"
 
 #include "model.h"
@@ -42,8 +42,7 @@ model_of_fd(const struct model *m, int pidfd)
 		struct process *all[] = {m->guests[i].qemu, m->guests[i].tpm};
 
 		for (unsigned int k = 0; k < 2; k++) {
-			if (all[k] != NULL &&
-				MODEL_FD + (int)all[k]->serial == pidfd)
+			if (all[k] != NULL && MODEL_FD + (int)all[k]->serial == pidfd)
 				return all[k];
 		}
 	}
@@ -111,7 +110,7 @@ model_add_thread(struct model *m, struct process *p, enum thread_class class, in
 	t->user = parent->user;
 	t->mask = parent->mask;
 	t->known = p->touched;
-	t->limit = p->limit;
+	t->limit = class == THREAD_VCPU ? p->vcpu_limit : p->limit;
 	str_copy(t->comm, sizeof(t->comm), comm);
 	return t;
 }
@@ -209,7 +208,7 @@ model_start(struct model *m, struct guest *g)
 	unsigned int span = g->vcpus_max - g->vcpus_min + 1;
 
 	g->paused = false;
-	g->restored = g->has_mode = g->foreign = false;
+	g->restored = g->has_mode = g->foreign = g->named = false;
 	g->drifts = 0;
 	g->n_vcpus = g->vcpus_min + rnd_below(&m->rnd, span);
 	g->cpuset = CPUSET_NONE;

@@ -47,12 +47,12 @@ struct thread {
 	uint64_t wait_ns;
 	uint64_t counted_us;
 	/* Kept by the judge. */
-	bool known;	      /* limit holds */
-	struct cpuset limit;  /* what it had when the daemon first set its VM */
-	bool recorded;	      /* seen in the record on disk */
+	bool known;	     /* limit holds */
+	struct cpuset limit; /* what it had when the daemon first set its VM */
+	bool recorded;	     /* seen in the record on disk */
 	bool has_ours;
-	struct cpuset ours;   /* what the daemon set last */
-	bool hides;	      /* a fault: the daemon is shown ours */
+	struct cpuset ours; /* what the daemon set last */
+	bool hides;	    /* a fault: the daemon is shown ours */
 };
 
 struct process {
@@ -61,12 +61,13 @@ struct process {
 	uint64_t start_ticks;
 	struct guest *guest; /* NULL: nobody's */
 	bool helper;
-	bool touched;	     /* the daemon has set one of its VM's threads */
-	struct cpuset limit; /* what threads that come later may have */
+	bool touched;		  /* the daemon has set one of its VM's threads */
+	struct cpuset limit;	  /* what threads that come later may have */
+	struct cpuset vcpu_limit; /* and vCPUs */
 	size_t n;
 	size_t cap;
 	struct thread **threads; /* ascending tid */
-	uint64_t ended_ns; /* run time of those that ended */
+	uint64_t ended_ns;	 /* run time of those that ended */
 };
 
 struct guest {
@@ -93,38 +94,39 @@ struct guest {
 	uint64_t node_kib[MODEL_NODES_MAX];
 	struct monitor *monitor; /* the daemon's; NULL: none */
 	/* Kept by the judge. */
-	uint64_t event_us;    /* when something last happened to it */
+	uint64_t event_us; /* when something last happened to it */
 	uint64_t started_us;
-	bool foreign;	      /* its vCPUs had masks of their own when it started */
-	bool restored;	      /* by hand */
-	bool has_mode;	      /* by hand */
+	bool foreign;  /* its vCPUs had masks of their own at first touch */
+	bool named;    /* which no longer counts */
+	bool restored; /* by hand */
+	bool has_mode; /* by hand */
 	enum place_mode hand;
-	uint64_t moved_us;    /* for a gain */
+	uint64_t moved_us; /* for a gain */
 	unsigned int moves_today;
-	unsigned int drifts;  /* by others, since it started */
+	unsigned int drifts; /* by others, since it started */
 };
 
 struct model {
 	struct event_base *base;
 	struct rnd rnd;
 	const struct host_spec *spec;
-	struct host whole;	/* with all its CPUs */
+	struct host whole; /* with all its CPUs */
 	struct cpuset online;
 	bool has_cpusets;	/* the controller is on for slices and scopes */
 	bool old_kernel;	/* before 6.2: a cpuset's change undoes masks */
 	struct cpuset slice;	/* cpuset of qemu.slice; empty: none */
 	struct cpuset reserved; /* by the configuration */
-	bool calm; /* no CPU goes, no VM has cores of its own */
+	bool calm;		/* no CPU goes, no VM has cores of its own */
 	unsigned int n_guests;
 	struct guest guests[MODEL_GUESTS_MAX];
 	struct process *by_pid[MODEL_PIDS];
 	struct thread *by_tid[MODEL_PIDS];
 	pid_t last_tid;
 	unsigned int serials;
-	bool load_due; /* masks or loads have changed */
+	bool load_due;	    /* masks or loads have changed */
 	uint64_t others_ns; /* CPU time of a container, of all others */
 	uint64_t others_us;
-	struct discovery *discovery; /* the daemon's; NULL: none */
+	struct discovery *discovery;  /* the daemon's; NULL: none */
 	void (*on_cpus)(void *owner); /* a uevent */
 	void *owner;
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Where the daemon meets the model. Its calls of the kernel and of QEMU end in kernel.c,
- * groups.c and qemu.c, which have no argument to find the world by: there is one, as
- * there is one kernel.
+ * Where the daemon meets the model. Its calls of the kernel and of QEMU end in
+ * kernel.c, groups.c and qemu.c, which have no argument to find the world by: there is
+ * one, as there is one kernel.
  *
  * A daemon that was killed in the middle of a call is one whose further calls do
  * nothing and find nothing, until it is freed.
@@ -31,7 +31,7 @@ struct seam {
 	struct model *model;
 	struct judge *judge;
 	enum fault fault;
-	struct rnd dice; /* of faults */
+	struct rnd dice;      /* of faults */
 	unsigned int kill_in; /* calls; 0: no kill is due */
 	bool dead;
 	void (*on_death)(void *owner);

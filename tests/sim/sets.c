@@ -43,18 +43,51 @@ touch(const struct judge *j, const struct guest *g, struct process *p)
 		t->known = true;
 		if (t->class == THREAD_VCPU || t->class == THREAD_EMULATOR)
 			p->limit = cpuset_or(&p->limit, &t->limit);
+		if (t->class == THREAD_VCPU)
+			p->vcpu_limit = cpuset_or(&p->vcpu_limit, &t->limit);
 	}
 	if (p != NULL)
 		p->touched = true;
 }
 
-void
-judge_touch(struct judge *j, struct guest *g)
+/* Its vCPUs have masks of their own: it is left alone, unless it is named. */
+static bool
+is_foreign(const struct guest *g)
+{
+	const struct thread *first = model_vcpu(g, 0);
+
+	for (unsigned int i = 1; i < g->n_vcpus; i++) {
+		if (!cpuset_equal(&first->limit, &model_vcpu(g, i)->limit))
+			return true;
+	}
+	return false;
+}
+
+/* From now on the masks of the VM's threads are what threads of it may have. */
+static void
+touch_guest(const struct judge *j, struct guest *g)
 {
 	if (g->qemu->touched)
 		return;
 	touch(j, g, g->qemu);
 	touch(j, g, g->tpm);
+	g->foreign = !g->named && is_foreign(g);
+}
+
+int __real_record_save(int dirfd, const struct record *r, struct err *e);
+int __wrap_record_save(int dirfd, const struct record *r, struct err *e);
+
+/* The first record that is more than a mode is the first touch. */
+int
+__wrap_record_save(int dirfd, const struct record *r, struct err *e)
+{
+	struct process *p = model_process(seam()->model, r->pid);
+
+	if (!seam_alive())
+		return -EIO;
+	if (!r->untouched && p != NULL && p->guest != NULL)
+		touch_guest(seam()->judge, p->guest);
+	return __real_record_save(dirfd, r, e);
 }
 
 static bool
@@ -91,13 +124,15 @@ check_record(struct judge *j, const struct thread *t)
 static void
 check_place(struct judge *j, const struct thread *t, const struct cpuset *want)
 {
+	const struct cpuset *limit =
+		t->class == THREAD_VCPU ? &t->of->vcpu_limit : &t->limit;
 	char a[64];
 	char b[64];
 
-	if (!judge_check(j, RULE_LIMIT, cpuset_within(want, &t->limit)))
-		judge_break(j, RULE_LIMIT, "vm %s: %s gets %s, had %s", t->of->guest->id,
-			t->comm, cpuset_format(want, a, sizeof(a)),
-			cpuset_format(&t->limit, b, sizeof(b)));
+	if (!judge_check(j, RULE_LIMIT, cpuset_within(want, limit)))
+		judge_break(j, RULE_LIMIT, "vm %s: %s gets %s, had %s",
+			t->of->guest->id, t->comm, cpuset_format(want, a, sizeof(a)),
+			cpuset_format(limit, b, sizeof(b)));
 	if (!j->restoring && !judge_check(j, RULE_RESERVED,
 				     !cpuset_overlap(want, &j->model->reserved)))
 		judge_break(j, RULE_RESERVED, "vm %s: %s gets %s", t->of->guest->id,
@@ -112,14 +147,12 @@ judge_set(struct judge *j, const struct thread *t, const struct cpuset *want)
 	bool may;
 
 	j->counts.sets++;
-	if (!judge_check(j, RULE_STRANGER, g != NULL && g->qemu != NULL)) {
+	if (!judge_check(j, RULE_STRANGER, g != NULL && g->qemu != NULL && t->known)) {
 		judge_break(j, RULE_STRANGER, "thread %d", (int)t->tid);
 		return;
 	}
-	judge_touch(j, g);
 	mode = g->has_mode ? g->hand : g->mode;
-	may = mode != PLACE_OFF && mode != PLACE_OBSERVE && !g->restored &&
-	      !g->foreign;
+	may = mode != PLACE_OFF && mode != PLACE_OBSERVE && !g->restored && !g->foreign;
 	if (!judge_check(j, RULE_ALONE_LEFT, j->restoring || may))
 		judge_break(j, RULE_ALONE_LEFT, "vm %s: %s, mode %s%s", g->id, t->comm,
 			place_mode_name(mode), g->restored ? ", restored" : "");
@@ -137,27 +170,38 @@ check_gain(struct judge *j, struct guest *g)
 	unsigned int most = GAINS_PER_MIN * (SAVED_MIN + SAVED_MIN);
 	unsigned int n = 0;
 
-	if (!judge_check(j, RULE_DWELL,
-		    g->moved_us == 0 || now - g->moved_us >= dwell_us))
+	if (!judge_check(
+		    j, RULE_DWELL, g->moved_us == 0 || now - g->moved_us >= dwell_us))
 		judge_break(j, RULE_DWELL, "vm %s: moved again after %.1f s", g->id,
 			(double)(now - g->moved_us) / 1e6);
 	g->moved_us = now;
 	g->moves_today++;
 	j->gains_us[j->n_gains++ % JUDGE_MOVES] = now;
 	for (unsigned int i = 0; i < JUDGE_MOVES; i++)
-		n += j->gains_us[i] > 0 &&
-		     now - j->gains_us[i] < SAVED_MIN * MINUTE_US;
+		n += j->gains_us[i] > 0 && now - j->gains_us[i] < SAVED_MIN * MINUTE_US;
 	if (!judge_check(j, RULE_RATE, n <= most))
 		judge_break(j, RULE_RATE, "%u VMs in %u minutes", n, SAVED_MIN);
 }
 
+/* VMs that ran before the daemon are taken over a few a minute. */
 static bool
-is_excused(const struct judge *j, const struct guest *g)
+is_adopting(struct judge *j)
+{
+	for (size_t i = 0; i < j->engine->n_vms; i++) {
+		if (j->engine->vms[i]->preexisting && !j->engine->vms[i]->foreign)
+			j->disturbed_us = model_now_us(j->model);
+	}
+	return j->disturbed_us == model_now_us(j->model);
+}
+
+static bool
+is_excused(struct judge *j, const struct guest *g)
 {
 	uint64_t now = model_now_us(j->model);
 	uint64_t settled = judge_settled_us(j);
 
-	return now - g->event_us <= settled || now - j->disturbed_us <= settled;
+	return now - g->event_us <= settled || now - j->disturbed_us <= settled ||
+	       is_adopting(j);
 }
 
 /* A vCPU has to leave CPUs that it had. */
@@ -174,15 +218,16 @@ note_move(struct judge *j, struct guest *g)
 	if (gain)
 		check_gain(j, g);
 	else if (!judge_check(j, RULE_NO_CAUSE, is_excused(j, g)))
-		judge_break(j, RULE_NO_CAUSE, "vm %s: %s (%s)", g->id, cause_name(cause),
-			vm->why);
+		judge_break(j, RULE_NO_CAUSE, "vm %s: %s (%s)", g->id,
+			cause_name(cause), vm->why);
 	g->moved_us = model_now_us(j->model);
 }
 
 void
 judge_has_set(struct judge *j, struct thread *t, const struct cpuset *want)
 {
-	struct cpuset had = cpuset_and(&t->ours, &j->model->online);
+	struct cpuset may = masks_effective(j->model, t->of->guest);
+	struct cpuset had = cpuset_and(&t->ours, &may);
 
 	if (t->class == THREAD_VCPU && t->has_ours && !j->restoring &&
 		!cpuset_within(&had, want))
@@ -213,7 +258,8 @@ spoil(const struct plan_input *in, struct plan *p)
 static bool
 is_looked_at(const struct judge *j, const struct plan *p)
 {
-	bool changes = j->counts.checks[RULE_PLAN] == 0 || j->n_plans % PLANS_ONE_IN == 0;
+	bool changes =
+		j->counts.checks[RULE_PLAN] == 0 || j->n_plans % PLANS_ONE_IN == 0;
 
 	for (unsigned int i = 0; i < p->n; i++)
 		changes |= p->results[i].verdict == PLAN_PLACE;
