@@ -314,3 +314,21 @@ seating_find(const struct seating *s, const struct vm *vm)
 	}
 	return -1;
 }
+
+struct cpuset
+seating_taken(const struct seating *s, unsigned int seat)
+{
+	struct cpuset taken = CPUSET_NONE;
+
+	for (unsigned int i = 0; i < s->in.n_vms; i++) {
+		const struct plan_vm *vm = &s->vms[i];
+		struct cpuset cores;
+
+		if (i == seat || !vm->placed || !vm->own ||
+			(vm->mode != PLACE_DEDICATED && vm->smt != PLACE_SMT_ISOLATE))
+			continue;
+		cores = cores_of(s->in.topo, &s->vms[i]);
+		taken = cpuset_or(&taken, &cores);
+	}
+	return taken;
+}
