@@ -143,6 +143,7 @@ changed_s(const struct engine *e, const struct vm *vm)
 static void
 take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_vm *out)
 {
+	struct cpuset limit = vm_vcpu_limit(vm);
 	bool keep_wants;
 
 	seat->vm = vm;
@@ -154,7 +155,7 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 		.smt = settings_smt(&e->config, vm->id),
 		.emulator = settings_emulator(&e->config, vm->id),
 		.n_vcpus = seat->n,
-		.limit = survey_reach(e, &vm->record.limit),
+		.limit = survey_reach(e, &limit),
 		.cgroup = vm->confine.bounded ? &vm->confine.cpus : NULL,
 		.cpulimit = vm->confine.quota_cpus,
 		.placed = vm->placed,
