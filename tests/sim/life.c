@@ -24,8 +24,8 @@
 #define RECORDS_ONE_IN 30u
 #define QUARREL_TIMES 60u
 #define QUARREL_US (40 * SECOND_US)
-/* What the heap may have more after days, beside twice of what it had. */
-#define HEAP_SLACK_BYTES (1u << 20)
+/* Chunks that malloc keeps for later count as used. */
+#define HEAP_SLACK_BYTES (256u * 1024)
 
 static unsigned int
 below(struct life *l, unsigned int n)
@@ -420,10 +420,11 @@ check_heap(struct life *l)
 
 	if (l->heap_bytes == 0)
 		l->heap_bytes = now;
-	if (!judge_check(l->judge, RULE_MEMORY, now <= l->heap_bytes + 65536))
+	if (!judge_check(
+		    l->judge, RULE_MEMORY, now <= l->heap_bytes + HEAP_SLACK_BYTES))
 		judge_break(l->judge, RULE_MEMORY,
 			"%zu bytes are left of daemons that have ended, %zu were", now,
-			(size_t)l->heap_bytes);
+			l->heap_bytes);
 }
 
 static void
@@ -555,7 +556,7 @@ make_guest(struct life *l, struct guest *g, unsigned int i)
 	unsigned int most = cpuset_count(&m->online) / 2;
 	unsigned int dice = below(l, 100);
 
-	*g = (struct guest){.vmid = (int)(100 + i), .tpc = 1 + below(l, 2)};
+	*g = (struct guest){.vmid = (int)(MODEL_FIRST_ID + i), .tpc = 1 + below(l, 2)};
 	(void)snprintf(g->id, sizeof(g->id), "%d", g->vmid);
 	(void)snprintf(g->scope, sizeof(g->scope), "/qemu.slice/%d.scope", g->vmid);
 	g->vcpus_min = sizes[below(l, ARRAY_LEN(sizes))];
@@ -591,7 +592,7 @@ make_host(struct life *l)
 	m->has_cpusets = below(l, 4) > 0;
 	m->old_kernel = below(l, 3) == 0;
 	m->calm = below(l, 3) == 0;
-	if (below(l, 3) > 0)
+	if (below(l, 3) > 0 || seam()->fault == FAULT_BEYOND)
 		m->reserved = m->whole.topo->cores[0].cpus;
 	m->n_guests = n < 3 ? 3 : n < 40 ? n : 40;
 	for (unsigned int i = 0; i < m->n_guests; i++)

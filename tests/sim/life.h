@@ -22,7 +22,7 @@ struct life {
 	unsigned int looks;
 	unsigned int quarrel; /* index of a guest and one: somebody insists */
 	unsigned int insists; /* so many times more */
-	uint64_t heap_bytes;  /* in use while no daemon ran; 0: not known */
+	size_t heap_bytes;    /* in use while no daemon ran; 0: not known */
 };
 
 /** VMs for the host: so many that it is well filled. Some run. */

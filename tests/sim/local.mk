@@ -24,3 +24,14 @@ tests_sim_sim_SOURCES = \
 tests_sim_sim_LDADD = src/libdaemon.a src/libctl.a src/libact.a src/libvm.a src/libqmp.a \
 	src/libprobe.a src/libhost.a $(LINK_CONF)
 tests_sim_sim_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=planner_run -Wl,--wrap=record_save
+
+TESTS += tests/sim/check-sim
+EXTRA_DIST += tests/sim/check-sim
+
+# Months of several hosts. SIM: days, and hosts where not all are meant; SIM_SEEDS: how
+# many seeds of each.
+SIM = 30
+sim: tests/sim/sim
+	@QMPIN_BUILD='$(abs_top_builddir)' $(srcdir)/tests/sim/check-sim $(SIM)
+
+.PHONY: sim

@@ -83,7 +83,7 @@ read_options(int argc, char **argv, struct options *o)
 	bool ok = true;
 	int c;
 
-	*o = (struct options){.host = "9354", .seed = 1, .days = 1, .audit_s = 30};
+	*o = (struct options){.host = "9354", .seed = 1, .days = 1, .audit_s = 60};
 	while (ok && (c = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		if (c == 'h')
 			o->host = optarg;

@@ -20,6 +20,7 @@
 #include "vm/threads.h"
 
 #define MODEL_GUESTS_MAX 64u
+#define MODEL_FIRST_ID 100u
 #define MODEL_NODES_MAX 16u
 #define MODEL_PIDS 32768u /* then ids begin anew */
 /* Descriptors that are only names; no process has so many. */

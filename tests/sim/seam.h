@@ -23,7 +23,7 @@ enum fault {
 	FAULT_RECORD, /* one record in 20 has vanished when it is looked for */
 	FAULT_BEYOND, /* one mask in 1000 has a CPU that nobody asked for */
 	FAULT_BLIND,  /* what others do to masks is not shown, for some threads */
-	FAULT_PLAN,   /* one plan in 1000 puts a VM elsewhere for no reason */
+	FAULT_PLAN,   /* one plan in 200 puts a VM elsewhere for no reason */
 	N_FAULTS
 };
 

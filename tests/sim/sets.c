@@ -276,7 +276,7 @@ __wrap_planner_run(const struct plan_input *in, struct plan **out, struct err *e
 
 	if (r < 0 || excused == NULL)
 		return r;
-	if (in->n_vms > 0 && seam_fails(FAULT_PLAN, 1000))
+	if (in->n_vms > 0 && seam_fails(FAULT_PLAN, 200))
 		spoil(in, *out);
 	j->n_plans++;
 	if (!is_looked_at(j, *out))
