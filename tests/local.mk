@@ -64,6 +64,7 @@ include tests/fleet/local.mk
 include tests/lab/local.mk
 include tests/proof/local.mk
 include tests/share/local.mk
+include tests/sim/local.mk
 include tests/system/local.mk
 EXTRA_DIST += $(SYSTEM_TESTS) $(ALONE_TESTS)
 

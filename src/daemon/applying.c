@@ -35,7 +35,9 @@ static void
 add_move(const struct engine *e, json_t *moves, struct vm *vm, const struct vm_task *t,
 	struct cpuset cpus, const char *why)
 {
-	struct cpuset may = survey_reach(e, vm_task_limit(vm, t));
+	bool is_vcpu = t->thread.class == THREAD_VCPU;
+	struct cpuset limit = is_vcpu ? vm_vcpu_limit(vm) : *vm_task_limit(vm, t);
+	struct cpuset may = survey_reach(e, &limit);
 	struct move move = {t->thread, t->have, cpuset_and(&cpus, &may)};
 
 	if (!cpuset_empty(&move.to) && !affinity_is_kept(&move.to, &move.from))

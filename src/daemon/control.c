@@ -221,7 +221,8 @@ fill_places(const struct engine *e, const struct vm *vm, struct texts *texts,
 	struct cpuset limit = e->host.topo->online;
 
 	if (vm->surveyed) {
-		struct cpuset may = survey_reach(e, &vm->record.limit);
+		struct cpuset own = vm_vcpu_limit(vm);
+		struct cpuset may = survey_reach(e, &own);
 
 		limit = cpuset_and(&limit, &may);
 		texts->cpus = cpus_text(&cpus);

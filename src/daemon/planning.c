@@ -15,10 +15,10 @@
 
 /* Set what is wanted of one task. Returns true when that is new. */
 static bool
-want(const struct engine *e, const struct vm *vm, struct vm_task *t,
-	const struct cpuset *cpus)
+want(const struct engine *e, struct vm_task *t, const struct cpuset *cpus,
+	const struct cpuset *limit)
 {
-	struct cpuset may = survey_reach(e, vm_task_limit(vm, t));
+	struct cpuset may = survey_reach(e, limit);
 	struct cpuset target = cpuset_and(cpus, &may);
 	bool wanted = !cpuset_empty(&target);
 	bool changed =
@@ -55,12 +55,13 @@ static bool
 want_vcpus(const struct engine *e, struct seat *seat, const struct plan_result *result)
 {
 	struct vm *vm = seat->vm;
+	struct cpuset limit = vm_vcpu_limit(vm);
 	bool changed = false;
 
 	for (unsigned int k = 0; k < seat->n && k < result->n_vcpus; k++) {
 		bool newly = !seat->vcpus[k]->wanted && vm->placed;
 
-		if (!want(e, vm, seat->vcpus[k], &result->vcpus[k]))
+		if (!want(e, seat->vcpus[k], &result->vcpus[k], &limit))
 			continue;
 		changed = true;
 		if (!newly)
@@ -101,7 +102,8 @@ take_result(const struct engine *e, struct seat *seat, const struct plan_result 
 	changed = want_vcpus(e, seat, result);
 	for (size_t i = 0; i < vm->n_tasks; i++) {
 		if (vm->tasks[i].thread.class != THREAD_VCPU)
-			changed |= want(e, vm, &vm->tasks[i], &result->emulator);
+			changed |= want(e, &vm->tasks[i], &result->emulator,
+				vm_task_limit(vm, &vm->tasks[i]));
 	}
 	if (changed || result->verdict != PLAN_KEEP || !is_pending(vm))
 		str_copy(vm->why, sizeof(vm->why), result->why);

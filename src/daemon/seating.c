@@ -143,6 +143,7 @@ changed_s(const struct engine *e, const struct vm *vm)
 static void
 take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_vm *out)
 {
+	struct cpuset limit = vm_vcpu_limit(vm);
 	bool keep_wants;
 
 	seat->vm = vm;
@@ -154,7 +155,7 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 		.smt = settings_smt(&e->config, vm->id),
 		.emulator = settings_emulator(&e->config, vm->id),
 		.n_vcpus = seat->n,
-		.limit = survey_reach(e, &vm->record.limit),
+		.limit = survey_reach(e, &limit),
 		.cgroup = vm->confine.bounded ? &vm->confine.cpus : NULL,
 		.cpulimit = vm->confine.quota_cpus,
 		.placed = vm->placed,
@@ -313,4 +314,22 @@ seating_find(const struct seating *s, const struct vm *vm)
 			return (int)i;
 	}
 	return -1;
+}
+
+struct cpuset
+seating_taken(const struct seating *s, unsigned int seat)
+{
+	struct cpuset taken = CPUSET_NONE;
+
+	for (unsigned int i = 0; i < s->in.n_vms; i++) {
+		const struct plan_vm *vm = &s->vms[i];
+		struct cpuset cores;
+
+		if (i == seat || !vm->placed || !vm->own ||
+			(vm->mode != PLACE_DEDICATED && vm->smt != PLACE_SMT_ISOLATE))
+			continue;
+		cores = cores_of(s->in.topo, &s->vms[i]);
+		taken = cpuset_or(&taken, &cores);
+	}
+	return taken;
 }

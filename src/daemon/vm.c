@@ -212,6 +212,18 @@ vm_task_limit(const struct vm *vm, const struct vm_task *task)
 	return known != NULL ? known->cpus : &vm->record.limit;
 }
 
+struct cpuset
+vm_vcpu_limit(const struct vm *vm)
+{
+	struct cpuset all = CPUSET_NONE;
+
+	for (size_t i = 0; i < vm->n_tasks; i++) {
+		if (vm->tasks[i].thread.class == THREAD_VCPU)
+			all = cpuset_or(&all, vm_task_limit(vm, &vm->tasks[i]));
+	}
+	return cpuset_empty(&all) ? vm->record.limit : all;
+}
+
 struct vm_task *
 vm_task_add(struct vm *vm, const struct vm_task *task)
 {

@@ -79,6 +79,19 @@ plan(struct vmtable *t, bool rebalance)
 }
 
 static void
+cores_that_are_anothers_alone_do_not_count_as_idle(void **state)
+{
+	struct scene *s = *state;
+
+	crowd(s, 100);
+	vmtable_configure(s->t, "[vm 102]\nmode = dedicated\n");
+	s->t->vms[2]->own = s->t->vms[2]->own_known = true;
+	wait_and_decide(s);
+	assert_int_equal(s->t->vms[0]->causes, 0);
+	assert_false(s->t->vms[0]->squeeze.widened);
+}
+
+static void
 who_waits_is_told_what_idled_and_gets_it(void **state)
 {
 	struct vmtable *t = *state;
@@ -225,6 +238,7 @@ main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, vmtable_setup, vmtable_teardown)
 	const struct CMUnitTest tests[] = {
+		T(cores_that_are_anothers_alone_do_not_count_as_idle),
 		T(who_waits_is_told_what_idled_and_gets_it),
 		T(nothing_is_done_when_all_the_rest_is_busy),
 		T(other_cpus_that_it_may_not_use_do_not_count),
