@@ -25,7 +25,8 @@ enum optin_trust {
 	OPTIN_TRUST_IGNORE,
 };
 
-/* What the administrator allows. Borrowed for the call. */
+/* What the administrator allows: a mode by tag needs trust and a registered tag.
+ * Borrowed for the call. */
 struct optin_rules {
 	enum optin_trust trust;
 	bool allow_dedicated;
@@ -50,6 +51,11 @@ struct optin {
 	char refused[OPTIN_REFUSED_MAX];
 };
 
+/**
+ * What counts of what @conf says. Of several tags the most careful one does: off,
+ * observe, float, auto (which may narrow), core, pin, dedicated, and last the bare
+ * "qmpin", which leaves the mode to others. What is refused leaves the rest its say.
+ */
 void optin_judge(
 	const struct vmconf *conf, const struct optin_rules *rules, struct optin *out);
 

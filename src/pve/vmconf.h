@@ -19,8 +19,9 @@
 
 /* Proxmox refuses longer ones. */
 #define VMCONF_BYTES_MAX (1024u * 1024u)
-#define VMCONF_NODES_MAX 8u  /* numa0 to numa7 */
-#define VMCONF_PCI_MAX 64u   /* functions of hostpci0 to hostpci15 */
+#define VMCONF_NODES_MAX 8u /* numa0 to numa7 */
+#define VMCONF_PCI_MAX 64u  /* functions of hostpci0 to hostpci15 */
+#define VMCONF_TAGS_MAX 256u
 #define VMCONF_WARNINGS_MAX 16u
 
 enum vmconf_policy {
@@ -56,7 +57,7 @@ struct vmconf {
 	char *hookscript;  /* the volume: "local:snippets/pin.sh" */
 	char *args;	   /* extra arguments of QEMU */
 	bool pinning;	   /* it has a property of that name: another tool's */
-	char *description; /* decoded, lines end in '\n' */
+	char *description; /* decoded, lines end in '\n'; perhaps not UTF-8 */
 	size_t n_tags;
 	char **tags; /* lower case, in the order of the file */
 	/* Passed-through functions by address, "0000:01:00.0"; a whole device
