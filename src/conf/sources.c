@@ -27,8 +27,7 @@ add(struct sources *s, const char *name, const char *text, size_t len)
 
 	s->list = xgrow(s->list, s->n, &s->cap, sizeof(*s->list));
 	new = &s->list[s->n++];
-	*new = (struct source){xstrdup(name), xcalloc(1, len + 1), len};
-	memcpy(new->text, text, len);
+	*new = (struct source){xstrdup(name), xmemdupz(text, len), len};
 }
 
 /* Up to @cap bytes. Returns their number or a negative errno. */
