@@ -1,4 +1,8 @@
 noinst_LIBRARIES += src/libpve.a
 src_libpve_a_SOURCES = \
-	src/pve/optin.h \
-	src/pve/vmconf.h
+	src/pve/optin.c src/pve/optin.h \
+	src/pve/pciaddr.c src/pve/pciaddr.h \
+	src/pve/pinners.c src/pve/pinners.h \
+	src/pve/pvetext.c src/pve/pvetext.h \
+	src/pve/vmconf.c src/pve/vmconf.h \
+	src/pve/vmdesc.c src/pve/vmdesc.h
