@@ -263,7 +263,9 @@ note_of(const struct engine *e, const struct vm *vm)
 		return xstrdup(vm->note);
 	if (vm->squeeze.note[0] != '\0')
 		return xstrdup(vm->squeeze.note);
-	note = sharing_note(e, vm);
+	note = wishes_note(e, vm);
+	if (note == NULL)
+		note = sharing_note(e, vm);
 	return note != NULL ? note : memory_note(vm);
 }
 

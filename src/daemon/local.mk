@@ -40,6 +40,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/migraterun.c src/daemon/migraterun.h \
 	src/daemon/migrating.c src/daemon/migrating.h \
 	src/daemon/pass.c src/daemon/pass.h \
+	src/daemon/passed.c src/daemon/passed.h \
 	src/daemon/pending.c src/daemon/pending.h \
 	src/daemon/patience.c src/daemon/patience.h \
 	src/daemon/planning.c src/daemon/planning.h \
@@ -69,7 +70,8 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/vm.c src/daemon/vm.h \
 	src/daemon/vmmode.c src/daemon/vmmode.h \
 	src/daemon/vmtask.h \
-	src/daemon/watch.c src/daemon/watch.h
+	src/daemon/watch.c src/daemon/watch.h \
+	src/daemon/wishes.c src/daemon/wishes.h
 
 sbin_PROGRAMS += src/qmpind
 src_qmpind_SOURCES = src/daemon/main.c
