@@ -49,6 +49,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/proberun.c src/daemon/proberun.h \
 	src/daemon/probing.c src/daemon/probing.h \
 	src/daemon/proof.c src/daemon/proof.h \
+	src/daemon/pveknown.c src/daemon/pveknown.h \
 	src/daemon/pverun.c src/daemon/pverun.h \
 	src/daemon/pvewatch.c src/daemon/pvewatch.h \
 	src/daemon/rebalancing.c src/daemon/rebalancing.h \

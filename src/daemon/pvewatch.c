@@ -15,9 +15,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/str.h"
 #include "base/xalloc.h"
+#include "daemon/pveknown.h"
 #include "daemon/pverun.h"
 #include "qmp/backoff.h"
 
@@ -27,15 +27,6 @@
 #define RETRY_MAX_MS 300000u
 
 #define STAYS "the last known configurations stay"
-
-struct subject {
-	unsigned int id; /* as in pvefeed.h */
-	bool told;	 /* the child knows that it is wanted */
-	bool awaited;	 /* nothing is known of it, and may be in time */
-	bool unread;	 /* on_unread was told so */
-	enum { UNKNOWN, THERE, NOT_THERE } known;
-	uint64_t hash; /* of the text that is there */
-};
 
 struct pvewatch {
 	struct event_base *base;
@@ -53,15 +44,12 @@ struct pvewatch {
 	struct event *turn;	/* the next look or try */
 	struct event *patience; /* of those who wait for what is awaited */
 	bool settled;		/* for the first time */
-	size_t n_awaited;
 	unsigned int failures;
 	uint64_t started_us; /* the last try */
 	bool absent;	     /* the last try found nothing */
 	bool was_there;	     /* some time */
-	char trouble[320];   /* that was told; "": none */
-	struct subject files[PVEFEED_FILES];
-	struct subject *vms; /* ascending id */
-	size_t n_vms, cap_vms;
+	char trouble[512];   /* that was told; "": none */
+	struct pveknown known;
 	unsigned int busy; /* inside so many of our functions that call back */
 	bool doomed;	   /* freed by its owner meanwhile */
 };
@@ -85,7 +73,7 @@ pvewatch_program(void)
 static void
 release(struct pvewatch *w)
 {
-	free(w->vms);
+	pveknown_fini(&w->known);
 	free(w->program);
 	free(w->dir);
 	free(w);
@@ -120,53 +108,25 @@ leave(struct pvewatch *w)
 
 /* ---- what is wanted ---- */
 
-/* Where a VM is in the list, or belongs. */
-static size_t
-position(const struct pvewatch *w, unsigned int vmid)
+/* NULL: it is no VMID, or not wanted. */
+static struct pveknown_file *
+find(struct pvewatch *w, const char *id)
 {
-	size_t low = 0;
-	size_t high = w->n_vms;
+	unsigned int vmid;
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (w->vms[mid].id < vmid)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-/* NULL: nobody wants it any more. */
-static struct subject *
-find(const struct pvewatch *w, unsigned int id)
-{
-	size_t at = position(w, id);
-
-	if (id < PVEFEED_FILES)
-		return (struct subject *)&w->files[id];
-	return at < w->n_vms && w->vms[at].id == id ? &w->vms[at] : NULL;
-}
-
-static void
-stop_awaiting(struct pvewatch *w, struct subject *s)
-{
-	if (!s->awaited)
-		return;
-	s->awaited = false;
-	w->n_awaited--;
+	return pvefeed_vmid_parse(id, &vmid) == 0 ? pveknown_find(&w->known, vmid)
+						  : NULL;
 }
 
 /* Not after a child that hangs: its time is over. */
 static void
-await(struct pvewatch *w, struct subject *s)
+await(struct pvewatch *w, struct pveknown_file *file)
 {
 	if (w->failures > 0 && !w->absent)
 		return;
-	s->awaited = true;
-	if (w->n_awaited++ == 0 && w->settled)
+	if (w->known.n_awaited == 0 && w->settled)
 		set_timer(w->patience, w->pace.deadline_ms);
+	pveknown_await(&w->known, file);
 }
 
 /* How long until another try where there was nothing. */
@@ -194,45 +154,36 @@ look_soon(struct pvewatch *w)
 void
 pvewatch_add(struct pvewatch *w, const char *id)
 {
+	struct pveknown_file *file;
 	unsigned int vmid;
-	size_t at;
 
-	if (pvefeed_vmid_parse(id, &vmid) < 0 || find(w, vmid) != NULL)
+	if (pvefeed_vmid_parse(id, &vmid) < 0)
 		return;
-	at = position(w, vmid);
-	w->vms = xgrow(w->vms, w->n_vms, &w->cap_vms, sizeof(*w->vms));
-	memmove(w->vms + at + 1, w->vms + at, (w->n_vms - at) * sizeof(*w->vms));
-	w->vms[at] = (struct subject){.id = vmid};
-	w->n_vms++;
-	await(w, &w->vms[at]);
+	file = pveknown_add(&w->known, vmid);
+	if (file == NULL)
+		return;
+	await(w, file);
 	look_soon(w);
 }
 
 void
 pvewatch_remove(struct pvewatch *w, const char *id)
 {
-	unsigned int vmid;
-	struct subject *s = pvefeed_vmid_parse(id, &vmid) == 0 ? find(w, vmid) : NULL;
-	size_t at;
+	struct pveknown_file *file = find(w, id);
 
-	if (s == NULL)
+	if (file == NULL)
 		return;
-	if (s->told && w->run != NULL)
-		pverun_tell(w->run, PVEFEED_REMOVE, vmid);
-	stop_awaiting(w, s);
-	at = (size_t)(s - w->vms);
-	w->n_vms--;
-	memmove(s, s + 1, (w->n_vms - at) * sizeof(*s));
+	if (file->told && w->run != NULL)
+		pverun_tell(w->run, PVEFEED_REMOVE, file->subject);
+	pveknown_remove(&w->known, file);
 }
 
 bool
-pvewatch_awaits(const struct pvewatch *w, const char *id)
+pvewatch_awaits(struct pvewatch *w, const char *id)
 {
-	unsigned int vmid;
-	const struct subject *s =
-		pvefeed_vmid_parse(id, &vmid) == 0 ? find(w, vmid) : NULL;
+	const struct pveknown_file *file = find(w, id);
 
-	return s != NULL && s->awaited;
+	return file != NULL && file->awaited;
 }
 
 void
@@ -251,10 +202,9 @@ pvewatch_look(struct pvewatch *w)
 static void
 settle(struct pvewatch *w)
 {
-	bool waited = w->n_awaited > 0 || !w->settled;
+	bool waited = w->known.n_awaited > 0 || !w->settled;
 
-	for (size_t i = 0; i < w->n_vms; i++)
-		stop_awaiting(w, &w->vms[i]);
+	pveknown_settle(&w->known, false);
 	(void)event_del(w->patience);
 	w->settled = true;
 	if (waited)
@@ -301,35 +251,26 @@ tell_text(struct pvewatch *w, unsigned int id, const char *text, size_t len)
 static void
 take_text(struct pvewatch *w, const struct pvefeed_message *m)
 {
-	struct subject *s = find(w, m->subject);
-	bool there = m->kind == PVEFEED_TEXT;
-	uint64_t hash = there ? hash_fnv64(m->text, m->len) : 0;
-	bool was_unread;
-	bool same;
+	struct pveknown_file *file = pveknown_find(&w->known, m->subject);
+	const char *text = m->kind == PVEFEED_TEXT ? m->text : NULL;
+	bool was_unread = file != NULL && file->unread;
+	bool news = file != NULL && pveknown_take(&w->known, file, text, m->len);
 
-	if (s == NULL)
-		return;
-	same = s->known == (there ? THERE : NOT_THERE) && s->hash == hash;
-	was_unread = s->unread;
-	s->unread = false;
-	s->known = there ? THERE : NOT_THERE;
-	s->hash = hash;
-	stop_awaiting(w, s);
 	if (was_unread)
 		tell_unread(w, m->subject, NULL);
-	if (!same && !w->doomed)
-		tell_text(w, m->subject, there ? m->text : NULL, m->len);
+	if (news && !w->doomed)
+		tell_text(w, m->subject, text, m->len);
 }
 
 static void
 take_unread(struct pvewatch *w, const struct pvefeed_message *m)
 {
-	struct subject *s = find(w, m->subject);
+	struct pveknown_file *file = pveknown_find(&w->known, m->subject);
 
-	if (s == NULL)
+	if (file == NULL)
 		return;
-	stop_awaiting(w, s);
-	s->unread = true;
+	pveknown_stop_awaiting(&w->known, file);
+	file->unread = true;
 	tell_unread(w, m->subject, m->text);
 }
 
@@ -338,11 +279,10 @@ take_unread(struct pvewatch *w, const struct pvefeed_message *m)
 static void
 forget_child(struct pvewatch *w)
 {
-	w->dying = true;
+	w->dying = w->run != NULL;
 	w->asked = false;
 	w->again = false;
-	for (size_t i = 0; i < w->n_vms; i++)
-		w->vms[i].told = false;
+	pveknown_forget_child(&w->known);
 	w->failures++;
 	set_timer(w->turn,
 		backoff_ms(w->failures, w->pace.retry_ms, w->pace.retry_max_ms, 0));
@@ -375,7 +315,7 @@ take_absent(struct pvewatch *w, const char *why)
 
 	if (*why == '\0')
 		why = "it is not there";
-	else if (w->n_vms > 0)
+	else if (w->known.n_vms > 0)
 		w->was_there = true;
 	if (w->was_there)
 		(void)snprintf(text, sizeof(text), "/etc/pve is not read: %s; " STAYS,
@@ -397,12 +337,9 @@ take_done(struct pvewatch *w)
 	w->failures = 0;
 	pverun_expect(w->run, 0);
 	set_timer(w->turn, w->again ? 0 : w->pace.poll_ms);
-	for (size_t i = 0; i < w->n_vms; i++) {
-		if (w->vms[i].told)
-			stop_awaiting(w, &w->vms[i]);
-	}
+	pveknown_settle(&w->known, true);
 	set_trouble(w, "");
-	if (!w->doomed && w->n_awaited == 0)
+	if (!w->doomed && w->known.n_awaited == 0)
 		settle(w);
 }
 
@@ -471,10 +408,12 @@ start(struct pvewatch *w, struct err *e)
 static void
 ask(struct pvewatch *w)
 {
-	for (size_t i = 0; i < w->n_vms; i++) {
-		if (!w->vms[i].told)
-			pverun_tell(w->run, PVEFEED_ADD, w->vms[i].id);
-		w->vms[i].told = true;
+	for (size_t i = 0; i < w->known.n_vms; i++) {
+		struct pveknown_file *file = &w->known.vms[i];
+
+		if (!file->told)
+			pverun_tell(w->run, PVEFEED_ADD, file->subject);
+		file->told = true;
 	}
 	pverun_tell(w->run, w->all ? PVEFEED_READ : PVEFEED_LOOK, 0);
 	pverun_expect(w->run, w->pace.deadline_ms);
@@ -496,12 +435,10 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	enter(w);
-	if (w->run == NULL && start(w, &e) < 0) {
+	if (w->run == NULL && start(w, &e) < 0)
 		fail(w, e.text);
-		w->dying = false;
-	} else if (!w->asked) {
+	else if (!w->asked)
 		ask(w);
-	}
 	leave(w);
 }
 
@@ -548,8 +485,7 @@ pvewatch_new(struct event_base *base, const char *root, const char *program,
 	w->program = xstrdup(program);
 	w->callbacks = callbacks;
 	w->owner = owner;
-	for (unsigned int i = 0; i < PVEFEED_FILES; i++)
-		w->files[i].id = i;
+	pveknown_init(&w->known);
 	pvewatch_set_pace(w, &(struct pvewatch_pace){0});
 	set_timer(w->turn, 0);
 	*out = w;
