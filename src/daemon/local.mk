@@ -1,6 +1,6 @@
 noinst_LIBRARIES += src/libdaemon.a
 src_libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS) \
-	-DMIGRATE_PROGRAM='"$(migratedir)/qmpin-migrate"'
+	-DMIGRATE_PROGRAM='"$(migratedir)/qmpin-migrate"' -DPVE_PROGRAM='"$(pvedir)/qmpin-pve"'
 src_libdaemon_a_SOURCES = \
 	src/daemon/adopt.c src/daemon/adopt.h \
 	src/daemon/apply.c src/daemon/apply.h \
@@ -50,6 +50,9 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/proberun.c src/daemon/proberun.h \
 	src/daemon/probing.c src/daemon/probing.h \
 	src/daemon/proof.c src/daemon/proof.h \
+	src/daemon/pveknown.c src/daemon/pveknown.h \
+	src/daemon/pverun.c src/daemon/pverun.h \
+	src/daemon/pvewatch.c src/daemon/pvewatch.h \
 	src/daemon/rebalancing.c src/daemon/rebalancing.h \
 	src/daemon/release.c src/daemon/release.h \
 	src/daemon/report.c src/daemon/report.h \

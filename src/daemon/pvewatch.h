@@ -76,7 +76,7 @@ void pvewatch_add(struct pvewatch *w, const char *id);
 void pvewatch_remove(struct pvewatch *w, const char *id);
 
 /** This VM's configuration is not known yet, but may be in time: on_settled tells. */
-bool pvewatch_awaits(const struct pvewatch *w, const char *id);
+bool pvewatch_awaits(struct pvewatch *w, const char *id);
 
 /** Look now, not at the next poll, and at everything (SIGHUP). */
 void pvewatch_look(struct pvewatch *w);

@@ -6,3 +6,15 @@ src_libpve_a_SOURCES = \
 	src/pve/pvetext.c src/pve/pvetext.h \
 	src/pve/vmconf.c src/pve/vmconf.h \
 	src/pve/vmdesc.c src/pve/vmdesc.h
+
+# reading /etc/pve
+src_libpve_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+src_libpve_a_SOURCES += \
+	src/pve/pvefeed.c src/pve/pvefeed.h \
+	src/pve/pvefiles.c src/pve/pvefiles.h \
+	src/pve/vmlist.c src/pve/vmlist.h
+
+pvedir = $(libexecdir)/qmpin
+pve_PROGRAMS = src/qmpin-pve
+src_qmpin_pve_SOURCES = src/pve/main.c
+src_qmpin_pve_LDADD = $(LINK_PVE)
