@@ -6,3 +6,11 @@ src_libpve_a_SOURCES = \
 	src/pve/pvetext.c src/pve/pvetext.h \
 	src/pve/vmconf.c src/pve/vmconf.h \
 	src/pve/vmdesc.c src/pve/vmdesc.h
+
+if HAVE_CMOCKA
+
+UNIT_TESTS += tests/unit/test_pinners
+tests_unit_test_pinners_SOURCES = tests/unit/test_pinners.c
+tests_unit_test_pinners_LDADD = $(LINK_PVE) $(CMOCKA_LIBS)
+
+endif
