@@ -18,3 +18,11 @@ pvedir = $(libexecdir)/qmpin
 pve_PROGRAMS = src/qmpin-pve
 src_qmpin_pve_SOURCES = src/pve/main.c
 src_qmpin_pve_LDADD = $(LINK_PVE)
+
+if HAVE_CMOCKA
+
+UNIT_TESTS += tests/unit/test_pinners
+tests_unit_test_pinners_SOURCES = tests/unit/test_pinners.c
+tests_unit_test_pinners_LDADD = $(LINK_PVE) $(CMOCKA_LIBS)
+
+endif
