@@ -68,13 +68,17 @@ static char **
 list_warnings(const struct engine *e, size_t *n)
 {
 	size_t n_config = e->config.n_warnings;
-	char **list = xcalloc(n_config + 2 + SHARING_WARNINGS_MAX + MEMORY_WARNINGS_MAX,
+	char **list = xcalloc(n_config + 4 + SHARING_WARNINGS_MAX + MEMORY_WARNINGS_MAX,
 		sizeof(*list));
 	char *probing = e->probing != NULL ? probing_warning(e->probing) : NULL;
 
 	*n = 0;
 	if (e->bad_reload[0] != '\0')
 		list[(*n)++] = xstrdup(e->bad_reload);
+	if (e->wishing.bad_conf[0] != '\0')
+		list[(*n)++] = xstrdup(e->wishing.bad_conf);
+	if (e->wishing.trouble[0] != '\0')
+		list[(*n)++] = xstrdup(e->wishing.trouble);
 	*n += sharing_warnings(e, &list[*n]);
 	*n += memory_warnings(e, &list[*n]);
 	if (probing != NULL)

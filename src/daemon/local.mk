@@ -11,7 +11,9 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/background.c src/daemon/background.h \
 	src/daemon/busy.c src/daemon/busy.h \
 	src/daemon/cause.c src/daemon/cause.h \
+	src/daemon/cluster.c src/daemon/cluster.h \
 	src/daemon/cmdline.c src/daemon/cmdline.h \
+	src/daemon/conffiles.c src/daemon/conffiles.h \
 	src/daemon/confine.c src/daemon/confine.h \
 	src/daemon/configcalls.c src/daemon/configcalls.h \
 	src/daemon/control.c src/daemon/control.h \

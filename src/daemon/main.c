@@ -4,9 +4,30 @@
 
 #include <stdio.h>
 
+#include "base/log.h"
 #include "daemon/cmdline.h"
+#include "daemon/conffiles.h"
 #include "daemon/offline.h"
 #include "daemon/service.h"
+
+/* --check-config: print the verdict. Returns the exit status. */
+static int
+check_config(const struct cmdline *c)
+{
+	struct conffiles files = {.root = c->root, .file = c->config};
+	struct err why = ERR_NONE;
+	struct settings config;
+	char text[512];
+
+	if (conffiles_load(&files, &config, &why) < 0) {
+		log_error("%s", err_format(&why, text, sizeof(text)));
+		return SERVICE_BAD_CONFIG;
+	}
+	conffiles_fini(&files);
+	settings_fini(&config);
+	(void)puts("the configuration is valid");
+	return 0;
+}
 
 int
 main(int argc, char **argv)
@@ -27,7 +48,7 @@ main(int argc, char **argv)
 		return 0;
 	}
 	if (c.check_config)
-		return service_check_config(&c);
+		return check_config(&c);
 	if (c.restore != NULL)
 		return offline_restore(&c);
 	return service_run(&c);

@@ -55,7 +55,9 @@ struct wishing {
 	bool settled;		/* the first answers are there, or come late */
 	const char *root;	/* where devices are; NULL: at another host */
 	size_t n_registered;
-	char **registered; /* tags; owned */
+	char **registered;  /* tags; owned */
+	char bad_conf[512]; /* why the cluster's settings are older; "": they are not */
+	char trouble[512];  /* why all that was read is older; "": it is not */
 };
 
 /** The mode by all but the hand, and where it comes from (@origin may be NULL). */
