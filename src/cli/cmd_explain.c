@@ -48,11 +48,14 @@ print_chosen(const json_t *vm, const json_t *chosen)
 	auto_free char *mode = out_member(vm, "mode");
 	auto_free char *origin = out_member(vm, "mode_origin");
 	auto_free char *why = out_member(chosen, "verdict");
+	auto_free char *refused = out_member(vm, "refused");
 	bool observed = strcmp(mode, "observe") == 0;
 
 	printf("VM %s (%s) %s ", id, name, observed ? "would run on" : "runs on");
 	print_place(chosen);
 	printf(":\n%s.\nIts mode is %s (%s).\n", why, mode, origin);
+	if (json_is_string(json_object_get(vm, "refused")))
+		printf("It asked for more: %s.\n", refused);
 }
 
 /* The dearest first would hide that the order is the planner's. */

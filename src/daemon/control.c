@@ -287,6 +287,7 @@ vm_json(const struct engine *e, const struct vm *vm, bool threads)
 		.state = vm_state_name(vm->state),
 		.mode = place_mode_name(vmmode_of(e, vm, &origin)),
 		.mode_origin = settings_origin_name(origin),
+		.refused = wishes_refused(vm),
 		.share = share_name(monitor_share(vm->monitor)),
 		.vcpus = vm->facts.n_vcpus,
 		.vcpus_max = vm->facts.vcpus_max,

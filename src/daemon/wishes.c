@@ -151,6 +151,14 @@ wishes_why_off(const struct engine *e, const struct vm *vm)
 	return NULL;
 }
 
+const char *
+wishes_refused(const struct vm *vm)
+{
+	const char *refused = vm->wishes.optin.refused;
+
+	return refused[0] != '\0' ? refused : NULL;
+}
+
 static bool
 is_another_s(const struct engine *e, const struct vm *vm)
 {
@@ -169,8 +177,8 @@ wishes_note(const struct engine *e, const struct vm *vm)
 
 	if (w->unread != NULL)
 		return xasprintf("its configuration is not read: %s", w->unread);
-	if (w->optin.refused[0] != '\0')
-		return xstrdup(w->optin.refused);
+	if (wishes_refused(vm) != NULL)
+		return xstrdup(wishes_refused(vm));
 	if (is_another_s(e, vm))
 		return xstrdup(ANOTHER_S);
 	return w->odd != NULL ? xasprintf("configuration, %s", w->odd) : NULL;

@@ -72,6 +72,9 @@ bool wishes_wait(const struct engine *e, const struct vm *vm);
 /** Why it has mode off, if it is not for the mode of a file; static, or NULL. */
 const char *wishes_why_off(const struct engine *e, const struct vm *vm);
 
+/** What it asked for and may not, and why; lives as long as nothing is read, or NULL. */
+const char *wishes_refused(const struct vm *vm);
+
 /** What should be known of its configuration, as a new string; NULL: nothing. */
 char *wishes_note(const struct engine *e, const struct vm *vm);
 
