@@ -11,7 +11,6 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/background.c src/daemon/background.h \
 	src/daemon/busy.c src/daemon/busy.h \
 	src/daemon/cause.c src/daemon/cause.h \
-	src/daemon/cluster.c src/daemon/cluster.h \
 	src/daemon/cmdline.c src/daemon/cmdline.h \
 	src/daemon/conffiles.c src/daemon/conffiles.h \
 	src/daemon/confine.c src/daemon/confine.h \
@@ -54,6 +53,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/proof.c src/daemon/proof.h \
 	src/daemon/pveknown.c src/daemon/pveknown.h \
 	src/daemon/pverun.c src/daemon/pverun.h \
+	src/daemon/pvecluster.c src/daemon/pvecluster.h \
 	src/daemon/pvewatch.c src/daemon/pvewatch.h \
 	src/daemon/rebalancing.c src/daemon/rebalancing.h \
 	src/daemon/release.c src/daemon/release.h \

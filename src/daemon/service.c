@@ -23,7 +23,7 @@
 #include "base/xalloc.h"
 #include "ctl/server.h"
 #include "conf/settings.h"
-#include "daemon/cluster.h"
+#include "daemon/pvecluster.h"
 #include "daemon/conffiles.h"
 #include "daemon/control.h"
 #include "daemon/engine.h"
@@ -57,7 +57,7 @@ struct service {
 	struct backlog *backlog; /* NULL: the kernel does not tell */
 	struct engine *engine;
 	struct conffiles files;
-	struct cluster *cluster; /* NULL: not yet */
+	struct pvecluster *cluster; /* NULL: not yet */
 	struct probing *probing;
 	struct memory *memory;
 	struct migrating *migrating;
@@ -149,7 +149,7 @@ reload(struct service *s, struct err *e)
 	engine_reload(s->engine, &config, &host);
 	s->engine->doctoring.config_us = now_us;
 	probing_again(s->probing);
-	cluster_look(s->cluster);
+	pvecluster_look(s->cluster);
 	log_info("reloaded");
 	return 0;
 }
@@ -432,14 +432,14 @@ static void
 read_cluster(struct service *s)
 {
 	const struct cmdline *c = s->cmdline;
-	struct cluster_options o = {.engine = s->engine,
+	struct pvecluster_options o = {.engine = s->engine,
 		.files = &s->files,
 		.root = c->root != NULL ? c->root : "",
 		.foreign = c->topology != NULL,
 		.on_settings = on_cluster_settings,
 		.owner = s};
 
-	s->cluster = cluster_new(&o);
+	s->cluster = pvecluster_new(&o);
 }
 
 /* The first question may make the kernel load a module: not before we are ready. */
@@ -511,7 +511,7 @@ tear_down(struct service *s)
 	probing_free(s->probing); /* as engine_free */
 	hostwatch_free(s->hostwatch);
 	engine_free(s->engine); /* answers the calls that wait */
-	cluster_free(s->cluster);
+	pvecluster_free(s->cluster);
 	conffiles_fini(&s->files);
 	ctl_server_free(s->control);
 	memory_free(s->memory);

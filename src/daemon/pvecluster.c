@@ -2,7 +2,7 @@
 /* From the cluster's files to the settings and the VMs. */
 #include "config.h"
 
-#include "daemon/cluster.h"
+#include "daemon/pvecluster.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,21 +19,21 @@
 #define CONF "qmpin.conf"
 #define DATACENTER "datacenter.cfg"
 
-struct cluster {
-	struct cluster_options o;
+struct pvecluster {
+	struct pvecluster_options o;
 	struct pvewatch *watch;
 	bool had_conf;
 };
 
 static char *
-bad_conf(const struct cluster *c)
+bad_conf(const struct pvecluster *c)
 {
 	return c->o.engine->wishing.bad_conf;
 }
 
 /* The last good one stays; the control interface says so until there is a good one. */
 static void
-refuse_conf(struct cluster *c, const char *why)
+refuse_conf(struct pvecluster *c, const char *why)
 {
 	struct wishing *w = &c->o.engine->wishing;
 
@@ -43,7 +43,7 @@ refuse_conf(struct cluster *c, const char *why)
 }
 
 static void
-take_conf(struct cluster *c, const char *text, size_t len)
+take_conf(struct pvecluster *c, const char *text, size_t len)
 {
 	struct err why = ERR_NONE;
 	struct settings config;
@@ -64,7 +64,7 @@ take_conf(struct cluster *c, const char *text, size_t len)
 static void
 on_pve_vm(void *owner, const char *id, const char *text, size_t len)
 {
-	const struct cluster *c = owner;
+	const struct pvecluster *c = owner;
 
 	wishes_take(c->o.engine, id, text, len);
 }
@@ -72,7 +72,7 @@ on_pve_vm(void *owner, const char *id, const char *text, size_t len)
 static void
 on_pve_cluster(void *owner, const char *name, const char *text, size_t len)
 {
-	struct cluster *c = owner;
+	struct pvecluster *c = owner;
 
 	if (str_equal(name, CONF))
 		take_conf(c, text, len);
@@ -83,7 +83,7 @@ on_pve_cluster(void *owner, const char *name, const char *text, size_t len)
 static void
 on_pve_settled(void *owner)
 {
-	const struct cluster *c = owner;
+	const struct pvecluster *c = owner;
 
 	wishes_settle(c->o.engine);
 }
@@ -91,7 +91,7 @@ on_pve_settled(void *owner)
 static void
 on_pve_trouble(void *owner, const char *why)
 {
-	const struct cluster *c = owner;
+	const struct pvecluster *c = owner;
 	struct wishing *w = &c->o.engine->wishing;
 
 	str_copy(w->trouble, sizeof(w->trouble), why != NULL ? why : "");
@@ -104,7 +104,7 @@ on_pve_trouble(void *owner, const char *why)
 static void
 on_pve_unread(void *owner, const char *name, const char *why)
 {
-	struct cluster *c = owner;
+	struct pvecluster *c = owner;
 	char line[512];
 
 	(void)snprintf(
@@ -127,12 +127,12 @@ static const struct pvewatch_callbacks callbacks = {
 	.on_unread = on_pve_unread,
 };
 
-struct cluster *
-cluster_new(const struct cluster_options *o)
+struct pvecluster *
+pvecluster_new(const struct pvecluster_options *o)
 {
-	struct cluster *c = xcalloc(1, sizeof(*c));
+	struct pvecluster *c = xcalloc(1, sizeof(*c));
 	struct wishing *w = &o->engine->wishing;
-	const char *other = getenv(CLUSTER_ROOT_ENV);
+	const char *other = getenv(PVECLUSTER_ROOT_ENV);
 	struct err why = ERR_NONE;
 
 	c->o = *o;
@@ -145,7 +145,7 @@ cluster_new(const struct cluster_options *o)
 }
 
 void
-cluster_free(struct cluster *c)
+pvecluster_free(struct pvecluster *c)
 {
 	if (c == NULL)
 		return;
@@ -154,7 +154,7 @@ cluster_free(struct cluster *c)
 }
 
 void
-cluster_look(struct cluster *c)
+pvecluster_look(struct pvecluster *c)
 {
 	if (c != NULL && c->watch != NULL)
 		pvewatch_look(c->watch);

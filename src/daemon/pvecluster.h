@@ -4,20 +4,20 @@
  * VMs say about themselves. Nothing here waits, and what is missing or bad leaves all
  * as it is.
  */
-#ifndef QMPIN_DAEMON_CLUSTER_H
-#define QMPIN_DAEMON_CLUSTER_H
+#ifndef QMPIN_DAEMON_PVECLUSTER_H
+#define QMPIN_DAEMON_PVECLUSTER_H
 
 #include <stdbool.h>
 
-struct cluster;
+struct pvecluster;
 struct conffiles;
 struct engine;
 struct settings;
 
 /* Prefix of /etc/pve in tests, in place of --root. */
-#define CLUSTER_ROOT_ENV "QMPIN_PVE_ROOT"
+#define PVECLUSTER_ROOT_ENV "QMPIN_PVE_ROOT"
 
-struct cluster_options {
+struct pvecluster_options {
 	struct engine *engine;
 	struct conffiles *files; /* borrowed */
 	const char *root;	 /* prefix of /etc and /sys; "" for this machine */
@@ -29,12 +29,12 @@ struct cluster_options {
 
 /** Begin to watch, before there are VMs. Never NULL; who calls has been ready before,
  * as what is read may hang. */
-struct cluster *cluster_new(const struct cluster_options *options);
+struct pvecluster *pvecluster_new(const struct pvecluster_options *options);
 
 /** Behind the engine, which lets go of its VMs. NULL is allowed. */
-void cluster_free(struct cluster *c);
+void pvecluster_free(struct pvecluster *c);
 
 /** Look at everything now. */
-void cluster_look(struct cluster *c);
+void pvecluster_look(struct pvecluster *c);
 
 #endif
