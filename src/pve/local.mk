@@ -14,3 +14,17 @@ pvedir = $(libexecdir)/qmpin
 pve_PROGRAMS = src/qmpin-pve
 src_qmpin_pve_SOURCES = src/pve/main.c
 src_qmpin_pve_LDADD = $(LINK_PVE)
+
+if HAVE_CMOCKA
+UNIT_TESTS += tests/unit/test_pvefeed tests/unit/test_vmlist
+tests_unit_test_pvefeed_SOURCES = tests/unit/test_pvefeed.c tests/unit/mutate.h
+tests_unit_test_pvefeed_LDADD = $(LINK_PVE) $(CMOCKA_LIBS)
+tests_unit_test_vmlist_SOURCES = tests/unit/test_vmlist.c tests/unit/mutate.h
+tests_unit_test_vmlist_LDADD = $(LINK_PVE) $(CMOCKA_LIBS)
+endif
+
+FUZZERS += tests/fuzz/fuzz_pve_feed
+tests_fuzz_fuzz_pve_feed_SOURCES = tests/fuzz/fuzz_pve_feed.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_pve_feed_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_pve_feed_LDADD = $(LINK_PVE)
+EXTRA_DIST += tests/fuzz/corpus/pve_feed
