@@ -268,3 +268,16 @@ tests_unit_test_report_SOURCES = tests/unit/test_report.c \
 	tests/unit/logcatch.c tests/unit/logcatch.h
 tests_unit_test_report_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 endif
+
+# reading /etc/pve
+if HAVE_CMOCKA
+pve_world = tests/unit/pveworld.c tests/unit/pveworld.h tests/unit/trees.h
+UNIT_TESTS += tests/unit/test_pvewatch tests/unit/test_pvewatch_hang
+tests_unit_test_pvewatch_SOURCES = tests/unit/test_pvewatch.c $(pve_world)
+tests_unit_test_pvewatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_pvewatch_DEPENDENCIES = src/qmpin-pve$(EXEEXT)
+tests_unit_test_pvewatch_hang_SOURCES = tests/unit/test_pvewatch_hang.c $(pve_world) \
+	tests/unit/pvefuse.c tests/unit/pvefuse.h
+tests_unit_test_pvewatch_hang_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_pvewatch_hang_DEPENDENCIES = src/qmpin-pve$(EXEEXT)
+endif

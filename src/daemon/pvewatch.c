@@ -43,7 +43,7 @@ struct pvewatch {
 	bool all;		/* at everything */
 	struct event *turn;	/* the next look or try */
 	struct event *patience; /* of those who wait for what is awaited */
-	bool settled;		/* for the first time */
+	bool waiting;		/* on_settled is owed */
 	unsigned int failures;
 	uint64_t started_us; /* the last try */
 	bool absent;	     /* the last try found nothing */
@@ -118,17 +118,6 @@ find(struct pvewatch *w, const char *id)
 						  : NULL;
 }
 
-/* Not after a child that hangs: its time is over. */
-static void
-await(struct pvewatch *w, struct pveknown_file *file)
-{
-	if (w->failures > 0 && !w->absent)
-		return;
-	if (w->known.n_awaited == 0 && w->settled)
-		set_timer(w->patience, w->pace.deadline_ms);
-	pveknown_await(&w->known, file);
-}
-
 /* How long until another try where there was nothing. */
 static uint64_t
 spacing_ms(const struct pvewatch *w)
@@ -137,6 +126,18 @@ spacing_ms(const struct pvewatch *w)
 	uint64_t least_us = (uint64_t)w->pace.retry_ms * 1000;
 
 	return past_us < least_us ? (least_us - past_us + 999) / 1000 : 0;
+}
+
+/* Not after a child that hangs, nor where there was nothing just now. */
+static void
+await(struct pvewatch *w, struct pveknown_file *file)
+{
+	if (w->failures > 0 && (!w->absent || spacing_ms(w) > 0))
+		return;
+	if (!w->waiting)
+		set_timer(w->patience, w->pace.deadline_ms);
+	w->waiting = true;
+	pveknown_await(&w->known, file);
 }
 
 /* Soon: more may be added in this turn of the loop. */
@@ -202,12 +203,12 @@ pvewatch_look(struct pvewatch *w)
 static void
 settle(struct pvewatch *w)
 {
-	bool waited = w->known.n_awaited > 0 || !w->settled;
+	bool waiting = w->waiting;
 
 	pveknown_settle(&w->known, false);
 	(void)event_del(w->patience);
-	w->settled = true;
-	if (waited)
+	w->waiting = false;
+	if (waiting)
 		w->callbacks->on_settled(w->owner);
 }
 
@@ -486,6 +487,7 @@ pvewatch_new(struct event_base *base, const char *root, const char *program,
 	w->callbacks = callbacks;
 	w->owner = owner;
 	pveknown_init(&w->known);
+	w->waiting = true; /* also when nothing is added */
 	pvewatch_set_pace(w, &(struct pvewatch_pace){0});
 	set_timer(w->turn, 0);
 	*out = w;

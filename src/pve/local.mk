@@ -25,4 +25,15 @@ UNIT_TESTS += tests/unit/test_pinners
 tests_unit_test_pinners_SOURCES = tests/unit/test_pinners.c
 tests_unit_test_pinners_LDADD = $(LINK_PVE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_pvefeed tests/unit/test_vmlist
+tests_unit_test_pvefeed_SOURCES = tests/unit/test_pvefeed.c tests/unit/mutate.h
+tests_unit_test_pvefeed_LDADD = $(LINK_PVE) $(CMOCKA_LIBS)
+tests_unit_test_vmlist_SOURCES = tests/unit/test_vmlist.c tests/unit/mutate.h
+tests_unit_test_vmlist_LDADD = $(LINK_PVE) $(CMOCKA_LIBS)
 endif
+
+FUZZERS += tests/fuzz/fuzz_pve_feed
+tests_fuzz_fuzz_pve_feed_SOURCES = tests/fuzz/fuzz_pve_feed.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_pve_feed_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_pve_feed_LDADD = $(LINK_PVE)
+EXTRA_DIST += tests/fuzz/corpus/pve_feed
