@@ -9,8 +9,42 @@ src_libpve_a_SOURCES = \
 
 if HAVE_CMOCKA
 
+UNIT_TESTS += tests/unit/test_optin
+tests_unit_test_optin_SOURCES = tests/unit/test_optin.c
+tests_unit_test_optin_LDADD = $(LINK_PVE) $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test_pinners
 tests_unit_test_pinners_SOURCES = tests/unit/test_pinners.c
 tests_unit_test_pinners_LDADD = $(LINK_PVE) $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test_pvetext
+tests_unit_test_pvetext_SOURCES = tests/unit/test_pvetext.c
+tests_unit_test_pvetext_LDADD = $(LINK_PVE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_vmconf
+tests_unit_test_vmconf_SOURCES = tests/unit/test_vmconf.c
+tests_unit_test_vmconf_LDADD = $(LINK_PVE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_vmconf_corpus
+tests_unit_test_vmconf_corpus_SOURCES = tests/unit/test_vmconf_corpus.c
+tests_unit_test_vmconf_corpus_LDADD = $(LINK_PVE) $(CMOCKA_LIBS)
+
+# What is understood of the configurations, into the source tree.
+golden-pve: tests/unit/test_vmconf_corpus
+	srcdir=$(srcdir) QMPIN_GOLDEN_OUT=$(abs_srcdir)/tests/data/pve \
+		tests/unit/test_vmconf_corpus
 endif
+.PHONY: golden-pve
+EXTRA_DIST += tests/data/pve
+
+FUZZERS += tests/fuzz/fuzz_optin
+tests_fuzz_fuzz_optin_SOURCES = tests/fuzz/fuzz_optin.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_optin_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_optin_LDADD = $(LINK_PVE)
+EXTRA_DIST += tests/fuzz/corpus/optin
+
+FUZZERS += tests/fuzz/fuzz_vmconf
+tests_fuzz_fuzz_vmconf_SOURCES = tests/fuzz/fuzz_vmconf.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_vmconf_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_vmconf_LDADD = $(LINK_PVE)
+EXTRA_DIST += tests/fuzz/corpus/vmconf
