@@ -13,6 +13,7 @@
 #include "daemon/adopt.h"
 #include "daemon/applying.h"
 #include "daemon/audit.h"
+#include "daemon/hearing.h"
 #include "daemon/listing.h"
 #include "daemon/pass.h"
 #include "daemon/rebalancing.h"
@@ -404,7 +405,7 @@ engine_configure(struct engine *e, struct settings *config)
 	*config = (struct settings){0};
 	drop_pass(e);
 	take_sharing(e);
-	wishes_judge_all(e);
+	hearing_judge_all(e);
 	if (!same_rounds) /* else many reloads would put the audit off for ever */
 		audit_restart(e);
 	engine_kick_all(e, CAUSE_RELOAD);

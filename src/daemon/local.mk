@@ -25,6 +25,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/explaining.c src/daemon/explaining.h \
 	src/daemon/feed.c src/daemon/feed.h \
 	src/daemon/giveback.c src/daemon/giveback.h \
+	src/daemon/hearing.c src/daemon/hearing.h \
 	src/daemon/history.c src/daemon/history.h \
 	src/daemon/hostmodel.c src/daemon/hostmodel.h \
 	src/daemon/hostwatch.c src/daemon/hostwatch.h \
@@ -172,6 +173,11 @@ tests_unit_test_squeeze_life_SOURCES = tests/unit/test_squeeze_life.c $(vm_table
 	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
 	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_squeeze_life_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_wishes
+tests_unit_test_wishes_SOURCES = tests/unit/test_wishes.c $(vm_table) \
+	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
+tests_unit_test_wishes_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_seating_SOURCES = tests/unit/test_seating.c $(vm_table)
 tests_unit_test_seating_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

@@ -13,8 +13,8 @@
 #include "base/xalloc.h"
 #include "daemon/conffiles.h"
 #include "daemon/engine.h"
+#include "daemon/hearing.h"
 #include "daemon/pvewatch.h"
-#include "daemon/wishes.h"
 
 #define CONF "qmpin.conf"
 #define DATACENTER "datacenter.cfg"
@@ -66,7 +66,7 @@ on_pve_vm(void *owner, const char *id, const char *text, size_t len)
 {
 	const struct pvecluster *c = owner;
 
-	wishes_take(c->o.engine, id, text, len);
+	hearing_take(c->o.engine, id, text, len);
 }
 
 static void
@@ -77,7 +77,7 @@ on_pve_cluster(void *owner, const char *name, const char *text, size_t len)
 	if (str_equal(name, CONF))
 		take_conf(c, text, len);
 	else if (str_equal(name, DATACENTER))
-		wishes_take_datacenter(c->o.engine, text, len);
+		hearing_take_datacenter(c->o.engine, text, len);
 }
 
 static void
@@ -85,7 +85,7 @@ on_pve_settled(void *owner)
 {
 	const struct pvecluster *c = owner;
 
-	wishes_settle(c->o.engine);
+	hearing_settle(c->o.engine);
 }
 
 static void
@@ -116,7 +116,7 @@ on_pve_unread(void *owner, const char *name, const char *why)
 	else if (str_equal(name, DATACENTER) && why != NULL)
 		log_warning("%s", line);
 	else
-		wishes_take_unread(c->o.engine, name, why);
+		hearing_take_unread(c->o.engine, name, why);
 }
 
 static const struct pvewatch_callbacks callbacks = {

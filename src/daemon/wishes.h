@@ -72,8 +72,17 @@ bool wishes_wait(const struct engine *e, const struct vm *vm);
 /** Why it has mode off, if it is not for the mode of a file; static, or NULL. */
 const char *wishes_why_off(const struct engine *e, const struct vm *vm);
 
-/** What it asked for and may not, and why; lives as long as nothing is read, or NULL. */
+/** What it asked for and may not, and why; lives as long as nothing is read, or NULL.
+ */
 const char *wishes_refused(const struct vm *vm);
+
+/* What is told of a VM that is only observed as another program is to pin it. */
+#define WISHES_ANOTHER_S \
+	"only observed: 'pinning:' in its configuration is another program's"
+bool wishes_is_another_s(const struct engine *e, const struct vm *vm);
+
+/** "mode float (tag), smt isolate, affinity 0-7". New text. */
+char *wishes_text(const struct engine *e, const struct vm *vm);
 
 /** What should be known of its configuration, as a new string; NULL: nothing. */
 char *wishes_note(const struct engine *e, const struct vm *vm);
@@ -85,25 +94,16 @@ struct cpuset wishes_host_nodes(const struct vm *vm, unsigned int guest_node);
 /** Nodes of its passed-through devices. */
 struct cpuset wishes_pci_nodes(const struct vm *vm);
 
+/** A copy as in struct wishes; NULL: it is empty. */
+struct cpuset *wishes_keep(const struct cpuset *set);
+
 /** A VM has come, is surveyed, has another process, goes. */
 void wishes_ask(struct engine *e, struct vm *vm);
 void wishes_look(const struct engine *e, struct vm *vm);
 void wishes_forget_process(struct wishes *w);
 void wishes_lost(struct engine *e, struct vm *vm);
+void wishes_forget_config(struct wishes *w);
 void wishes_fini(struct wishes *w);
-
-/** Its configuration, as pvewatch.h's on_vm; or @why that is not read, NULL: it is. */
-void wishes_take(struct engine *e, const char *id, const char *text, size_t len);
-void wishes_take_unread(struct engine *e, const char *id, const char *why);
-
-/** The cluster's datacenter.cfg; NULL: it has gone. */
-void wishes_take_datacenter(struct engine *e, const char *text, size_t len);
-
-/** What came, or comes late, is no longer waited for. */
-void wishes_settle(struct engine *e);
-
-/** The settings are others. Who kicks the VMs is the caller. */
-void wishes_judge_all(struct engine *e);
 
 void wishing_fini(struct wishing *w);
 
