@@ -355,7 +355,7 @@ engine_free(struct engine *e)
 	settings_fini(&e->config);
 	hostmodel_fini(&e->host);
 	kin_host_fini(&e->kin);
-	wishing_fini(&e->wishing);
+	wishes_forget_registered(&e->wishing);
 	free(e);
 }
 

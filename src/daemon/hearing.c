@@ -97,7 +97,7 @@ hearing_take_datacenter(struct engine *e, const char *text, size_t len)
 {
 	struct wishing *w = &e->wishing;
 
-	wishing_fini(w);
+	wishes_forget_registered(w);
 	if (text != NULL)
 		optin_registered(text, len, &w->registered, &w->n_registered);
 	for (size_t i = 0; i < e->n_vms; i++) {

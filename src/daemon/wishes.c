@@ -261,7 +261,7 @@ wishes_fini(struct wishes *w)
 }
 
 void
-wishing_fini(struct wishing *w)
+wishes_forget_registered(struct wishing *w)
 {
 	free_list(w->registered, w->n_registered);
 	w->registered = NULL;

@@ -105,6 +105,6 @@ void wishes_lost(struct engine *e, struct vm *vm);
 void wishes_forget_config(struct wishes *w);
 void wishes_fini(struct wishes *w);
 
-void wishing_fini(struct wishing *w);
+void wishes_forget_registered(struct wishing *w);
 
 #endif

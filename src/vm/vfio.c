@@ -87,12 +87,15 @@ take_properties(const struct caller *c, const char *word)
 static void
 take_object(const struct caller *c, const char *word)
 {
-	auto_json json_t *device = json_loads(word, JSON_REJECT_DUPLICATES, NULL);
-	const char *driver = json_string_value(json_object_get(device, "driver"));
+	static const struct json_caps caps = {4096, 4, 256};
+	auto_json json_t *device = NULL;
+	const char *driver;
 	const char *key;
 	json_t *value;
 
-	if (driver == NULL || !str_has_prefix(driver, DRIVER))
+	if (json_parse_object(word, strlen(word), &caps, &device, NULL) < 0 ||
+		json_get_string(device, "driver", &driver) < 0 ||
+		!str_has_prefix(driver, DRIVER))
 		return;
 	json_object_foreach (device, key, value) {
 		if (json_is_string(value))

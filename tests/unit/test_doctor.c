@@ -167,6 +167,18 @@ write_config(struct doctor_facts *f)
 }
 
 static void
+spoil_cluster(struct doctor_facts *f)
+{
+	f->bad_cluster = "/etc/pve/qmpin.conf:2: bad: the last good one stays";
+}
+
+static void
+hang_cluster(struct doctor_facts *f)
+{
+	f->pve = "/etc/pve does not answer";
+}
+
+static void
 warn_of_config(struct doctor_facts *f)
 {
 	f->config = (struct doctor_texts){warnings, 1};
@@ -299,6 +311,8 @@ static const struct {
 	{fail_reload, "configuration", CHECKS_PROBLEM, "last reload failed"},
 	{write_config, "configuration", CHECKS_WARNING,
 		"/etc/qmpin/conf.d/a.conf has changed"},
+	{spoil_cluster, "configuration", CHECKS_WARNING, "/etc/pve/qmpin.conf:2: bad"},
+	{hang_cluster, "configuration", CHECKS_WARNING, "/etc/pve does not answer"},
 	{warn_of_config, "configuration", CHECKS_WARNING, "something is odd"},
 	{stall, "vms", CHECKS_WARNING, "VM 100: QEMU does not answer"},
 	{make_peace, "vms", CHECKS_WARNING, "VMs 100, 101: left alone for a while"},

@@ -70,7 +70,7 @@ teardown(void **state)
 	logcatch_fini(&s->log);
 	event_free(s->e->settle);
 	event_base_free(s->base);
-	wishing_fini(&s->e->wishing);
+	wishes_forget_registered(&s->e->wishing);
 	vmtable_teardown((void **)&s->t);
 	free(s);
 	return 0;
