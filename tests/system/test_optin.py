@@ -8,7 +8,7 @@ import os
 import sys
 
 from runner import SLACK, check, holds, main, now, retry
-from vmhost import Host
+from vmhost import Host, MaskWatch
 
 # What is placed runs on the first CPU, what is left alone on both.
 BOTH, PLACED = {0, 1}, {0}
@@ -112,8 +112,17 @@ def opting(host):
     # the file of a VM that runs goes: it says what it said last
     pve.vms({103: None})
     pve.vms({100: "tags: qmpin-off\n"})
+    d.reload()    # which looks at once
     retry(lambda: says(d, 100, "off", "tag"), "a look after it has gone", 5)
     check(says(d, 103, "observe", "tag"), "what it said was forgotten")
+    wait_at(vms[100], BOTH)
+    watch = MaskWatch([t for vm in vms.values() for t in vm.vcpus().values()])
+    d.kill()
+    d.start()
+    d.wait_settled(101, 102)
+    retry(lambda: says(d, 100, "off", "tag"), "it is read again", 5)
+    changes, _ = watch.stop()
+    check(not changes, "a restart moved something: %s", changes)
 
 
 def trusted(host):
@@ -161,17 +170,23 @@ def clustered(host):
     check(d.vm(100)["note"] == "select = tagged, and it does not ask for it", "note")
     check(at(vms[100], BOTH), "who does not ask was touched")
     pve.file("qmpin.conf", "[qmpin]\nmode = fast\n")
+    d.reload()
     d.wait_line(r"^qmpind: warning: /etc/pve/qmpin.conf:2: mode: \"fast\" .*: the last good one stays")
     check(any("qmpin.conf:2" in w for w in d.status()["warnings"]), "status")
     check(says(d, 101, "pin", "cluster") and says(d, 100, "off", "cluster"), "it stays")
     # what was not asked for of the host's files does not come in with it
-    with open(own, "a") as f:
-        f.write("mode = none\n")
+    with open(own) as f:
+        good = f.read()
+    with open(own, "w") as f:
+        f.write(good + "mode = none\n")
     pve.file("qmpin.conf", "[qmpin]\nmode = core\n")
     wait_at(vms[100], PLACED)
     check(says(d, 100, "core", "cluster"), "%s", d.vm(100))
     check(not d.status()["warnings"], "all is well: %s", d.status())
     pve.file("qmpin.conf", None)
+    with open(own, "w") as f:
+        f.write(good)
+    d.reload()
     retry(lambda: says(d, 100, "auto", "default"), "it has gone", 5)
 
 

@@ -314,6 +314,25 @@ the_planner_gets_affinity_and_host_nodes(void **state)
 	seating_fini(&seats);
 }
 
+static void
+a_plan_stays_inside_the_affinity(void **state)
+{
+	struct scene *s = *state;
+	struct cpuset affinity = cpuset_of(2);
+
+	cpuset_add(&affinity, 5);
+	hear(s, "affinity: 2,5\n");
+	s->vm->fresh = true;
+	assert_int_equal(planning_run(s->e, false, NULL), 0);
+	assert_false(cpuset_empty(&s->vm->domain));
+	for (size_t i = 0; i < s->vm->n_tasks; i++)
+		assert_true(cpuset_within(&s->vm->tasks[i].want, &affinity));
+	hear(s, "affinity: 2000\n"); /* which this host has not */
+	assert_int_equal(planning_run(s->e, false, NULL), 0);
+	assert_true(cpuset_empty(&s->vm->domain));
+	assert_non_null(strstr(s->vm->note, "affinity"));
+}
+
 /* The file says node 1, which counts with the next start: its memory is anywhere. */
 static void
 host_nodes_are_those_qemu_runs_with(void **state)
@@ -347,6 +366,7 @@ devices_are_looked_for_in_both_places(void **state)
 	char *root = trees_new();
 	auto_free char *path = trees_path(root, "proc/77/cmdline");
 	auto_free char *proc = trees_path(root, "proc/");
+	struct seating seats;
 	struct cpuset nodes;
 	FILE *f = fopen(path, "w");
 
@@ -363,6 +383,9 @@ devices_are_looked_for_in_both_places(void **state)
 	nodes = wishes_pci_nodes(s->vm);
 	assert_int_equal(cpuset_count(&nodes), 2);
 	assert_true(cpuset_has(&nodes, 1) && cpuset_has(&nodes, 3));
+	seating_init(&seats, s->e);
+	assert_true(cpuset_equal(&seats.vms[0].pci_nodes, &nodes));
+	seating_fini(&seats);
 	wishes_forget_process(&s->vm->wishes);
 	nodes = wishes_pci_nodes(s->vm);
 	assert_int_equal(cpuset_count(&nodes), 1);
@@ -419,6 +442,7 @@ main(void)
 		CASE(what_is_not_understood_is_named_once),
 		CASE(lines_that_do_not_name_us_are_not_kept),
 		CASE(the_planner_gets_affinity_and_host_nodes),
+		CASE(a_plan_stays_inside_the_affinity),
 		CASE(host_nodes_are_those_qemu_runs_with),
 		CASE(devices_are_looked_for_in_both_places),
 		CASE(off_by_the_vm_is_not_the_administrator_s),
