@@ -426,7 +426,7 @@ a_child_that_lies_is_told_of_and_ended(void **state)
 		const char *why;
 	} cases[] = {
 		{"hello", "not a message: 'hello'"},
-		{"look", "it speaks out of turn"},
+		{"look", "qmpin-pve speaks out of turn"},
 		{"text 100 1048577", "not a message"},
 		{"text 50 1", "not a message"},
 		{"\033[31m", "not a message: '\\x1b[31m'"},
