@@ -249,29 +249,28 @@ on_child_exited(evutil_socket_t fd, short what, void *arg)
 }
 
 int
-pverun_new(struct event_base *base, const char *program, const char *dir,
-	const struct pverun_handlers *handlers, void *owner, struct pverun **out,
-	struct err *e)
+pverun_new(const struct pverun_options *o, const struct pverun_handlers *handlers,
+	void *owner, struct pverun **out, struct err *e)
 {
-	const char *const words[] = {"qmpin-pve", dir, NULL};
+	const char *const words[] = {"qmpin-pve", o->dir, NULL};
 	struct pverun *r = xcalloc(1, sizeof(*r));
-	int ret = child_launch_program(program, words, &r->child, e);
+	int ret = child_launch_program(o->program, words, &r->child, e);
 
 	if (ret < 0) {
 		free(r);
 		return ret;
 	}
-	r->program = xstrdup(program);
+	r->program = xstrdup(o->program);
 	r->handlers = handlers;
 	r->owner = owner;
 	r->out = evbuffer_new();
 	if (r->out == NULL)
 		abort(); /* no memory, as in xcalloc */
 	r->readable = event_new(
-		base, r->child.out, EV_READ | EV_PERSIST, on_child_readable, r);
-	r->writable = event_new(base, r->child.in, EV_WRITE, on_child_writable, r);
-	r->exited = event_new(base, r->child.pidfd, EV_READ, on_child_exited, r);
-	r->silence = evtimer_new(base, on_child_silence, r);
+		o->base, r->child.out, EV_READ | EV_PERSIST, on_child_readable, r);
+	r->writable = event_new(o->base, r->child.in, EV_WRITE, on_child_writable, r);
+	r->exited = event_new(o->base, r->child.pidfd, EV_READ, on_child_exited, r);
+	r->silence = evtimer_new(o->base, on_child_silence, r);
 	(void)event_add(r->readable, NULL);
 	*out = r;
 	return 0;

@@ -24,9 +24,15 @@ struct pverun_handlers {
 	void (*on_gone)(void *owner);
 };
 
+struct pverun_options {
+	struct event_base *base;
+	const char *program;
+	const char *dir; /* /etc/pve */
+};
+
 /** Start one. @handlers is borrowed while it lives. Returns 0 or a negative errno with
  * @e; @out is written only on success. */
-MUST_CHECK int pverun_new(struct event_base *base, const char *program, const char *dir,
+MUST_CHECK int pverun_new(const struct pverun_options *o,
 	const struct pverun_handlers *handlers, void *owner, struct pverun **out,
 	struct err *e);
 

@@ -345,11 +345,8 @@ take_done(struct pvewatch *w)
 }
 
 static void
-on_run_message(void *owner, const struct pvefeed_message *m)
+handle(struct pvewatch *w, const struct pvefeed_message *m)
 {
-	struct pvewatch *w = owner;
-
-	enter(w);
 	switch (m->kind) {
 	case PVEFEED_TEXT:
 	case PVEFEED_NONE:
@@ -368,8 +365,17 @@ on_run_message(void *owner, const struct pvefeed_message *m)
 		break;
 	default:
 		pverun_end(w->run);
-		fail(w, "it speaks out of turn");
+		fail(w, "qmpin-pve speaks out of turn");
 	}
+}
+
+static void
+on_run_message(void *owner, const struct pvefeed_message *m)
+{
+	struct pvewatch *w = owner;
+
+	enter(w);
+	handle(w, m);
 	leave(w);
 }
 
@@ -402,8 +408,10 @@ start(struct pvewatch *w, struct err *e)
 	static const struct pverun_handlers handlers = {
 		on_run_message, on_run_end, on_run_gone};
 
+	struct pverun_options o = {w->base, w->program, w->dir};
+
 	w->started_us = clock_now_us(clock_system());
-	return pverun_new(w->base, w->program, w->dir, &handlers, w, &w->run, e);
+	return pverun_new(&o, &handlers, w, &w->run, e);
 }
 
 static void

@@ -131,7 +131,7 @@ pveworld_start(
 	static const struct pvewatch_callbacks callbacks = {
 		on_text, on_text, on_settled, on_trouble, on_unread};
 	static const struct pvewatch_pace quick = {
-		.poll_ms = 5, .deadline_ms = 30000, .retry_ms = 20, .retry_max_ms = 50};
+		.poll_ms = 1, .deadline_ms = 30000, .retry_ms = 20, .retry_max_ms = 50};
 	const char *build = getenv("QMPIN_BUILD");
 	auto_free char *real =
 		xasprintf("%s/src/qmpin-pve", build != NULL ? build : ".");

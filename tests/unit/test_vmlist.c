@@ -82,8 +82,7 @@ names_that_lead_elsewhere_are_refused(void **state)
 {
 	static const char *const names[] = {"", ".", "..", "a/b", "../a", "a b", "a.b",
 		"\\u0001",
-		"0123456789012345678901234567890123456789"
-		"012345678901234567890123"};
+		"0123456789012345678901234567890123456789012345678901234567890123"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
