@@ -20,7 +20,7 @@
 #define OPTIN_REFUSED_MAX 160u
 
 enum optin_trust {
-	OPTIN_TRUST_OPT, /* on, off and observe */
+	OPTIN_TRUST_OPT, /* on, off and observe, and no policies */
 	OPTIN_TRUST_FULL,
 	OPTIN_TRUST_IGNORE,
 };

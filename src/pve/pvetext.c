@@ -14,6 +14,7 @@
 #include "base/xalloc.h"
 
 #define BLANKS " \t\r\f\v"
+#define SHORT_RANGE 64u
 
 static bool
 is_digit(char c)
@@ -250,6 +251,17 @@ pvetext_bool(struct pvetext t, bool *out)
 	return -EINVAL;
 }
 
+/* By words: a hostile text may have very many of these. */
+static void
+add_long_range(unsigned int from, unsigned int to, struct cpuset *set)
+{
+	struct cpuset upto = cpuset_below(to + 1);
+	struct cpuset below = cpuset_below(from);
+
+	upto = cpuset_minus(&upto, &below);
+	*set = cpuset_or(set, &upto);
+}
+
 /* "8" or "0-3". */
 static int
 add_range(struct pvetext t, struct cpuset *set)
@@ -268,8 +280,16 @@ add_range(struct pvetext t, struct cpuset *set)
 			to < from)
 			return -EINVAL;
 	}
-	for (; from <= to && from < CPUSET_CAP; from++)
-		cpuset_add(set, (unsigned int)from);
+	if (from >= CPUSET_CAP)
+		return 0;
+	if (to >= CPUSET_CAP)
+		to = CPUSET_CAP - 1;
+	if (to - from < SHORT_RANGE) {
+		for (; from <= to; from++)
+			cpuset_add(set, (unsigned int)from);
+	} else {
+		add_long_range((unsigned int)from, (unsigned int)to, set);
+	}
 	return 0;
 }
 
