@@ -116,6 +116,11 @@ def opting(host):
     retry(lambda: says(d, 100, "off", "tag"), "a look after it has gone", 5)
     check(says(d, 103, "observe", "tag"), "what it said was forgotten")
     wait_at(vms[100], BOTH)
+    # one that is off is not touched either when it starts later
+    pve.vms({105: "tags: qmpin-off\n"})
+    vms[105] = host.start_vm(105, vcpus=1, cpus=BOTH)
+    retry(lambda: says(d, 105, "off", "tag") and d.vm(105)["threads"], "it is seen", 5)
+    check(at(vms[105], BOTH) and not d.lines(r"^qmpind: vm 105: .* -> "), "it was touched")
     watch = MaskWatch([t for vm in vms.values() for t in vm.vcpus().values()])
     d.kill()
     d.start()
