@@ -37,8 +37,8 @@ refuse_conf(struct pvecluster *c, const char *why)
 {
 	struct wishing *w = &c->o.engine->wishing;
 
-	(void)snprintf(w->bad_conf, sizeof(w->bad_conf),
-		"%.480s: the last good one stays", why);
+	(void)snprintf(w->bad_conf, sizeof(w->bad_conf), "%.470s: %s", why,
+		c->had_conf ? "the last good one stays" : "it does not count");
 	log_warning("%s", w->bad_conf);
 }
 
@@ -49,8 +49,12 @@ take_conf(struct pvecluster *c, const char *text, size_t len)
 	struct settings config;
 	char line[512];
 
-	if (!conffiles_heeds_cluster(c->o.files) || (text == NULL && !c->had_conf))
+	if (!conffiles_heeds_cluster(c->o.files))
 		return;
+	if (text == NULL && !c->had_conf) {
+		bad_conf(c)[0] = '\0';
+		return;
+	}
 	if (conffiles_take_cluster(c->o.files, text, len, &config, &why) < 0) {
 		refuse_conf(c, err_format(&why, line, sizeof(line)));
 		return;

@@ -193,6 +193,13 @@ def clustered(host):
         f.write(good)
     d.reload()
     retry(lambda: says(d, 100, "auto", "default"), "it has gone", 5)
+    # and a bad one that comes and goes again
+    pve.file("qmpin.conf", "select\n")
+    d.reload()
+    d.wait_line(r"^qmpind: warning: /etc/pve/qmpin.conf:1: .*: it does not count")
+    pve.file("qmpin.conf", None)
+    d.reload()
+    retry(lambda: not d.status()["warnings"], "nothing is left of it", 5)
 
 
 def hanging(host):
