@@ -50,12 +50,15 @@ print_chosen(const json_t *vm, const json_t *chosen)
 	auto_free char *origin = out_member(vm, "mode_origin");
 	auto_free char *why = out_member(chosen, "verdict");
 	auto_free char *place = place_text(chosen);
+	auto_free char *refused = out_member(vm, "refused");
 	bool observed = strcmp(mode, "observe") == 0;
 
 	out_line(0, "VM %s (%s) %s %s:", id, name,
 		observed ? "would run on" : "runs on", place);
 	out_line(0, "%s.", why);
 	out_line(0, "Its mode is %s (%s).", mode, origin);
+	if (json_is_string(json_object_get(vm, "refused")))
+		out_line(0, "It asked for more: %s.", refused);
 }
 
 /* The dearest first would hide that the order is the planner's. */

@@ -63,6 +63,15 @@ print_history(const json_t *vm)
 }
 
 static void
+print_refused(const json_t *vm)
+{
+	auto_free char *refused = out_member(vm, "refused");
+
+	if (json_is_string(json_object_get(vm, "refused")))
+		printf("%-10s %s\n", "asked for", refused);
+}
+
+static void
 print_vm(const json_t *vm)
 {
 	auto_free char *id = out_member(vm, "id");
@@ -78,6 +87,7 @@ print_vm(const json_t *vm)
 	out_line(LABEL, "state      %s, pid %s", state, pid);
 	print_member("share", vm, "share", "");
 	printf("mode       %s (%s)\n", mode, origin);
+	print_refused(vm);
 	printf("vCPUs      %s of %s\n", vcpus, max);
 	print_member("CPUs", vm, "cpus", "");
 	print_member("domain", vm, "domain", "");

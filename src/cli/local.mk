@@ -40,7 +40,6 @@ src_libcli_a_SOURCES = \
 	src/cli/probedaemon.c src/cli/probedaemon.h \
 	src/cli/probelocal.c src/cli/probelocal.h \
 	src/cli/progress.c src/cli/progress.h \
-	src/cli/pveconf.c src/cli/pveconf.h \
 	src/cli/pvescan.c src/cli/pvescan.h \
 	src/cli/scenario.c src/cli/scenario.h \
 	src/cli/session.c src/cli/session.h \
@@ -92,14 +91,10 @@ tests_unit_test_hostpicture_SOURCES = tests/unit/test_hostpicture.c \
 	tests/unit/hosts.c tests/unit/hosts.h
 tests_unit_test_hostpicture_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
 
-UNIT_TESTS += tests/unit/test_pveconf
-tests_unit_test_pveconf_SOURCES = tests/unit/test_pveconf.c
-tests_unit_test_pveconf_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
-
 UNIT_TESTS += tests/unit/test_pvescan
 tests_unit_test_pvescan_SOURCES = tests/unit/test_pvescan.c \
 	tests/unit/checklist.h tests/unit/trees.h
-tests_unit_test_pvescan_LDADD = src/libcli.a $(LINK_HOST) $(CMOCKA_LIBS)
+tests_unit_test_pvescan_LDADD = src/libcli.a src/libpve.a $(LINK_HOST) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_coremap
 tests_unit_test_coremap_SOURCES = tests/unit/test_coremap.c \

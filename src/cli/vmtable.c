@@ -28,6 +28,18 @@ vcpus_text(const json_t *vm)
 	return xasprintf("%s/%s", now, max);
 }
 
+/* "off (tag)": where the VM itself says it. */
+static char *
+mode_text(const json_t *vm)
+{
+	auto_free char *mode = out_member(vm, "mode");
+	auto_free char *origin = out_member(vm, "mode_origin");
+
+	if (!str_equal(origin, "tag") && !str_equal(origin, "description"))
+		return xstrdup(mode);
+	return xasprintf("%s (%s)", mode, origin);
+}
+
 static char *
 percent_text(const json_t *vm, const char *member)
 {
@@ -86,7 +98,7 @@ static const struct vm_column vm_texts[ARRAY_LEN(vm_columns)] = {
 	{.member = "id"},
 	{.member = "name"},
 	{.make = vcpus_text},
-	{.member = "mode"},
+	{.make = mode_text},
 	{.member = "mode_origin"},
 	{.member = "state"},
 	{.member = "domain"},

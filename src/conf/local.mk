@@ -7,7 +7,8 @@ src_libconf_a_SOURCES = \
 	src/conf/modefile.c src/conf/modefile.h \
 	src/conf/option_table.c src/conf/option_table.h \
 	src/conf/option_value.c src/conf/option_value.h \
-	src/conf/settings.c src/conf/settings.h
+	src/conf/settings.c src/conf/settings.h \
+	src/conf/sources.c src/conf/sources.h
 
 exampledir = $(docdir)/examples
 dist_example_DATA = contrib/qmpin.conf

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Settings from files. What a key means is option_table.c's, what a line is
- * inifile.c's, which files there are conffiles.c's; here is where values go, and the
- * look-up.
+ * Settings from texts. What a key means is option_table.c's, what a line is
+ * inifile.c's, which file overrides which is sources.c's; here is where values go, and
+ * the look-up.
  */
 #include "config.h"
 
@@ -10,18 +10,15 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/io.h"
 #include "base/str.h"
 #include "base/xalloc.h"
-#include "conf/conffiles.h"
 #include "conf/inifile.h"
 #include "conf/option_table.h"
 #include "conf/option_value.h"
+#include "conf/sources.h"
 
 /* A file being read. */
 struct load {
@@ -181,17 +178,37 @@ warn_about_key(struct settings *c, const struct inifile_item *item)
 	add_warning(c, &w);
 }
 
+/* What is said before the cluster's file can be read stays as it is. */
+static bool
+comes_too_late(
+	struct load *l, const struct option_def *o, const struct inifile_item *item)
+{
+	struct err w = ERR_NONE;
+
+	if (!o->fixed || l->origin != SETTINGS_ORIGIN_CLUSTER)
+		return false;
+	(void)err_set(&w, 0, item->file, item->line,
+		"\"%s\" has an effect in /etc/qmpin only", item->key);
+	add_warning(l->config, &w);
+	return true;
+}
+
 /* A value of [qmpin] or [weights]. */
 static int
 take_value(struct load *l, const struct option_def *o, const struct inifile_item *item,
 	struct err *e)
 {
-	int r = option_value_read(o, item, at_offset(l->config, o->offset), e);
+	int r;
 
+	if (comes_too_late(l, o, item))
+		return 0;
+	r = option_value_read(o, item, at_offset(l->config, o->offset), e);
 	if (r < 0)
 		return r;
 	if (o->offset == offsetof(struct settings, mode))
 		l->config->mode_origin = l->origin;
+	if (o->offset == offsetof(struct settings, select))
+		l->config->select_origin = l->origin;
 	l->config->places[option_table_index(o)] =
 		(struct settings_place){l->file, item->line};
 	return 0;
@@ -267,58 +284,16 @@ settings_set(struct settings *c, const char *key, const char *value, const char 
 		option_table_is_planned(key) ? " has no effect in this version" : "");
 }
 
-/*
- * Add the settings of the file at @path. O_NONBLOCK: opening a FIFO must not wait for
- * its writer.
- */
-static int
-load_file(struct settings *c, const char *path, struct err *e)
-{
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	auto_free char *text = NULL;
-	struct stat st;
-	ssize_t len;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_set(e, -errno, path, 0, "%s", strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return err_set(e, -EINVAL, path, 0, "not a regular file");
-	text = xcalloc(
-		1, INIFILE_BYTES_MAX + 1); /* one more than settings_parse takes */
-	len = io_read_all(fd, text, INIFILE_BYTES_MAX + 1);
-	if (len < 0)
-		return err_set(e, (int)len, path, 0, "%s", strerror((int)-len));
-	return settings_parse(c, text, (size_t)len, path, SETTINGS_ORIGIN_CONFIG, e);
-}
-
-static int
-load_files(struct settings *c, const struct conffiles *files, struct err *e)
-{
-	for (size_t i = 0; i < files->n; i++) {
-		int r = load_file(c, files->paths[i], e);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 int
 settings_load(const char *root, const char *file, struct settings *out, struct err *e)
 {
-	struct conffiles files;
-	struct settings c;
-	int r = conffiles_list(root, file, &files, e);
+	struct sources sources;
+	int r = sources_read(root, file, &sources, e);
 
 	if (r < 0)
 		return r;
-	settings_init(&c);
-	r = load_files(&c, &files, e);
-	conffiles_fini(&files);
-	if (r < 0)
-		settings_fini(&c);
-	else
-		*out = c;
+	r = sources_parse(&sources, NULL, out, e);
+	sources_fini(&sources);
 	return r;
 }
 

@@ -3,6 +3,7 @@ src_libctl_a_SOURCES = \
 	src/ctl/address.c src/ctl/address.h \
 	src/ctl/axis.c src/ctl/axis.h \
 	src/ctl/call.c src/ctl/call.h \
+	src/ctl/refusals.c \
 	src/ctl/client.c src/ctl/client.h \
 	src/ctl/conn.c src/ctl/conn.h \
 	src/ctl/heatmap.h \

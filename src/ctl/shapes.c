@@ -134,6 +134,7 @@ ctl_vm_json(const struct ctl_vm *vm)
 	set_text(obj, "note", vm->note);
 	json_object_set_new(obj, "threads", threads_json(vm->threads, vm->n_threads));
 	set_text(obj, "domain", vm->domain);
+	set_text(obj, "refused", vm->refused);
 	return obj;
 }
 

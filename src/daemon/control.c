@@ -65,13 +65,17 @@ static char **
 list_warnings(const struct engine *e, size_t *n)
 {
 	size_t n_config = e->config.n_warnings;
-	char **list = xcalloc(n_config + 2 + SHARING_WARNINGS_MAX + MEMORY_WARNINGS_MAX,
+	char **list = xcalloc(n_config + 4 + SHARING_WARNINGS_MAX + MEMORY_WARNINGS_MAX,
 		sizeof(*list));
 	char *probing = probing_warning(e->probing);
 
 	*n = 0;
 	if (e->bad_reload[0] != '\0')
 		list[(*n)++] = xstrdup(e->bad_reload);
+	if (e->wishing.bad_conf[0] != '\0')
+		list[(*n)++] = xstrdup(e->wishing.bad_conf);
+	if (e->wishing.trouble[0] != '\0')
+		list[(*n)++] = xstrdup(e->wishing.trouble);
 	*n += sharing_warnings(e, &list[*n]);
 	*n += memory_warnings(e, &list[*n]);
 	if (probing != NULL)
@@ -261,7 +265,9 @@ note_of(const struct engine *e, const struct vm *vm)
 		return xstrdup(vm->note);
 	if (vm->squeeze.note[0] != '\0')
 		return xstrdup(vm->squeeze.note);
-	note = sharing_note(e, vm);
+	note = wishes_note(e, vm);
+	if (note == NULL)
+		note = sharing_note(e, vm);
 	return note != NULL ? note : memory_note(vm);
 }
 
@@ -279,6 +285,7 @@ vm_json(const struct engine *e, const struct vm *vm, bool threads)
 		.state = vm_state_name(vm->state),
 		.mode = place_mode_name(vmmode_of(e, vm, &origin)),
 		.mode_origin = settings_origin_name(origin),
+		.refused = wishes_refused(vm),
 		.share = share_name(monitor_share(vm->monitor)),
 		.vcpus = vm->facts.n_vcpus,
 		.vcpus_max = vm->facts.vcpus_max,

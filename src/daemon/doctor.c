@@ -165,6 +165,17 @@ check_config(const struct doctor_facts *f, struct checks *out)
 			"%s has changed since it was read", f->newer);
 		checks_advise(out, "systemctl reload qmpind");
 	}
+	if (f->bad_cluster != NULL && f->bad_cluster[0] != '\0') {
+		checks_add(out, "configuration", CHECKS_WARNING, "%s", f->bad_cluster);
+		checks_advise(out,
+			"mend it (qmpin config check /etc/pve/qmpin.conf): it "
+			"counts as soon as it is saved");
+	}
+	if (f->pve != NULL && f->pve[0] != '\0') {
+		checks_add(out, "configuration", CHECKS_WARNING, "%s", f->pve);
+		checks_advise(
+			out, "see whether it hangs: systemctl status pve-cluster");
+	}
 	check_texts(out, "configuration", &f->config);
 	if (out->n == n)
 		checks_add(out, "configuration", CHECKS_OK,

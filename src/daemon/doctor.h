@@ -58,6 +58,8 @@ struct doctor_facts {
 
 	const char *bad_reload;	    /* "": the files are in force */
 	const char *newer;	    /* a file that was changed after it was read; "" */
+	const char *bad_cluster;    /* why the cluster's settings are older; NULL, "" */
+	const char *pve;	    /* what is wrong with reading /etc/pve; NULL, "" */
 	struct doctor_texts config; /* warnings */
 
 	struct checks_group stalled;

@@ -346,6 +346,8 @@ look_at_warnings(const struct engine *e, struct finds *w, struct doctor_facts *f
 {
 	f->bad_reload = e->bad_reload;
 	f->newer = w->newer;
+	f->bad_cluster = e->wishing.bad_conf;
+	f->pve = e->wishing.trouble;
 	f->config = (struct doctor_texts){e->config.warnings, e->config.n_warnings};
 	f->sharing = (struct doctor_texts){w->sharing, sharing_warnings(e, w->sharing)};
 	f->memory = (struct doctor_texts){w->memory, memory_warnings(e, w->memory)};

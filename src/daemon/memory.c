@@ -378,6 +378,13 @@ memory_host_nodes(
 }
 
 bool
+memory_is_told(const struct vm *vm, unsigned int guest_node, unsigned int n_guest_nodes)
+{
+	return memdevs_by_node(&vm->facts.memory, guest_node, n_guest_nodes)
+		       .size_bytes > 0;
+}
+
+bool
 memory_is_bound(const struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->facts.memory.n; i++) {

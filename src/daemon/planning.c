@@ -10,6 +10,7 @@
 #include "daemon/seating.h"
 #include "daemon/survey.h"
 #include "daemon/undo.h"
+#include "daemon/vmmode.h"
 #include "place/allowance.h"
 #include "place/entry.h"
 
@@ -113,12 +114,16 @@ take_result(const struct engine *e, struct seat *seat, const struct plan_result 
 static void
 note_of_unplanned(const struct engine *e, struct vm *vm)
 {
+	const char *off = wishes_why_off(e, vm);
+
 	if (vm->foreign)
 		set_note(vm, "left alone: its vCPUs already had masks of their own");
 	else if (undo_holds(vm))
 		set_note(vm, UNDO_NOTE);
 	else if (adopt_waits(e, vm))
 		set_note(vm, "ran before qmpind: waits for its turn (adopt = gradual)");
+	else if (off != NULL && vmmode_of(e, vm, NULL) == PLACE_OFF)
+		set_note(vm, off);
 }
 
 /* A VM that is not looked at in this pass has new wants. What it had before us, its

@@ -242,8 +242,7 @@ say_stuck(struct vm *vm, const struct engine *e)
 {
 	struct squeeze *s = &vm->squeeze;
 	enum place_mode mode = vmmode_of(e, vm, NULL);
-	bool alone = mode == PLACE_DEDICATED ||
-		     settings_smt(&e->config, vm->id) == PLACE_SMT_ISOLATE;
+	bool alone = mode == PLACE_DEDICATED || wishes_smt(e, vm) == PLACE_SMT_ISOLATE;
 	char cpus[48];
 
 	(void)snprintf(s->note, sizeof(s->note),

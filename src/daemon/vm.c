@@ -119,6 +119,7 @@ vm_forget_process(struct vm *vm)
 	vm->note[0] = vm->why[0] = vm->said[0] = '\0';
 	history_clear(&vm->history);
 	squeeze_fini(&vm->squeeze);
+	wishes_forget_process(&vm->wishes);
 	vm->repairs = 0;
 	vm->last_move_us = 0;
 	vm->last_cause = -1;
@@ -131,6 +132,7 @@ vm_free(struct vm *vm)
 		return;
 	monitor_free(vm->monitor);
 	vm_forget_process(vm);
+	wishes_fini(&vm->wishes);
 	free(vm->tasks);
 	free(vm->socket_path);
 	free(vm->pid_path);

@@ -20,6 +20,7 @@
 #include "daemon/vmtask.h"
 #include "daemon/memory.h"
 #include "daemon/kin.h"
+#include "daemon/wishes.h"
 #include "qmp/facts.h"
 #include "qmp/monitor.h"
 #include "topo/cpuset.h"
@@ -80,6 +81,8 @@ struct vm {
 	struct kin kin;	       /* processes beside its QEMU */
 
 	struct confine confine; /* by its cgroup */
+
+	struct wishes wishes; /* by its configuration */
 
 	struct squeeze squeeze; /* waiting of its vCPUs, and what was done about it */
 

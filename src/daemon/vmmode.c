@@ -33,7 +33,7 @@ enum place_mode
 vmmode_of(const struct engine *e, const struct vm *vm, enum settings_origin *origin)
 {
 	if (!vm->has_record || !vm->record.has_mode)
-		return settings_mode(&e->config, vm->id, origin);
+		return wishes_mode(e, vm, origin);
 	if (origin != NULL)
 		*origin = SETTINGS_ORIGIN_RUNTIME;
 	return vm->record.mode;

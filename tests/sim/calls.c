@@ -103,10 +103,3 @@ ctl_error(struct ctl_call *call, const char *name, json_t *params)
 	json_decref(params);
 	free(call);
 }
-
-void
-ctl_invalid(struct ctl_call *call, const char *parameter)
-{
-	(void)parameter;
-	free(call);
-}

@@ -20,6 +20,7 @@ SYSTEM_TESTS += \
 	tests/system/test_shown.py \
 	tests/system/test_undo.py \
 	tests/system/test_config.py \
+	tests/system/test_optin.py \
 	tests/system/test_completion.py \
 	tests/system/test_doctor.py \
 	tests/system/test_first_path.py \

@@ -81,14 +81,14 @@ plan(struct vmtable *t, bool rebalance)
 static void
 cores_that_are_anothers_alone_do_not_count_as_idle(void **state)
 {
-	struct scene *s = *state;
+	struct vmtable *t = *state;
 
-	crowd(s, 100);
-	vmtable_configure(s->t, "[vm 102]\nmode = dedicated\n");
-	s->t->vms[2]->own = s->t->vms[2]->own_known = true;
-	wait_and_decide(s);
-	assert_int_equal(s->t->vms[0]->causes, 0);
-	assert_false(s->t->vms[0]->squeeze.widened);
+	crowd(t, 100);
+	vmtable_configure(t, "[vm 102]\nmode = dedicated\n");
+	t->vms[2]->own = t->vms[2]->own_known = true;
+	wait_and_decide(t);
+	assert_int_equal(t->vms[0]->causes, 0);
+	assert_false(t->vms[0]->squeeze.widened);
 }
 
 static void

@@ -2,7 +2,7 @@
 /* What of a VM's configuration and hookscript tells of somebody else who pins. */
 #include "config.h"
 
-#include "cli/pveconf.h"
+#include "pve/pinners.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,51 +17,62 @@
 #include "base/attr.h"
 #include "base/str.h"
 #include "base/xalloc.h"
+#include "pve/vmconf.h"
+
+static struct vmconf
+read_conf(const char *text)
+{
+	struct vmconf c;
+
+	assert_int_equal(vmconf_parse(text, strlen(text), &c), 0);
+	return c;
+}
 
 static void
 only_the_main_section_counts(void **state)
 {
-	struct pveconf c;
+	struct vmconf c = read_conf("#hookscript: local:snippets/in-a-description.sh\n"
+				    "cores: 4\n"
+				    "hookscript: local:snippets/pin.sh \r\n"
+				    "[PENDING]\n"
+				    "pinning: 1\n"
+				    "[snap]\n"
+				    "args: -foo taskset\n");
 
 	(void)state;
-	pveconf_parse("#hookscript: local:snippets/in-a-description.sh\n"
-		      "cores: 4\n"
-		      "hookscript: local:snippets/pin.sh \r\n"
-		      "[PENDING]\n"
-		      "pinning: 1\n"
-		      "[snap]\n"
-		      "args: -foo taskset\n",
-		&c);
 	assert_string_equal(c.hookscript, "local:snippets/pin.sh");
 	assert_false(c.pinning);
-	assert_null(c.in_args);
+	assert_null(c.args);
+	vmconf_fini(&c);
 }
 
 static void
 properties_and_arguments_of_other_pinners_are_seen(void **state)
 {
-	struct pveconf c;
+	struct vmconf c = read_conf("pinning: 0-3\nargs: -name x; taskset -c 1");
 
 	(void)state;
-	pveconf_parse("pinning: 0-3\nargs: -name x; taskset -c 1", &c);
 	assert_true(c.pinning);
-	assert_string_equal(c.in_args, "taskset");
-	pveconf_parse("args: -cpu host,mytaskset=1\nmypinning: 1\n", &c);
+	assert_string_equal(pinners_in_args(c.args), "taskset");
+	vmconf_fini(&c);
+	c = read_conf("args: -cpu host,mytaskset=1\nmypinning: 1\n");
 	assert_false(c.pinning);
-	assert_null(c.in_args);
+	assert_null(pinners_in_args(c.args));
+	vmconf_fini(&c);
 }
 
 static void
 a_name_that_is_too_long_is_no_name(void **state)
 {
 	auto_free char *text = xcalloc(100020, 1);
-	struct pveconf c;
+	struct vmconf c;
 
 	(void)state;
 	(void)snprintf(text, 20, "hookscript: ");
 	memset(text + strlen(text), 'x', 100000);
-	pveconf_parse(text, &c);
-	assert_string_equal(c.hookscript, "");
+	c = read_conf(text);
+	assert_null(c.hookscript);
+	vmconf_fini(&c);
 }
 
 static const struct {
@@ -84,7 +95,7 @@ scripts_that_pin_are_known_by_their_words(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
-		const char *word = pveconf_pins(scripts[i].script);
+		const char *word = pinners_in_script(scripts[i].script);
 
 		if (!str_equal(word, scripts[i].word))
 			fail_msg("case %zu: %s", i, word != NULL ? word : "nothing");
@@ -121,17 +132,17 @@ static const char storage[] = "dir: local\n"
 static void
 a_script_is_where_its_storage_is(void **state)
 {
-	char path[2 * PVECONF_TEXT_MAX];
+	char path[PINNERS_PATH_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(volumes); i++) {
-		bool found = pveconf_script_path(storage, volumes[i].volume, path);
+		bool found = pinners_script_path(storage, volumes[i].volume, path);
 
 		if (found != (volumes[i].path != NULL) ||
 			(found && strcmp(path, volumes[i].path) != 0))
 			fail_msg("case %zu: %s", i, found ? path : "refused");
 	}
-	assert_true(pveconf_script_path("", "local:snippets/a.sh", path));
+	assert_true(pinners_script_path("", "local:snippets/a.sh", path));
 	assert_string_equal(path, "/var/lib/vz/snippets/a.sh");
 }
 
