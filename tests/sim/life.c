@@ -57,29 +57,12 @@ concerned(struct guest *g)
 	return mode == PLACE_DEDICATED ? NULL : g;
 }
 
-static struct cpuset
-some_cpus(struct life *l)
-{
-	const struct cpuset *online = &l->model->online;
-	unsigned int n = 1 + below(l, cpuset_count(online));
-	unsigned int cpu = below(l, cpuset_count(online));
-	struct cpuset cpus = CPUSET_NONE;
-
-	while (n-- > 0) {
-		cpu = cpuset_next(online, cpu + 1);
-		if (cpu >= CPUSET_CAP)
-			cpu = cpuset_next(online, 0);
-		cpuset_add(&cpus, cpu);
-	}
-	return cpus;
-}
-
 /* ---- VMs ---- */
 
 static void
 start(struct life *l, struct guest *g)
 {
-	struct cpuset own = some_cpus(l);
+	struct cpuset own = life_some_cpus(l);
 	bool pinned = below(l, 40) == 0;
 
 	model_start(l->model, g);
@@ -220,7 +203,7 @@ do_load(struct life *l)
 static void
 drift(struct life *l, struct guest *g)
 {
-	struct cpuset cpus = some_cpus(l);
+	struct cpuset cpus = life_some_cpus(l);
 	unsigned int kind = below(l, 4);
 	struct process *p = g->qemu;
 	size_t only = below(l, (unsigned int)p->n);
@@ -270,7 +253,7 @@ do_cpuset(struct life *l)
 	struct cpuset *now = g != NULL ? &g->cpuset : &l->model->slice;
 
 	if (cpuset_empty(now))
-		cpus = some_cpus(l);
+		cpus = life_some_cpus(l);
 	judge_note(l->judge, g != NULL ? concerned(g) : NULL, "the cpuset of %s %s",
 		g != NULL ? g->id : "qemu.slice",
 		cpuset_empty(&cpus) ? "is lifted" : "is set");
@@ -548,57 +531,6 @@ on_day(evutil_socket_t fd, short what, void *arg)
 
 /* ---- the first moment ---- */
 
-static void
-make_guest(struct life *l, struct guest *g, unsigned int i)
-{
-	static const unsigned int sizes[] = {1, 2, 2, 4, 4, 4, 8, 8, 12, 16};
-	struct model *m = l->model;
-	unsigned int most = cpuset_count(&m->online) / 2;
-	unsigned int dice = below(l, 100);
-
-	*g = (struct guest){.vmid = (int)(MODEL_FIRST_ID + i), .tpc = 1 + below(l, 2)};
-	(void)snprintf(g->id, sizeof(g->id), "%d", g->vmid);
-	(void)snprintf(g->scope, sizeof(g->scope), "/qemu.slice/%d.scope", g->vmid);
-	g->vcpus_min = sizes[below(l, ARRAY_LEN(sizes))];
-	if (g->vcpus_min > most)
-		g->vcpus_min = most > 0 ? most : 1;
-	g->vcpus_max = g->vcpus_min + (below(l, 3) == 0 ? g->vcpus_min : 0);
-	g->iothreads = below(l, 3);
-	g->has_tpm = below(l, 4) == 0;
-	g->memory_kib = (UINT64_C(2) << 20) << below(l, 4);
-	g->mode = PLACE_AUTO;
-	if (dice < 15)
-		g->mode = PLACE_FLOAT;
-	else if (dice < 25)
-		g->mode = PLACE_PIN;
-	else if (dice < 30)
-		g->mode = PLACE_CORE;
-	else if (dice < 34)
-		g->mode = PLACE_OFF;
-	else if (dice < 38)
-		g->mode = PLACE_OBSERVE;
-	else if (dice < 43 && !m->calm && g->vcpus_max <= 4)
-		g->mode = PLACE_DEDICATED;
-	if (below(l, 12) == 0)
-		g->affinity = some_cpus(l);
-}
-
-static void
-make_host(struct life *l)
-{
-	struct model *m = l->model;
-	unsigned int n = cpuset_count(&m->online) * 5 / 8;
-
-	m->has_cpusets = below(l, 4) > 0;
-	m->old_kernel = below(l, 3) == 0;
-	m->calm = below(l, 3) == 0;
-	if (below(l, 3) > 0 || seam()->fault == FAULT_BEYOND)
-		m->reserved = m->whole.topo->cores[0].cpus;
-	m->n_guests = n < 3 ? 3 : n < 40 ? n : 40;
-	for (unsigned int i = 0; i < m->n_guests; i++)
-		make_guest(l, &m->guests[i], i);
-}
-
 static struct event *
 timer(struct life *l, event_callback_fn callback)
 {
@@ -610,7 +542,7 @@ life_begin(struct life *l, struct model *m, struct judge *j, struct qmpind *d,
 	uint64_t seed)
 {
 	*l = (struct life){.model = m, .judge = j, .daemon = d, .rnd = rnd_new(seed)};
-	make_host(l);
+	life_populate(l);
 	l->next = timer(l, on_next);
 	l->restart = timer(l, on_restart);
 	l->look = timer(l, on_look);

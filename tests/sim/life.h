@@ -30,4 +30,11 @@ void life_begin(struct life *l, struct model *m, struct judge *j, struct qmpind 
 	uint64_t seed);
 void life_end(struct life *l);
 
+/** The VMs that there are, of which none runs yet, and what the host is like. See
+ * guests.c. */
+void life_populate(struct life *l);
+
+/** Any CPUs that are online, one at least. */
+struct cpuset life_some_cpus(struct life *l);
+
 #endif
