@@ -176,7 +176,7 @@ tests_unit_test_squeeze_life_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_wishes
 tests_unit_test_wishes_SOURCES = tests/unit/test_wishes.c $(vm_table) \
-	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
+	tests/unit/trees.h
 tests_unit_test_wishes_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_seating_SOURCES = tests/unit/test_seating.c $(vm_table)

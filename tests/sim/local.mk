@@ -24,7 +24,7 @@ tests_sim_sim_SOURCES = \
 	tests/unit/invariants_cores.c tests/unit/invariants_list.c \
 	tests/unit/vmrules.c tests/unit/vmrules.h
 tests_sim_sim_LDADD = src/libdaemon.a src/libctl.a src/libact.a src/libvm.a src/libqmp.a \
-	src/libprobe.a src/libhost.a $(LINK_CONF)
+	src/libpve.a src/libprobe.a src/libhost.a $(LINK_CONF)
 tests_sim_sim_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=planner_run -Wl,--wrap=record_save
 
 TESTS += tests/sim/check-sim
