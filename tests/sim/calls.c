@@ -10,6 +10,7 @@
 #include "base/xalloc.h"
 #include "ctl/server.h"
 #include "daemon/applying.h"
+#include "daemon/pvewatch.h"
 #include "daemon/undo.h"
 #include "daemon/vmmode.h"
 
@@ -102,4 +103,28 @@ ctl_error(struct ctl_call *call, const char *name, json_t *params)
 	(void)name;
 	json_decref(params);
 	free(call);
+}
+
+/* ---- daemon/pvewatch.h: these hosts have no cluster ---- */
+
+bool
+pvewatch_awaits(struct pvewatch *w, const char *id)
+{
+	(void)w;
+	(void)id;
+	return false;
+}
+
+void
+pvewatch_add(struct pvewatch *w, const char *id)
+{
+	(void)w;
+	(void)id;
+}
+
+void
+pvewatch_remove(struct pvewatch *w, const char *id)
+{
+	(void)w;
+	(void)id;
 }

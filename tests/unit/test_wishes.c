@@ -11,13 +11,11 @@
 
 #include <cmocka.h>
 
-#include <event2/event.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/xalloc.h"
 #include "daemon/engine.h"
 #include "daemon/hearing.h"
@@ -33,17 +31,7 @@ struct scene {
 	struct vmtable *t;
 	struct engine *e;
 	struct vm *vm; /* 100 */
-	struct event_base *base;
-	struct logcatch log;
 };
-
-static void
-on_settle(evutil_socket_t fd, short what, void *owner)
-{
-	(void)fd;
-	(void)what;
-	(void)owner;
-}
 
 static int
 setup(void **state)
@@ -54,10 +42,6 @@ setup(void **state)
 		return -1;
 	s->e = &s->t->engine;
 	s->vm = s->t->vms[0];
-	s->base = event_base_new();
-	s->e->settle = evtimer_new(s->base, on_settle, NULL);
-	log_open(LOG_TO_STDERR, LOG_INFO);
-	logcatch_init(&s->log);
 	*state = s;
 	return 0;
 }
@@ -67,9 +51,6 @@ teardown(void **state)
 {
 	struct scene *s = *state;
 
-	logcatch_fini(&s->log);
-	event_free(s->e->settle);
-	event_base_free(s->base);
 	wishes_forget_registered(&s->e->wishing);
 	vmtable_teardown((void **)&s->t);
 	free(s);
@@ -137,12 +118,12 @@ what_a_vm_may_not_set_is_refused_and_told_once(void **state)
 	assert_string_equal(wishes_refused(s->vm), refused);
 	note = wishes_note(s->e, s->vm);
 	assert_string_equal(note, refused);
-	assert_int_equal(logcatch_count(&s->log, refused), 1);
+	assert_int_equal(logcatch_count(&s->t->log, refused), 1);
 	configure(s, "[qmpin]\ndescription = full\n");
 	expect_mode(s, PLACE_PIN, DESCRIPTION);
 	assert_null(wishes_refused(s->vm));
 	assert_int_equal(
-		logcatch_count(&s->log, "vm 100: mode pin (description): what"), 1);
+		logcatch_count(&s->t->log, "vm 100: mode pin (description): what"), 1);
 	configure(s, "[qmpin]\ndescription = ignore\n");
 	expect_mode(s, PLACE_AUTO, DEFAULT);
 	assert_null(wishes_refused(s->vm));
@@ -214,7 +195,7 @@ a_vm_of_another_pinner_is_only_observed(void **state)
 
 	hear(s, "pinning: 0-3\n");
 	expect_mode(s, PLACE_OBSERVE, DEFAULT);
-	assert_int_equal(logcatch_count(&s->log, WISHES_ANOTHER_S), 1);
+	assert_int_equal(logcatch_count(&s->t->log, WISHES_ANOTHER_S), 1);
 	configure(s, "[vm 100]\nmode = float\n");
 	expect_mode(s, PLACE_FLOAT, VM_SECTION);
 	assert_false(wishes_is_another_s(s->e, s->vm));
@@ -229,14 +210,14 @@ a_change_is_told_and_remembered(void **state)
 
 	s->vm->proven = true;
 	hear(s, "cores: 2\n");
-	assert_int_equal(logcatch_count(&s->log, "vm 100"), 0);
+	assert_int_equal(logcatch_count(&s->t->log, "vm 100"), 0);
 	hear(s, "affinity: 0-3\n");
-	assert_int_equal(logcatch_count(&s->log,
+	assert_int_equal(logcatch_count(&s->t->log,
 				 "vm 100: mode auto (default), affinity 0-3: its "
 				 "configuration has changed"),
 		1);
 	hear(s, "name: new\naffinity: 0-3\n");
-	assert_int_equal(logcatch_count(&s->log, "vm 100"), 1);
+	assert_int_equal(logcatch_count(&s->t->log, "vm 100"), 1);
 	hear(s, "tags: qmpin-off\n");
 	assert_int_equal(s->vm->history.n, 2);
 	assert_string_equal(history_at(&s->vm->history, 1)->text, "mode off (tag)");
@@ -274,7 +255,8 @@ what_is_not_understood_is_named_once(void **state)
 	hear(s, "affinity: all\n");
 	hear(s, "affinity: all\ncores: 2\n");
 	assert_int_equal(
-		logcatch_count(&s->log, "vm 100: configuration, line 1: affinity"), 1);
+		logcatch_count(&s->t->log, "vm 100: configuration, line 1: affinity"),
+		1);
 	note = wishes_note(s->e, s->vm);
 	assert_true(strstr(note, "configuration, line 1: affinity") == note);
 }
