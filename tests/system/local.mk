@@ -6,6 +6,7 @@ SYSTEM_TESTS += \
 	tests/system/test_share_traces.py \
 	tests/system/test_clients.py \
 	tests/system/test_scale.py \
+	tests/system/test_soak.py \
 	tests/system/test_many.py \
 	tests/system/test_drift.py \
 	tests/system/test_races.py \
@@ -38,6 +39,7 @@ EXTRA_DIST += \
 	tests/system/bench_scale.py \
 	tests/system/bench_share.py \
 	tests/system/browser.py \
+	tests/system/churn.py \
 	tests/system/daemon.py \
 	tests/system/demo \
 	tests/system/fakeqmp.py \
