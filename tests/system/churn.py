@@ -170,19 +170,26 @@ class Churn:
 
     def judge_records(self, run_dir):
         """While no daemon runs: records are whole, and tell the original of each thread
-        that has another mask."""
+        that has another mask, but that which it was born with. The ids of VMs of which
+        they say that all was done."""
         told = {}
         for name in os.listdir(run_dir):
             if re.fullmatch(r"\d+\.json", name):
                 with open(os.path.join(run_dir, name)) as f:
                     told[int(name[:-5])] = json.load(f)
+        done = set()
         for vm in self.vms.values():
             record = told.get(vm.id, {})
             threads = record.get("threads", []) if record.get("pid") == vm.pid else []
             was = {t["tid"]: cpus_of(t["cpus"]) & online() for t in threads}
-            for tid, m in vm.masks().items():
-                if m not in (vm.original, was.get(tid)):
+            if record.get("pid") == vm.pid and record.get("placed"):
+                done.add(vm.id)
+            masks = vm.masks()
+            for tid, m in masks.items():
+                born_with = masks.get(vm.pid) if tid != vm.pid else None
+                if m not in (vm.original, born_with, was.get(tid)):
                     check(tid in was, "vm %d: thread %d has %s, and no record", vm.id, tid,
                           cpulist(m))
                     check(was[tid] <= vm.original, "vm %d: record says %s of thread %d",
                           vm.id, cpulist(was[tid]), tid)
+        return done

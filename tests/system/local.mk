@@ -36,6 +36,7 @@ ALONE_TESTS += \
 	tests/system/test_measuring.py
 # What they use, the demo and the measurements.
 EXTRA_DIST += \
+	tests/system/bench.py \
 	tests/system/bench_scale.py \
 	tests/system/bench_share.py \
 	tests/system/browser.py \
@@ -43,6 +44,7 @@ EXTRA_DIST += \
 	tests/system/daemon.py \
 	tests/system/demo \
 	tests/system/fakeqmp.py \
+	tests/system/figures.py \
 	tests/system/fleet.py \
 	tests/system/guest-ack.S \
 	tests/system/measure.py \

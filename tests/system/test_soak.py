@@ -92,12 +92,14 @@ class Scene:
         # A VM that waits for a CPU on a busy machine would be widened.
         self.d = host.started(SETTINGS + "widen_wait_pct = 0\n")
         self.told, self.again, self.kills = {}, [], 0
+        self.recent = []
 
     def read_log(self):
         """Errors are wrong; kinds of warnings are counted."""
         self.d.lines("^$")
         lines = self.d.log[:]
         del self.d.log[:len(lines)]
+        self.recent = (self.recent + [line for _, line in lines])[-500:]
         for _, line in lines:
             check("error:" not in line and "Sanitizer" not in line, "logged: %s", line)
             if "warning:" in line:
@@ -141,10 +143,10 @@ class Scene:
     def kill(self):
         """At any moment, and sometimes again before it is ready."""
         self.d.kill()
-        self.judge_dead()
+        done = self.judge_dead()
         self.kills += 1
         placed = {vm.id: vm.masks() for vm in self.churn.vms.values()
-                  if vm.id != QEMU_ID and vm.placed()}
+                  if vm.id in done and vm.id != QEMU_ID and vm.placed()}
         if self.random.random() < 0.3:
             self.d.start(ready=False)
             pass_time(0.15 * self.random.random())
@@ -159,11 +161,13 @@ class Scene:
         for vmid, before in placed.items():
             after = self.churn.vms[vmid].masks()
             moved = [t for t in before if after.get(t, before[t]) != before[t]]
-            check(not moved, "vm %d: threads %s were moved by a new daemon", vmid, moved)
+            check(not moved, "vm %d: threads %s were moved by a new daemon: %s", vmid,
+                  moved, [x for x in self.recent if "vm %d:" % vmid in x][-8:])
 
     def judge_dead(self):
+        """The VMs of which all was done."""
         self.churn.judge()
-        self.churn.judge_records(self.d.run_dir)
+        return self.churn.judge_records(self.d.run_dir)
 
 
 def killed(scene):
