@@ -18,11 +18,14 @@ import sys
 sys.dont_write_bytecode = True
 
 from figures import Figures
-from fleet import (SETTINGS, Fleet, FleetHost, longest, percentile, quiet, switches,
+from fleet import (FIRST, SETTINGS, Fleet, FleetHost, longest, percentile, quiet, switches,
                    timed_call, turns_since)
 from runner import check, main as run_cases, now, pass_time, retry
+from vmhost import allowed, mask
 
 COLUMNS = []
+# Events a second, of all VMs together or of one.
+STORM_RATE = 50000
 
 
 class Measured:
@@ -117,13 +120,46 @@ def knocks(m, d, seconds=10):
           sorted(times)[len(times) * 999 // 1000], max(times))
 
 
+def storm(m, fleet, d, last, rate, seconds, what):
+    """VMs send events, every second one of which asks for a look at the vCPUs. Meanwhile
+    somebody asks, and a mask is broken."""
+    vmids = "%d-%d" % (FIRST, last)
+    tid = fleet.vcpu_tids(FIRST)[0]
+    want, cpus = mask(tid), set(allowed())
+    before, used, kib = d.status(), d.cpu_ns(), d.memory_kib()
+    sent = int(fleet.command("storm %s %d" % (vmids, rate / (last - FIRST + 1))))
+    began, times, repaired = now(), [], None
+    broken = began + seconds / 2
+    while now() < began + seconds:
+        times.append(timed_call(d, "GetStatus"))
+        if broken and now() > broken:
+            broken, at = None, now()
+            os.sched_setaffinity(tid, cpus - want)
+        elif not broken and repaired is None and mask(tid) == want:
+            repaired = now() - at
+        pass_time(0.01)
+    sent = int(fleet.command("storm %s 0" % vmids)) - sent
+    took, used, after = now() - began, d.cpu_ns() - used, d.status()
+    retry(lambda: mask(tid) == want, "the mask is repaired", 10)
+    retry(lambda: not fleet.unpinned(), "every vCPU is pinned", 10, step=0.2)
+    m.put("%s: events a second" % what, "%.0f", sent / took)
+    m.put("%s: passes a second" % what, "%.1f", (after["passes"] - before["passes"]) / took)
+    m.put("%s: CPU" % what, "%.1f %%", used / took / 1e7)
+    m.put("%s: GetStatus p99, longest" % what, "%.1f, %.1f ms", percentile(times, 99),
+          max(times))
+    m.put("%s: broken mask repaired after" % what, "%.1f s", repaired or took)
+    m.put("%s: resident after, more by" % what, "%.1f, %.2f MiB", d.memory_kib() / 1024,
+          max(0, d.memory_kib() - kib) / 1024)
+    m.put("%s: turns" % what, "%s", longest(turns_since(d, before)))
+
+
 def size(m, d):
     m.put("resident, most ever", "%.1f, %.1f MiB", d.memory_kib() / 1024,
           d.memory_kib("VmHWM") / 1024)
     m.put("open files", "%d", len(os.listdir("/proc/%d/fd" % d.pid)))
 
 
-def scale(host, vms, idle_s):
+def scale(host, vms, idle_s, storm_s):
     m = Measured()
     fleet = Fleet(host, vms)
     d = host.started(SETTINGS)
@@ -133,6 +169,9 @@ def scale(host, vms, idle_s):
     change(m, fleet, d)
     knocks(m, d)
     size(m, d)
+    if storm_s:
+        storm(m, fleet, d, FIRST + vms - 1, STORM_RATE, storm_s, "storm of all")
+        storm(m, fleet, d, FIRST, STORM_RATE, storm_s, "storm of one")
     COLUMNS.append((vms, m))
     for what, text in m.rows:
         print("     %-32s %s" % (what, text))
@@ -178,6 +217,7 @@ def save(path):
 def main():
     parser = argparse.ArgumentParser(description="Measure qmpind with many VMs.")
     parser.add_argument("--idle", type=float, default=30)
+    parser.add_argument("--storm", type=float, default=0)
     parser.add_argument("--json")
     parser.add_argument("vms", type=int, nargs="*", default=[10, 100, 300, 1000])
     a = parser.parse_args()
@@ -185,10 +225,10 @@ def main():
     cases = []
     for n in a.vms:
         def case(host, n=n):
-            scale(host, n, a.idle)
+            scale(host, n, a.idle, a.storm)
         case.__doc__ = "%d VMs" % n
         cases.append(case)
-    code = run_cases(cases, FleetHost, limit_s=(240 + a.idle) * len(cases))
+    code = run_cases(cases, FleetHost, limit_s=(240 + a.idle + 3 * a.storm) * len(cases))
     table()
     save(a.json)
     return code

@@ -38,7 +38,8 @@ class Fleet:
         answer = self.process.stdout.readline().strip()
         if not answer and self.process.wait(10) == 77:
             raise Skip("%s: no room for so many processes" % what)
-        check(answer == "ok", "%s: %s", what, answer or "the fleet ended")
+        check(answer.split(" ")[0] == "ok", "%s: %s", what, answer or "the fleet ended")
+        return answer[3:]
 
     def end(self):
         """At the end of its input it ends all and then itself."""
@@ -48,7 +49,7 @@ class Fleet:
     def command(self, line):
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
-        self._expect(line)
+        return self._expect(line)
 
     def pid(self, vmid):
         with open(self.host.path(self.where, "%d.pid" % vmid)) as f:
