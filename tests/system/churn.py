@@ -146,7 +146,7 @@ class Churn:
                       "vm %d is not placed after %.1f s: %s", vm.id, now() - vm.began,
                       [cpulist(mask(t) or ()) for t in vm.vcpus()])
 
-    def run(self, seconds, every=None):
+    def run(self, seconds, every=None, rate=RATE):
         """Exchange for so long; every() is called after each."""
         end = due = now()
         end += seconds
@@ -155,7 +155,7 @@ class Churn:
             self.real_qemu()
             if every:
                 every()
-            due = max(due + 1.0 / RATE, now() - 1)
+            due = max(due + 1.0 / rate, now() - 1)
             pass_time(max(0.0, min(due, end) - now()))
 
     def judge(self):

@@ -21,8 +21,10 @@ SOAK = float(os.environ.get("QMPIN_SOAK", "1"))
 SEED = int(os.environ.get("QMPIN_SEED", "1"))
 KILLS, CALM_S = int(1000 / 240 * SOAK), 10 * SOAK
 GAP_S = 0.8
-# What the line through all samples may rise from the first to the last. In a short run
-# few samples are in it, and what is kept for later is still being filled.
+# What the daemon remembers (decisions, histories of ids) is full after so many VMs, which
+# go by at this rate; a short run has no time for it.
+FILLED, FILL_RATE = (2000, 40) if SOAK >= 10 else (0, 0)
+# What the line through all samples may rise from the first to the last.
 GROWTH_KIB, GROWTH_FILES = (256, 5) if SOAK >= 10 else (2048, 25)
 # A VM has five, and the real QEMU may be there or not.
 SPARE_FILES = 10
@@ -187,6 +189,11 @@ def killed(scene):
 def calm(scene):
     """One daemon for all the time that is left."""
     churn, d = scene.churn, scene.d
+    churn.exchanged = 0
+    while churn.exchanged < FILLED:
+        churn.run(1, churn.look, FILL_RATE)
+        scene.read_log()
+    scene.wait_right()
     churn.exchanged = churn.early = 0
     churn.took.clear()
     gauge = Gauge(d)
