@@ -28,17 +28,21 @@ endif
 
 # Lints: what the style asks, checked. Each first proves on a broken copy that it sees.
 LINTS = \
+	tests/lint/catalog \
 	tests/lint/constants \
+	tests/lint/cppcheck \
 	tests/lint/format \
 	tests/lint/layers \
 	tests/lint/listed \
 	tests/lint/options \
+	tests/lint/package \
 	tests/lint/prefixes \
 	tests/lint/purity \
 	tests/lint/scripts \
 	tests/lint/sizes \
 	tests/lint/words
 EXTRA_DIST += $(LINTS) \
+	tests/lint/cppcheck.cfg \
 	tests/lint/exceptions \
 	tests/lint/lintlib.py \
 	tests/lint/loc.py \
@@ -46,7 +50,8 @@ EXTRA_DIST += $(LINTS) \
 	tests/qemus/launch \
 	tests/qemus/qemu-version \
 	tests/release/archive.sh \
-	tests/release/chroot-check
+	tests/release/chroot-check \
+	tests/release/chroot.sh
 
 # System tests: real QEMU and the built programs. tests/system/local.mk lists them.
 TEST_EXTENSIONS = .py
@@ -57,7 +62,9 @@ ALONE_TESTS =
 include tests/bench/local.mk
 include tests/fleet/local.mk
 include tests/lab/local.mk
+include tests/proof/local.mk
 include tests/share/local.mk
+include tests/sim/local.mk
 include tests/system/local.mk
 EXTRA_DIST += $(SYSTEM_TESTS) $(ALONE_TESTS)
 

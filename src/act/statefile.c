@@ -83,7 +83,7 @@ statefile_read(int dirfd, const char *name, size_t max, char **text, size_t *len
 	auto_free char *buf = NULL;
 	auto_close int fd = -1;
 	size_t size = 0;
-	size_t got = 0;
+	ssize_t n;
 	int r;
 
 	fd = openat(
@@ -95,16 +95,10 @@ statefile_read(int dirfd, const char *name, size_t max, char **text, size_t *len
 	if (r < 0)
 		return r;
 	buf = xcalloc(size + 1, 1);
-	while (got < size) {
-		ssize_t n = read(fd, buf + got, size - got);
-
-		if (n < 0)
-			return fail_errno(e, name, "cannot read the file");
-		if (n == 0)
-			break;
-		got += (size_t)n;
-	}
+	n = io_read_all(fd, buf, size);
+	if (n < 0)
+		return fail_errno(e, name, "cannot read the file");
 	*text = take_ptr(&buf);
-	*len = got;
+	*len = (size_t)n;
 	return 0;
 }

@@ -7,6 +7,7 @@
 #define QMPIN_BASE_CLOCK_H
 
 #include <stdint.h>
+#include <sys/time.h>
 
 struct clock {
 	/* Microseconds that never step back; the zero point means nothing. */
@@ -22,6 +23,19 @@ static inline uint64_t
 clock_now_us(const struct clock *c)
 {
 	return c->monotonic_us(c);
+}
+
+/** A span of time as libevent and socket options want it. */
+static inline struct timeval
+clock_timeval_us(uint64_t us)
+{
+	return (struct timeval){(time_t)(us / 1000000), (suseconds_t)(us % 1000000)};
+}
+
+static inline struct timeval
+clock_timeval_ms(uint64_t ms)
+{
+	return clock_timeval_us(ms * 1000);
 }
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Whole writes on blocking descriptors. */
+/* Whole reads and writes on blocking descriptors. */
 #include "config.h"
 
 #include "base/io.h"
@@ -21,4 +21,23 @@ io_write_all(int fd, const char *bytes, size_t len)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+ssize_t
+io_read_all(int fd, char *buf, size_t cap)
+{
+	size_t len = 0;
+
+	while (len < cap) {
+		ssize_t n = read(fd, buf + len, cap - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	return (ssize_t)len;
 }

@@ -99,6 +99,14 @@ str_escape(const char *in, size_t len, char *out, size_t size)
 	return out;
 }
 
+char *
+str_escaped(const char *text)
+{
+	size_t size = strlen(text) * 4 + 1;
+
+	return str_escape(text, strlen(text), xcalloc(size, 1), size);
+}
+
 static void
 reserve(struct strbuf *b, size_t more)
 {

@@ -39,6 +39,9 @@ bool str_has_prefix(const char *text, const char *prefix);
  */
 char *str_escape(const char *in, size_t len, char *out, size_t size);
 
+/** The same of all of @text, as a new string. */
+char *str_escaped(const char *text);
+
 /* A growing, always terminated string. Zero-initialise; free with strbuf_fini. */
 struct strbuf {
 	char *s; /* NULL until the first append */

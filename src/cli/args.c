@@ -13,92 +13,6 @@
 #include "base/str.h"
 #include "topo/cpuset.h"
 
-enum {
-	OPT_RUN_DIR = 256,
-	OPT_FORMAT,
-	OPT_NO_HEADING,
-	OPT_ALL,
-	OPT_AFFINITY,
-	OPT_TOPOLOGY,
-	OPT_LATENCY,
-	OPT_LOCAL,
-	OPT_CPUS,
-	OPT_BUDGET,
-	OPT_EXHAUSTIVE,
-	OPT_CONFIG,
-	OPT_SET,
-	OPT_EXPLAIN,
-	OPT_DRY_RUN,
-	OPT_COLUMNS,
-	OPT_PERMANENT,
-	OPT_RESET,
-};
-
-/* The leading colon makes a missing argument distinct from an unknown option. */
-static const char short_options[] = ":jhn:o:vV";
-
-static const struct option long_options[] = {
-	{"run-dir", required_argument, NULL, OPT_RUN_DIR},
-	{"output-format", required_argument, NULL, OPT_FORMAT},
-	{"no-heading", no_argument, NULL, OPT_NO_HEADING},
-	{"all", no_argument, NULL, OPT_ALL},
-	{"output", required_argument, NULL, 'o'},
-	{"affinity", no_argument, NULL, OPT_AFFINITY},
-	{"topology", required_argument, NULL, OPT_TOPOLOGY},
-	{"latency", required_argument, NULL, OPT_LATENCY},
-	{"local", no_argument, NULL, OPT_LOCAL},
-	{"cpus", required_argument, NULL, OPT_CPUS},
-	{"budget", required_argument, NULL, OPT_BUDGET},
-	{"exhaustive", no_argument, NULL, OPT_EXHAUSTIVE},
-	{"config", required_argument, NULL, OPT_CONFIG},
-	{"set", required_argument, NULL, OPT_SET},
-	{"explain", no_argument, NULL, OPT_EXPLAIN},
-	{"dry-run", no_argument, NULL, OPT_DRY_RUN},
-	{"columns", required_argument, NULL, OPT_COLUMNS},
-	{"verbose", no_argument, NULL, 'v'},
-	{"permanent", no_argument, NULL, OPT_PERMANENT},
-	{"reset", no_argument, NULL, OPT_RESET},
-	{"lines", required_argument, NULL, 'n'},
-	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},
-	{NULL, 0, NULL, 0},
-};
-
-const char *
-args_option_name(unsigned int options)
-{
-	static const struct {
-		unsigned int option;
-		const char *name;
-	} names[] = {
-		{ARGS_ALL, "--all"},
-		{ARGS_OUTPUT, "--output"},
-		{ARGS_AFFINITY, "--affinity"},
-		{ARGS_TOPOLOGY, "--topology"},
-		{ARGS_LATENCY, "--latency"},
-		{ARGS_LOCAL, "--local"},
-		{ARGS_CPUS, "--cpus"},
-		{ARGS_BUDGET, "--budget"},
-		{ARGS_EXHAUSTIVE, "--exhaustive"},
-		{ARGS_CONFIG, "--config"},
-		{ARGS_SET, "--set"},
-		{ARGS_EXPLAIN, "--explain"},
-		{ARGS_DRY_RUN, "--dry-run"},
-		{ARGS_COLUMNS, "--columns"},
-		{ARGS_VERBOSE, "--verbose"},
-		{ARGS_PERMANENT, "--permanent"},
-		{ARGS_RESET, "--reset"},
-		{ARGS_LINES, "--lines"},
-		{ARGS_FORMAT_CSV, "--output-format csv"},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if ((options & names[i].option) != 0)
-			return names[i].name;
-	}
-	return "";
-}
-
 static int
 set_format(struct args *a, const char *name, struct err *e)
 {
@@ -125,13 +39,10 @@ set_format(struct args *a, const char *name, struct err *e)
 		name);
 }
 
-/* The name of a file or directory; @what it needs. */
 static int
-set_path(const char **out, const char *path, const char *what, struct err *e)
+hide_heading(struct args *a, const char *value UNUSED, struct err *e UNUSED)
 {
-	if (*path == '\0')
-		return err_set(e, -EINVAL, NULL, 0, "%s", what);
-	*out = path;
+	a->heading = false;
 	return 0;
 }
 
@@ -190,6 +101,102 @@ add_set(struct args *a, const char *text, struct err *e)
 	return 0;
 }
 
+/* What getopt_long says for the first option that has no letter. */
+#define FIRST_LONG 256
+
+#define MEMBER(m) .at = offsetof(struct args, m)
+
+static const struct row {
+	const char *name;
+	int letter;	     /* of its short form; 0: it has none */
+	unsigned int option; /* of enum args_option; 0: every command takes it */
+	size_t at;	     /* of a switch, or of a name as its value */
+	const char *needs;   /* what its value is; NULL: it has none */
+	/* NULL: the member is set */
+	int (*take)(struct args *a, const char *value, struct err *e);
+} table[] = {
+	{"--all", 0, ARGS_ALL, MEMBER(all)},
+	{"--output", 'o', ARGS_OUTPUT, MEMBER(output), "a file"},
+	{"--affinity", 0, ARGS_AFFINITY, MEMBER(affinity)},
+	{"--topology", 0, ARGS_TOPOLOGY, MEMBER(topology),
+		"a directory or an XML file"},
+	{"--latency", 0, ARGS_LATENCY, MEMBER(latency), "a file"},
+	{"--local", 0, ARGS_LOCAL, MEMBER(local)},
+	{"--cpus", 0, ARGS_CPUS, 0, "CPUs", set_cpus},
+	{"--budget", 0, ARGS_BUDGET, 0, "seconds", set_budget},
+	{"--exhaustive", 0, ARGS_EXHAUSTIVE, MEMBER(exhaustive)},
+	{"--config", 0, ARGS_CONFIG, MEMBER(config), "a file or directory"},
+	{"--set", 0, ARGS_SET, 0, "KEY=VALUE", add_set},
+	{"--explain", 0, ARGS_EXPLAIN, MEMBER(explain)},
+	{"--dry-run", 0, ARGS_DRY_RUN, MEMBER(dry_run)},
+	{"--columns", 0, ARGS_COLUMNS, MEMBER(columns), "their names"},
+	{"--verbose", 'v', ARGS_VERBOSE, MEMBER(verbose)},
+	{"--permanent", 0, ARGS_PERMANENT, MEMBER(permanent)},
+	{"--reset", 0, ARGS_RESET, MEMBER(reset)},
+	{"--lines", 'n', ARGS_LINES, 0, "a number", set_lines},
+	{"--run-dir", 0, 0, MEMBER(run_dir), "a directory"},
+	{"--output-format", 0, 0, 0, "a name", set_format},
+	{"--no-heading", 0, 0, .take = hide_heading},
+	{"--help", 'h', 0, MEMBER(help)},
+	{"--version", 'V', 0, MEMBER(version)},
+};
+
+/* The leading colon makes a missing argument distinct from an unknown option. */
+static const char short_options[] = ":jhn:o:vV";
+
+const char *
+args_option_name(unsigned int options)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		if ((options & table[i].option) != 0)
+			return table[i].name;
+	}
+	return (options & ARGS_FORMAT_CSV) != 0 ? "--output-format csv" : "";
+}
+
+/* The table for getopt_long, which ends with zeroes. */
+static void
+list_options(struct option out[ARRAY_LEN(table) + 1])
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		const struct row *row = &table[i];
+
+		out[i] = (struct option){row->name + strlen("--"),
+			row->needs != NULL ? required_argument : no_argument, NULL,
+			row->letter != 0 ? row->letter : FIRST_LONG + (int)i};
+	}
+}
+
+/* NULL: none is like that. */
+static const struct row *
+find_row(int c)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		if (c == table[i].letter || c == FIRST_LONG + (int)i)
+			return &table[i];
+	}
+	return NULL;
+}
+
+static int
+take_option(struct args *a, const struct row *row, const char *value, struct err *e)
+{
+	void *member = (char *)a + row->at;
+
+	a->given |= row->option;
+	if (row->take != NULL)
+		return row->take(a, value, e);
+	if (row->needs == NULL) {
+		*(bool *)member = true;
+		return 0;
+	}
+	if (*value == '\0')
+		return err_set(
+			e, -EINVAL, NULL, 0, "%s needs %s", row->name, row->needs);
+	*(const char **)member = value;
+	return 0;
+}
+
 /* optopt is a short option's letter, or 0 where a long one is unknown. */
 static int
 explain_option(int c, char **argv, struct err *e)
@@ -199,131 +206,12 @@ explain_option(int c, char **argv, struct err *e)
 	if (c == ':')
 		return err_set(
 			e, -EINVAL, NULL, 0, "option '%s' needs an argument", given);
-	if (optopt > 0 && optopt < OPT_RUN_DIR && !(given[0] == '-' && given[1] == '-'))
+	if (optopt > 0 && optopt < FIRST_LONG && !(given[0] == '-' && given[1] == '-'))
 		return err_set(e, -EINVAL, NULL, 0, "unknown option '-%c'", optopt);
 	if (optopt != 0)
 		return err_set(
 			e, -EINVAL, NULL, 0, "option '%s' takes no argument", given);
 	return err_set(e, -EINVAL, NULL, 0, "unknown option '%s'", given);
-}
-
-/* Options that stand for every command. */
-static int
-take_common(struct args *a, int c, char **argv, struct err *e)
-{
-	switch (c) {
-	case OPT_RUN_DIR:
-		return set_path(&a->run_dir, optarg, "--run-dir needs a directory", e);
-	case OPT_FORMAT:
-		return set_format(a, optarg, e);
-	case OPT_NO_HEADING:
-		a->heading = false;
-		return 0;
-	case 'j':
-		return set_format(a, "json", e);
-	case 'h':
-		a->help = true;
-		return 0;
-	case 'V':
-		a->version = true;
-		return 0;
-	default:
-		return explain_option(c, argv, e);
-	}
-}
-
-static int
-take_switch(struct args *a, enum args_option option, bool *on)
-{
-	a->given |= option;
-	*on = true;
-	return 0;
-}
-
-/* Options of tables. */
-static int
-take_table(struct args *a, int c, char **argv, struct err *e)
-{
-	switch (c) {
-	case OPT_COLUMNS:
-		a->given |= ARGS_COLUMNS;
-		return set_path(&a->columns, optarg, "--columns needs their names", e);
-	case 'v':
-		return take_switch(a, ARGS_VERBOSE, &a->verbose);
-	default:
-		return take_common(a, c, argv, e);
-	}
-}
-
-/* Options of modes. */
-static int
-take_mode(struct args *a, int c, char **argv, struct err *e)
-{
-	switch (c) {
-	case OPT_PERMANENT:
-		return take_switch(a, ARGS_PERMANENT, &a->permanent);
-	case OPT_RESET:
-		return take_switch(a, ARGS_RESET, &a->reset);
-	default:
-		return take_table(a, c, argv, e);
-	}
-}
-
-/* Options of plans, and what to show. */
-static int
-take_plan(struct args *a, int c, char **argv, struct err *e)
-{
-	switch (c) {
-	case OPT_CONFIG:
-		a->given |= ARGS_CONFIG;
-		return set_path(
-			&a->config, optarg, "--config needs a file or directory", e);
-	case OPT_SET:
-		a->given |= ARGS_SET;
-		return add_set(a, optarg, e);
-	case 'n':
-		a->given |= ARGS_LINES;
-		return set_lines(a, optarg, e);
-	case OPT_DRY_RUN:
-		return take_switch(a, ARGS_DRY_RUN, &a->dry_run);
-	case OPT_EXPLAIN:
-		return take_switch(a, ARGS_EXPLAIN, &a->explain);
-	default:
-		return take_mode(a, c, argv, e);
-	}
-}
-
-static int
-take_option(struct args *a, int c, char **argv, struct err *e)
-{
-	switch (c) {
-	case OPT_ALL:
-		return take_switch(a, ARGS_ALL, &a->all);
-	case OPT_AFFINITY:
-		return take_switch(a, ARGS_AFFINITY, &a->affinity);
-	case OPT_LOCAL:
-		return take_switch(a, ARGS_LOCAL, &a->local);
-	case OPT_EXHAUSTIVE:
-		return take_switch(a, ARGS_EXHAUSTIVE, &a->exhaustive);
-	case 'o':
-		a->given |= ARGS_OUTPUT;
-		return set_path(&a->output, optarg, "--output needs a file", e);
-	case OPT_TOPOLOGY:
-		a->given |= ARGS_TOPOLOGY;
-		return set_path(&a->topology, optarg,
-			"--topology needs a directory or an XML file", e);
-	case OPT_LATENCY:
-		a->given |= ARGS_LATENCY;
-		return set_path(&a->latency, optarg, "--latency needs a file", e);
-	case OPT_CPUS:
-		a->given |= ARGS_CPUS;
-		return set_cpus(a, optarg, e);
-	case OPT_BUDGET:
-		a->given |= ARGS_BUDGET;
-		return set_budget(a, optarg, e);
-	default:
-		return take_plan(a, c, argv, e);
-	}
 }
 
 int
@@ -332,6 +220,7 @@ args_parse(
 {
 	struct args a = {
 		.run_dir = ARGS_RUN_DIR, .heading = true, .lines = ARGS_LINES_DEFAULT};
+	struct option options[ARRAY_LEN(table) + 1] = {0};
 	int c;
 	int r = 0;
 
@@ -339,9 +228,18 @@ args_parse(
 		a.run_dir = env_run_dir;
 	opterr = 0;
 	optind = 0; /* glibc: start afresh */
+	list_options(options);
 	while (r == 0 &&
-		(c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1)
-		r = take_option(&a, c, argv, e);
+		(c = getopt_long(argc, argv, short_options, options, NULL)) != -1) {
+		const struct row *row = find_row(c);
+
+		if (c == 'j')
+			r = set_format(&a, "json", e);
+		else if (row != NULL)
+			r = take_option(&a, row, optarg, e);
+		else
+			r = explain_option(c, argv, e);
+	}
 	if (r < 0)
 		return r;
 	if (optind < argc)

@@ -48,12 +48,13 @@ const struct cmd cmd_table[] = {
 		"left no choice, what would have to be free for something better, and what was\n"
 		"decided lately. Nothing is changed.\n",
 		cmd_explain_run},
-	{"topology", "", 0, ARGS_TOPOLOGY,
+	{"topology", "", 0, ARGS_TOPOLOGY | ARGS_CONFIG,
 		"the host, core by core, with who sits where",
 		"Draws nodes, L3 groups and cores, and in the line of the smallest group that\n"
 		"holds it each VM with its number of vCPUs; 4.0/8 are four vCPUs for eight\n"
 		"CPUs. In brackets are the CPUs of a core, a character each. Of a file no VMs\n"
-		"are known; what would become of them is what qmpin plan tells.\n",
+		"are known; what would become of them is what qmpin plan tells. --config says\n"
+		"which of its CPUs are reserved.\n",
 		cmd_topology_run},
 	{"monitor", "[ID]", 1, ARGS_LINES,
 		"decisions as they are taken; with ID, about one VM",
@@ -75,8 +76,7 @@ const struct cmd cmd_table[] = {
 		"Looks over permissions, kernel and host, the daemon's configuration, who else\n"
 		"pins threads, and VMs that are held back: a line each, and what to do about\n"
 		"it. The exit status is 1 where there is a problem. Without qmpind, the host\n"
-		"and the VMs' configurations are looked at all the same. With -j, the\n"
-		"daemon's findings alone.\n",
+		"and the VMs' configurations are looked at all the same.\n",
 		cmd_doctor_run},
 	{"apply", "ID...|--all", CMD_MANY, ARGS_ALL | ARGS_DRY_RUN,
 		"place VMs now; --dry-run: show what would be done",
@@ -101,7 +101,8 @@ const struct cmd cmd_table[] = {
 		"MODE counts at once and until the VM's QEMU ends, also when qmpind restarts\n"
 		"meanwhile; it is stronger than any configuration. With --reset the VM has its\n"
 		"configured mode again. With --permanent the mode goes into the configuration\n"
-		"instead, for this QEMU and all that follow, or with --reset out of it.\n"
+		"instead (or into DIR of --config), for this QEMU and all that follow, or with\n"
+		"--reset out of it.\n"
 		"\n"
 		"  off        left alone, with the masks it has; qmpin restore gives it back\n"
 		"             those from before qmpind\n"
@@ -112,8 +113,8 @@ const struct cmd cmd_table[] = {
 		"  pin        each vCPU on a CPU of its own\n"
 		"  dedicated  as pin, and no other managed VM on those cores\n",
 		cmd_mode_run},
-	{"config", "show|check", 2, ARGS_ALL | ARGS_CONFIG,
-		"show: settings in force; check [FILE]: are files right",
+	{"config", "show|check [FILE]", 2, ARGS_ALL | ARGS_CONFIG,
+		"show: settings in force; check: are files right",
 		"show asks qmpind which settings count and where they were made; without --all\n"
 		"only those that somebody has made. check reads FILE, or what qmpind would read\n"
 		"if it started now, and says what is wrong, with its line; it needs no qmpind.\n",
@@ -132,7 +133,7 @@ const struct cmd cmd_table[] = {
 		cmd_probe_run},
 	{"latency", "[CPU]", 1,
 		ARGS_TOPOLOGY | ARGS_LATENCY | ARGS_OUTPUT | ARGS_FORMAT_CSV,
-		"latencies between CPUs by tiers; CPU: its neighbours",
+		"latencies between CPUs; with CPU, its neighbours",
 		"What qmpind knows or, without asking it, what files say, in nanoseconds one\n"
 		"way. With CPU, its neighbours from near to far. With -o nothing is\n"
 		"shown, and all pairs go to FILE: its name ends in .csv, .json or .xml\n"
@@ -145,7 +146,7 @@ const struct cmd cmd_table[] = {
 		"  level       of the host's own tree: core, L2, L3, node, package\n",
 		cmd_latency_run},
 	{"heatmap", "", 0, ARGS_TOPOLOGY | ARGS_LATENCY | ARGS_OUTPUT | ARGS_AFFINITY,
-		"a picture of these latencies, here or in an SVG file",
+		"a picture of these latencies, here or in a file",
 		"A square for each pair of CPUs: what qmpind knows or, without asking it,\n"
 		"what files say. CPUs are in the order of their tiers (see latency --help).\n"
 		"Without -o the picture is shown here. With -o it is an SVG for a browser:\n"

@@ -23,7 +23,7 @@ static const struct table_column columns[] = {
 	{.name = "KEY"},
 	{.name = "VALUE", .min = 8},
 	{.name = "ORIGIN", .min = 8},
-	{.name = "TEXT", .min = 10, .drop = 1},
+	{.name = "TEXT", .min = 10, .below = 40},
 };
 static const char *const members[ARRAY_LEN(columns)] = {
 	"key", "value", "origin", "text"};

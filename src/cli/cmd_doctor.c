@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/checks.h"
 #include "base/json.h"
@@ -78,56 +77,14 @@ check_daemon(enum cmd_exit r, struct checks *out)
 
 /* ---- lines ---- */
 
-/* Characters of UTF-8, bytes of anything else. */
-static size_t
-columns_of(const char *text, size_t len)
+static const char *
+color_of(const char *level)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < len; i++)
-		n += ((unsigned char)text[i] & 0xc0) != 0x80 ? 1 : 0;
-	return n;
-}
-
-/* Words of a text from column @indent on, in lines of at most @width columns if they
- * can; 0: in one. */
-static void
-print_wrapped(const char *text, size_t indent, size_t width)
-{
-	size_t column = indent;
-
-	while (*text != '\0') {
-		size_t len = strcspn(text, " ");
-		size_t n = columns_of(text, len);
-
-		if (width > 0 && column > indent && column + 1 + n > width) {
-			printf("\n%*s", (int)indent, "");
-			column = indent;
-		} else if (column > indent) {
-			(void)putchar(' ');
-			column++;
-		}
-		printf("%.*s", (int)len, text);
-		column += n;
-		text += len;
-		text += strspn(text, " ");
-	}
-	(void)putchar('\n');
-}
-
-static void
-print_level(const char *level)
-{
-	const char *color = NULL;
-
+	if (!out_colors())
+		return NULL;
 	if (str_equal(level, "problem"))
-		color = "\033[1;31m";
-	else if (str_equal(level, "warning"))
-		color = "\033[1;33m";
-	if (color != NULL && out_colors())
-		printf("%s%-7s\033[0m  ", color, level);
-	else
-		printf("%-7s  ", level);
+		return "\033[1;31m";
+	return str_equal(level, "warning") ? "\033[1;33m" : NULL;
 }
 
 static void
@@ -137,17 +94,12 @@ print_check(const json_t *check)
 	auto_free char *name = out_member(check, "name");
 	auto_free char *text = out_member(check, "text");
 	auto_free char *advice = out_member(check, "advice");
-	size_t width = isatty(STDOUT_FILENO) != 0 ? out_columns() : 0;
-	struct strbuf line = {0};
+	const char *color = color_of(level);
 
-	strbuf_addf(&line, "%s: %s", name, text);
-	print_level(level);
-	print_wrapped(strbuf_text(&line), TEXT_INDENT, width);
-	strbuf_fini(&line);
-	if (json_is_string(json_object_get(check, "advice"))) {
-		printf("%*s-> ", (int)TEXT_INDENT, "");
-		print_wrapped(advice, ADVICE_INDENT, width);
-	}
+	out_line(TEXT_INDENT, "%s%-7s%s  %s: %s", color != NULL ? color : "", level,
+		color != NULL ? "\033[0m" : "", name, text);
+	if (json_is_string(json_object_get(check, "advice")))
+		out_line(ADVICE_INDENT, "%*s-> %s", (int)TEXT_INDENT, "", advice);
 }
 
 static void
@@ -182,6 +134,15 @@ has_name(const json_t *list, const json_t *check)
 	return false;
 }
 
+static void
+add(json_t *all, const json_t *check, const char *source)
+{
+	json_t *told = json_deep_copy(check);
+
+	json_object_set_new(told, "source", json_string(source));
+	json_array_append_new(all, told);
+}
+
 /* The daemon's lines, and ours about what it has none for. New reference. */
 static json_t *
 join(const json_t *reply, const struct checks *here)
@@ -192,12 +153,12 @@ join(const json_t *reply, const struct checks *here)
 	json_t *all = json_array();
 
 	for (size_t i = 0; i < json_array_size(theirs); i++)
-		json_array_append(all, json_array_get(theirs, i));
+		add(all, json_array_get(theirs, i), "qmpind");
 	for (size_t i = 0; i < json_array_size(added); i++) {
-		json_t *check = json_array_get(added, i);
+		const json_t *check = json_array_get(added, i);
 
 		if (!has_name(theirs, check))
-			json_array_append(all, check);
+			add(all, check, "qmpin");
 	}
 	return all;
 }
@@ -232,6 +193,21 @@ look_here(const struct args *args, enum cmd_exit r, const json_t *reply)
 	return list;
 }
 
+static void
+print(const json_t *list, const unsigned int counts[], enum args_format format)
+{
+	auto_json json_t *all = NULL;
+
+	if (format != ARGS_TEXT) {
+		all = json_pack("{s:O}", "checks", list);
+		out_json(all, format);
+		return;
+	}
+	for (size_t i = 0; i < json_array_size(list); i++)
+		print_check(json_array_get(list, i));
+	print_count(counts);
+}
+
 enum cmd_exit
 cmd_doctor_run(const struct args *args)
 {
@@ -241,18 +217,9 @@ cmd_doctor_run(const struct args *args)
 	enum cmd_exit r = session_ask(args, "Doctor", NULL, &reply);
 	enum cmd_exit written;
 
-	if (args->format != ARGS_TEXT) {
-		if (r != CMD_OK)
-			return r;
-		count(json_object_get(reply, "checks"), counts);
-		out_json(reply, args->format);
-	} else {
-		list = look_here(args, r, reply);
-		count(list, counts);
-		for (size_t i = 0; i < json_array_size(list); i++)
-			print_check(json_array_get(list, i));
-		print_count(counts);
-	}
+	list = look_here(args, r, reply);
+	count(list, counts);
+	print(list, counts, args->format);
 	written = out_finish();
 	if (r == CMD_OK && counts[CHECKS_PROBLEM] > 0)
 		r = CMD_FAILED;

@@ -29,15 +29,16 @@ safe_text(const json_t *value)
 }
 
 /* "CPUs 8-11,40-43 of node 0" */
-static void
-print_place(const json_t *candidate)
+static char *
+place_text(const json_t *candidate)
 {
 	auto_free char *cpus = out_member(candidate, "cpus");
 	auto_free char *nodes = out_member(candidate, "nodes");
 
-	printf("CPUs %s", cpus);
-	if (strcmp(nodes, "-") != 0)
-		printf(" of node%s %s", strpbrk(nodes, ",-") != NULL ? "s" : "", nodes);
+	if (strcmp(nodes, "-") == 0)
+		return xasprintf("CPUs %s", cpus);
+	return xasprintf("CPUs %s of node%s %s", cpus,
+		strpbrk(nodes, ",-") != NULL ? "s" : "", nodes);
 }
 
 static void
@@ -48,11 +49,16 @@ print_chosen(const json_t *vm, const json_t *chosen)
 	auto_free char *mode = out_member(vm, "mode");
 	auto_free char *origin = out_member(vm, "mode_origin");
 	auto_free char *why = out_member(chosen, "verdict");
+	auto_free char *place = place_text(chosen);
+	auto_free char *refused = out_member(vm, "refused");
 	bool observed = strcmp(mode, "observe") == 0;
 
-	printf("VM %s (%s) %s ", id, name, observed ? "would run on" : "runs on");
-	print_place(chosen);
-	printf(":\n%s.\nIts mode is %s (%s).\n", why, mode, origin);
+	out_line(0, "VM %s (%s) %s %s:", id, name,
+		observed ? "would run on" : "runs on", place);
+	out_line(0, "%s.", why);
+	out_line(0, "Its mode is %s (%s).", mode, origin);
+	if (json_is_string(json_object_get(vm, "refused")))
+		out_line(0, "It asked for more: %s.", refused);
 }
 
 /* The dearest first would hide that the order is the planner's. */
@@ -61,14 +67,15 @@ print_terms(const json_t *chosen)
 {
 	const json_t *terms = json_object_get(chosen, "terms");
 
-	printf("\nWhat that costs, in expected nanoseconds for each vCPU:\n");
+	printf("\n");
+	out_line(0, "What that costs, in expected nanoseconds for each vCPU:");
 	for (size_t i = 0; i < json_array_size(terms); i++) {
 		const json_t *term = json_array_get(terms, i);
 		double ns = json_number_value(json_object_get(term, "ns"));
 		auto_free char *text = out_member(term, "text");
 
 		if (ns >= LEAST_NS || ns <= -LEAST_NS)
-			printf("  %8.1f  %s\n", ns, text);
+			out_line(12, "  %8.1f  %s", ns, text);
 	}
 	printf("  %8.1f  in all\n",
 		json_number_value(json_object_get(chosen, "total_ns")));
@@ -78,29 +85,33 @@ static void
 print_runner_up(const json_t *second)
 {
 	auto_free char *verdict = NULL;
+	auto_free char *place = NULL;
 
 	if (!json_is_object(second)) {
 		printf("\nNothing came second.\n");
 		return;
 	}
 	verdict = out_member(second, "verdict");
-	printf("\nSecond best: ");
-	print_place(second);
-	printf(":\n%s.\n", verdict);
+	place = place_text(second);
+	printf("\n");
+	out_line(0, "Second best: %s:", place);
+	out_line(0, "%s.", verdict);
 }
 
 /* Nothing when there is none, unless @none says so. */
 static void
 print_list(const char *heading, const json_t *texts, const char *none)
 {
-	if (json_array_size(texts) > 0)
-		printf("\n%s\n", heading);
-	else if (none != NULL)
-		printf("\n%s\n", none);
+	const char *first = json_array_size(texts) > 0 ? heading : none;
+
+	if (first != NULL) {
+		printf("\n");
+		out_line(0, "%s", first);
+	}
 	for (size_t i = 0; i < json_array_size(texts); i++) {
 		auto_free char *text = safe_text(json_array_get(texts, i));
 
-		printf("  - %s\n", text);
+		out_line(4, "  - %s", text);
 	}
 }
 
@@ -116,7 +127,7 @@ print_history(const json_t *history)
 		char when[64];
 
 		out_time(json_object_get(decision, "time"), when, sizeof(when));
-		printf("  %s  %s: %s\n", when, cause, text);
+		out_line(23, "  %s  %s: %s", when, cause, text);
 	}
 }
 

@@ -26,17 +26,6 @@
 
 #define TRUE_COLOURS (1u << 24)
 
-static bool
-on_reply_vms(void *arg, const json_t *reply)
-{
-	json_t *list = arg;
-	json_t *vms = json_object_get(reply, "vms");
-
-	if (json_is_array(vms))
-		(void)json_array_extend(list, vms);
-	return true;
-}
-
 /* Where it is, or may be: a VM without a plan has no CPUs of its own. */
 static void
 read_vm(const json_t *vm, struct heatmap_vm *out)
@@ -169,7 +158,7 @@ cmd_heatmap_run(const struct args *args)
 		return CMD_USAGE;
 	}
 	if (args->affinity) {
-		r = session_call(args, "ListVMs", NULL, true, on_reply_vms, found);
+		r = session_call(args, "ListVMs", NULL, true, vms_on_reply, found);
 		if (r != CMD_OK)
 			return r;
 	}

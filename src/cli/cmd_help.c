@@ -7,8 +7,7 @@
 
 #include "cli/cmd_help.h"
 
-#include <stdio.h>
-
+#include "base/str.h"
 #include "cli/out.h"
 
 struct option_help {
@@ -19,8 +18,7 @@ struct option_help {
 static const struct option_help own_options[] = {
 	{ARGS_ALL, "      --all            all of them"},
 	{ARGS_PERMANENT,
-		"      --permanent      put it into the configuration, too: conf.d/\n"
-		"                       90-qmpin-mode.conf"},
+		"      --permanent      by the configuration: conf.d/90-qmpin-mode.conf"},
 	{ARGS_RESET, "      --reset          the configured mode, in place of MODE"},
 	{ARGS_LOCAL,
 		"      --local          without qmpind, even where it runs: it keeps\n"
@@ -62,49 +60,54 @@ static const struct option_help own_options[] = {
 };
 
 static void
-print_all(void)
+add_all(struct strbuf *page)
 {
-	printf("Usage: qmpin [OPTION]... COMMAND [ARGUMENT]...\n"
-	       "\n"
-	       "Show what qmpind does: which CPUs the threads of this host's VMs may use.\n"
-	       "\n"
-	       "Commands:\n");
+	strbuf_addf(page,
+		"Usage: qmpin [OPTION]... COMMAND [ARGUMENT]...\n"
+		"\n"
+		"Show what qmpind does: which CPUs the threads of this host's VMs may use.\n"
+		"\n"
+		"Commands:\n");
 	for (const struct cmd *c = cmd_table; c->name != NULL; c++)
-		printf("  %-8s %-11s %s\n", c->name, c->operands, c->summary);
-	printf("\n"
-	       "Options of every command, before or after it; qmpin COMMAND --help shows\n"
-	       "what else it takes:\n"
-	       "      --run-dir DIR           where the sockets of qmpind are\n"
-	       "                              (default: QMPIN_RUN_DIR or " ARGS_RUN_DIR
-	       ")\n"
-	       "      --output-format FORMAT  text (default), json or json-pretty\n"
-	       "  -j                          same as --output-format json\n"
-	       "      --no-heading            tables without column headings\n"
-	       "  -h, --help                  show this text, or that of the command\n"
-	       "  -V, --version               show the version\n"
-	       "\n"
-	       "Environment: QMPIN_RUN_DIR (see --run-dir); NO_COLOR (if not empty: none).\n"
-	       "\n"
-	       "Exit status: 0 ok, 1 failed, 2 usage, 3 qmpind not reachable,\n"
-	       "  4 no permission, 5 partly done.\n");
+		strbuf_addf(
+			page, "  %-8s %-17s %s\n", c->name, c->operands, c->summary);
+	strbuf_addf(page,
+		"\n"
+		"Options of every command, before or after it; qmpin COMMAND --help shows\n"
+		"what else it takes:\n"
+		"      --run-dir DIR           where the sockets of qmpind are\n"
+		"                              (default: QMPIN_RUN_DIR or " ARGS_RUN_DIR
+		")\n"
+		"      --output-format FORMAT  text (default), json or json-pretty\n"
+		"  -j                          same as --output-format json\n"
+		"      --no-heading            tables without column headings\n"
+		"  -h, --help                  show this text, or that of the command\n"
+		"  -V, --version               show the version\n"
+		"\n"
+		"Environment: QMPIN_RUN_DIR (see --run-dir); NO_COLOR (if not empty: none).\n"
+		"\n"
+		"Exit status: 0 ok, 1 failed, 2 usage, 3 qmpind not reachable,\n"
+		"4 no permission, 5 partly done.\n");
 }
 
 static void
-print_one(const struct cmd *c)
+add_one(struct strbuf *page, const struct cmd *c)
 {
-	printf("Usage: qmpin %s [OPTION]...%s%s\n\n%s\nOptions:\n", c->name,
+	strbuf_addf(page, "Usage: qmpin %s [OPTION]...%s%s\n\n%s\nOptions:\n", c->name,
 		c->operands[0] != '\0' ? " " : "", c->operands, c->details);
 	for (size_t i = 0; i < ARRAY_LEN(own_options); i++) {
 		if ((c->options & own_options[i].option) != 0)
-			printf("%s\n", own_options[i].lines);
+			strbuf_addf(page, "%s\n", own_options[i].lines);
 	}
-	printf("  --run-dir, --output-format, -j, --no-heading: see qmpin help\n");
+	strbuf_addf(page,
+		"  --run-dir, --output-format, -j, --no-heading: see qmpin help\n");
 }
 
 enum cmd_exit
 cmd_help_show(const char *name)
 {
 	const struct cmd *c = name != NULL ? cmd_find(name) : NULL;
+	struct strbuf page = {0};
 	struct err e = ERR_NONE;
 
 	if (name != NULL && c == NULL) {
@@ -114,9 +117,11 @@ cmd_help_show(const char *name)
 		return CMD_USAGE;
 	}
 	if (c != NULL)
-		print_one(c);
+		add_one(&page, c);
 	else
-		print_all();
+		add_all(&page);
+	out_page(strbuf_text(&page));
+	strbuf_fini(&page);
 	return out_finish();
 }
 

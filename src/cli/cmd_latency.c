@@ -53,7 +53,7 @@ print_one(const struct args *args)
 {
 	struct latsource s;
 	struct err e = ERR_NONE;
-	unsigned int cpu;
+	unsigned int cpu = 0;
 	enum cmd_exit r;
 
 	if (args->output != NULL || args->format == ARGS_CSV)

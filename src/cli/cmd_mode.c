@@ -101,6 +101,17 @@ set(const struct args *args, const struct wish *w)
 	return r == CMD_OK ? tell(args, w, reply) : r;
 }
 
+/* Where no daemon replies, what its reply would be. */
+static enum cmd_exit
+tell_written(const struct args *args)
+{
+	auto_json json_t *nothing = json_object();
+
+	if (args->format != ARGS_TEXT)
+		out_json(nothing, args->format);
+	return out_finish();
+}
+
 static enum cmd_exit
 complain(int r, const struct err *e)
 {
@@ -130,7 +141,7 @@ put_in_force(const struct args *args, struct modefile *f, const struct wish *w)
 
 	if (!session_is_there(args)) {
 		out_note("no qmpind runs: %s counts when it starts", f->path);
-		return CMD_OK;
+		return tell_written(args);
 	}
 	exit = set(args, w);
 	if (exit == CMD_OK)

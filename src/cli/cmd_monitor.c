@@ -12,10 +12,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/json.h"
 #include "base/str.h"
+#include "base/xalloc.h"
 #include "cli/out.h"
 #include "cli/session.h"
 #include "ctl/client.h"
@@ -68,19 +70,18 @@ static void
 print_line(const struct watch *w, const json_t *decision)
 {
 	bool has_id = json_is_string(json_object_get(decision, "id"));
+	bool odd = is_odd(decision);
+	const char *bold = w->colors ? BOLD : "";
+	const char *plain = w->colors ? PLAIN : "";
 	auto_free char *id = out_member(decision, "id");
 	auto_free char *text = out_member(decision, "text");
+	auto_free char *about = NULL;
 	char when[64];
 
 	out_time(json_object_get(decision, "time"), when, sizeof(when));
-	printf("%s%s%s ", w->colors ? FAINT : "", when, w->colors ? PLAIN : "");
-	if (has_id)
-		printf("%svm %s:%s ", w->colors ? BOLD : "", id,
-			w->colors ? PLAIN : "");
-	if (w->colors && is_odd(decision))
-		printf(YELLOW "%s" PLAIN "\n", text);
-	else
-		printf("%s\n", text);
+	about = has_id ? xasprintf("%svm %s:%s ", bold, id, plain) : xstrdup("");
+	out_line(strlen(when) + 1, "%s%s%s %s%s%s%s", w->colors ? FAINT : "", when,
+		plain, about, w->colors && odd ? YELLOW : "", text, odd ? plain : "");
 }
 
 static bool

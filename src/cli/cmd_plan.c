@@ -249,6 +249,7 @@ run_to_file(struct plan_run *p, int fd)
 		r = outfile_commit(&file, &e);
 	else
 		outfile_drop(&file);
+	p->file = NULL;
 	stop_end(&stop);
 	return r < 0 ? fail(&e) : finish(p);
 }
@@ -331,8 +332,8 @@ contradiction(const struct args *args)
 
 	if (!scenario && args->topology == NULL && args->latency == NULL)
 		return "qmpin plan needs a SCENARIO (- is standard input), or --topology"
-		       " to show a host; plans of what qmpind manages are not in this"
-		       " version";
+		       " to show a host; what qmpind would do with its VMs: qmpin"
+		       " apply --all --dry-run";
 	if (!scenario && (args->given & (ARGS_OUTPUT | ARGS_EXPLAIN)) != 0)
 		return "-o and --explain are about a SCENARIO";
 	if (args->explain && (args->output != NULL || args->format != ARGS_TEXT))

@@ -10,11 +10,15 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/str.h"
 #include "base/xalloc.h"
 #include "cli/out.h"
 #include "cli/session.h"
 #include "cli/vms.h"
 #include "cli/vmtable.h"
+
+/* Columns of what a line is about. */
+#define LABEL 11u
 
 static void
 print_member(const char *label, const json_t *vm, const char *member, const char *unit)
@@ -22,7 +26,7 @@ print_member(const char *label, const json_t *vm, const char *member, const char
 	const json_t *value = json_object_get(vm, member);
 	auto_free char *text = out_member(vm, member);
 
-	printf("%-10s %s%s\n", label, text,
+	out_line(LABEL, "%-10s %s%s", label, text,
 		value != NULL && !json_is_null(value) ? unit : "");
 }
 
@@ -33,16 +37,18 @@ print_repairs(const json_t *vm)
 	auto_free char *repairs = out_member(vm, "repairs");
 	const json_t *drifts = json_object_get(vm, "drifts");
 	size_t n = json_array_size(drifts);
+	struct strbuf line = {0};
 
-	printf("%-10s %s", "repairs", repairs);
+	strbuf_addf(&line, "%-10s %s", "repairs", repairs);
 	for (size_t i = 0; i < n; i++) {
 		const json_t *drift = json_array_get(drifts, i);
 		auto_free char *kind = out_member(drift, "kind");
 		auto_free char *times = out_member(drift, "repairs");
 
-		printf("%s%s %s", i == 0 ? " (" : ", ", kind, times);
+		strbuf_addf(&line, "%s%s %s", i == 0 ? " (" : ", ", kind, times);
 	}
-	printf("%s\n", n > 0 ? ")" : "");
+	out_line(LABEL, "%s%s", strbuf_text(&line), n > 0 ? ")" : "");
+	strbuf_fini(&line);
 }
 
 static void
@@ -53,7 +59,16 @@ print_history(const json_t *vm)
 
 	out_time(json_object_get(vm, "last_move"), when, sizeof(when));
 	print_repairs(vm);
-	printf("last move  %s, cause %s\n", when, cause);
+	out_line(LABEL, "last move  %s, cause %s", when, cause);
+}
+
+static void
+print_refused(const json_t *vm)
+{
+	auto_free char *refused = out_member(vm, "refused");
+
+	if (json_is_string(json_object_get(vm, "refused")))
+		printf("%-10s %s\n", "asked for", refused);
 }
 
 static void
@@ -68,10 +83,11 @@ print_vm(const json_t *vm)
 	auto_free char *vcpus = out_member(vm, "vcpus");
 	auto_free char *max = out_member(vm, "vcpus_max");
 
-	printf("VM         %s, name %s\n", id, name);
-	printf("state      %s, pid %s\n", state, pid);
+	out_line(LABEL, "VM         %s, name %s", id, name);
+	out_line(LABEL, "state      %s, pid %s", state, pid);
 	print_member("share", vm, "share", "");
 	printf("mode       %s (%s)\n", mode, origin);
+	print_refused(vm);
 	printf("vCPUs      %s of %s\n", vcpus, max);
 	print_member("CPUs", vm, "cpus", "");
 	print_member("domain", vm, "domain", "");
@@ -81,17 +97,6 @@ print_vm(const json_t *vm)
 	print_member("waiting", vm, "wait_pct", " %");
 	print_history(vm);
 	print_member("note", vm, "note", "");
-}
-
-static bool
-on_reply_vms(void *arg, const json_t *reply)
-{
-	json_t *list = arg;
-	json_t *vms = json_object_get(reply, "vms");
-
-	if (json_is_array(vms))
-		(void)json_array_extend(list, vms);
-	return true;
 }
 
 /* false: no VM can have this id, as it is not even text. */
@@ -151,7 +156,7 @@ cmd_ps_run(const struct args *args)
 
 	if (!choose_columns(args, &columns) || !make_params(args, &params))
 		return CMD_USAGE;
-	r = session_call(args, "ListVMs", params, true, on_reply_vms, list);
+	r = session_call(args, "ListVMs", params, true, vms_on_reply, list);
 	if (r != CMD_OK)
 		return r;
 	reply = json_pack("{s:o}", "vms", vms_sorted(list));

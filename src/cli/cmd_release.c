@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * qmpin release: monitors of VMs as if qmpind had never been there. What could not be
- * released is told on stderr, one line a VM.
+ * released is told on stderr, one line a VM. Where no daemon runs, qmpind itself does
+ * it.
  */
 #include "config.h"
 
@@ -29,6 +30,12 @@ print(const struct args *args, const json_t *released, bool any_failed)
 	}
 }
 
+static enum cmd_exit
+release_offline(const struct args *args)
+{
+	return vmcall_offline(args, "--release", "asking the VMs themselves");
+}
+
 enum cmd_exit
 cmd_release_run(const struct args *args)
 {
@@ -36,7 +43,8 @@ cmd_release_run(const struct args *args)
 		.method = "Release",
 		.done = "released",
 		.undone = "not released",
-		.print = print};
+		.print = print,
+		.offline = release_offline};
 
 	return vmcall_run(args, &call);
 }

@@ -13,6 +13,9 @@
 #include "cli/out.h"
 #include "cli/session.h"
 
+/* Columns of what a line is about. */
+#define LABEL 11u
+
 /* The two largest units, as people say it. */
 static char *
 duration(json_int_t ms)
@@ -58,7 +61,8 @@ print_counts(const json_t *status)
 	printf("VMs        %s managed, %s seen\n", managed, vms);
 	printf("threads    %s\n", threads);
 	printf("latencies  %s\n", explain_latency(status));
-	printf("last pass  %s ms, %s passes\n", pass_ms, passes);
+	printf("last pass  %s ms, %s pass%s\n", pass_ms, passes,
+		strcmp(passes, "1") == 0 ? "" : "es");
 	printf("repairs    %s\n", repairs);
 	if (json_is_real(others))
 		printf("others     %.1f CPUs in use\n", json_real_value(others));
@@ -74,14 +78,14 @@ print_text(const json_t *status)
 	bool dry = json_is_true(json_object_get(status, "dry_run"));
 	const json_t *warnings = json_object_get(status, "warnings");
 
-	printf("qmpind     %s, pid %s, up %s\n", version, pid, up);
+	out_line(LABEL, "qmpind     %s, pid %s, up %s", version, pid, up);
 	print_counts(status);
 	printf("dry run    %s\n", dry ? "yes, nothing is changed" : "no");
 	for (size_t i = 0; i < json_array_size(warnings); i++) {
 		const char *text = json_string_value(json_array_get(warnings, i));
 		auto_free char *safe = out_safe(text != NULL ? text : "-");
 
-		printf("warning    %s\n", safe);
+		out_line(LABEL, "warning    %s", safe);
 	}
 }
 

@@ -10,13 +10,13 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/json.h"
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "cli/hostpicture.h"
 #include "cli/out.h"
+#include "cli/planconfig.h"
 #include "cli/session.h"
 #include "cli/vms.h"
 #include "ctl/topology.h"
@@ -72,7 +72,7 @@ draw(const struct scene *s)
 	text = hostpicture_text(&p);
 	(void)fputs(text, stdout);
 	if (s->dry_run)
-		(void)puts("dry run: VMs are where qmpind would place them");
+		out_line(0, "dry run: VMs are where qmpind would place them");
 }
 
 /* ---- from the daemon ---- */
@@ -100,8 +100,6 @@ add_vm(struct scene *s, const json_t *vm)
 	size_t n = json_array_size(threads);
 	struct cpuset *masks = xcalloc(n, sizeof(*masks));
 	unsigned int n_vcpus = 0;
-	size_t size;
-	char *safe;
 
 	for (size_t i = 0; i < n; i++) {
 		masks[n_vcpus] = mask_of(s, json_array_get(threads, i));
@@ -111,11 +109,9 @@ add_vm(struct scene *s, const json_t *vm)
 		free(masks);
 		return;
 	}
-	size = strlen(id) * 4 + 1;
-	safe = xcalloc(size, 1);
 	s->vms = xgrow(s->vms, s->n, &s->cap, sizeof(*s->vms));
 	s->vms[s->n++] = (struct seated){
-		.id = str_escape(id, strlen(id), safe, size),
+		.id = str_escaped(id),
 		.n_vcpus = n_vcpus,
 		.vcpus = xrealloc(masks, n_vcpus, sizeof(*masks)),
 	};
@@ -192,29 +188,54 @@ show_daemons(const struct args *args)
 
 /* ---- from a file ---- */
 
+/* Its CPUs as qmpind would treat them there. */
+static int
+read_config(const struct args *args, struct scene *s, struct err *e)
+{
+	struct settings settings;
+	struct plan_policy policy;
+	int r;
+
+	if (args->config == NULL)
+		return 0;
+	r = planconfig_load(args, &settings, e);
+	if (r < 0)
+		return r;
+	policy = settings_policy(&settings);
+	s->reserved = cpuset_and(&policy.reserved, &s->topo->online);
+	settings_fini(&settings);
+	return 0;
+}
+
 static enum cmd_exit
 show_file(const struct args *args)
 {
 	struct scene s = {.topo = NULL};
 	struct err e = ERR_NONE;
+	enum cmd_exit r = CMD_FAILED;
 
-	if (host_load(args->topology, &s.topo, &e) < 0) {
+	if (host_load(args->topology, &s.topo, &e) < 0 ||
+		read_config(args, &s, &e) < 0) {
 		out_error(&e);
-		return CMD_FAILED;
-	}
-	if (args->format == ARGS_TEXT) {
+	} else if (args->format == ARGS_TEXT) {
 		draw(&s);
+		r = out_finish();
 	} else {
 		auto_json json_t *reply = ctl_topology_json(s.topo, &s.reserved);
 
 		out_json(reply, args->format);
+		r = out_finish();
 	}
 	scene_fini(&s);
-	return out_finish();
+	return r;
 }
 
 enum cmd_exit
 cmd_topology_run(const struct args *args)
 {
+	if (args->config != NULL && args->topology == NULL) {
+		out_note("--config is for --topology only");
+		return CMD_USAGE;
+	}
 	return args->topology != NULL ? show_file(args) : show_daemons(args);
 }

@@ -17,6 +17,9 @@
 #include "host/hwexport.h"
 #include "probe/latfile.h"
 
+/* Columns of what a line is about. */
+#define LABEL 12u
+
 static const struct table_column tier_columns[] = {
 	{.name = "TIER", .right = true},
 	{.name = "NAME"},
@@ -68,13 +71,13 @@ latprint_summary(const struct ctl_latency *l)
 	auto_free char *list = xcalloc(CPUSET_TEXT_MAX, 1);
 	auto_free char *source = out_safe(l->source);
 
-	printf("source      %s%s\n", source,
+	out_line(LABEL, "source      %s%s", source,
 		strcmp(source, "class model") == 0
 			? ": values are assumed, by what CPUs share"
 			: "");
 	print_time(l->measured_us);
-	printf("trusted     %s\n", trusted_text(l));
-	printf("CPUs        %s\n", cpuset_format(&cpus, list, CPUSET_TEXT_MAX));
+	out_line(LABEL, "trusted     %s", trusted_text(l));
+	out_line(LABEL, "CPUs        %s", cpuset_format(&cpus, list, CPUSET_TEXT_MAX));
 }
 
 static char *
@@ -174,33 +177,39 @@ latprint_levels(const struct latsource *s, bool heading)
 	print_table(t, heading);
 }
 
-/* The text of the file. Returns 0 or a negative errno with @e. */
-static int
-make_text(const struct latsource *s, const char *path, enum outfile_kind kind,
-	char **out, struct err *e)
+static char *
+make_xml(const struct latsource *s, const char *path, struct err *e)
 {
-	if (kind == OUTFILE_XML && s->topo == NULL)
-		return err_set(e, -ENOENT, NULL, 0,
+	char *text = NULL;
+
+	if (s->topo == NULL)
+		(void)err_set(e, -ENOENT, NULL, 0,
 			"cannot write %.150s: these CPUs' host is not known here, "
 			"--topology tells it",
 			path);
+	else if (hwexport_xml(s->topo_path, s->latency.matrix, &text, e) < 0)
+		return NULL;
+	return text;
+}
+
+/* The text of the file, or NULL with @e. */
+static char *
+make_text(const struct latsource *s, const char *path, enum outfile_kind kind,
+	struct err *e)
+{
 	if (kind == OUTFILE_XML)
-		return hwexport_xml(s->topo_path, s->latency.matrix, out, e);
-	*out = kind == OUTFILE_CSV ? latfile_csv(s->latency.matrix)
+		return make_xml(s, path, e);
+	return kind == OUTFILE_CSV ? latfile_csv(s->latency.matrix)
 				   : latfile_json(s->latency.matrix);
-	return 0;
 }
 
 enum cmd_exit
 latprint_file(const struct latsource *s, const char *path, enum outfile_kind kind)
 {
-	auto_free char *text = NULL;
 	struct err e = ERR_NONE;
-	int r = make_text(s, path, kind, &text, &e);
+	auto_free char *text = make_text(s, path, kind, &e);
 
-	if (r == 0)
-		r = outfile_write(path, text, strlen(text), &e);
-	if (r == 0)
+	if (text != NULL && outfile_write(path, text, strlen(text), &e) == 0)
 		return CMD_OK;
 	out_error(&e);
 	return CMD_FAILED;

@@ -8,6 +8,7 @@
 
 #include "cli/latsource.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -192,8 +193,10 @@ set_measured(struct latsource *s, const char *text, const char *path, struct err
 static int
 set_model(struct latsource *s)
 {
-	auto_free float *ns = lat_class_matrix(s->topo, lat_classes_default());
+	auto_free float *ns = NULL;
 
+	assert(s->topo != NULL);
+	ns = lat_class_matrix(s->topo, lat_classes_default());
 	s->ranking = ranking_from_topo(s->topo, &(struct lat_view){ns, s->topo->n_pus});
 	ctl_latency_set_model(&s->latency, s->topo);
 	return 0;
@@ -209,7 +212,7 @@ open_files(const struct args *args, struct latsource *out)
 
 	if (args->latency != NULL)
 		r = read_text(args->latency, &text, &e);
-	if (r == 0 && s.topo_path == NULL && is_xml(text))
+	if (r == 0 && s.topo_path == NULL && text != NULL && is_xml(text))
 		s.topo_path = args->latency; /* it tells of the host, too */
 	if (r == 0 && s.topo_path != NULL)
 		r = host_load(s.topo_path, &s.topo, &e);

@@ -40,7 +40,6 @@ src_libcli_a_SOURCES = \
 	src/cli/probedaemon.c src/cli/probedaemon.h \
 	src/cli/probelocal.c src/cli/probelocal.h \
 	src/cli/progress.c src/cli/progress.h \
-	src/cli/pveconf.c src/cli/pveconf.h \
 	src/cli/pvescan.c src/cli/pvescan.h \
 	src/cli/scenario.c src/cli/scenario.h \
 	src/cli/session.c src/cli/session.h \
@@ -48,7 +47,8 @@ src_libcli_a_SOURCES = \
 	src/cli/table.c src/cli/table.h \
 	src/cli/vmcall.c src/cli/vmcall.h \
 	src/cli/vms.c src/cli/vms.h \
-	src/cli/vmtable.c src/cli/vmtable.h
+	src/cli/vmtable.c src/cli/vmtable.h \
+	src/cli/wrap.c src/cli/wrap.h
 src_libcli_a_CPPFLAGS = $(AM_CPPFLAGS) -DDAEMON_PROGRAM='"$(sbindir)/qmpind"' $(SMARTCOLS_CFLAGS) $(JANSSON_CFLAGS)
 
 bin_PROGRAMS += src/qmpin
@@ -91,14 +91,10 @@ tests_unit_test_hostpicture_SOURCES = tests/unit/test_hostpicture.c \
 	tests/unit/hosts.c tests/unit/hosts.h
 tests_unit_test_hostpicture_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
 
-UNIT_TESTS += tests/unit/test_pveconf
-tests_unit_test_pveconf_SOURCES = tests/unit/test_pveconf.c
-tests_unit_test_pveconf_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
-
 UNIT_TESTS += tests/unit/test_pvescan
 tests_unit_test_pvescan_SOURCES = tests/unit/test_pvescan.c \
 	tests/unit/checklist.h tests/unit/trees.h
-tests_unit_test_pvescan_LDADD = src/libcli.a $(LINK_HOST) $(CMOCKA_LIBS)
+tests_unit_test_pvescan_LDADD = src/libcli.a src/libpve.a $(LINK_HOST) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_coremap
 tests_unit_test_coremap_SOURCES = tests/unit/test_coremap.c \
@@ -108,6 +104,10 @@ tests_unit_test_coremap_LDADD = src/libcli.a $(LINK_PLACE) $(CMOCKA_LIBS)
 UNIT_TESTS += tests/unit/test_progress
 tests_unit_test_progress_SOURCES = tests/unit/test_progress.c
 tests_unit_test_progress_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_wrap
+tests_unit_test_wrap_SOURCES = tests/unit/test_wrap.c
+tests_unit_test_wrap_LDADD = src/libcli.a $(LINK_BASE) $(CMOCKA_LIBS)
 
 # These run src/qmpin itself.
 CLI_RUN = tests/unit/cli_run.c tests/unit/cli_run.h $(CTL_WORLD)

@@ -61,7 +61,7 @@ dispatch(const struct args *args)
 		(void)err_set(&e, 0, NULL, 0,
 			"qmpin %s has no option '%s' (see qmpin %s --help)", cmd->name,
 			args_option_name(args->given & ~cmd->options), cmd->name);
-	if (!err_is_set(&e))
+	if (cmd != NULL && !err_is_set(&e))
 		return cmd->run(args);
 	out_error(&e);
 	return CMD_USAGE;

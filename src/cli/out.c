@@ -22,6 +22,7 @@
 
 #include "base/str.h"
 #include "base/xalloc.h"
+#include "cli/wrap.h"
 
 /* When nothing tells how wide a line may be; and the widest: lines of a picture are
  * built in memory. */
@@ -125,6 +126,39 @@ out_text(const char *text)
 		text += n > 0 ? n : 1;
 		len -= n > 0 ? n : 1;
 	}
+}
+
+/* 0: as long as it likes. */
+static size_t
+line_width(void)
+{
+	return isatty(STDOUT_FILENO) != 0 ? out_columns() : 0;
+}
+
+void
+out_line(size_t hang, const char *fmt, ...)
+{
+	auto_free char *wrapped = NULL;
+	char *text;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		abort();
+	wrapped = wrap_line(text, hang, line_width());
+	(void)fputs(wrapped, stdout);
+	free(text);
+}
+
+void
+out_page(const char *text)
+{
+	auto_free char *filled = wrap_page(text, line_width());
+
+	(void)fputs(filled, stdout);
 }
 
 char *

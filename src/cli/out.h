@@ -40,6 +40,14 @@ MUST_CHECK char *out_member(const json_t *obj, const char *key);
  * what is not safe to print. */
 void out_text(const char *text);
 
+/** A line for people, which must be safe to print: on a terminal it is broken at blanks
+ * where that is too narrow, and goes on behind @hang blanks. */
+void out_line(size_t hang, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/** A page of help: on a terminal its paragraphs are filled anew where it is too narrow.
+ */
+void out_page(const char *text);
+
 /** Microseconds since 1970 as "2025-11-21 10:00:00" in local time, or "never". */
 void out_time(const json_t *us, char *buf, size_t size);
 

@@ -198,7 +198,7 @@ print_terms(const struct plan_input *in, const struct explain_option *o)
 
 	for (unsigned int t = 0; t < N_TERMS; t++) {
 		if (o->terms.ns[t] >= 0.05 || o->terms.ns[t] <= -0.05)
-			printf("  %8.1f ns  %s\n", o->terms.ns[t],
+			out_line(15, "  %8.1f ns  %s", o->terms.ns[t],
 				explain_term_text(
 					in, o, (enum term)t, text, sizeof(text)));
 	}
@@ -221,7 +221,7 @@ print_rules(const struct plan_input *in, const struct plan_vm *vm,
 		rules &= ~(1u << EXPLAIN_EXCLUSIVE);
 	for (unsigned int rule = 0; rule < EXPLAIN_N_RULES; rule++) {
 		if ((rules & (1u << rule)) != 0)
-			printf("  bound by: %s\n",
+			out_line(4, "  bound by: %s",
 				explain_rule_text(in, vm, x, (enum explain_rule)rule,
 					text, sizeof(text)));
 	}
@@ -235,12 +235,12 @@ print_second(
 	char where[WHY_DOMAIN_MAX];
 
 	if (x->has_runner_up)
-		printf("  next best: %s: %s\n",
+		out_line(4, "  next best: %s: %s",
 			why_domain(in->topo, &x->runner_up.cpus, where, sizeof(where)),
 			explain_verdict_text(x, &x->runner_up, text, sizeof(text)));
 	for (unsigned int rule = 0; rule < EXPLAIN_N_RULES; rule++) {
 		if ((x->rules & EXPLAIN_NO_SECOND & (1u << rule)) != 0)
-			printf("  next best: none: %s\n",
+			out_line(4, "  next best: none: %s",
 				explain_rule_text(in, vm, x, (enum explain_rule)rule,
 					text, sizeof(text)));
 	}
@@ -258,7 +258,7 @@ print_explain(const struct plan_input *in, const struct plan_vm *vm,
 	print_second(in, vm, x);
 	print_rules(in, vm, x, told);
 	if (x->has_better)
-		printf("  better if %s\n",
+		out_line(4, "  better if %s",
 			explain_better_text(in, x, text, sizeof(text)));
 }
 
@@ -281,7 +281,7 @@ print_for_all(bool *headed, const char *text)
 	if (!*headed)
 		printf("\nfor all VMs:\n");
 	*headed = true;
-	printf("  %s\n", text);
+	out_line(4, "  %s", text);
 }
 
 /* Cores that are VMs' alone, with whose they are. */
@@ -345,8 +345,9 @@ planprint_reasons(const struct replay *r)
 		bool observed = result->verdict != PLAN_LEAVE && !result->apply;
 		auto_free char *why = out_safe(result->why);
 
-		printf("\nvm %s: %s%s\n", in->vms[i].id, observed ? "would be on " : "",
-			why);
+		printf("\n");
+		out_line(4, "vm %s: %s%s", in->vms[i].id,
+			observed ? "would be on " : "", why);
 		if (result->explain != NULL)
 			print_explain(in, &in->vms[i], result->explain, &told);
 	}
@@ -387,7 +388,8 @@ planprint_host(
 	const struct topo *t, const struct ranking *r, const struct plan_policy *policy)
 {
 	print_picture(t, t, &policy->reserved, NULL, 0);
-	printf("\ntiers, from near to far: their latency and domains%s\n",
+	printf("\n");
+	out_line(0, "tiers, from near to far: their latency and domains%s",
 		r->trusted ? " (measured)" : "");
 	for (unsigned int i = 0; i < r->n_tiers; i++)
 		print_domains(r, &r->tiers[i]);

@@ -22,13 +22,14 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "base/xalloc.h"
-#include "cli/pveconf.h"
 #include "host/textfile.h"
+#include "pve/pinners.h"
+#include "pve/vmconf.h"
 
 #define NAME "pinners"
 #define CONFIGS "/etc/pve/qemu-server"
 #define CONFIGS_MAX 10000u
-#define CONFIG_BYTES_MAX (512u * 1024u)
+#define STORAGE_BYTES_MAX (512u * 1024u)
 #define SCRIPT_BYTES_MAX (256u * 1024u)
 
 enum kind { HOOK, HOOK_UNREAD, PROPERTY, ARGS, UNREAD, END };
@@ -57,7 +58,7 @@ static void
 look_at_script(
 	const char *root, const char *storage, int vmid, const char *volume, int fd)
 {
-	char path[2 * PVECONF_TEXT_MAX];
+	char path[PINNERS_PATH_MAX];
 	char safe[120];
 	char detail[160];
 	auto_free char *file = NULL;
@@ -65,7 +66,7 @@ look_at_script(
 	const char *word;
 
 	str_escape(volume, strlen(volume), safe, sizeof(safe));
-	if (!pveconf_script_path(storage, volume, path)) {
+	if (!pinners_script_path(storage, volume, path)) {
 		tell(fd, HOOK_UNREAD, vmid, safe);
 		return;
 	}
@@ -74,11 +75,25 @@ look_at_script(
 		tell(fd, HOOK_UNREAD, vmid, safe);
 		return;
 	}
-	word = pveconf_pins(text);
+	word = pinners_in_script(text);
 	if (word == NULL)
 		return;
 	(void)snprintf(detail, sizeof(detail), "%s has %s in it", safe, word);
 	tell(fd, HOOK, vmid, detail);
+}
+
+static void
+look_at_vm(const char *root, const char *storage, int vmid, const struct vmconf *conf,
+	int fd)
+{
+	const char *in_args = conf->args != NULL ? pinners_in_args(conf->args) : NULL;
+
+	if (conf->hookscript != NULL)
+		look_at_script(root, storage, vmid, conf->hookscript, fd);
+	if (conf->pinning)
+		tell(fd, PROPERTY, vmid, "");
+	if (in_args != NULL)
+		tell(fd, ARGS, vmid, in_args);
 }
 
 /* Returns false when there is nothing to be read any more: it has just gone. */
@@ -89,8 +104,8 @@ look_at_config(
 	int vmid = atoi(name);
 	auto_free char *text = NULL;
 	struct err why = ERR_NONE;
-	struct pveconf conf;
-	int r = textfile_read_at(dirfd, name, CONFIG_BYTES_MAX, &text, &why);
+	struct vmconf conf;
+	int r = textfile_read_at(dirfd, name, VMCONF_BYTES_MAX, &text, &why);
 
 	if (r == -ENOENT)
 		return false;
@@ -98,13 +113,10 @@ look_at_config(
 		tell(fd, UNREAD, vmid, why.text);
 		return true;
 	}
-	pveconf_parse(text, &conf);
-	if (conf.hookscript[0] != '\0')
-		look_at_script(root, storage, vmid, conf.hookscript, fd);
-	if (conf.pinning)
-		tell(fd, PROPERTY, vmid, "");
-	if (conf.in_args != NULL)
-		tell(fd, ARGS, vmid, conf.in_args);
+	if (vmconf_parse(text, strlen(text), &conf) == 0) {
+		look_at_vm(root, storage, vmid, &conf, fd);
+		vmconf_fini(&conf);
+	}
 	return true;
 }
 
@@ -132,7 +144,7 @@ pvescan_read(const char *root, int fd)
 		tell(fd, END, -errno, "");
 		return;
 	}
-	if (textfile_read(storage_path, CONFIG_BYTES_MAX, &storage, NULL) < 0)
+	if (textfile_read(storage_path, STORAGE_BYTES_MAX, &storage, NULL) < 0)
 		storage = xstrdup("");
 	while ((entry = readdir(dir)) != NULL && n < (int)CONFIGS_MAX) {
 		if (is_config(entry->d_name) &&

@@ -139,7 +139,7 @@ read_set(const struct line *l, const json_t *v, unsigned int cap, struct cpuset 
 	if (!json_is_array(v))
 		return refuse(l, -EINVAL, v, "a list of numbers");
 	for (size_t i = 0; i < json_array_size(v); i++) {
-		unsigned int n;
+		unsigned int n = 0;
 		int r = read_uint(l, json_array_get(v, i), 0, cap - 1, &n);
 
 		if (r == 0 && cpuset_has(&set, n))
@@ -311,7 +311,7 @@ static int
 on_key_hostnodes(const struct line *l, json_t *v)
 {
 	struct replay_start *start = &l->ev->start;
-	unsigned int n;
+	unsigned int n = 0;
 	int r = read_sets(l, v, TOPO_NODE_ID_CAP, &start->host_nodes, &n);
 
 	if (r < 0)

@@ -13,11 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <wchar.h>
 
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "cli/out.h"
+#include "cli/wrap.h"
 
 #define CUT_MARK ".."
 
@@ -81,36 +81,10 @@ table_mark(struct table *t)
 	t->rows[t->n_rows - 1].marked = true;
 }
 
-/* Bytes of the longest beginning of @text that fills at most @max columns of the
- * screen, which are counted in @width. */
-static size_t
-measure(const char *text, size_t max, size_t *width)
-{
-	mbstate_t state = {0};
-	size_t used = 0;
-
-	*width = 0;
-	while (text[used] != '\0') {
-		wchar_t wc;
-		size_t n = mbrtowc(&wc, text + used, MB_CUR_MAX, &state);
-		int w = n <= MB_CUR_MAX ? wcwidth(wc) : 1;
-
-		if (*width + (size_t)(w > 0 ? w : 0) > max)
-			break;
-		used += n <= MB_CUR_MAX ? n : 1;
-		*width += (size_t)(w > 0 ? w : 0);
-	}
-	return used;
-}
-
 static size_t
 width_of(const char *text)
 {
-	size_t width = 0;
-
-	if (text != NULL)
-		(void)measure(text, SIZE_MAX, &width);
-	return width;
+	return text != NULL ? wrap_width(text) : 0;
 }
 
 static char *
@@ -123,7 +97,7 @@ cut(const char *text, size_t width)
 		return xstrdup(text != NULL ? text : "");
 	if (width <= mark)
 		return xmemdupz(CUT_MARK, width);
-	used = measure(text, width - mark, &(size_t){0});
+	used = wrap_measure(text, width - mark, &(size_t){0});
 	return xasprintf("%.*s" CUT_MARK, (int)used, text);
 }
 
@@ -230,33 +204,17 @@ add_row(const struct table *t, const struct row *row, struct libscols_table *out
 
 /* ---- sentences below their rows ---- */
 
-/* Bytes of @text that fill a line: up to the last blank, if there is one. */
-static size_t
-line_length(const char *text, size_t width)
-{
-	size_t most = measure(text, width, &(size_t){0});
-	size_t n = most;
-
-	if (text[most] == '\0' || text[most] == ' ')
-		return most;
-	while (n > 0 && text[n] != ' ')
-		n--;
-	return n > 0 ? n : most > 0 ? most : strlen(text);
-}
-
 static void
 add_below(struct strbuf *out, const char *text, size_t width)
 {
-	size_t room = width > 2 * BELOW_INDENT ? width - BELOW_INDENT : BELOW_INDENT;
+	auto_free char *line = NULL;
+	auto_free char *wrapped = NULL;
 
 	if (text == NULL || str_equal(text, "-")) /* nothing to say */
 		return;
-	while (*text != '\0') {
-		size_t n = line_length(text, room);
-
-		strbuf_addf(out, "%*s%.*s\n", (int)BELOW_INDENT, "", (int)n, text);
-		text += n + strspn(text + n, " ");
-	}
+	line = xasprintf("%*s%s", (int)BELOW_INDENT, "", text);
+	wrapped = wrap_line(line, BELOW_INDENT, width);
+	strbuf_adds(out, wrapped);
 }
 
 /* @text: what was printed of the other columns, a line for each row. */
@@ -285,8 +243,10 @@ table_goes_below(
 	const struct table_column *columns, size_t n, size_t width, size_t *widths)
 {
 	size_t fitted[TABLE_COLUMNS_MAX];
-	unsigned int below = columns[n - 1].below;
+	unsigned int below;
 
+	assert(n > 0 && n <= TABLE_COLUMNS_MAX);
+	below = columns[n - 1].below;
 	memcpy(fitted, widths, n * sizeof(*fitted));
 	table_fit(columns, n, width, fitted);
 	if (below == 0 || fitted[n - 1] >= widths[n - 1] || fitted[n - 1] >= below)

@@ -4,14 +4,19 @@
 
 #include "cli/vmcall.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/str.h"
 #include "cli/out.h"
 #include "cli/session.h"
+
+/* Names the program to run instead of the installed one. */
+#define DAEMON_ENV "QMPIN_DAEMON"
 
 /* VMs are named, or --all is given, and not both; else says so. */
 static bool
@@ -123,23 +128,24 @@ belong_together(const json_t *a, const json_t *b)
 
 /* "vCPU 0", "vCPUs 0,1", "emulator and 3 more threads". */
 static void
-print_who(const json_t *moves, size_t first, size_t n)
+add_who(struct strbuf *line, const json_t *moves, size_t first, size_t n)
 {
 	const json_t *move = json_array_get(moves, first);
 	auto_free char *class = out_member(move, "thread_class");
 
 	if (!is_vcpu(move)) {
-		printf("%s", class);
+		strbuf_adds(line, class);
 		if (n > 1)
-			printf(" and %zu more thread%s", n - 1, n > 2 ? "s" : "");
+			strbuf_addf(line, " and %zu more thread%s", n - 1,
+				n > 2 ? "s" : "");
 		return;
 	}
-	printf("vCPU%s ", n > 1 ? "s" : "");
+	strbuf_addf(line, "vCPU%s ", n > 1 ? "s" : "");
 	for (size_t i = 0; i < n; i++) {
 		auto_free char *index =
 			out_member(json_array_get(moves, first + i), "index");
 
-		printf("%s%s", i > 0 ? "," : "", index);
+		strbuf_addf(line, "%s%s", i > 0 ? "," : "", index);
 	}
 }
 
@@ -154,13 +160,45 @@ vmcall_print_moves(const json_t *moves)
 		auto_free char *from = out_member(move, "from");
 		auto_free char *to = out_member(move, "to");
 		auto_free char *why = out_member(move, "reason");
+		struct strbuf who = {0};
 
 		for (n = 1; i + n < json_array_size(moves); n++) {
 			if (!belong_together(move, json_array_get(moves, i + n)))
 				break;
 		}
-		printf("vm %s: ", id);
-		print_who(moves, i, n);
-		printf(" %s -> %s (%s)\n", *from != '\0' ? from : "none", to, why);
+		add_who(&who, moves, i, n);
+		out_line(4, "vm %s: %s %s -> %s (%s)", id, strbuf_text(&who),
+			*from != '\0' ? from : "none", to, why);
+		strbuf_fini(&who);
 	}
+}
+
+/* Ids between commas, or "all". */
+static void
+name_vms(const struct args *args, struct strbuf *out)
+{
+	if (args->all)
+		strbuf_adds(out, "all");
+	for (int i = 0; i < args->n_operands; i++)
+		strbuf_addf(out, "%s%s", i > 0 ? "," : "", args->operands[i]);
+}
+
+enum cmd_exit
+vmcall_offline(const struct args *args, const char *option, const char *how)
+{
+	const char *other = getenv(DAEMON_ENV);
+	const char *program = other != NULL && *other != '\0' ? other : DAEMON_PROGRAM;
+	struct strbuf which = {0};
+
+	if (args->format != ARGS_TEXT) {
+		out_note("no qmpind runs: it can be told in text only");
+		return CMD_NO_DAEMON;
+	}
+	name_vms(args, &which);
+	out_note("no qmpind runs: %s", how);
+	(void)execl(program, "qmpind", "--run-dir", args->run_dir, option,
+		strbuf_text(&which), (char *)NULL);
+	out_note("cannot run %s: %s", program, strerror(errno));
+	strbuf_fini(&which);
+	return CMD_FAILED;
 }

@@ -30,6 +30,13 @@ struct vmcall {
  */
 MUST_CHECK enum cmd_exit vmcall_run(const struct args *args, const struct vmcall *call);
 
+/**
+ * Where no daemon runs: become `qmpind @option IDS`, which does it by itself. @how is
+ * told on stderr. Returns only when that cannot be.
+ */
+MUST_CHECK enum cmd_exit vmcall_offline(
+	const struct args *args, const char *option, const char *how);
+
 /** Moves as lines "vm 103: vCPU 0 0-63 -> 8-11 (why)", those of threads that share
  * masks in one. */
 void vmcall_print_moves(const json_t *moves);

@@ -4,7 +4,6 @@
 
 #include "cli/vms.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,4 +66,14 @@ vms_sorted(const json_t *list)
 		json_array_append(sorted, vms[i]);
 	free(vms);
 	return sorted;
+}
+
+bool
+vms_on_reply(void *list, const json_t *reply)
+{
+	json_t *vms = json_object_get(reply, "vms");
+
+	if (json_is_array(vms))
+		(void)json_array_extend(list, vms);
+	return true;
 }

@@ -4,6 +4,7 @@
 #define QMPIN_CLI_VMS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/attr.h"
 
@@ -16,5 +17,8 @@ int vms_compare_ids(const char *a, const char *b);
  * Returns a new array, sorted by id.
  */
 MUST_CHECK json_t *vms_sorted(const json_t *list);
+
+/** Replies of ListVMs, for session_call: add their VMs to the array @list. */
+bool vms_on_reply(void *list, const json_t *reply);
 
 #endif

@@ -28,6 +28,18 @@ vcpus_text(const json_t *vm)
 	return xasprintf("%s/%s", now, max);
 }
 
+/* "off (tag)": where the VM itself says it. */
+static char *
+mode_text(const json_t *vm)
+{
+	auto_free char *mode = out_member(vm, "mode");
+	auto_free char *origin = out_member(vm, "mode_origin");
+
+	if (!str_equal(origin, "tag") && !str_equal(origin, "description"))
+		return xstrdup(mode);
+	return xasprintf("%s (%s)", mode, origin);
+}
+
 static char *
 percent_text(const json_t *vm, const char *member)
 {
@@ -68,25 +80,25 @@ static const struct table_column vm_columns[] = {
 	{.name = "NAME", .min = 6},
 	{.name = "VCPUS", .right = true},
 	{.name = "MODE"},
-	{.name = "ORIGIN", .extra = true},
-	{.name = "STATE", .drop = 4},
-	{.name = "DOMAIN", .drop = 7},
-	{.name = "NODES", .min = 5, .extra = true},
+	{.name = "ORIGIN", .drop = 2, .extra = true},
+	{.name = "STATE", .drop = 7},
+	{.name = "DOMAIN", .drop = 11},
+	{.name = "NODES", .min = 5, .drop = 3, .extra = true},
 	{.name = "CPUS", .min = 8},
-	{.name = "LIMIT", .min = 8, .extra = true},
-	{.name = "MEM", .right = true, .drop = 6},
-	{.name = "SHARE", .drop = 3},
-	{.name = "WAIT", .right = true, .drop = 5},
-	{.name = "REPAIRS", .right = true, .drop = 2},
-	{.name = "LAST", .drop = 1},
-	{.name = "PID", .right = true, .extra = true},
+	{.name = "LIMIT", .min = 8, .drop = 8, .extra = true},
+	{.name = "MEM", .right = true, .drop = 10},
+	{.name = "SHARE", .drop = 6},
+	{.name = "WAIT", .right = true, .drop = 9},
+	{.name = "REPAIRS", .right = true, .drop = 5},
+	{.name = "LAST", .drop = 4},
+	{.name = "PID", .right = true, .drop = 1, .extra = true},
 	{.name = "NOTE", .min = 8, .below = 24},
 };
 static const struct vm_column vm_texts[ARRAY_LEN(vm_columns)] = {
 	{.member = "id"},
 	{.member = "name"},
 	{.make = vcpus_text},
-	{.member = "mode"},
+	{.make = mode_text},
 	{.member = "mode_origin"},
 	{.member = "state"},
 	{.member = "domain"},

@@ -1,12 +1,14 @@
 noinst_LIBRARIES += src/libconf.a
 src_libconf_a_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS)
 src_libconf_a_SOURCES = \
+	src/conf/conffiles.c src/conf/conffiles.h \
 	src/conf/inifile.c src/conf/inifile.h \
 	src/conf/inventory.c src/conf/inventory.h \
 	src/conf/modefile.c src/conf/modefile.h \
 	src/conf/option_table.c src/conf/option_table.h \
 	src/conf/option_value.c src/conf/option_value.h \
-	src/conf/settings.c src/conf/settings.h
+	src/conf/settings.c src/conf/settings.h \
+	src/conf/sources.c src/conf/sources.h
 
 exampledir = $(docdir)/examples
 dist_example_DATA = contrib/qmpin.conf

@@ -75,19 +75,13 @@ static int
 read_text(struct modefile *f, int fd, struct err *e)
 {
 	size_t cap = INIFILE_BYTES_MAX + 1;
+	ssize_t n;
 
 	f->before = xcalloc(1, cap);
-	while (f->before_len < cap) {
-		ssize_t n = read(fd, f->before + f->before_len, cap - f->before_len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return fail(e, f, "cannot read", errno);
-		if (n == 0)
-			break;
-		f->before_len += (size_t)n;
-	}
+	n = io_read_all(fd, f->before, cap);
+	if (n < 0)
+		return fail(e, f, "cannot read", errno);
+	f->before_len = (size_t)n;
 	return 0;
 }
 

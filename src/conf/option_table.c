@@ -21,14 +21,10 @@ _Static_assert(sizeof(enum place_mode) == sizeof(int) &&
 		       sizeof(enum settings_adopt) == sizeof(int) &&
 		       sizeof(enum settings_rebalance) == sizeof(int) &&
 		       sizeof(enum settings_memory) == sizeof(int) &&
+		       sizeof(enum settings_description) == sizeof(int) &&
+		       sizeof(enum settings_answer) == sizeof(int) &&
 		       sizeof(enum settings_probe) == sizeof(int),
 	"OPTION_WORD stores an int");
-
-static bool
-select_supported(int value)
-{
-	return value == SETTINGS_SELECT_ALL;
-}
 
 static const char *const mode_words[] = {
 	"off", "observe", "auto", "float", "core", "pin", "dedicated", NULL};
@@ -40,6 +36,8 @@ static const char *const share_words[] = {
 /* In the order of enum settings_memory. */
 static const char *const memory_words[] = {"follow", "migrate", "ignore", NULL};
 static const char *const select_words[] = {"all", "tagged", NULL};
+/* In the order of enum settings_description. */
+static const char *const description_words[] = {"opt", "full", "ignore", NULL};
 static const char *const adopt_words[] = {"gradual", "now", NULL};
 static const char *const yes_words[] = {"yes", "no", NULL};
 static const char *const level_words[] = {
@@ -113,9 +111,28 @@ static const struct option_def table[] = {
 		.type = OPTION_WORD,
 		.fallback = "all",
 		.words = select_words,
-		.supported = select_supported,
-		.text = "Which VMs are managed.",
+		.text = "Which VMs are managed; tagged: those that ask for it by a tag or their"
+			" description.",
 		IN_CONFIG(select)},
+	{.key = "description",
+		.type = OPTION_WORD,
+		.fallback = "opt",
+		.words = description_words,
+		.text = "What tags and descriptions of VMs may ask for; opt: no more than on, off"
+			" and observe.",
+		IN_CONFIG(description)},
+	{.key = "allow_dedicated",
+		.type = OPTION_WORD,
+		.fallback = "no",
+		.words = yes_words,
+		.text = "Whether, with description = full, they may ask for mode dedicated.",
+		IN_CONFIG(allow_dedicated)},
+	{.key = "unregistered_tags",
+		.type = OPTION_WORD,
+		.fallback = "no",
+		.words = yes_words,
+		.text = "Whether a tag that the cluster has not registered may ask for a mode.",
+		IN_CONFIG(unregistered_tags)},
 	{.key = "adopt",
 		.type = OPTION_WORD,
 		.fallback = "gradual",
@@ -257,9 +274,6 @@ _Static_assert(ARRAY_LEN(table) <= SETTINGS_KEYS_MAX, "each key has its place");
 
 /* Documented, to be built later: setting one must not pass as if it worked. */
 static const char *const planned[] = {
-	"description",
-	"allow_dedicated",
-	"unregistered_tags",
 	"socket_glob",
 };
 

@@ -22,15 +22,12 @@ word_value(const struct option_def *o, size_t n)
 	return o->parse != NULL ? o->parse(o->words[n]) : (int)n;
 }
 
-/* The words that this version takes, joined. */
+/* All words, joined. */
 static void
 add_words(const struct option_def *o, struct strbuf *out, const char *separator)
 {
-	for (size_t i = 0; o->words[i] != NULL; i++) {
-		if (o->supported != NULL && !o->supported(word_value(o, i)))
-			continue;
+	for (size_t i = 0; o->words[i] != NULL; i++)
 		strbuf_addf(out, "%s%s", out->len > 0 ? separator : "", o->words[i]);
-	}
 }
 
 static int
@@ -46,15 +43,12 @@ read_word(const struct option_def *o, const struct inifile_item *item, void *mem
 		i++;
 	if (o->words[i] != NULL) {
 		value = word_value(o, i);
-		if (o->supported == NULL || o->supported(value)) {
-			memcpy(member, &value, sizeof(value));
-			return 0;
-		}
+		memcpy(member, &value, sizeof(value));
+		return 0;
 	}
 	add_words(o, &words, ", ");
-	r = err_set(e, -EINVAL, item->file, item->line, "%s: \"%.60s\" is not %s %s",
-		o->key, item->value,
-		o->words[i] != NULL ? "supported in this version; use" : "one of",
+	r = err_set(e, -EINVAL, item->file, item->line,
+		"%s: \"%.60s\" is not one of %s", o->key, item->value,
 		strbuf_text(&words));
 	strbuf_fini(&words);
 	return r;

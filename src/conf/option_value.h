@@ -31,14 +31,13 @@ struct option_def {
 	const char *text;     /* one line for people */
 	unsigned int min;     /* OPTION_UINT, OPTION_FACTOR */
 	unsigned int max;
-	const char *unit;	      /* "ms"; NULL: a plain number */
-	const char *const *words;     /* OPTION_WORD: all words, NULL-terminated */
-	int (*parse)(const char *);   /* word to value; NULL: its index in words */
-	bool (*supported)(int value); /* NULL: every word is */
-	bool fixed;		      /* a reload does not change it */
-	size_t offset;		      /* of the member in struct settings */
-	size_t vm_offset;	      /* in struct settings_vm, 0: not for [vm ID] */
-	size_t vm_has;		      /* its bool has_... there */
+	const char *unit;	    /* "ms"; NULL: a plain number */
+	const char *const *words;   /* OPTION_WORD: all words, NULL-terminated */
+	int (*parse)(const char *); /* word to value; NULL: its index in words */
+	bool fixed;		    /* a reload does not change it */
+	size_t offset;		    /* of the member in struct settings */
+	size_t vm_offset;	    /* in struct settings_vm, 0: not for [vm ID] */
+	size_t vm_has;		    /* its bool has_... there */
 };
 
 /**

@@ -1,28 +1,24 @@
 // SPDX-License-Identifier: MIT
 /*
- * Settings from files. What a key means is option_table.c's, what a line is
- * inifile.c's; here is where values go, which file overrides which, and the look-up.
+ * Settings from texts. What a key means is option_table.c's, what a line is
+ * inifile.c's, which file overrides which is sources.c's; here is where values go, and
+ * the look-up.
  */
 #include "config.h"
 
 #include "conf/settings.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "conf/inifile.h"
 #include "conf/option_table.h"
 #include "conf/option_value.h"
-
-#define CONF_D_MAX 1000
+#include "conf/sources.h"
 
 /* A file being read. */
 struct load {
@@ -182,17 +178,37 @@ warn_about_key(struct settings *c, const struct inifile_item *item)
 	add_warning(c, &w);
 }
 
+/* What is said before the cluster's file can be read stays as it is. */
+static bool
+comes_too_late(
+	struct load *l, const struct option_def *o, const struct inifile_item *item)
+{
+	struct err w = ERR_NONE;
+
+	if (!o->fixed || l->origin != SETTINGS_ORIGIN_CLUSTER)
+		return false;
+	(void)err_set(&w, 0, item->file, item->line,
+		"\"%s\" has an effect in /etc/qmpin only", item->key);
+	add_warning(l->config, &w);
+	return true;
+}
+
 /* A value of [qmpin] or [weights]. */
 static int
 take_value(struct load *l, const struct option_def *o, const struct inifile_item *item,
 	struct err *e)
 {
-	int r = option_value_read(o, item, at_offset(l->config, o->offset), e);
+	int r;
 
+	if (comes_too_late(l, o, item))
+		return 0;
+	r = option_value_read(o, item, at_offset(l->config, o->offset), e);
 	if (r < 0)
 		return r;
 	if (o->offset == offsetof(struct settings, mode))
 		l->config->mode_origin = l->origin;
+	if (o->offset == offsetof(struct settings, select))
+		l->config->select_origin = l->origin;
 	l->config->places[option_table_index(o)] =
 		(struct settings_place){l->file, item->line};
 	return 0;
@@ -268,139 +284,16 @@ settings_set(struct settings *c, const char *key, const char *value, const char 
 		option_table_is_planned(key) ? " has no effect in this version" : "");
 }
 
-/* Up to @cap bytes. Returns their number or a negative errno. */
-static ssize_t
-read_all(int fd, char *buf, size_t cap)
-{
-	size_t len = 0;
-
-	while (len < cap) {
-		ssize_t n = read(fd, buf + len, cap - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
-
-/*
- * Add the settings of the file at @path. O_NONBLOCK: opening a FIFO must not wait for
- * its writer.
- */
-static int
-load_file(struct settings *c, const char *path, struct err *e)
-{
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	auto_free char *text = NULL;
-	struct stat st;
-	ssize_t len;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_set(e, -errno, path, 0, "%s", strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return err_set(e, -EINVAL, path, 0, "not a regular file");
-	text = xcalloc(
-		1, INIFILE_BYTES_MAX + 1); /* one more than settings_parse takes */
-	len = read_all(fd, text, INIFILE_BYTES_MAX + 1);
-	if (len < 0)
-		return err_set(e, (int)len, path, 0, "%s", strerror((int)-len));
-	return settings_parse(c, text, (size_t)len, path, SETTINGS_ORIGIN_CONFIG, e);
-}
-
-static int
-is_conf_name(const struct dirent *entry)
-{
-	const char *dot = strrchr(entry->d_name, '.');
-
-	return entry->d_name[0] != '.' && dot != NULL && strcmp(dot, ".conf") == 0;
-}
-
-/* Byte order, the same in every locale. */
-static int
-compare_names(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int
-load_names(struct settings *c, const char *dir, struct dirent **names, int n,
-	struct err *e)
-{
-	if (n > CONF_D_MAX)
-		return err_set(e, -EINVAL, dir, 0, "more than %d files", CONF_D_MAX);
-	for (int i = 0; i < n; i++) {
-		auto_free char *path = xasprintf("%s/%s", dir, names[i]->d_name);
-		int r = load_file(c, path, e);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int
-load_dir(struct settings *c, const char *dir, struct err *e)
-{
-	struct dirent **names;
-	int n = scandir(dir, &names, is_conf_name, compare_names);
-	int r;
-
-	if (n < 0 && errno == ENOENT)
-		return 0;
-	if (n < 0)
-		return err_set(e, -errno, dir, 0, "%s", strerror(errno));
-	r = load_names(c, dir, names, n, e);
-	for (int i = 0; i < n; i++)
-		free(names[i]);
-	free(names);
-	return r;
-}
-
-/* What is in /etc/qmpin, or in a directory that stands for it. */
-static int
-load_tree(struct settings *c, const char *tree, struct err *e)
-{
-	auto_free char *path = xasprintf("%s/qmpin.conf", tree);
-	auto_free char *dir = xasprintf("%s/conf.d", tree);
-	struct err missing = ERR_NONE;
-	int r = load_file(c, path, &missing);
-
-	if (r < 0 && r != -ENOENT) {
-		*e = missing;
-		return r;
-	}
-	return load_dir(c, dir, e);
-}
-
-static bool
-is_directory(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 int
 settings_load(const char *root, const char *file, struct settings *out, struct err *e)
 {
-	auto_free char *tree = xasprintf("%s/etc/qmpin", root != NULL ? root : "");
-	struct settings c;
-	int r;
+	struct sources sources;
+	int r = sources_read(root, file, &sources, e);
 
-	settings_init(&c);
-	if (file != NULL && !is_directory(file))
-		r = load_file(&c, file, e);
-	else
-		r = load_tree(&c, file != NULL ? file : tree, e);
 	if (r < 0)
-		settings_fini(&c);
-	else
-		*out = c;
+		return r;
+	r = sources_parse(&sources, NULL, out, e);
+	sources_fini(&sources);
 	return r;
 }
 

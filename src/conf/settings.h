@@ -19,6 +19,13 @@
 
 enum settings_adopt { SETTINGS_ADOPT_GRADUAL, SETTINGS_ADOPT_NOW };
 enum settings_select { SETTINGS_SELECT_ALL, SETTINGS_SELECT_TAGGED };
+/* What a VM may say about itself. */
+enum settings_description {
+	SETTINGS_DESCRIPTION_OPT, /* on, off and observe */
+	SETTINGS_DESCRIPTION_FULL,
+	SETTINGS_DESCRIPTION_IGNORE,
+};
+enum settings_answer { SETTINGS_YES, SETTINGS_NO };
 enum settings_rebalance { SETTINGS_REBALANCE_YES, SETTINGS_REBALANCE_NO };
 enum settings_memory {
 	SETTINGS_MEMORY_FOLLOW,	 /* vCPUs go to their memory */
@@ -75,6 +82,10 @@ struct settings {
 	enum place_mode mode;
 	enum settings_origin mode_origin;
 	enum settings_select select;
+	enum settings_origin select_origin;
+	enum settings_description description;
+	enum settings_answer allow_dedicated;
+	enum settings_answer unregistered_tags;
 	enum settings_adopt adopt;
 	enum place_smt smt;
 	enum place_emulator emulator;

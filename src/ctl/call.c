@@ -136,10 +136,3 @@ ctl_error(struct ctl_call *call, const char *name, json_t *params)
 
 	answer(call, full, params, false);
 }
-
-void
-ctl_invalid(struct ctl_call *call, const char *parameter)
-{
-	ctl_error(call, "org.varlink.service.InvalidParameter",
-		json_pack("{s:s}", "parameter", parameter));
-}

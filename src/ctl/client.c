@@ -50,10 +50,7 @@ struct exchange {
 static int
 connect_within(int fd, const struct sockaddr_un *address, unsigned int timeout_ms)
 {
-	struct timeval limit = {
-		.tv_sec = timeout_ms / 1000,
-		.tv_usec = timeout_ms % 1000 * 1000,
-	};
+	struct timeval limit = clock_timeval_ms(timeout_ms);
 
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
 		return -errno;

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/xalloc.h"
 #include "ctl/call.h"
 
@@ -36,12 +37,6 @@ size_t
 conn_backlog(const struct conn *c)
 {
 	return evbuffer_get_length(bufferevent_get_output(c->bev));
-}
-
-static struct timeval
-timeval_of(unsigned int ms)
-{
-	return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 }
 
 static void
@@ -140,8 +135,8 @@ static void
 limit_time(struct conn *c)
 {
 	bool begun = varlink_framer_has_begun(&c->framer);
-	struct timeval limit =
-		timeval_of(begun ? c->set->limits.half_ms : c->set->limits.idle_ms);
+	struct timeval limit = clock_timeval_ms(
+		begun ? c->set->limits.half_ms : c->set->limits.idle_ms);
 
 	if (begun && c->begun)
 		return;
@@ -245,7 +240,7 @@ on_client_event(struct bufferevent *bev, short what, void *arg)
 static int
 set_up(struct conn *c)
 {
-	struct timeval stall = timeval_of(c->set->limits.stall_ms);
+	struct timeval stall = clock_timeval_ms(c->set->limits.stall_ms);
 
 	bufferevent_setcb(c->bev, on_client_data, on_client_data, on_client_event, c);
 	bufferevent_setwatermark(c->bev, EV_READ, 0, VARLINK_REQUEST_MAX);
@@ -369,5 +364,5 @@ conn_set_fini(struct conn_set *set)
 	struct conn *c;
 
 	while ((c = TAILQ_FIRST(&set->conns)) != NULL)
-		conn_close(c);
+		conn_close(c); /* NOLINT(clang-analyzer-unix.Malloc): not twice */
 }

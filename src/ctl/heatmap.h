@@ -38,7 +38,4 @@ char *heatmap_svg(const struct heatmap *h);
  */
 char *heatmap_text(const struct heatmap *h, unsigned int columns, unsigned int colours);
 
-/** The matrix's row numbers in the order in which they are drawn, into @out. */
-void heatmap_order(const struct ctl_latency *l, unsigned int *out);
-
 #endif

@@ -100,7 +100,7 @@ listen_open(const struct listen_place *place, const char *name, mode_t mode, gid
 {
 	struct listen_socket s = {.fd = -1};
 	struct sockaddr_un address;
-	struct stat st;
+	struct stat st = {0};
 	auto_close int fd = -1;
 	int r;
 

@@ -3,9 +3,10 @@ src_libctl_a_SOURCES = \
 	src/ctl/address.c src/ctl/address.h \
 	src/ctl/axis.c src/ctl/axis.h \
 	src/ctl/call.c src/ctl/call.h \
+	src/ctl/refusals.c \
 	src/ctl/client.c src/ctl/client.h \
 	src/ctl/conn.c src/ctl/conn.h \
-	src/ctl/heatmap.c src/ctl/heatmap.h \
+	src/ctl/heatmap.h \
 	src/ctl/heatmap_svg.c \
 	src/ctl/heatmap_text.c \
 	src/ctl/idl.c src/ctl/idl.h \
@@ -114,6 +115,9 @@ tests_unit_test_ctl_client_LDADD = $(LINK_CTL) $(CMOCKA_LIBS)
 endif
 
 EXTRA_DIST += tests/fuzz/corpus/varlink tests/fuzz/varlink.dict
+
+# The interface as it was released, for whoever asks whether it has only grown.
+EXTRA_DIST += tests/data/ctl
 
 if FUZZING
 FUZZERS += tests/fuzz/fuzz_varlink

@@ -108,4 +108,11 @@ void ctl_error(struct ctl_call *call, const char *name, json_t *params);
 /** org.varlink.service.InvalidParameter. */
 void ctl_invalid(struct ctl_call *call, const char *parameter);
 
+/** The errors that several methods have. Texts may be of any bytes. */
+void ctl_failed(struct ctl_call *call, const char *why);
+void ctl_failed_by(struct ctl_call *call, const struct err *why);
+void ctl_invalid_value(struct ctl_call *call, const char *field, const char *why);
+void ctl_not_managed(struct ctl_call *call, const char *id, const char *why);
+void ctl_vm_not_found(struct ctl_call *call, const char *id);
+
 #endif

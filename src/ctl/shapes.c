@@ -8,11 +8,9 @@
 #include "ctl/shapes.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/checks.h"
 #include "base/str.h"
-#include "base/xalloc.h"
 #include "ctl/text.h"
 
 json_t *
@@ -20,11 +18,10 @@ ctl_text_json(const char *text)
 {
 	json_t *value = text != NULL ? json_string(text) : json_null();
 
-	if (value == NULL) {
-		size_t size = strlen(text) * 4 + 1;
-		auto_free char *safe = xcalloc(size, 1);
+	if (value == NULL && text != NULL) { /* no UTF-8 */
+		auto_free char *safe = str_escaped(text);
 
-		value = json_string(str_escape(text, strlen(text), safe, size));
+		value = json_string(safe);
 	}
 	return value;
 }
@@ -137,6 +134,7 @@ ctl_vm_json(const struct ctl_vm *vm)
 	set_text(obj, "note", vm->note);
 	json_object_set_new(obj, "threads", threads_json(vm->threads, vm->n_threads));
 	set_text(obj, "domain", vm->domain);
+	set_text(obj, "refused", vm->refused);
 	return obj;
 }
 

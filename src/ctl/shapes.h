@@ -53,6 +53,7 @@ struct ctl_vm {
 	uint64_t last_move_us; /* 0: null */
 	const char *last_cause;
 	const char *note;
+	const char *refused;
 	const struct ctl_thread *threads; /* NULL: null */
 	size_t n_threads;
 };

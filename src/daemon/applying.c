@@ -9,11 +9,7 @@
 
 #include "act/affinity.h"
 #include "base/err.h"
-#include "base/log.h"
-#include "base/xalloc.h"
 #include "ctl/server.h"
-#include "ctl/shapes.h"
-#include "daemon/asker.h"
 #include "daemon/engine.h"
 #include "daemon/report.h"
 #include "daemon/seating.h"
@@ -39,7 +35,9 @@ static void
 add_move(const struct engine *e, json_t *moves, struct vm *vm, const struct vm_task *t,
 	struct cpuset cpus, const char *why)
 {
-	struct cpuset may = survey_reach(e, vm_task_limit(vm, t));
+	bool is_vcpu = t->thread.class == THREAD_VCPU;
+	struct cpuset limit = is_vcpu ? vm_vcpu_limit(vm) : *vm_task_limit(vm, t);
+	struct cpuset may = survey_reach(e, &limit);
 	struct move move = {t->thread, t->have, cpuset_and(&cpus, &may)};
 
 	if (!cpuset_empty(&move.to) && !affinity_is_kept(&move.to, &move.from))
@@ -74,8 +72,7 @@ answer_plan(struct engine *e, struct ctl_call *call, struct vm *const *vms, size
 
 	seating_init(&s, e);
 	if (planner_run(&s.in, &plan, &why) < 0) {
-		ctl_error(call, "Failed",
-			json_pack("{s:o}", "why", ctl_text_json(why.text)));
+		ctl_failed_by(call, &why);
 		seating_fini(&s);
 		return;
 	}
@@ -127,16 +124,13 @@ void
 applying_on_apply(void *owner, struct ctl_call *call, const json_t *params)
 {
 	struct engine *e = owner;
-	char who[ASKER_MAX];
 	bool named = json_is_array(json_object_get(params, "ids"));
 	struct pending *p;
 	struct vm **vms;
 	size_t n;
 
-	if (!pending_changes(e, call, params, &vms, &n))
+	if (!pending_changes(e, call, "apply", params, &vms, &n))
 		return;
-	log_notice("apply of %zu VM%s: asked by %s", n, n == 1 ? "" : "s",
-		asker_text(e->procfd, ctl_call_peer(call), who, sizeof(who)));
 	p = pending_new(&e->applies, e, call, vms, n, e->apply_ms);
 	for (size_t i = 0; i < n; i++) {
 		if (!vms[i]->proven) {

@@ -5,7 +5,11 @@
 
 #include <stddef.h>
 
+#include "base/attr.h"
+
+struct ctl_call;
 struct ctl_peer;
+struct engine;
 
 /* Room for the longest text. */
 #define ASKER_MAX 320u
@@ -18,5 +22,9 @@ struct ctl_peer;
  * Returns @buf.
  */
 const char *asker_text(int procfd, const struct ctl_peer *peer, char *buf, size_t size);
+
+/** Log "WHAT: asked by WHO". */
+void asker_log(const struct engine *e, const struct ctl_call *call, int priority,
+	const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 #endif

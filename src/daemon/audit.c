@@ -255,7 +255,7 @@ static void
 schedule(struct engine *e, unsigned int slices)
 {
 	unsigned int ms = e->config.audit_interval_ms / slices;
-	struct timeval tv = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
+	struct timeval tv = clock_timeval_ms(ms);
 
 	evtimer_add(e->audit, &tv);
 }

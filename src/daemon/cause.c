@@ -30,6 +30,7 @@ static const struct {
 	[CAUSE_RETRY] = {"retry", true, false},
 	[CAUSE_ADOPTION] = {"adoption", false, false},
 	[CAUSE_MODE] = {"mode", false, false},
+	[CAUSE_CONFIG] = {"configuration", false, false},
 	[CAUSE_RELOAD] = {"reload", false, false},
 	[CAUSE_MEASURED] = {"latencies measured", false, false},
 	[CAUSE_HOST] = {"host CPUs", false, false},

@@ -30,6 +30,7 @@ enum cause {
 	CAUSE_RETRY,	/* the last attempt failed half-way */
 	CAUSE_ADOPTION, /* its turn on a host that already ran VMs */
 	CAUSE_MODE,	/* somebody has set its mode */
+	CAUSE_CONFIG,	/* its configuration says something else */
 	CAUSE_RELOAD,
 	CAUSE_MEASURED,	 /* other CPUs are near each other than was thought */
 	CAUSE_REBALANCE, /* it is better off elsewhere */

@@ -38,6 +38,9 @@ static const struct {
 	{"restore", "IDS|all", offsetof(struct cmdline, restore),
 		"give back the masks that VMs had before qmpind, and\n"
 		"                      exit; only where no qmpind runs"},
+	{"release", "IDS|all", offsetof(struct cmdline, release),
+		"take away what was added to QEMUs, and exit; only where\n"
+		"                      no qmpind runs"},
 	{"help", NULL, offsetof(struct cmdline, help), "print this and exit"},
 	{"version", NULL, offsetof(struct cmdline, version),
 		"print the version and exit"},

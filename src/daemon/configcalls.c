@@ -44,19 +44,14 @@ configcalls_on_reload(void *owner, struct ctl_call *call, const json_t *params)
 {
 	struct engine *e = owner;
 	struct err why = ERR_NONE;
-	char who[ASKER_MAX];
-	char text[512];
 	int r = -ENOTSUP;
 
 	(void)params;
-	log_notice("reload: asked by %s",
-		asker_text(e->procfd, ctl_call_peer(call), who, sizeof(who)));
+	asker_log(e, call, LOG_NOTICE, "reload");
 	if (e->on_reload != NULL)
 		r = e->on_reload(e->owner, &why);
 	if (r == 0)
 		ctl_reply(call, json_object(), false);
 	else
-		ctl_error(call, "Failed",
-			json_pack("{s:o}", "why",
-				ctl_text_json(err_format(&why, text, sizeof(text)))));
+		ctl_failed_by(call, &why);
 }

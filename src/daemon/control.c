@@ -4,12 +4,9 @@
 
 #include "daemon/control.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "ctl/server.h"
@@ -68,13 +65,17 @@ static char **
 list_warnings(const struct engine *e, size_t *n)
 {
 	size_t n_config = e->config.n_warnings;
-	char **list = xcalloc(n_config + 2 + SHARING_WARNINGS_MAX + MEMORY_WARNINGS_MAX,
+	char **list = xcalloc(n_config + 4 + SHARING_WARNINGS_MAX + MEMORY_WARNINGS_MAX,
 		sizeof(*list));
-	char *probing = e->probing != NULL ? probing_warning(e->probing) : NULL;
+	char *probing = probing_warning(e->probing);
 
 	*n = 0;
 	if (e->bad_reload[0] != '\0')
 		list[(*n)++] = xstrdup(e->bad_reload);
+	if (e->wishing.bad_conf[0] != '\0')
+		list[(*n)++] = xstrdup(e->wishing.bad_conf);
+	if (e->wishing.trouble[0] != '\0')
+		list[(*n)++] = xstrdup(e->wishing.trouble);
 	*n += sharing_warnings(e, &list[*n]);
 	*n += memory_warnings(e, &list[*n]);
 	if (probing != NULL)
@@ -119,7 +120,7 @@ status_json(const struct engine *e)
 		.managed = count_managed(e),
 		.threads = count_threads(e),
 		.dry_run = e->dry_run,
-		.latency = e->probing != NULL ? probing_state(e->probing) : "model",
+		.latency = probing_state(e->probing),
 		.last_pass_ms = (double)e->stats.last_pass_us / 1000.0,
 		.passes = e->stats.passes,
 		.repairs = e->stats.repairs,
@@ -224,7 +225,8 @@ fill_places(const struct engine *e, const struct vm *vm, struct texts *texts,
 	struct cpuset limit = e->host.topo->online;
 
 	if (vm->surveyed) {
-		struct cpuset may = survey_reach(e, &vm->record.limit);
+		struct cpuset own = vm_vcpu_limit(vm);
+		struct cpuset may = survey_reach(e, &own);
 
 		limit = cpuset_and(&limit, &may);
 		texts->cpus = cpus_text(&cpus);
@@ -263,7 +265,9 @@ note_of(const struct engine *e, const struct vm *vm)
 		return xstrdup(vm->note);
 	if (vm->squeeze.note[0] != '\0')
 		return xstrdup(vm->squeeze.note);
-	note = sharing_note(e, vm);
+	note = wishes_note(e, vm);
+	if (note == NULL)
+		note = sharing_note(e, vm);
 	return note != NULL ? note : memory_note(vm);
 }
 
@@ -281,6 +285,7 @@ vm_json(const struct engine *e, const struct vm *vm, bool threads)
 		.state = vm_state_name(vm->state),
 		.mode = place_mode_name(vmmode_of(e, vm, &origin)),
 		.mode_origin = settings_origin_name(origin),
+		.refused = wishes_refused(vm),
 		.share = share_name(monitor_share(vm->monitor)),
 		.vcpus = vm->facts.n_vcpus,
 		.vcpus_max = vm->facts.vcpus_max,
@@ -347,44 +352,25 @@ static void
 on_call_list(void *owner, struct ctl_call *call, const json_t *params)
 {
 	struct engine *e = owner;
-	const char *id = NULL;
-	int threads = 0;
+	bool threads = json_is_true(json_object_get(params, "threads"));
 	const struct vm *vm;
 
-	if (json_get_string(params, "id", &id) == -EINVAL) {
-		ctl_invalid(call, "id");
+	if (!json_is_string(json_object_get(params, "id"))) {
+		list_all(e, call, threads);
 		return;
 	}
-	if (json_get_bool(params, "threads", &threads) == -EINVAL) {
-		ctl_invalid(call, "threads");
-		return;
-	}
-	if (id == NULL) {
-		list_all(e, call, threads != 0);
-		return;
-	}
-	vm = engine_find(e, id);
-	if (vm == NULL)
-		ctl_error(call, "VMNotFound", json_pack("{s:s}", "id", id));
-	else
-		reply_vm(e, call, vm, threads != 0, false);
+	vm = pending_vm(e, call, params);
+	if (vm != NULL)
+		reply_vm(e, call, vm, threads, false);
 }
 
 static void
 on_call_vm(void *owner, struct ctl_call *call, const json_t *params)
 {
 	const struct engine *e = owner;
-	const char *id = "";
-	const struct vm *vm;
+	const struct vm *vm = pending_vm(e, call, params);
 
-	if (json_get_string(params, "id", &id) < 0) {
-		ctl_invalid(call, "id");
-		return;
-	}
-	vm = engine_find(e, id);
-	if (vm == NULL)
-		ctl_error(call, "VMNotFound", json_pack("{s:s}", "id", id));
-	else
+	if (vm != NULL)
 		ctl_reply(call, json_pack("{s:o}", "vm", vm_json(e, vm, true)), false);
 }
 

@@ -140,8 +140,9 @@ check_limits(const struct doctor_facts *f, struct checks *out)
 {
 	if (f->fds >= f->fds_needed) {
 		checks_add(out, "limits", CHECKS_OK,
-			"%" PRIu64 " open files, %zu VMs need %" PRIu64, f->fds,
-			f->n_vms, f->fds_needed);
+			"%" PRIu64 " open files, %zu VM%s need%s %" PRIu64, f->fds,
+			f->n_vms, f->n_vms == 1 ? "" : "s", f->n_vms == 1 ? "s" : "",
+			f->fds_needed);
 		return;
 	}
 	checks_add(out, "limits", CHECKS_WARNING,
@@ -163,6 +164,17 @@ check_config(const struct doctor_facts *f, struct checks *out)
 		checks_add(out, "configuration", CHECKS_WARNING,
 			"%s has changed since it was read", f->newer);
 		checks_advise(out, "systemctl reload qmpind");
+	}
+	if (f->bad_cluster != NULL && f->bad_cluster[0] != '\0') {
+		checks_add(out, "configuration", CHECKS_WARNING, "%s", f->bad_cluster);
+		checks_advise(out,
+			"mend it (qmpin config check /etc/pve/qmpin.conf): it "
+			"counts as soon as it is saved");
+	}
+	if (f->pve != NULL && f->pve[0] != '\0') {
+		checks_add(out, "configuration", CHECKS_WARNING, "%s", f->pve);
+		checks_advise(
+			out, "see whether it hangs: systemctl status pve-cluster");
 	}
 	check_texts(out, "configuration", &f->config);
 	if (out->n == n)
@@ -283,6 +295,10 @@ check_sharing(const struct doctor_facts *f, struct checks *out)
 	if (ways[0] != '\0')
 		checks_add(out, "monitors", CHECKS_OK, "shared: %s", ways);
 	check_texts(out, "monitors", &f->sharing);
+	for (size_t i = 0; i < f->n_versions; i++)
+		checks_add(out, "qemu", CHECKS_OK, "%u.%u: %s", f->versions[i].major,
+			f->versions[i].minor,
+			checks_group_text(&f->versions[i].vms, who));
 	if (f->old.n > 0) {
 		checks_add(out, "qemu", CHECKS_NOTE,
 			"%s: the monitor is held in common with others (yield), the best "
@@ -331,6 +347,33 @@ check_memory(const struct doctor_facts *f, struct checks *out)
 		checks_add(out, str_has_prefix(text, "numad ") ? "numad" : "memory",
 			CHECKS_WARNING, "%s", text);
 	}
+}
+
+static bool
+version_below(const struct doctor_version *v, unsigned int major, unsigned int minor)
+{
+	return v->major != major ? v->major < major : v->minor < minor;
+}
+
+void
+doctor_add_version(
+	struct doctor_facts *f, unsigned int major, unsigned int minor, const char *id)
+{
+	size_t at = 0;
+
+	while (at < f->n_versions && version_below(&f->versions[at], major, minor))
+		at++;
+	if (at == f->n_versions || f->versions[at].major != major ||
+		f->versions[at].minor != minor) {
+		if (f->n_versions == DOCTOR_VERSIONS_MAX)
+			return;
+		memmove(&f->versions[at + 1], &f->versions[at],
+			(f->n_versions - at) * sizeof(f->versions[0]));
+		f->versions[at] =
+			(struct doctor_version){.major = major, .minor = minor};
+		f->n_versions++;
+	}
+	checks_group_add(&f->versions[at].vms, id);
 }
 
 void

@@ -27,6 +27,16 @@ struct doctor_file {
 	uid_t uid;
 };
 
+/* More versions than hosts have side by side; VMs of others are not told. */
+#define DOCTOR_VERSIONS_MAX 8u
+
+/* VMs of one version of QEMU. */
+struct doctor_version {
+	unsigned int major;
+	unsigned int minor;
+	struct checks_group vms;
+};
+
 /* Paths and texts are borrowed. */
 struct doctor_facts {
 	const char *version;
@@ -48,6 +58,8 @@ struct doctor_facts {
 
 	const char *bad_reload;	    /* "": the files are in force */
 	const char *newer;	    /* a file that was changed after it was read; "" */
+	const char *bad_cluster;    /* why the cluster's settings are older; NULL, "" */
+	const char *pve;	    /* what is wrong with reading /etc/pve; NULL, "" */
 	struct doctor_texts config; /* warnings */
 
 	struct checks_group stalled;
@@ -58,6 +70,8 @@ struct doctor_facts {
 	struct checks_group bounded;  /* by a cpuset of their own */
 	struct checks_group records;  /* of VMs that are not there */
 
+	size_t n_versions;
+	struct doctor_version versions[DOCTOR_VERSIONS_MAX]; /* ascending */
 	struct checks_group private;
 	struct checks_group yield;
 	struct checks_group old; /* yield for want of something better */
@@ -74,6 +88,10 @@ struct doctor_facts {
 	const char *dedicated;	    /* CPUs that VMs have alone; "": none */
 	struct checks_group guests; /* VMs that may still run there */
 };
+
+/** Count a VM by its QEMU. */
+void doctor_add_version(
+	struct doctor_facts *f, unsigned int major, unsigned int minor, const char *id);
 
 /** A line for each thing, in a fixed order. */
 void doctor_run(const struct doctor_facts *f, struct checks *out);

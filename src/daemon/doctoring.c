@@ -7,7 +7,6 @@
 
 #include "daemon/doctoring.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -22,6 +21,7 @@
 #include "act/recorddir.h"
 #include "base/str.h"
 #include "base/xalloc.h"
+#include "conf/conffiles.h"
 #include "ctl/server.h"
 #include "ctl/shapes.h"
 #include "daemon/doctor.h"
@@ -83,15 +83,6 @@ look_at_capabilities(struct doctor_facts *f)
 	f->ptrace = (data[0].effective & 1u << CAP_SYS_PTRACE) != 0;
 }
 
-/* New text, safe to print. */
-static char *
-safe_path(const char *path)
-{
-	size_t size = strlen(path) * 4 + 1;
-
-	return str_escape(path, strlen(path), xcalloc(size, 1), size);
-}
-
 static void
 look_at_file(int dirfd, const char *name, struct doctor_file *out)
 {
@@ -110,7 +101,7 @@ look_at_dirs(const struct engine *e, struct finds *w, struct doctor_facts *f)
 {
 	const struct doctoring *d = &e->doctoring;
 
-	w->run_dir = safe_path(d->run_dir != NULL ? d->run_dir : "the run directory");
+	w->run_dir = str_escaped(d->run_dir != NULL ? d->run_dir : "the run directory");
 	w->socket = xasprintf("%s/" CTL_SOCKET, w->run_dir);
 	w->socket_ro = xasprintf("%s/" CTL_SOCKET_RO, w->run_dir);
 	f->run_dir.path = w->run_dir;
@@ -121,14 +112,14 @@ look_at_dirs(const struct engine *e, struct finds *w, struct doctor_facts *f)
 	look_at_file(e->run_dirfd, CTL_SOCKET_RO, &f->socket_ro);
 	f->state_dir.error = -ENODATA;
 	if (d->state_dir != NULL) {
-		f->state_dir.path = w->state_dir = safe_path(d->state_dir);
+		f->state_dir.path = w->state_dir = str_escaped(d->state_dir);
 		f->state_dir.error =
 			faccessat(AT_FDCWD, d->state_dir, W_OK | X_OK, AT_EACCESS) < 0
 				? -errno
 				: 0;
 	}
 	if (d->vm_dir != NULL) {
-		f->vm_dir.path = w->vm_dir = safe_path(d->vm_dir);
+		f->vm_dir.path = w->vm_dir = str_escaped(d->vm_dir);
 		look_at_file(AT_FDCWD, d->vm_dir, &f->vm_dir);
 	}
 }
@@ -160,46 +151,20 @@ note_if_newer(const struct engine *e, const char *path, struct finds *w)
 		str_escape(path, strlen(path), w->newer, sizeof(w->newer));
 }
 
-/* As settings_load reads them; the directory itself has changed when a file has gone.
- */
-static void
-look_at_conf_dir(const struct engine *e, const char *path, struct finds *w)
-{
-	DIR *dir = opendir(path);
-	const struct dirent *entry;
-
-	if (dir == NULL)
-		return;
-	while ((entry = readdir(dir)) != NULL) {
-		size_t len = strlen(entry->d_name);
-		auto_free char *file = NULL;
-
-		if (entry->d_name[0] == '.' || len < sizeof(".conf") ||
-			strcmp(entry->d_name + len - 5, ".conf") != 0)
-			continue;
-		file = xasprintf("%s/%s", path, entry->d_name);
-		note_if_newer(e, file, w);
-	}
-	(void)closedir(dir);
-	note_if_newer(e, path, w);
-}
-
+/* The directory itself has changed when a file has gone. */
 static void
 look_at_config(const struct engine *e, struct finds *w)
 {
 	const struct doctoring *d = &e->doctoring;
-	const char *root = d->root != NULL ? d->root : "";
-	auto_free char *file = xasprintf("%s/etc/qmpin/qmpin.conf", root);
-	auto_free char *dir = xasprintf("%s/etc/qmpin/conf.d", root);
+	struct conffiles files;
 
-	if (d->config_us == 0)
+	if (d->config_us == 0 || conffiles_list(d->root, d->config, &files, NULL) < 0)
 		return;
-	if (d->config != NULL) {
-		note_if_newer(e, d->config, w);
-		return;
-	}
-	note_if_newer(e, file, w);
-	look_at_conf_dir(e, dir, w);
+	for (size_t i = 0; i < files.n; i++)
+		note_if_newer(e, files.paths[i], w);
+	if (files.dir != NULL)
+		note_if_newer(e, files.dir, w);
+	conffiles_fini(&files);
 }
 
 /* ---- VMs ---- */
@@ -248,6 +213,9 @@ look_at_monitor(const struct engine *e, const struct vm *vm, struct doctor_facts
 	if (way == &f->yield && engine_share(e, vm->id) == SHARE_AUTO &&
 		e->commons.reception != NULL)
 		checks_group_add(&f->old, vm->id);
+	if (vm->has_facts && vm->facts.version.major > 0)
+		doctor_add_version(
+			f, vm->facts.version.major, vm->facts.version.minor, vm->id);
 	if (is_replaced(e, vm))
 		checks_group_add(&f->replaced, vm->id);
 }
@@ -378,14 +346,13 @@ look_at_warnings(const struct engine *e, struct finds *w, struct doctor_facts *f
 {
 	f->bad_reload = e->bad_reload;
 	f->newer = w->newer;
+	f->bad_cluster = e->wishing.bad_conf;
+	f->pve = e->wishing.trouble;
 	f->config = (struct doctor_texts){e->config.warnings, e->config.n_warnings};
 	f->sharing = (struct doctor_texts){w->sharing, sharing_warnings(e, w->sharing)};
 	f->memory = (struct doctor_texts){w->memory, memory_warnings(e, w->memory)};
 	f->dedicated = w->dedicated;
 	f->why = e->host.why;
-	f->latency = "model";
-	if (e->probing == NULL)
-		return;
 	f->latency = probing_state(e->probing);
 	w->probing = probing_warning(e->probing);
 	f->probing = w->probing;

@@ -15,7 +15,7 @@ struct ctl_call;
 /* How the daemon was started; borrowed, NULL: unknown or as always. */
 struct doctoring {
 	const char *root;
-	const char *config; /* the one file */
+	const char *config; /* a file that stands for all, or a directory */
 	const char *vm_dir;
 	const char *run_dir;
 	const char *state_dir;

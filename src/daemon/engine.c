@@ -13,6 +13,7 @@
 #include "daemon/adopt.h"
 #include "daemon/applying.h"
 #include "daemon/audit.h"
+#include "daemon/hearing.h"
 #include "daemon/listing.h"
 #include "daemon/pass.h"
 #include "daemon/rebalancing.h"
@@ -36,22 +37,31 @@
 static void
 arm(struct event *ev, unsigned int ms)
 {
-	struct timeval tv = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
+	struct timeval tv = clock_timeval_ms(ms);
 
 	if (!evtimer_pending(ev, NULL))
 		evtimer_add(ev, &tv);
 }
 
+/* At the start of a daemon that waits for configurations. */
+static bool
+is_about_to_be_known(const struct engine *e, const struct vm *vm)
+{
+	return vm->fresh && !e->wishing.settled && wishes_wait(e, vm);
+}
+
 /* A VM that was just found and answers: placing it together with the others found with
  * it spares them a second look at each other. */
 static bool
-is_first_look(const struct vm *vm, uint64_t now_us)
+is_first_look(const struct engine *e, const struct vm *vm, uint64_t now_us)
 {
 	enum monitor_phase phase = monitor_phase(vm->monitor);
 	bool answers = phase == MONITOR_CONNECTING || phase == MONITOR_WATCHING;
 
-	return !vm->surveyed && !vm->fresh && now_us - vm->found_us < FIRST_LOOK_US &&
-	       (answers || vm->undialled);
+	if (vm->surveyed || now_us - vm->found_us >= FIRST_LOOK_US)
+		return false;
+	return (!vm->fresh && (answers || vm->undialled)) ||
+	       is_about_to_be_known(e, vm);
 }
 
 static bool
@@ -60,7 +70,7 @@ is_first_time(const struct engine *e)
 	uint64_t now_us = clock_now_us(e->clock);
 
 	for (size_t i = 0; i < e->n_vms; i++) {
-		if (is_first_look(e->vms[i], now_us))
+		if (is_first_look(e, e->vms[i], now_us))
 			return true;
 	}
 	return false;
@@ -345,6 +355,7 @@ engine_free(struct engine *e)
 	settings_fini(&e->config);
 	hostmodel_fini(&e->host);
 	kin_host_fini(&e->kin);
+	wishes_forget_registered(&e->wishing);
 	free(e);
 }
 
@@ -385,22 +396,29 @@ take_sharing(struct engine *e)
 }
 
 void
-engine_reload(struct engine *e, struct settings *config, struct hostmodel *host)
+engine_configure(struct engine *e, struct settings *config)
 {
 	bool same_rounds = e->config.audit_interval_ms == config->audit_interval_ms;
 
 	settings_fini(&e->config);
-	hostmodel_fini(&e->host);
 	e->config = *config;
-	e->host = *host;
 	*config = (struct settings){0};
-	*host = (struct hostmodel){0};
-	e->bad_reload[0] = '\0';
 	drop_pass(e);
 	take_sharing(e);
+	hearing_judge_all(e);
 	if (!same_rounds) /* else many reloads would put the audit off for ever */
 		audit_restart(e);
 	engine_kick_all(e, CAUSE_RELOAD);
+}
+
+void
+engine_reload(struct engine *e, struct settings *config, struct hostmodel *host)
+{
+	hostmodel_fini(&e->host);
+	e->host = *host;
+	*host = (struct hostmodel){0};
+	e->bad_reload[0] = '\0';
+	engine_configure(e, config);
 }
 
 /* Numbers by value, before names; names by bytes. */
@@ -433,6 +451,7 @@ engine_add(struct engine *e, struct vm *vm)
 	memmove(&e->vms[at + 1], &e->vms[at], (e->n_vms - at) * sizeof(struct vm *));
 	e->vms[at] = vm;
 	e->n_vms++;
+	wishes_ask(e, vm);
 	threadwatch_wake(e);
 }
 
@@ -459,5 +478,6 @@ engine_remove(struct engine *e, struct vm *vm)
 	}
 	release_lost(e, vm);
 	applying_lost(e, vm);
+	wishes_lost(e, vm);
 	vm_free(vm);
 }

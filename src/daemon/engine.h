@@ -68,6 +68,7 @@ struct engine {
 	struct hostmodel host;	/* owned */
 	uint64_t shaken_us;	/* its CPUs went or came then; 0: never */
 	struct kin_host kin;
+	struct wishing wishing; /* what VMs say about themselves */
 	struct monitor_commons commons;
 	size_t n_vms;
 	size_t cap_vms;
@@ -140,6 +141,9 @@ void engine_reload(struct engine *e, struct settings *config, struct hostmodel *
 /** How the monitor of @id is to be shared. A dry run adds nothing to a QEMU, and gets
  * in nobody's way. */
 enum share engine_share(const struct engine *e, const char *id);
+
+/** New settings alone; taken over; every VM is looked at again. */
+void engine_configure(struct engine *e, struct settings *config);
 
 /** Another host model; taken over; every VM is looked at again. */
 void engine_replace_host(struct engine *e, struct hostmodel *host);

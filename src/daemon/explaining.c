@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 
-#include "base/json.h"
 #include "base/xalloc.h"
 #include "ctl/server.h"
 #include "ctl/shapes.h"
@@ -121,13 +120,6 @@ explain_json(const struct verdict *v, const struct vm *vm)
 	return json;
 }
 
-static void
-refuse(struct ctl_call *call, const struct vm *vm, const char *why)
-{
-	ctl_error(call, "NotManaged",
-		json_pack("{s:s, s:o}", "id", vm->id, "why", ctl_text_json(why)));
-}
-
 /* Nothing is known of its threads yet, or no longer. */
 static void
 refuse_unknown(struct ctl_call *call, const struct vm *vm)
@@ -137,7 +129,7 @@ refuse_unknown(struct ctl_call *call, const struct vm *vm)
 				    : xasprintf("nothing is known of its threads (%s)",
 					      vm_state_name(vm->state));
 
-	refuse(call, vm, why);
+	ctl_not_managed(call, vm->id, why);
 }
 
 /* A plan for all, since each VM is where it is because of the others. */
@@ -156,13 +148,13 @@ answer(struct ctl_call *call, const struct vm *vm, struct seating *s)
 	s->in.explain = PLAN_EXPLAIN_ALL;
 	s->in.explain_id = vm->id;
 	if (planner_run(&s->in, &plan, &why) < 0) {
-		ctl_error(call, "Failed",
-			json_pack("{s:o}", "why", ctl_text_json(why.text)));
+		ctl_failed_by(call, &why);
 		return;
 	}
 	v = (struct verdict){&s->in, &s->vms[seat], &plan->results[seat]};
 	if (v.result->verdict == PLAN_LEAVE || v.result->explain == NULL)
-		refuse(call, vm, vm->note[0] != '\0' ? vm->note : v.result->why);
+		ctl_not_managed(
+			call, vm->id, vm->note[0] != '\0' ? vm->note : v.result->why);
 	else
 		ctl_reply(call, explain_json(&v, vm), false);
 	plan_free(plan);
@@ -172,19 +164,11 @@ void
 explaining_on_call(void *owner, struct ctl_call *call, const json_t *params)
 {
 	const struct engine *e = owner;
-	const char *id = "";
-	const struct vm *vm;
+	const struct vm *vm = pending_vm(e, call, params);
 	struct seating s;
 
-	if (json_get_string(params, "id", &id) < 0) {
-		ctl_invalid(call, "id");
+	if (vm == NULL)
 		return;
-	}
-	vm = engine_find(e, id);
-	if (vm == NULL) {
-		ctl_error(call, "VMNotFound", json_pack("{s:s}", "id", id));
-		return;
-	}
 	seating_init(&s, e);
 	answer(call, vm, &s);
 	seating_fini(&s);

@@ -20,14 +20,14 @@ struct giveback {
 	void *arg;
 };
 
-/* What a thread had, as far as CPUs are online. */
+/* What a thread had. */
 static struct cpuset
 mask_before(const struct giveback *g, const struct task_stat *stat)
 {
 	const struct record_thread *known =
 		record_find(g->record, stat->tid, stat->start_ticks);
 
-	return cpuset_and(known != NULL ? known->cpus : &g->record->limit, &g->online);
+	return known != NULL ? *known->cpus : g->record->limit;
 }
 
 /* The kernel stores what was asked for and shows what the cpuset leaves of it. */
@@ -40,10 +40,12 @@ is_within_cpuset(const struct giveback_step *step)
 	       cpuset_within(&now, &step->to);
 }
 
+/* With CPUs of @before that are offline: they are the thread's when they come back. */
 static void
-give_back(const struct thread_ref *ref, struct giveback_step *step)
+give_back(const struct thread_ref *ref, const struct cpuset *before,
+	struct giveback_step *step)
 {
-	step->r = affinity_apply(ref, &step->to, &step->from);
+	step->r = affinity_apply(ref, before, &step->from);
 	if (step->r == -EAGAIN && is_within_cpuset(step))
 		step->r = 0;
 }
@@ -63,18 +65,20 @@ give_all(const struct giveback *g, int pidfd, pid_t pid)
 			.tid = tids[i],
 			.start_ticks_now = proof_start_ticks};
 		struct task_stat stat;
+		struct cpuset before;
 
 		if (task_stat_read(g->procfd, pid, tids[i], &stat) < 0 ||
 			affinity_read(tids[i], &step.from) < 0)
 			continue; /* ended */
 		ref.start_ticks = stat.start_ticks;
-		step.to = mask_before(g, &stat);
+		before = mask_before(g, &stat);
+		step.to = cpuset_and(&before, &g->online);
 		/* whose helper it is only the record knows */
 		if (affinity_is_kept(&step.to, &step.from) ||
 			(pid != g->record->pid && record_find(g->record, tids[i],
 							  stat.start_ticks) == NULL))
 			continue;
-		give_back(&ref, &step);
+		give_back(&ref, &before, &step);
 		if (step.r != -ESRCH)
 			g->handle(g->arg, &step);
 	}

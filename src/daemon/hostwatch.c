@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "host/uevent.h"
@@ -89,7 +90,7 @@ on_storm_end(evutil_socket_t fd, short what, void *arg)
 static void
 arm(struct event *timer, unsigned int ms)
 {
-	struct timeval tv = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
+	struct timeval tv = clock_timeval_ms(ms);
 
 	evtimer_add(timer, &tv);
 }

@@ -77,7 +77,7 @@ int
 kthreads_look(int procfd, struct kthreads *k)
 {
 	auto_free char *text = NULL;
-	struct kthreads now;
+	struct kthreads now = {0};
 	int r = textfile_read_at(procfd, CHILDREN, CHILDREN_BYTES_MAX, &text, NULL);
 
 	if (r == 0)

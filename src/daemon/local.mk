@@ -1,6 +1,6 @@
 noinst_LIBRARIES += src/libdaemon.a
 src_libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS) \
-	-DMIGRATE_PROGRAM='"$(migratedir)/qmpin-migrate"'
+	-DMIGRATE_PROGRAM='"$(migratedir)/qmpin-migrate"' -DPVE_PROGRAM='"$(pvedir)/qmpin-pve"'
 src_libdaemon_a_SOURCES = \
 	src/daemon/adopt.c src/daemon/adopt.h \
 	src/daemon/apply.c src/daemon/apply.h \
@@ -12,6 +12,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/busy.c src/daemon/busy.h \
 	src/daemon/cause.c src/daemon/cause.h \
 	src/daemon/cmdline.c src/daemon/cmdline.h \
+	src/daemon/conflayers.c src/daemon/conflayers.h \
 	src/daemon/confine.c src/daemon/confine.h \
 	src/daemon/configcalls.c src/daemon/configcalls.h \
 	src/daemon/control.c src/daemon/control.h \
@@ -24,6 +25,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/explaining.c src/daemon/explaining.h \
 	src/daemon/feed.c src/daemon/feed.h \
 	src/daemon/giveback.c src/daemon/giveback.h \
+	src/daemon/hearing.c src/daemon/hearing.h \
 	src/daemon/history.c src/daemon/history.h \
 	src/daemon/hostmodel.c src/daemon/hostmodel.h \
 	src/daemon/hostwatch.c src/daemon/hostwatch.h \
@@ -33,6 +35,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/latecomer.c src/daemon/latecomer.h \
 	src/daemon/leftovers.c src/daemon/leftovers.h \
 	src/daemon/offline.c src/daemon/offline.h \
+	src/daemon/letgo.c src/daemon/letgo.h \
 	src/daemon/listing.c src/daemon/listing.h \
 	src/daemon/loads.c src/daemon/loads.h \
 	src/daemon/memory.c src/daemon/memory.h \
@@ -40,6 +43,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/migraterun.c src/daemon/migraterun.h \
 	src/daemon/migrating.c src/daemon/migrating.h \
 	src/daemon/pass.c src/daemon/pass.h \
+	src/daemon/passed.c src/daemon/passed.h \
 	src/daemon/pending.c src/daemon/pending.h \
 	src/daemon/patience.c src/daemon/patience.h \
 	src/daemon/planning.c src/daemon/planning.h \
@@ -49,6 +53,10 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/proberun.c src/daemon/proberun.h \
 	src/daemon/probing.c src/daemon/probing.h \
 	src/daemon/proof.c src/daemon/proof.h \
+	src/daemon/pveknown.c src/daemon/pveknown.h \
+	src/daemon/pverun.c src/daemon/pverun.h \
+	src/daemon/pvecluster.c src/daemon/pvecluster.h \
+	src/daemon/pvewatch.c src/daemon/pvewatch.h \
 	src/daemon/rebalancing.c src/daemon/rebalancing.h \
 	src/daemon/release.c src/daemon/release.h \
 	src/daemon/report.c src/daemon/report.h \
@@ -69,7 +77,8 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/vm.c src/daemon/vm.h \
 	src/daemon/vmmode.c src/daemon/vmmode.h \
 	src/daemon/vmtask.h \
-	src/daemon/watch.c src/daemon/watch.h
+	src/daemon/watch.c src/daemon/watch.h \
+	src/daemon/wishes.c src/daemon/wishes.h
 
 sbin_PROGRAMS += src/qmpind
 src_qmpind_SOURCES = src/daemon/main.c
@@ -137,12 +146,13 @@ tests_unit_test_feed_LDADD = src/libdaemon.a $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_history_SOURCES = tests/unit/test_history.c
 tests_unit_test_history_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
-vm_table = tests/unit/vmtable.c tests/unit/vmtable.h tests/unit/layouts.h
+vm_table = tests/unit/vmtable.c tests/unit/vmtable.h tests/unit/layouts.h \
+	tests/unit/logcatch.c tests/unit/logcatch.h
 tests_unit_test_memory_SOURCES = tests/unit/test_memory.c $(vm_table) \
-	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
+	tests/unit/trees.h
 tests_unit_test_memory_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_migrating_SOURCES = tests/unit/test_migrating.c $(vm_table) \
-	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
+	tests/unit/trees.h
 tests_unit_test_migrating_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_residence_SOURCES = tests/unit/test_residence.c tests/unit/layouts.h
 tests_unit_test_residence_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
@@ -157,14 +167,17 @@ tests_unit_test_loads_SOURCES = tests/unit/test_loads.c
 tests_unit_test_loads_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_squeeze
-tests_unit_test_squeeze_SOURCES = tests/unit/test_squeeze.c $(vm_table) \
-	tests/unit/logcatch.c tests/unit/logcatch.h
+tests_unit_test_squeeze_SOURCES = tests/unit/test_squeeze.c $(vm_table)
 tests_unit_test_squeeze_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 UNIT_TESTS += tests/unit/test_squeeze_life
 tests_unit_test_squeeze_life_SOURCES = tests/unit/test_squeeze_life.c $(vm_table) \
-	tests/unit/logcatch.c tests/unit/logcatch.h tests/unit/trees.h
-	$(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+	tests/unit/trees.h
 tests_unit_test_squeeze_life_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_wishes
+tests_unit_test_wishes_SOURCES = tests/unit/test_wishes.c $(vm_table) \
+	tests/unit/trees.h
+tests_unit_test_wishes_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 
 tests_unit_test_seating_SOURCES = tests/unit/test_seating.c $(vm_table)
 tests_unit_test_seating_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
@@ -186,6 +199,8 @@ daemon_stage = \
 	tests/unit/logcatch.c tests/unit/logcatch.h \
 	tests/unit/qmp_server.c tests/unit/qmp_server.h \
 	tests/unit/procs.c tests/unit/procs.h
+# And a client of it.
+daemon_desk = tests/unit/desk.c tests/unit/desk.h $(daemon_stage) $(CTL_WORLD)
 
 UNIT_TESTS += \
 	tests/unit/test_control \
@@ -209,10 +224,10 @@ UNIT_TESTS += \
 	tests/unit/test_telling \
 	tests/unit/test_threadwatch \
 	tests/unit/test_vmmode
-tests_unit_test_control_SOURCES = tests/unit/test_control.c $(daemon_stage) $(CTL_WORLD)
+tests_unit_test_control_SOURCES = tests/unit/test_control.c $(daemon_desk)
 tests_unit_test_control_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_doctoring_SOURCES = tests/unit/test_doctoring.c tests/unit/trees.h \
-	$(daemon_stage) $(CTL_WORLD)
+	$(daemon_desk)
 tests_unit_test_doctoring_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_drifting_SOURCES = tests/unit/test_drifting.c $(daemon_stage)
 tests_unit_test_drifting_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
@@ -229,7 +244,7 @@ tests_unit_test_engine_restart_SOURCES = tests/unit/test_engine_restart.c $(daem
 tests_unit_test_engine_restart_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_waits_SOURCES = tests/unit/test_engine_waits.c $(daemon_stage)
 tests_unit_test_engine_waits_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
-tests_unit_test_explaining_SOURCES = tests/unit/test_explaining.c $(daemon_stage) $(CTL_WORLD)
+tests_unit_test_explaining_SOURCES = tests/unit/test_explaining.c $(daemon_desk)
 tests_unit_test_explaining_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_kin_SOURCES = tests/unit/test_kin.c \
 	tests/unit/scopes.c tests/unit/scopes.h tests/unit/trees.h $(daemon_stage)
@@ -255,9 +270,22 @@ tests_unit_test_telling_SOURCES = tests/unit/test_telling.c $(CTL_WORLD)
 tests_unit_test_telling_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_threadwatch_SOURCES = tests/unit/test_threadwatch.c $(daemon_stage)
 tests_unit_test_threadwatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
-tests_unit_test_vmmode_SOURCES = tests/unit/test_vmmode.c $(daemon_stage) $(CTL_WORLD)
+tests_unit_test_vmmode_SOURCES = tests/unit/test_vmmode.c $(daemon_desk)
 tests_unit_test_vmmode_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_report_SOURCES = tests/unit/test_report.c \
 	tests/unit/logcatch.c tests/unit/logcatch.h
 tests_unit_test_report_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+endif
+
+# reading /etc/pve
+if HAVE_CMOCKA
+pve_world = tests/unit/pveworld.c tests/unit/pveworld.h tests/unit/trees.h
+UNIT_TESTS += tests/unit/test_pvewatch tests/unit/test_pvewatch_hang
+tests_unit_test_pvewatch_SOURCES = tests/unit/test_pvewatch.c $(pve_world)
+tests_unit_test_pvewatch_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_pvewatch_DEPENDENCIES = src/qmpin-pve$(EXEEXT)
+tests_unit_test_pvewatch_hang_SOURCES = tests/unit/test_pvewatch_hang.c $(pve_world) \
+	tests/unit/pvefuse.c tests/unit/pvefuse.h
+tests_unit_test_pvewatch_hang_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_pvewatch_hang_DEPENDENCIES = src/qmpin-pve$(EXEEXT)
 endif

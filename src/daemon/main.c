@@ -4,9 +4,31 @@
 
 #include <stdio.h>
 
+#include "base/log.h"
 #include "daemon/cmdline.h"
+#include "daemon/conflayers.h"
+#include "daemon/letgo.h"
 #include "daemon/offline.h"
 #include "daemon/service.h"
+
+/* --check-config: print the verdict. Returns the exit status. */
+static int
+check_config(const struct cmdline *c)
+{
+	struct conflayers files = {.root = c->root, .file = c->config};
+	struct err why = ERR_NONE;
+	struct settings config;
+	char text[512];
+
+	if (conflayers_load(&files, &config, &why) < 0) {
+		log_error("%s", err_format(&why, text, sizeof(text)));
+		return SERVICE_BAD_CONFIG;
+	}
+	conflayers_fini(&files);
+	settings_fini(&config);
+	(void)puts("the configuration is valid");
+	return 0;
+}
 
 int
 main(int argc, char **argv)
@@ -27,8 +49,10 @@ main(int argc, char **argv)
 		return 0;
 	}
 	if (c.check_config)
-		return service_check_config(&c);
+		return check_config(&c);
 	if (c.restore != NULL)
 		return offline_restore(&c);
+	if (c.release != NULL)
+		return letgo_run(&c);
 	return service_run(&c);
 }

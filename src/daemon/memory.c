@@ -21,6 +21,7 @@
 #include "daemon/report.h"
 #include "daemon/smp.h"
 #include "host/cgroup.h"
+#include "host/hostcheck.h"
 #include "host/nodemem.h"
 #include "host/numamaps.h"
 #include "host/textfile.h"
@@ -38,8 +39,7 @@
 #define FREE_STEPS 64u
 #define SMALL_FILE_MAX 65536u
 
-#define NUMAD_RUNS \
-	"numad runs: it moves threads and memory of VMs, too; stop one of the two"
+#define NUMAD_RUNS HOSTCHECK_NUMAD "; stop one of the two"
 
 struct memory {
 	struct engine *engine;
@@ -375,6 +375,13 @@ memory_host_nodes(
 			cpuset_add(&nodes, i);
 	}
 	return nodes;
+}
+
+bool
+memory_is_told(const struct vm *vm, unsigned int guest_node, unsigned int n_guest_nodes)
+{
+	return memdevs_by_node(&vm->facts.memory, guest_node, n_guest_nodes)
+		       .size_bytes > 0;
 }
 
 bool

@@ -55,6 +55,10 @@ double *memory_share(const struct engine *e, const struct vm *vm);
 struct cpuset memory_host_nodes(
 	const struct vm *vm, unsigned int guest_node, unsigned int n_guest_nodes);
 
+/** QEMU names memory of that guest node. */
+bool memory_is_told(
+	const struct vm *vm, unsigned int guest_node, unsigned int n_guest_nodes);
+
 /** Some of its memory is bound to host nodes. */
 bool memory_is_bound(const struct vm *vm);
 

@@ -28,8 +28,6 @@
 /* SHARE_AUTO is no state. */
 #define N_SHARES ((size_t)SHARE_NONE - SHARE_PRIVATE + 1)
 
-static const char *const latencies[] = {"model", "measuring", "measured", "untrusted"};
-
 /* What the text borrows. */
 struct counted {
 	struct metrics out;
@@ -135,14 +133,13 @@ count_host(struct counted *c, const struct engine *e)
 	struct metrics *m = &c->out;
 
 	m->background_cpus = background_cpus(e);
-	m->latency = e->probing != NULL ? probing_state(e->probing) : "model";
-	m->latencies = latencies;
-	m->n_latencies = ARRAY_LEN(latencies);
+	m->latency = probing_state(e->probing);
+	m->latencies = probing_states;
+	m->n_latencies = PROBING_N_STATES;
 	m->latency_trust = hostmodel_trust(h);
 	m->pairs = h->matrix != NULL ? hostmodel_pairs(h) : 0;
 	m->pairs_total = n * (n - 1) / 2;
-	m->measured_s =
-		e->probing != NULL ? seconds(probing_measured_us(e->probing)) : 0;
+	m->measured_s = seconds(probing_measured_us(e->probing));
 }
 
 static void

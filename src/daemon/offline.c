@@ -21,8 +21,6 @@
 #include "daemon/giveback.h"
 #include "vm/identity.h"
 
-#define EXIT_FAILED 1
-#define EXIT_PARTLY 5
 #define CONNECT_MS 1000
 
 struct offline {
@@ -40,11 +38,13 @@ struct turn {
 	unsigned int failed;
 };
 
-static void
-say(const struct err *e)
+void
+offline_say(const struct err *e)
 {
 	char text[512];
 
+	if (!err_is_set(e))
+		return;
 	(void)fprintf(stderr, "qmpind: %s\n", err_format(e, text, sizeof(text)));
 }
 
@@ -83,14 +83,14 @@ restore(struct offline *o, struct record *record, struct turn *turn, struct err 
 	return r;
 }
 
-static bool
-is_meant(const struct offline *o, const char *id)
+bool
+offline_means(const char *which, const char *id)
 {
 	size_t len = strlen(id);
 
-	if (str_equal(o->which, "all"))
+	if (str_equal(which, "all"))
 		return true;
-	for (const char *at = o->which; *at != '\0';) {
+	for (const char *at = which; *at != '\0';) {
 		size_t word = strcspn(at, ",");
 
 		if (word == len && memcmp(at, id, len) == 0)
@@ -109,7 +109,7 @@ restore_one(void *arg, const char *id)
 	struct record record;
 	int r;
 
-	if (!is_meant(o, id))
+	if (!offline_means(o->which, id))
 		return;
 	r = record_load(o->run_dirfd, id, &record, &why);
 	if (r == -ENOENT || r == -ESTALE)
@@ -120,8 +120,8 @@ restore_one(void *arg, const char *id)
 	}
 	if (r == -ESRCH)
 		return; /* its QEMU has ended */
-	if (r < 0 && err_is_set(&why))
-		say(&why);
+	if (r < 0)
+		offline_say(&why);
 	if (r < 0 || turn.failed > 0) {
 		o->failed++;
 		return;
@@ -129,20 +129,6 @@ restore_one(void *arg, const char *id)
 	o->done++;
 	(void)printf(
 		"restored %s: %u thread%s\n", id, turn.set, turn.set == 1 ? "" : "s");
-}
-
-static int
-open_dirs(struct offline *o, const struct cmdline *c, struct err *e)
-{
-	o->procfd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	o->run_dirfd = open(c->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (o->run_dirfd < 0 && errno != ENOENT)
-		return err_set(
-			e, -errno, c->run_dir, 0, "cannot open: %s", strerror(errno));
-	if (o->procfd < 0)
-		return err_set(
-			e, -errno, "/proc", 0, "cannot open: %s", strerror(errno));
-	return 0;
 }
 
 static int
@@ -155,43 +141,84 @@ refuse_beside_daemon(const struct cmdline *c, struct err *e)
 		return 0;
 	ctl_client_free(client);
 	return err_set(e, -EBUSY, NULL, 0,
-		"qmpind is running: use qmpin restore, which asks it");
+		"qmpind is running: use qmpin restore or qmpin release, which ask it");
+}
+
+static int
+open_run_dir(const struct cmdline *c, int *fd, struct err *e)
+{
+	*fd = open(c->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*fd < 0 && errno != ENOENT)
+		return err_set(
+			e, -errno, c->run_dir, 0, "cannot open: %s", strerror(errno));
+	return 0;
+}
+
+static int
+lock_run_dir(const struct cmdline *c, int run_dirfd, int *lock, struct err *e)
+{
+	const struct listen_place place = {.dirfd = run_dirfd, .dir = c->run_dir};
+	int fd = listen_lock(&place, e);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = refuse_beside_daemon(c, e);
+	if (r < 0)
+		close(fd);
+	else
+		*lock = fd;
+	return r;
+}
+
+int
+offline_lock(const struct cmdline *c, int *lock, struct err *e)
+{
+	auto_close int run_dirfd = -1;
+	int r = open_run_dir(c, &run_dirfd, e);
+
+	*lock = -1;
+	return r < 0 || run_dirfd < 0 ? r : lock_run_dir(c, run_dirfd, lock, e);
+}
+
+int
+offline_exit(unsigned int done, unsigned int failed)
+{
+	if (failed == 0)
+		return 0;
+	return done > 0 ? OFFLINE_PARTLY : OFFLINE_FAILED;
 }
 
 static int
 run(struct offline *o, const struct cmdline *c, struct err *e)
 {
-	const struct listen_place place = {.dirfd = o->run_dirfd, .dir = c->run_dir};
 	auto_close int lock = -1;
-	int r;
+	int r = open_run_dir(c, &o->run_dirfd, e);
 
-	lock = listen_lock(&place, e); /* no daemon starts meanwhile */
-	if (lock < 0)
-		return lock;
-	r = refuse_beside_daemon(c, e);
-	if (r == 0)
-		r = recorddir_each(o->run_dirfd, restore_one, o);
-	return r;
+	if (r < 0 || o->run_dirfd < 0)
+		return r;
+	r = lock_run_dir(c, o->run_dirfd, &lock, e); /* no daemon starts meanwhile */
+	return r < 0 ? r : recorddir_each(o->run_dirfd, restore_one, o);
 }
 
 int
 offline_restore(const struct cmdline *c)
 {
-	struct offline o = {.which = c->restore};
+	struct offline o = {.which = c->restore, .run_dirfd = -1};
 	struct err why = ERR_NONE;
-	int r = open_dirs(&o, c, &why);
+	int r;
 
-	if (r == 0 && o.run_dirfd >= 0)
-		r = run(&o, c, &why);
-	if (r < 0 && err_is_set(&why))
-		say(&why);
+	o.procfd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = o.procfd < 0 ? err_set(&why, -errno, "/proc", 0, "cannot open: %s",
+				   strerror(errno))
+			 : run(&o, c, &why);
+	if (r < 0)
+		offline_say(&why);
 	if (r == 0 && o.done + o.failed == 0)
 		(void)fputs("qmpind: nothing to restore\n", stderr);
 	if (o.procfd >= 0)
 		close(o.procfd);
 	if (o.run_dirfd >= 0)
 		close(o.run_dirfd);
-	if (r < 0 || (o.failed > 0 && o.done == 0))
-		return EXIT_FAILED;
-	return o.failed > 0 ? EXIT_PARTLY : 0;
+	return r < 0 ? OFFLINE_FAILED : offline_exit(o.done, o.failed);
 }

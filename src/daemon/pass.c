@@ -53,7 +53,15 @@ survey_one(struct engine *e, struct vm *vm)
 		return;
 	}
 	memory_see(e, vm);
+	wishes_look(e, vm);
 	adopt_ask(e, vm);
+}
+
+/* It is not looked at yet; one whose configuration is awaited is not touched. */
+static bool
+is_due(const struct engine *e, const struct vm *vm)
+{
+	return vm->fresh && !vm->looked && !wishes_wait(e, vm);
 }
 
 /* Returns false when the time is over and some are left. */
@@ -65,7 +73,7 @@ survey_fresh(struct engine *e, uint64_t until_us)
 	for (size_t i = 0; i < e->n_vms; i++) {
 		struct vm *vm = e->vms[i];
 
-		if (!vm->fresh || vm->looked)
+		if (!is_due(e, vm))
 			continue;
 		if (over)
 			return false;
@@ -107,7 +115,7 @@ static bool
 any_fresh(const struct engine *e)
 {
 	for (size_t i = 0; i < e->n_vms; i++) {
-		if (e->vms[i]->fresh)
+		if (is_due(e, e->vms[i]))
 			return true;
 	}
 	return false;
@@ -117,7 +125,7 @@ bool
 pass_is_due(const struct engine *e)
 {
 	for (size_t i = 0; i < e->n_vms; i++) {
-		if (e->vms[i]->fresh && !e->vms[i]->looked)
+		if (is_due(e, e->vms[i]))
 			return true;
 	}
 	return false;

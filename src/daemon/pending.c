@@ -8,10 +8,11 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-#include "base/json.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "ctl/server.h"
+#include "daemon/asker.h"
 #include "daemon/engine.h"
 
 struct part {
@@ -30,6 +31,19 @@ struct pending {
 	size_t n;
 	struct part parts[];
 };
+
+struct vm *
+pending_vm(const struct engine *e, struct ctl_call *call, const json_t *params)
+{
+	const char *id = json_string_value(json_object_get(params, "id"));
+	struct vm *vm = id != NULL ? engine_find(e, id) : NULL;
+
+	if (id == NULL)
+		ctl_invalid(call, "id");
+	else if (vm == NULL)
+		ctl_vm_not_found(call, id);
+	return vm;
+}
 
 /* The first VM that does not exist, or NULL. */
 static const char *
@@ -64,7 +78,7 @@ pending_vms(struct engine *e, struct ctl_call *call, const json_t *params,
 	size_t n_ids = all ? e->n_vms : json_array_size(ids);
 
 	if (unknown != NULL) {
-		ctl_error(call, "VMNotFound", json_pack("{s:s}", "id", unknown));
+		ctl_vm_not_found(call, unknown);
 		return false;
 	}
 	*vms = xcalloc(n_ids, sizeof(**vms));
@@ -81,17 +95,18 @@ pending_vms(struct engine *e, struct ctl_call *call, const json_t *params,
 }
 
 bool
-pending_changes(struct engine *e, struct ctl_call *call, const json_t *params,
-	struct vm ***vms, size_t *n)
+pending_changes(struct engine *e, struct ctl_call *call, const char *what,
+	const json_t *params, struct vm ***vms, size_t *n)
 {
 	if (!pending_vms(e, call, params, vms, n))
 		return false;
-	if (!e->dry_run)
-		return true;
-	ctl_error(call, "Failed",
-		json_pack("{s:s}", "why", "dry run: nothing is changed"));
-	free(*vms);
-	return false;
+	if (e->dry_run) {
+		ctl_failed(call, "dry run: nothing is changed");
+		free(*vms);
+		return false;
+	}
+	asker_log(e, call, LOG_NOTICE, "%s of %zu VM%s", what, *n, *n == 1 ? "" : "s");
+	return true;
 }
 
 /* Take out of its list, answer, free. */
@@ -144,7 +159,7 @@ pending_new(struct pending_list *list, struct engine *e, struct ctl_call *call,
 	struct vm *const *vms, size_t n, unsigned int ms)
 {
 	struct pending *p = xcalloc(1, sizeof(*p) + n * sizeof(p->parts[0]));
-	struct timeval limit = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
+	struct timeval limit = clock_timeval_ms(ms);
 
 	p->list = list;
 	p->call = call;
@@ -220,5 +235,5 @@ void
 pending_stop(struct pending_list *list, const char *why)
 {
 	while (list->first != NULL)
-		answer_late(list->first, why);
+		answer_late(list->first, why); /* NOLINT(clang-analyzer-unix.Malloc) */
 }

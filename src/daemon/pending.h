@@ -25,6 +25,10 @@ struct pending_list {
 	struct pending *first;
 };
 
+/** The VM of a call's "id". NULL: the call was answered, there is none. */
+struct vm *pending_vm(
+	const struct engine *e, struct ctl_call *call, const json_t *params);
+
 /**
  * Read "ids" of a call's parameters; answers the call where they cannot be.
  *
@@ -35,9 +39,10 @@ struct pending_list {
 MUST_CHECK bool pending_vms(struct engine *e, struct ctl_call *call,
 	const json_t *params, struct vm ***vms, size_t *n);
 
-/** The same for a method that changes something: a dry run answers it, too. */
+/** The same for a method that changes something: a dry run answers it, too; who asks is
+ * logged. @what is asked for, as in "apply". */
 MUST_CHECK bool pending_changes(struct engine *e, struct ctl_call *call,
-	const json_t *params, struct vm ***vms, size_t *n);
+	const char *what, const json_t *params, struct vm ***vms, size_t *n);
 
 /** A call waits for the ends of these VMs' parts, at most @ms. It is not answered
  * before pending_begin(). */

@@ -10,15 +10,16 @@
 #include "daemon/seating.h"
 #include "daemon/survey.h"
 #include "daemon/undo.h"
+#include "daemon/vmmode.h"
 #include "place/allowance.h"
 #include "place/entry.h"
 
 /* Set what is wanted of one task. Returns true when that is new. */
 static bool
-want(const struct engine *e, const struct vm *vm, struct vm_task *t,
-	const struct cpuset *cpus)
+want(const struct engine *e, struct vm_task *t, const struct cpuset *cpus,
+	const struct cpuset *limit)
 {
-	struct cpuset may = survey_reach(e, vm_task_limit(vm, t));
+	struct cpuset may = survey_reach(e, limit);
 	struct cpuset target = cpuset_and(cpus, &may);
 	bool wanted = !cpuset_empty(&target);
 	bool changed =
@@ -55,12 +56,13 @@ static bool
 want_vcpus(const struct engine *e, struct seat *seat, const struct plan_result *result)
 {
 	struct vm *vm = seat->vm;
+	struct cpuset limit = vm_vcpu_limit(vm);
 	bool changed = false;
 
 	for (unsigned int k = 0; k < seat->n && k < result->n_vcpus; k++) {
 		bool newly = !seat->vcpus[k]->wanted && vm->placed;
 
-		if (!want(e, vm, seat->vcpus[k], &result->vcpus[k]))
+		if (!want(e, seat->vcpus[k], &result->vcpus[k], &limit))
 			continue;
 		changed = true;
 		if (!newly)
@@ -101,7 +103,8 @@ take_result(const struct engine *e, struct seat *seat, const struct plan_result 
 	changed = want_vcpus(e, seat, result);
 	for (size_t i = 0; i < vm->n_tasks; i++) {
 		if (vm->tasks[i].thread.class != THREAD_VCPU)
-			changed |= want(e, vm, &vm->tasks[i], &result->emulator);
+			changed |= want(e, &vm->tasks[i], &result->emulator,
+				vm_task_limit(vm, &vm->tasks[i]));
 	}
 	if (changed || result->verdict != PLAN_KEEP || !is_pending(vm))
 		str_copy(vm->why, sizeof(vm->why), result->why);
@@ -111,12 +114,16 @@ take_result(const struct engine *e, struct seat *seat, const struct plan_result 
 static void
 note_of_unplanned(const struct engine *e, struct vm *vm)
 {
+	const char *off = wishes_why_off(e, vm);
+
 	if (vm->foreign)
 		set_note(vm, "left alone: its vCPUs already had masks of their own");
 	else if (undo_holds(vm))
 		set_note(vm, UNDO_NOTE);
 	else if (adopt_waits(e, vm))
 		set_note(vm, "ran before qmpind: waits for its turn (adopt = gradual)");
+	else if (off != NULL && vmmode_of(e, vm, NULL) == PLACE_OFF)
+		set_note(vm, off);
 }
 
 /* A VM that is not looked at in this pass has new wants. What it had before us, its

@@ -56,13 +56,10 @@ on_probing_progress(void *owner, const struct probing_progress *progress)
 static void
 answer(struct ctl_call *call, const struct err *why, json_t *done)
 {
-	char text[512];
-
 	if (why == NULL)
 		ctl_reply(call, json_incref(done), false);
 	else
-		ctl_error(call, "Failed",
-			json_pack("{s:s}", "why", err_format(why, text, sizeof(text))));
+		ctl_failed_by(call, why);
 }
 
 static void
@@ -159,13 +156,11 @@ static void
 wait_for_end(struct engine *e, struct ctl_call *call)
 {
 	struct probecall *c = xcalloc(1, sizeof(*c));
-	char who[ASKER_MAX];
 
 	c->call = call;
 	c->next = e->probecalls;
 	e->probecalls = c;
-	log_info("latency: a probe: asked by %s",
-		asker_text(e->procfd, ctl_call_peer(call), who, sizeof(who)));
+	asker_log(e, call, LOG_INFO, "latency: a probe");
 }
 
 void
@@ -177,13 +172,11 @@ probecalls_on_probe(void *owner, struct ctl_call *call, const json_t *params)
 	int r;
 
 	if (e->probing == NULL) {
-		ctl_error(call, "Failed",
-			json_pack("{s:s}", "why", "nothing is measured here"));
+		ctl_failed(call, "nothing is measured here");
 		return;
 	}
 	if (read_wish(e, params, &wish, &why) < 0) {
-		ctl_error(call, "InvalidValue",
-			json_pack("{s:s, s:s}", "field", why.source, "why", why.text));
+		ctl_invalid_value(call, why.source, why.text);
 		return;
 	}
 	r = probing_ask(e->probing, &wish, &client, e, &why);
@@ -192,7 +185,7 @@ probecalls_on_probe(void *owner, struct ctl_call *call, const json_t *params)
 			json_pack("{s:s}", "what",
 				"a probe that somebody else has asked for"));
 	else if (r < 0)
-		answer(call, &why, NULL);
+		ctl_failed_by(call, &why);
 	else
 		wait_for_end(e, call);
 }
@@ -209,8 +202,7 @@ fill(const struct engine *e, struct ctl_latency *out)
 	} else {
 		ctl_latency_set(out, h->ranking, h->matrix);
 		out->trusted = h->why == NULL;
-		out->measured_us =
-			e->probing != NULL ? probing_measured_us(e->probing) : 0;
+		out->measured_us = probing_measured_us(e->probing);
 		if (h->why == NULL)
 			str_copy(out->source, sizeof(out->source), "measured");
 		else

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "base/xalloc.h"
 
@@ -56,7 +57,7 @@ struct proberun {
 static void
 set_silence(struct proberun *r, unsigned int ms)
 {
-	struct timeval tv = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
+	struct timeval tv = clock_timeval_ms(ms);
 
 	(void)event_add(r->silence, &tv);
 }

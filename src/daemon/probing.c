@@ -535,21 +535,32 @@ probing_ask(struct probing *p, const struct probing_wish *wish,
 	return r;
 }
 
+const char *const probing_states[PROBING_N_STATES] = {
+	[PROBING_MODEL] = "model",
+	[PROBING_MEASURING] = "measuring",
+	[PROBING_MEASURED] = "measured",
+	[PROBING_UNTRUSTED] = "untrusted",
+};
+
 const char *
 probing_state(const struct probing *p)
 {
-	const struct hostmodel *h = host_of(p);
+	const struct hostmodel *h = p != NULL ? host_of(p) : NULL;
 
+	if (h == NULL)
+		return probing_states[PROBING_MODEL];
 	if (h->ranking->trusted)
-		return "measured";
+		return probing_states[PROBING_MEASURED];
 	if (p->run != NULL && !p->superseded)
-		return "measuring";
-	return h->matrix != NULL ? "untrusted" : "model";
+		return probing_states[PROBING_MEASURING];
+	return probing_states[h->matrix != NULL ? PROBING_UNTRUSTED : PROBING_MODEL];
 }
 
 char *
 probing_warning(const struct probing *p)
 {
+	if (p == NULL)
+		return NULL;
 	if (p->log.trouble[0] != '\0')
 		return xasprintf("latency: qmpin-probe: %s", p->log.trouble);
 	if (p->known.trouble[0] != '\0')
@@ -560,7 +571,7 @@ probing_warning(const struct probing *p)
 uint64_t
 probing_measured_us(const struct probing *p)
 {
-	return p->known.cache.measured_s * 1000000;
+	return p != NULL ? p->known.cache.measured_s * 1000000 : 0;
 }
 
 void

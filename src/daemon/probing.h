@@ -78,7 +78,13 @@ void probing_again(struct probing *p);
 MUST_CHECK int probing_ask(struct probing *p, const struct probing_wish *wish,
 	const struct probing_client *client, void *owner, struct err *e);
 
-/** io.qmpin's word: "model", "measuring", "measured" or "untrusted". Static. */
+/* What io.qmpin calls it: what latencies are known. */
+enum { PROBING_MODEL, PROBING_MEASURING, PROBING_MEASURED, PROBING_UNTRUSTED };
+#define PROBING_N_STATES 4u
+extern const char *const probing_states[PROBING_N_STATES];
+
+/** One of these words. Here and below, with @p NULL nothing is measured, and nothing is
+ * wrong with that. */
 const char *probing_state(const struct probing *p);
 
 /** What is wrong, new text for status, or NULL. */

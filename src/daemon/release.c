@@ -8,10 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/xalloc.h"
 #include "ctl/server.h"
-#include "daemon/asker.h"
 #include "daemon/engine.h"
 
 struct pending_list
@@ -67,16 +65,13 @@ void
 release_on_call(void *owner, struct ctl_call *call, const json_t *params)
 {
 	struct engine *e = owner;
-	char who[ASKER_MAX];
 	struct pending *p;
 	struct vm **vms;
 	bool *asked;
 	size_t n;
 
-	if (!pending_changes(e, call, params, &vms, &n))
+	if (!pending_changes(e, call, "release", params, &vms, &n))
 		return;
-	log_notice("release of %zu VM%s: asked by %s", n, n == 1 ? "" : "s",
-		asker_text(e->procfd, ctl_call_peer(call), who, sizeof(who)));
 	asked = xcalloc(n, sizeof(*asked));
 	for (size_t i = 0; i < n; i++)
 		asked[i] = pending_has(&e->releases, vms[i]->id);

@@ -57,6 +57,16 @@ current_masks(struct seat *seat, bool keep_wants)
 	return n;
 }
 
+/* What QEMU says of its memory is what runs; a configuration that says otherwise will
+ * count with the next start. */
+static struct cpuset
+host_nodes_of(const struct vm *vm, unsigned int node, unsigned int n_nodes)
+{
+	if (n_nodes == 0 || memory_is_told(vm, node, n_nodes))
+		return memory_host_nodes(vm, node, n_nodes);
+	return wishes_host_nodes(vm, node);
+}
+
 /* A guest without nodes of its own whose memory is bound has one for that. */
 static void
 describe_nodes(const struct seat *seat, unsigned int n_nodes, struct plan_vm *out)
@@ -67,7 +77,7 @@ describe_nodes(const struct seat *seat, unsigned int n_nodes, struct plan_vm *ou
 	for (unsigned int i = 0; i < n; i++) {
 		struct plan_guest_node *node = &seat->guest_nodes[i];
 
-		node->host_nodes = memory_host_nodes(seat->vm, i, n_nodes);
+		node->host_nodes = host_nodes_of(seat->vm, i, n_nodes);
 		bound = bound || !cpuset_empty(&node->host_nodes);
 	}
 	out->n_guest_nodes = n_nodes > 0 || !bound ? n_nodes : 1;
@@ -143,6 +153,7 @@ changed_s(const struct engine *e, const struct vm *vm)
 static void
 take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_vm *out)
 {
+	struct cpuset limit = vm_vcpu_limit(vm);
 	bool keep_wants;
 
 	seat->vm = vm;
@@ -151,10 +162,11 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 	keep_wants = vm->placed && seat->n > 0 && seat->vcpus[0]->wanted;
 	*out = (struct plan_vm){
 		.id = vm->id,
-		.smt = settings_smt(&e->config, vm->id),
-		.emulator = settings_emulator(&e->config, vm->id),
+		.smt = wishes_smt(e, vm),
+		.emulator = wishes_emulator(e, vm),
 		.n_vcpus = seat->n,
-		.limit = survey_reach(e, &vm->record.limit),
+		.limit = survey_reach(e, &limit),
+		.affinity = wishes_affinity(vm),
 		.cgroup = vm->confine.bounded ? &vm->confine.cpus : NULL,
 		.cpulimit = vm->confine.quota_cpus,
 		.placed = vm->placed,
@@ -162,6 +174,7 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 		.own = vm->own,
 		.changed_s = squeeze_changed_s(e, vm, changed_s(e, vm)),
 		.waited = squeeze_waited(vm),
+		.pci_nodes = wishes_pci_nodes(vm),
 	};
 	seat->memory_share = memory_share(e, vm);
 	out->memory_share = seat->memory_share;
@@ -313,4 +326,22 @@ seating_find(const struct seating *s, const struct vm *vm)
 			return (int)i;
 	}
 	return -1;
+}
+
+struct cpuset
+seating_taken(const struct seating *s, unsigned int seat)
+{
+	struct cpuset taken = CPUSET_NONE;
+
+	for (unsigned int i = 0; i < s->in.n_vms; i++) {
+		const struct plan_vm *vm = &s->vms[i];
+		struct cpuset cores;
+
+		if (i == seat || !vm->placed || !vm->own ||
+			(vm->mode != PLACE_DEDICATED && vm->smt != PLACE_SMT_ISOLATE))
+			continue;
+		cores = cores_of(s->in.topo, &s->vms[i]);
+		taken = cpuset_or(&taken, &cores);
+	}
+	return taken;
 }

@@ -47,6 +47,9 @@ void seating_fini(struct seating *s);
 /** The seat of a VM, or -1: it was not surveyed. */
 int seating_find(const struct seating *s, const struct vm *vm);
 
+/** CPUs of cores that are other VMs' alone. */
+struct cpuset seating_taken(const struct seating *s, unsigned int seat);
+
 /** Seconds of the engine's clock, as in the policy and in changed_s. */
 double seating_now_s(const struct engine *e);
 

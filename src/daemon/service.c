@@ -23,6 +23,8 @@
 #include "base/xalloc.h"
 #include "ctl/server.h"
 #include "conf/settings.h"
+#include "daemon/pvecluster.h"
+#include "daemon/conflayers.h"
 #include "daemon/control.h"
 #include "daemon/engine.h"
 #include "daemon/hostmodel.h"
@@ -54,6 +56,8 @@ struct service {
 	struct guard *guard;
 	struct backlog *backlog; /* NULL: the kernel does not tell */
 	struct engine *engine;
+	struct conflayers files;
+	struct pvecluster *cluster; /* NULL: not yet */
 	struct probing *probing;
 	struct memory *memory;
 	struct migrating *migrating;
@@ -81,36 +85,9 @@ log_err(const struct err *e)
 }
 
 static int
-load_config(const struct cmdline *c, struct settings *out, struct err *e)
-{
-	int r = settings_load(c->root, c->config, out, e);
-
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < out->n_warnings; i++)
-		log_warning("%s", out->warnings[i]);
-	return 0;
-}
-
-static int
 load_host(const struct cmdline *c, struct hostmodel *out, struct err *e)
 {
 	return hostmodel_load(c->topology != NULL ? c->topology : c->root, out, e);
-}
-
-int
-service_check_config(const struct cmdline *c)
-{
-	struct err why = ERR_NONE;
-	struct settings config;
-
-	if (load_config(c, &config, &why) < 0) {
-		log_err(&why);
-		return SERVICE_BAD_CONFIG;
-	}
-	settings_fini(&config);
-	(void)puts("the configuration is valid");
-	return 0;
 }
 
 /* One line of state for `systemctl status`. */
@@ -158,7 +135,7 @@ reload(struct service *s, struct err *e)
 	struct settings config;
 	struct hostmodel host;
 	uint64_t now_us = real_time_us();
-	int r = load_config(s->cmdline, &config, e);
+	int r = conflayers_load(&s->files, &config, e);
 
 	if (r < 0)
 		return r;
@@ -172,8 +149,19 @@ reload(struct service *s, struct err *e)
 	engine_reload(s->engine, &config, &host);
 	s->engine->doctoring.config_us = now_us;
 	probing_again(s->probing);
+	pvecluster_look(s->cluster);
 	log_info("reloaded");
 	return 0;
+}
+
+static void
+on_cluster_settings(void *owner, struct settings *config)
+{
+	struct service *s = owner;
+
+	log_set_level(config->log_level);
+	engine_configure(s->engine, config);
+	probing_again(s->probing);
 }
 
 static int
@@ -206,8 +194,7 @@ on_signal_reload(evutil_socket_t sig, short what, void *arg)
 static struct event *
 add_ticker(struct service *s, uint64_t interval_us, event_callback_fn callback)
 {
-	struct timeval tv = {
-		(time_t)(interval_us / 1000000), (suseconds_t)(interval_us % 1000000)};
+	struct timeval tv = clock_timeval_us(interval_us);
 	struct event *ev = event_new(s->base, -1, EV_PERSIST, callback, s);
 
 	event_add(ev, &tv);
@@ -439,6 +426,21 @@ look_at_memory(struct service *s)
 	s->engine->migrating = s->migrating;
 }
 
+/* It may hang, as may what it is read with: not before we are ready. */
+static void
+read_cluster(struct service *s)
+{
+	const struct cmdline *c = s->cmdline;
+	struct pvecluster_options o = {.engine = s->engine,
+		.files = &s->files,
+		.root = c->root != NULL ? c->root : "",
+		.foreign = c->topology != NULL,
+		.on_settings = on_cluster_settings,
+		.owner = s};
+
+	s->cluster = pvecluster_new(&o);
+}
+
 /* The first question may make the kernel load a module: not before we are ready. */
 static void
 open_backlog(struct service *s)
@@ -508,6 +510,8 @@ tear_down(struct service *s)
 	probing_free(s->probing); /* as engine_free */
 	hostwatch_free(s->hostwatch);
 	engine_free(s->engine); /* answers the calls that wait */
+	pvecluster_free(s->cluster);
+	conflayers_fini(&s->files);
 	ctl_server_free(s->control);
 	memory_free(s->memory);
 	backlog_close(s->backlog);
@@ -547,14 +551,17 @@ say_hello(const struct service *s)
 int
 service_run(const struct cmdline *c)
 {
-	struct service s = {
-		.cmdline = c, .procfd = -1, .run_dirfd = -1, .cgroupfd = -1};
+	struct service s = {.cmdline = c,
+		.procfd = -1,
+		.run_dirfd = -1,
+		.cgroupfd = -1,
+		.files = {.root = c->root, .file = c->config}};
 	struct settings config;
 	struct err why = ERR_NONE;
 
 	log_open(c->foreground ? LOG_TO_STDERR : log_target_detect(), LOG_INFO);
 	s.config_us = real_time_us();
-	if (load_config(c, &config, &why) < 0) {
+	if (conflayers_load(&s.files, &config, &why) < 0) {
 		log_err(&why);
 		return SERVICE_BAD_CONFIG;
 	}
@@ -571,6 +578,7 @@ service_run(const struct cmdline *c)
 	say_hello(&s);
 	tell_status(&s, true);
 	open_backlog(&s);
+	read_cluster(&s);
 	probing_start(s.probing); /* before any VM is placed by what is known less */
 	if (!c->dry_run)
 		(void)leftovers_sweep(s.procfd, s.run_dirfd);

@@ -15,7 +15,4 @@
 /** Run until a signal ends it. Returns the exit status; has logged what failed. */
 MUST_CHECK int service_run(const struct cmdline *c);
 
-/** --check-config: print the verdict. Returns the exit status. */
-MUST_CHECK int service_check_config(const struct cmdline *c);
-
 #endif

@@ -100,12 +100,16 @@ read_use(const struct engine *e, const struct plan_input *in)
 
 /* CPUs that it could have beyond what its vCPUs have. */
 static struct cpuset
-could_have(const struct plan_input *in, const struct plan_vm *seat, const struct vm *vm)
+could_have(const struct seating *seating, unsigned int seat)
 {
+	const struct plan_input *in = &seating->in;
+	const struct vm *vm = seating->seats[seat].vm;
 	struct cpuset usable = entry_usable(in);
-	struct cpuset may = entry_limit(in, seat);
+	struct cpuset taken = seating_taken(seating, seat);
+	struct cpuset may = entry_limit(in, &in->vms[seat]);
 
 	may = cpuset_and(&may, &usable);
+	may = cpuset_minus(&may, &taken);
 	for (size_t i = 0; i < vm->n_tasks; i++) {
 		if (vm->tasks[i].thread.class == THREAD_VCPU)
 			may = cpuset_minus(&may, &vm->tasks[i].want);
@@ -153,7 +157,7 @@ decide(struct engine *e, const struct seating *seating, const struct idle *idle,
 {
 	const struct plan_vm *in = &seating->in.vms[seat];
 	struct vm *vm = seating->seats[seat].vm;
-	struct cpuset where = could_have(&seating->in, in, vm);
+	struct cpuset where = could_have(seating, seat);
 	struct cpuset found;
 
 	vm->squeeze.look_us = clock_now_us(e->clock) + AGAIN_AUDITS * interval_us(e);
@@ -238,8 +242,7 @@ say_stuck(struct vm *vm, const struct engine *e)
 {
 	struct squeeze *s = &vm->squeeze;
 	enum place_mode mode = vmmode_of(e, vm, NULL);
-	bool alone = mode == PLACE_DEDICATED ||
-		     settings_smt(&e->config, vm->id) == PLACE_SMT_ISOLATE;
+	bool alone = mode == PLACE_DEDICATED || wishes_smt(e, vm) == PLACE_SMT_ISOLATE;
 	char cpus[48];
 
 	(void)snprintf(s->note, sizeof(s->note),

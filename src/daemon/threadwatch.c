@@ -82,7 +82,7 @@ static void
 schedule(struct engine *e)
 {
 	unsigned int ms = e->look_ms / slice_count(e);
-	struct timeval tv = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
+	struct timeval tv = clock_timeval_ms(ms);
 
 	evtimer_add(e->looks, &tv);
 }

@@ -15,8 +15,6 @@
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "ctl/server.h"
-#include "ctl/shapes.h"
-#include "daemon/asker.h"
 #include "daemon/engine.h"
 #include "daemon/giveback.h"
 #include "daemon/pending.h"
@@ -166,16 +164,13 @@ void
 undo_on_call(void *owner, struct ctl_call *call, const json_t *params)
 {
 	struct engine *e = owner;
-	char who[ASKER_MAX];
 	json_t *moves;
 	json_t *failed;
 	struct vm **vms;
 	size_t n;
 
-	if (!pending_changes(e, call, params, &vms, &n))
+	if (!pending_changes(e, call, "restore", params, &vms, &n))
 		return;
-	log_notice("restore of %zu VM%s: asked by %s", n, n == 1 ? "" : "s",
-		asker_text(e->procfd, ctl_call_peer(call), who, sizeof(who)));
 	moves = json_array();
 	failed = json_array();
 	for (size_t i = 0; i < n; i++)

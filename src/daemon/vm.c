@@ -119,6 +119,7 @@ vm_forget_process(struct vm *vm)
 	vm->note[0] = vm->why[0] = vm->said[0] = '\0';
 	history_clear(&vm->history);
 	squeeze_fini(&vm->squeeze);
+	wishes_forget_process(&vm->wishes);
 	vm->repairs = 0;
 	vm->last_move_us = 0;
 	vm->last_cause = -1;
@@ -131,6 +132,7 @@ vm_free(struct vm *vm)
 		return;
 	monitor_free(vm->monitor);
 	vm_forget_process(vm);
+	wishes_fini(&vm->wishes);
 	free(vm->tasks);
 	free(vm->socket_path);
 	free(vm->pid_path);
@@ -210,6 +212,18 @@ vm_task_limit(const struct vm *vm, const struct vm_task *task)
 		record_find(&vm->record, task->thread.tid, task->thread.start_ticks);
 
 	return known != NULL ? known->cpus : &vm->record.limit;
+}
+
+struct cpuset
+vm_vcpu_limit(const struct vm *vm)
+{
+	struct cpuset all = CPUSET_NONE;
+
+	for (size_t i = 0; i < vm->n_tasks; i++) {
+		if (vm->tasks[i].thread.class == THREAD_VCPU)
+			all = cpuset_or(&all, vm_task_limit(vm, &vm->tasks[i]));
+	}
+	return cpuset_empty(&all) ? vm->record.limit : all;
 }
 
 struct vm_task *

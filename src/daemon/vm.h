@@ -20,6 +20,7 @@
 #include "daemon/vmtask.h"
 #include "daemon/memory.h"
 #include "daemon/kin.h"
+#include "daemon/wishes.h"
 #include "qmp/facts.h"
 #include "qmp/monitor.h"
 #include "topo/cpuset.h"
@@ -80,6 +81,8 @@ struct vm {
 	struct kin kin;	       /* processes beside its QEMU */
 
 	struct confine confine; /* by its cgroup */
+
+	struct wishes wishes; /* by its configuration */
 
 	struct squeeze squeeze; /* waiting of its vCPUs, and what was done about it */
 
@@ -148,6 +151,10 @@ size_t vm_vcpus(struct vm *vm, struct vm_task **out);
 struct vm_task *vm_task_find(struct vm *vm, pid_t tid);
 /** The mask that a task had before we touched the VM; lives as long as the record. */
 const struct cpuset *vm_task_limit(const struct vm *vm, const struct vm_task *task);
+/** The masks that its vCPUs had then, all together: one plan is made for them, so what
+ * one of them may have, all may. Where they differed the VM is placed only when
+ * somebody asks for it by name. */
+struct cpuset vm_vcpu_limit(const struct vm *vm);
 /** Add a task at its place. Returns it; other pointers into tasks are void. */
 struct vm_task *vm_task_add(struct vm *vm, const struct vm_task *task);
 

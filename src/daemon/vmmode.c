@@ -14,7 +14,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "ctl/server.h"
-#include "ctl/shapes.h"
 #include "daemon/applying.h"
 #include "daemon/asker.h"
 #include "daemon/engine.h"
@@ -34,7 +33,7 @@ enum place_mode
 vmmode_of(const struct engine *e, const struct vm *vm, enum settings_origin *origin)
 {
 	if (!vm->has_record || !vm->record.has_mode)
-		return settings_mode(&e->config, vm->id, origin);
+		return wishes_mode(e, vm, origin);
 	if (origin != NULL)
 		*origin = SETTINGS_ORIGIN_RUNTIME;
 	return vm->record.mode;
@@ -131,16 +130,6 @@ follow(struct engine *e, struct vm *vm, const struct wish *w)
 }
 
 static void
-fail(struct ctl_call *call, const struct err *why)
-{
-	char text[512];
-
-	ctl_error(call, "Failed",
-		json_pack("{s:o}", "why",
-			ctl_text_json(err_format(why, text, sizeof(text)))));
-}
-
-static void
 set(struct engine *e, struct ctl_call *call, const struct wish *w)
 {
 	struct vm *vm = engine_find(e, w->id);
@@ -150,16 +139,13 @@ set(struct engine *e, struct ctl_call *call, const struct wish *w)
 	if (w->permanent && !known) {
 		ctl_reply(call, json_object(), false); /* it counts when it starts */
 	} else if (vm == NULL) {
-		ctl_error(call, "VMNotFound", json_pack("{s:s}", "id", w->id));
+		ctl_vm_not_found(call, w->id);
 	} else if (!known) {
-		ctl_error(call, "NotManaged",
-			json_pack("{s:s, s:o}", "id", w->id, "why",
-				ctl_text_json(vm->note[0] != '\0'
-						      ? vm->note
-						      : "nothing is known of its "
-							"threads yet")));
+		ctl_not_managed(call, w->id,
+			vm->note[0] != '\0' ? vm->note
+					    : "nothing is known of its threads yet");
 	} else if (note(e, vm, w, &why) < 0) {
-		fail(call, &why);
+		ctl_failed_by(call, &why);
 	} else {
 		follow(e, vm, w);
 		ctl_reply(call, json_object(), false);
@@ -171,7 +157,6 @@ vmmode_on_set(void *owner, struct ctl_call *call, const json_t *params)
 {
 	struct engine *e = owner;
 	struct err why = ERR_NONE;
-	char who[ASKER_MAX];
 	struct wish wish;
 	const char *bad = read_wish(params, &wish);
 
@@ -180,14 +165,12 @@ vmmode_on_set(void *owner, struct ctl_call *call, const json_t *params)
 		return;
 	}
 	if (e->dry_run) {
-		(void)err_set(&why, -EPERM, NULL, 0, "dry run: nothing is changed");
-		fail(call, &why);
+		ctl_failed(call, "dry run: nothing is changed");
 		return;
 	}
-	log_notice("mode of VM %s: asked by %s", wish.id,
-		asker_text(e->procfd, ctl_call_peer(call), who, sizeof(who)));
+	asker_log(e, call, LOG_NOTICE, "mode of VM %s", wish.id);
 	if (wish.permanent && make_permanent(e, &wish, &why) < 0)
-		fail(call, &why);
+		ctl_failed_by(call, &why);
 	else
 		set(e, call, &wish);
 }

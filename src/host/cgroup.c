@@ -271,6 +271,7 @@ cgroup_processes_open(int cgroupfd, const char *path)
 	auto_free char *full = xasprintf(".%s/%s", path, PROCESSES);
 	int fd = openat(cgroupfd, full, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
+	/* cppcheck-suppress resourceLeak ; the caller's */
 	return fd < 0 ? -errno : fd;
 }
 

@@ -13,7 +13,6 @@
 #include <sys/utsname.h>
 
 #include "base/str.h"
-#include "base/xalloc.h"
 #include "host/textfile.h"
 
 #define CPU_DIR "sys/devices/system/cpu/cpu0/"
@@ -42,10 +41,9 @@ copy_squeezed(char out[CPUIDENT_TEXT_MAX], const char *text)
 static bool
 read_file(const char *root, const char *name, char out[CPUIDENT_TEXT_MAX])
 {
-	auto_free char *path = xasprintf("%s/%s", root, name);
-	auto_free char *text = NULL;
+	auto_free char *text = textfile_below(root, name, FILE_BYTES_MAX);
 
-	if (textfile_read(path, FILE_BYTES_MAX, &text, NULL) < 0)
+	if (text == NULL)
 		return false;
 	copy_squeezed(out, text);
 	return out[0] != '\0';
@@ -205,11 +203,10 @@ take_pair(struct cpuident *id, const char *key, const char *value)
 static void
 read_cpuinfo(const char *root, struct cpuident *id)
 {
-	auto_free char *path = xasprintf("%s/proc/cpuinfo", root);
-	auto_free char *text = NULL;
+	auto_free char *text = textfile_below(root, "proc/cpuinfo", CPUINFO_BYTES_MAX);
 	char *line;
 
-	if (textfile_read(path, CPUINFO_BYTES_MAX, &text, NULL) < 0)
+	if (text == NULL)
 		return;
 	for (char *p = text; (line = p) != NULL && *line != '\0' && *line != '\n';) {
 		char *colon = line + strcspn(line, ":\n");

@@ -185,8 +185,7 @@ static void
 check_programs(const struct hostfacts *f, struct checks *out)
 {
 	if (f->programs[HOSTFACTS_NUMAD] == HOSTFACTS_YES) {
-		checks_add(out, "numad", CHECKS_WARNING,
-			"numad runs: it moves threads and memory of VMs, too");
+		checks_add(out, "numad", CHECKS_WARNING, HOSTCHECK_NUMAD);
 		checks_advise(out, "systemctl disable --now numad");
 	}
 	if (f->programs[HOSTFACTS_IRQBALANCE] == HOSTFACTS_YES)

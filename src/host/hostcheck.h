@@ -6,6 +6,9 @@
 #include "base/checks.h"
 #include "host/hostfacts.h"
 
+/* Said by who has found it running. */
+#define HOSTCHECK_NUMAD "numad runs: it moves threads and memory of VMs, too"
+
 /** A line for each thing that is known, in a fixed order. */
 void hostcheck_run(const struct hostfacts *f, struct checks *out);
 

@@ -38,20 +38,10 @@ static const struct {
 	{"virtqemud", HOSTFACTS_LIBVIRT},
 };
 
-/* The file's text, new, or NULL. */
-static char *
-read_file(const char *root, const char *name)
-{
-	auto_free char *path = xasprintf("%s/%s", root, name);
-	char *text = NULL;
-
-	return textfile_read(path, FILE_BYTES_MAX, &text, NULL) == 0 ? text : NULL;
-}
-
 static void
 read_word(const char *root, const char *name, char out[HOSTFACTS_TEXT_MAX])
 {
-	auto_free char *text = read_file(root, name);
+	auto_free char *text = textfile_below(root, name, FILE_BYTES_MAX);
 
 	out[0] = '\0';
 	if (text != NULL)
@@ -80,7 +70,8 @@ ask_kernel(struct hostfacts *f)
 static enum hostfacts_answer
 read_schedstat(const char *root)
 {
-	auto_free char *text = read_file(root, "proc/self/schedstat");
+	auto_free char *text =
+		textfile_below(root, "proc/self/schedstat", FILE_BYTES_MAX);
 
 	if (text == NULL)
 		return HOSTFACTS_UNKNOWN;

@@ -14,6 +14,7 @@ src_libhost_a_SOURCES = \
 	src/host/load.c src/host/load.h \
 	src/host/nodemem.c src/host/nodemem.h \
 	src/host/numamaps.c src/host/numamaps.h \
+	src/host/pcidev.c src/host/pcidev.h \
 	src/host/sysfs.c src/host/sysfs.h \
 	src/host/sysroot.c src/host/sysroot.h \
 	src/host/textfile.c src/host/textfile.h \
@@ -37,6 +38,7 @@ UNIT_TESTS += \
 	tests/unit/test_hostid \
 	tests/unit/test_hwexport \
 	tests/unit/test_numamaps \
+	tests/unit/test_pcidev \
 	tests/unit/test_sysfs \
 	tests/unit/test_uevent
 tests_unit_test_hostcheck_SOURCES = tests/unit/test_hostcheck.c tests/unit/checklist.h
@@ -59,6 +61,8 @@ tests_unit_test_hwexport_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_numamaps_SOURCES = tests/unit/test_numamaps.c \
 	tests/unit/trees.h
 tests_unit_test_numamaps_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
+tests_unit_test_pcidev_SOURCES = tests/unit/test_pcidev.c tests/unit/trees.h
+tests_unit_test_pcidev_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_sysfs_SOURCES = tests/unit/test_sysfs.c tests/unit/trees.h
 tests_unit_test_sysfs_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 endif

@@ -72,3 +72,12 @@ textfile_read(const char *path, size_t cap, char **text, struct err *e)
 {
 	return textfile_read_at(AT_FDCWD, path, cap, text, e);
 }
+
+char *
+textfile_below(const char *root, const char *name, size_t cap)
+{
+	auto_free char *path = xasprintf("%s/%s", root, name);
+	char *text = NULL;
+
+	return textfile_read(path, cap, &text, NULL) == 0 ? text : NULL;
+}

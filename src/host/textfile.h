@@ -26,4 +26,7 @@ MUST_CHECK int textfile_read(const char *path, size_t cap, char **text, struct e
 MUST_CHECK int textfile_read_at(
 	int dirfd, const char *path, size_t cap, char **text, struct err *e);
 
+/** The text of a file below a root; new, or NULL: it cannot be read. */
+char *textfile_below(const char *root, const char *name, size_t cap);
+
 #endif

@@ -18,16 +18,6 @@
 /* Bit of /sys/hypervisor/properties/features: XENFEAT_dom0. */
 #define XEN_FEATURE_DOM0 11u
 
-/* The file's text, new, or NULL. */
-static char *
-read_file(const char *root, const char *name)
-{
-	auto_free char *path = xasprintf("%s/%s", root, name);
-	char *text = NULL;
-
-	return textfile_read(path, FILE_BYTES_MAX, &text, NULL) == 0 ? text : NULL;
-}
-
 static bool
 file_exists(const char *root, const char *name)
 {
@@ -39,7 +29,7 @@ file_exists(const char *root, const char *name)
 static bool
 file_says(const char *root, const char *name, const char *words)
 {
-	auto_free char *text = read_file(root, name);
+	auto_free char *text = textfile_below(root, name, FILE_BYTES_MAX);
 
 	return text != NULL && strstr(text, words) != NULL;
 }
@@ -48,8 +38,8 @@ file_says(const char *root, const char *name, const char *words)
 static bool
 is_xen_host(const char *root)
 {
-	auto_free char *features =
-		read_file(root, "sys/hypervisor/properties/features");
+	auto_free char *features = textfile_below(
+		root, "sys/hypervisor/properties/features", FILE_BYTES_MAX);
 
 	if (features != NULL)
 		return strtoul(features, NULL, 16) >> XEN_FEATURE_DOM0 & 1;
@@ -80,7 +70,7 @@ firmware_says(const char *root)
 		"Parallels", "BHYVE", "Hyper-V", "Apple Virtualization"};
 
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		auto_free char *text = read_file(root, files[i]);
+		auto_free char *text = textfile_below(root, files[i], FILE_BYTES_MAX);
 
 		for (size_t j = 0; text != NULL && j < ARRAY_LEN(names); j++) {
 			if (str_has_prefix(text, names[j]))

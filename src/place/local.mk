@@ -50,7 +50,8 @@ src_libplace_a_SOURCES = \
 	src/place/world.c src/place/world.h
 
 # Hosts and VMs for tests of the planner.
-PLACE_FLEET = tests/unit/fleet.c tests/unit/fleet.h tests/unit/hosts.c tests/unit/hosts.h \
+PLACE_FLEET = tests/unit/fleet.c tests/unit/fleet.h \
+	tests/unit/hosts.c tests/unit/hosts.h tests/unit/surely.h \
 	tests/unit/pour.c tests/unit/pour.h tests/unit/cases.h tests/unit/expect.h
 # Hosts and VMs of all kinds, and what must hold of their plans.
 PLACE_TRIALS = tests/unit/chance.c tests/unit/chance.h \
@@ -58,6 +59,7 @@ PLACE_TRIALS = tests/unit/chance.c tests/unit/chance.h \
 	tests/unit/invariants.c tests/unit/invariants.h tests/unit/invariants_list.c \
 	tests/unit/invariants_cores.c \
 	tests/unit/vmrules.c tests/unit/vmrules.h \
+	tests/unit/surely.h \
 	tests/unit/trials.c tests/unit/trials.h \
 	tests/unit/wild.c tests/unit/wild.h \
 	tests/unit/wildhost.c tests/unit/wildhost.h

@@ -6,8 +6,6 @@
 
 #include <assert.h>
 
-#include "base/str.h"
-
 static const char *const names[N_TERMS] = {
 	[TERM_WAITING] = "waiting",
 	[TERM_MEMORY] = "memory",
@@ -33,14 +31,4 @@ term_name(enum term t)
 {
 	assert((unsigned int)t < N_TERMS);
 	return names[t];
-}
-
-int
-term_parse(const char *name)
-{
-	for (unsigned int i = 0; i < N_TERMS; i++) {
-		if (str_equal(names[i], name))
-			return (int)i;
-	}
-	return -1;
 }

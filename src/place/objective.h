@@ -130,7 +130,4 @@ objective_sharing(unsigned int n_cpus, unsigned int n_cores, double load)
 /** "waiting", "memory", ...: as in [weights], explain and metrics. Static. */
 const char *term_name(enum term t);
 
-/** The term with that name, or -1. */
-int term_parse(const char *name);
-
 #endif

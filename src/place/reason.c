@@ -446,7 +446,8 @@ option_of_masks(const struct pinned_host *h, const struct world_vm *vm,
 		o.wait_tail = now.tail;
 		here = cpuset_and(&o.cpus, &w->usable);
 	}
-	if (vm->role == WORLD_PIN && vm->n_groups == 1 && !cpuset_empty(&here)) {
+	if (w != NULL && vm->role == WORLD_PIN && vm->n_groups == 1 &&
+		!cpuset_empty(&here)) {
 		struct terms terms;
 
 		candidates_terms(w, &w->groups[vm->first_group],

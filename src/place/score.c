@@ -114,8 +114,10 @@ lay_group(struct tally *t, const struct world_group *g)
 static void
 lay_other(struct tally *t, struct world_vm *vm)
 {
-	struct cpuset cpus = vm->in->n_current > 0 ? CPUSET_NONE : vm->in->limit;
+	struct cpuset cpus = CPUSET_NONE;
 
+	if (vm->in->n_current == 0)
+		cpus = vm->in->limit;
 	for (unsigned int v = 0; v < vm->in->n_current; v++)
 		cpus = cpuset_or(&cpus, &vm->in->current[v]);
 	cpus = cpuset_and(&cpus, &t->w->usable);
@@ -430,7 +432,7 @@ waits_ok_unseen(const struct plan_input *in)
 int
 score_masks(const struct plan_input *in, struct score *out, struct err *e)
 {
-	struct tally t;
+	struct tally t = {0};
 	int r;
 
 	r = entry_check(in, e);

@@ -319,7 +319,7 @@ ask_parts(const struct wait *w, const struct change *c)
 		struct wait_sum own = l->own[p];
 		int32_t share = w->slots[p].share;
 
-		if (p == c->part)
+		if (c->vm != NULL && p == c->part)
 			add_need(&own, c->vm, c->units);
 		for (unsigned int k = 0; k < WAIT_LANES; k++)
 			out.lanes[k] +=

@@ -88,7 +88,7 @@ static bool
 group_cores(struct blocks *b, const struct topo *t, const bool *wide, enum grain grain,
 	uint16_t *group_of)
 {
-	uint16_t first[BLOCKS_GROUPS_MAX];
+	uint16_t first[BLOCKS_GROUPS_MAX] = {0};
 
 	b->n_groups = 0;
 	for (unsigned int core = 0; core < b->n_cores; core++) {
@@ -177,8 +177,7 @@ class_key(const struct blocks *b, const struct topo *t, const struct block *bloc
 static void
 build_classes(struct blocks *b, const struct topo *t)
 {
-	uint32_t *keys = NULL;
-	size_t cap = 0;
+	uint32_t *keys = xcalloc(b->n, sizeof(*keys));
 
 	for (unsigned int i = 0; i < b->n; i++) {
 		struct block *block = &b->items[i];
@@ -190,10 +189,8 @@ build_classes(struct blocks *b, const struct topo *t)
 		while (c < b->n_classes && keys[c] != key)
 			c++;
 		block->class = c;
-		if (c < b->n_classes)
-			continue;
-		keys = xgrow(keys, b->n_classes, &cap, sizeof(*keys));
-		keys[b->n_classes++] = key;
+		if (c == b->n_classes)
+			keys[b->n_classes++] = key;
 	}
 	free(keys);
 }

@@ -63,7 +63,7 @@ cachefile_load(int dirfd, const char *name, struct cache *out, struct err *e)
 		dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	auto_free char *text = NULL;
 	size_t size = 0;
-	size_t got = 0;
+	ssize_t n;
 	int r;
 
 	if (fd < 0)
@@ -72,18 +72,10 @@ cachefile_load(int dirfd, const char *name, struct cache *out, struct err *e)
 	if (r < 0)
 		return r;
 	text = xcalloc(size + 1, 1);
-	while (got < size) {
-		ssize_t n = read(fd, text + got, size - got);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return fail_errno(e, name, "cannot be read");
-		if (n == 0)
-			break;
-		got += (size_t)n;
-	}
-	return cache_parse(text, got, name, out, e);
+	n = io_read_all(fd, text, size);
+	if (n < 0)
+		return fail_errno(e, name, "cannot be read");
+	return cache_parse(text, (size_t)n, name, out, e);
 }
 
 /* Another writer is never waited for: it may have been stopped. Its lock ends with the

@@ -275,6 +275,7 @@ child_failure(const struct child *c, struct err *e)
 int
 child_exec_error(const struct child *c)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): -errno is below 0 */
 	return read_failure(c->failure);
 }
 
@@ -306,6 +307,24 @@ child_kill(struct child *c)
 		(void)close(take_fd(&c->out));
 }
 
+static void
+forget(struct child *c)
+{
+	(void)close(c->pidfd);
+	(void)close(c->failure);
+	*c = (struct child){.pidfd = -1, .in = -1, .out = -1, .failure = -1};
+}
+
+void
+child_leave(struct child *c)
+{
+	if (c->pid <= 0)
+		return;
+	child_kill(c);
+	(void)waitpid(c->pid, NULL, WNOHANG);
+	forget(c);
+}
+
 void
 child_stop(struct child *c)
 {
@@ -316,7 +335,5 @@ child_stop(struct child *c)
 	child_kill(c);
 	if (poll(&p, 1, STOP_MS) != 0)
 		reap(c->pid);
-	(void)close(c->pidfd);
-	(void)close(c->failure);
-	*c = (struct child){.pidfd = -1, .in = -1, .out = -1, .failure = -1};
+	forget(c);
 }

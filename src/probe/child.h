@@ -63,6 +63,10 @@ MUST_CHECK int child_start(
  * others do not give back soon. Its pidfd tells when child_stop will not wait. */
 void child_kill(struct child *c);
 
+/** Kill it and close what is open, without waiting: for one that may not be able to
+ * die. What is not yet dead is left to init, when we end. Again: nothing happens. */
+void child_leave(struct child *c);
+
 /** Kill it if it still runs, reap it, close what is open. One that cannot even die for
  * a second is left to init. Again: nothing happens. */
 void child_stop(struct child *c);

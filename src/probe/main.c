@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "base/str.h"
 #include "probe/probeargs.h"
 #include "probe/run.h"
@@ -23,12 +24,14 @@
 static int
 lock_out_others(struct err *e)
 {
-	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	auto_close int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return err_set(e, -errno, "/proc/self/exe", 0, "%s", strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return 0; /* stays open */
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		fd = -1; /* stays open */
+		return 0;
+	}
 	if (errno == EWOULDBLOCK)
 		return err_set(e, -EBUSY, NULL, 0, "another probe is running");
 	return err_set(e, -errno, "/proc/self/exe", 0, "no lock: %s", strerror(errno));

@@ -275,6 +275,7 @@ meter_new(struct meter **out, struct err *e)
 	memset(m, 0, sizeof(*m));
 	(void)sem_init(&m->done, 0, 0);
 	m->page = mmap(NULL, METER_PAGE, PROT_READ | PROT_WRITE,
+		/* cppcheck-suppress invalidFunctionArg ; -1: of no file */
 		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	r = m->page == MAP_FAILED ? -errno : grip_allowed(0, &m->home);
 	for (unsigned int i = 0; i < 2 && r == 0; i++)

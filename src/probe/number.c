@@ -140,7 +140,7 @@ number_write_uint(unsigned int n, char *out)
 size_t
 number_write_ns(float ns, char out[NUMBER_NS_TEXT_MAX])
 {
-	double bounded = fmin(ns, NUMBER_NS_MAX);
+	double bounded = fmin((double)ns, NUMBER_NS_MAX);
 	unsigned int hundredths = (unsigned int)(bounded * 100 + 0.5);
 	size_t len;
 

@@ -73,7 +73,7 @@ prepare(struct run *r, struct err *e)
 {
 	const struct cpuset *asked = r->args->cpus_given ? &r->args->cpus : NULL;
 	struct cpuset allowed;
-	struct usable usable;
+	struct usable usable = {0};
 	int status = host_load(NULL, &r->topo, e);
 
 	if (status == 0)

@@ -70,6 +70,7 @@ open_diag(void)
 	int fd = socket(
 		AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
 
+	/* cppcheck-suppress resourceLeak ; the caller's */
 	return fd < 0 ? -errno : fd;
 }
 

@@ -46,6 +46,7 @@ dial_socket(void)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
+	/* cppcheck-suppress resourceLeak ; the caller's */
 	return fd < 0 ? -errno : fd;
 }
 

@@ -36,7 +36,14 @@ struct qmp_iothread {
 	pid_t tid;
 };
 
+/* 0.0: not told. */
+struct qmp_version {
+	unsigned int major;
+	unsigned int minor;
+};
+
 struct qmp_facts {
+	struct qmp_version version; /* of QEMU, as it greets */
 	bool running;
 	char status[24];	 /* "running", "paused", "inmigrate", ... */
 	char name[QMP_NAME_MAX]; /* query-name; "" when it has none; UTF-8, any

@@ -77,10 +77,7 @@ struct guard {
 static void
 set_timer(struct guard *g, uint64_t ms)
 {
-	const struct timeval tv = {
-		.tv_sec = (time_t)(ms / 1000),
-		.tv_usec = (suseconds_t)(ms % 1000 * 1000),
-	};
+	const struct timeval tv = clock_timeval_ms(ms);
 
 	(void)event_add(&g->timer, &tv);
 }

@@ -57,6 +57,7 @@ close_inherited(int a, int b)
 		r = close_range(high + 1, UINT_MAX, 0);
 	if (r == 0 && open("/dev/null", O_RDWR) != STDIN_FILENO)
 		r = -1;
+	/* NOLINTNEXTLINE(misc-redundant-expression): two more of it */
 	if (r == 0 && (dup(STDIN_FILENO) < 0 || dup(STDIN_FILENO) < 0))
 		r = -1;
 	return r;

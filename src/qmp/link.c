@@ -146,11 +146,8 @@ arm_deadline(struct link *l)
 {
 	uint64_t deadline_us = session_deadline_us(&l->session);
 	uint64_t now_us = clock_now_us(l->clock);
-	uint64_t left_us = deadline_us > now_us ? deadline_us - now_us : 0;
-	struct timeval left = {
-		.tv_sec = (time_t)(left_us / 1000000),
-		.tv_usec = (suseconds_t)(left_us % 1000000),
-	};
+	struct timeval left =
+		clock_timeval_us(deadline_us > now_us ? deadline_us - now_us : 0);
 
 	if (deadline_us == SESSION_NEVER)
 		(void)event_del(&l->deadline);

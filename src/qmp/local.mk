@@ -46,6 +46,7 @@ EXTRA_DIST += \
 
 if HAVE_CMOCKA
 UNIT_TESTS += \
+	tests/unit/test_answer \
 	tests/unit/test_backlog \
 	tests/unit/test_backoff \
 	tests/unit/test_facts \
@@ -55,6 +56,7 @@ UNIT_TESTS += \
 	tests/unit/test_guard_qemu \
 	tests/unit/test_guard_stopped \
 	tests/unit/test_guard_table \
+	tests/unit/test_jstring \
 	tests/unit/test_link \
 	tests/unit/test_listener \
 	tests/unit/test_listener_clients \
@@ -97,6 +99,12 @@ tests_unit_test_memdevs_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_frame_SOURCES = tests/unit/test_frame.c $(qmp_transcripts)
 tests_unit_test_frame_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_answer_SOURCES = tests/unit/test_answer.c
+tests_unit_test_answer_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_jstring_SOURCES = tests/unit/test_jstring.c
+tests_unit_test_jstring_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 guard_world = tests/unit/guard_world.c tests/unit/guard_world.h \
 	tests/unit/procs.c tests/unit/procs.h

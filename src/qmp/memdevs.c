@@ -132,7 +132,7 @@ get_memdev(const json_t *item, void *out, const char **key)
 int
 memdevs_read(struct memdevs *m, const json_t *ret, struct err *e)
 {
-	void *list;
+	void *list = NULL;
 	int n = read_list(ret, "query-memdev", get_memdev, sizeof(*m->list), &list, e);
 
 	if (n < 0)
@@ -182,7 +182,7 @@ get_dimm(const json_t *item, void *out, const char **key)
 int
 memdevs_read_dimms(struct memdevs *m, const json_t *ret, struct err *e)
 {
-	void *dimms;
+	void *dimms = NULL;
 	int n = read_list(
 		ret, "query-memory-devices", get_dimm, sizeof(*m->dimms), &dimms, e);
 

@@ -125,9 +125,20 @@ static int
 read_greeting(const json_t *json, struct message *m)
 {
 	json_t *greeting;
+	json_t *version;
+	json_t *qemu;
+	uint64_t major;
+	uint64_t minor;
 
-	(void)m;
-	return json_get_object(json, "QMP", &greeting) < 0 ? -EBADMSG : 0;
+	if (json_get_object(json, "QMP", &greeting) < 0)
+		return -EBADMSG;
+	if (json_get_object(greeting, "version", &version) == 0 &&
+		json_get_object(version, "qemu", &qemu) == 0 &&
+		json_get_uint(qemu, "major", UINT16_MAX, &major) == 0 &&
+		json_get_uint(qemu, "minor", UINT16_MAX, &minor) == 0)
+		m->version =
+			(struct qmp_version){(unsigned int)major, (unsigned int)minor};
+	return 0;
 }
 
 static const struct {

@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "qmp/event.h"
+#include "qmp/facts.h"
 
 enum message_kind {
 	MESSAGE_GREETING,
@@ -26,6 +27,7 @@ enum message_kind {
 
 struct message {
 	enum message_kind kind;
+	struct qmp_version version; /* GREETING */
 	uint64_t id;		/* RETURN, ERROR: of our command; 0: none or not ours */
 	const json_t *ret;	/* RETURN; borrowed from json */
 	const char *desc;	/* ERROR: as QEMU words it, not escaped; from json */

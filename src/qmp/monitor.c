@@ -25,15 +25,6 @@
  * many, about a second. */
 #define RELEASE_TRIES 3u
 
-static const char *const phase_names[] = {
-	[MONITOR_IDLE] = "idle",
-	[MONITOR_CONNECTING] = "connecting",
-	[MONITOR_WATCHING] = "watching",
-	[MONITOR_YIELDED] = "yielded",
-	[MONITOR_STALLED] = "stalled",
-	[MONITOR_REFUSED] = "refused",
-};
-
 static void
 destroy(struct monitor *m)
 {
@@ -88,10 +79,7 @@ monitor_set_phase(struct monitor *m, enum monitor_phase phase, const struct err 
 void
 monitor_schedule(struct monitor *m, uint64_t delay_ms)
 {
-	struct timeval delay = {
-		.tv_sec = (time_t)(delay_ms / 1000),
-		.tv_usec = (suseconds_t)(delay_ms % 1000 * 1000),
-	};
+	struct timeval delay = clock_timeval_ms(delay_ms);
 
 	if (m->started && !m->finishing)
 		(void)event_add(&m->attempt, &delay);
@@ -366,12 +354,6 @@ enum monitor_phase
 monitor_phase(const struct monitor *m)
 {
 	return m->phase;
-}
-
-const char *
-monitor_phase_name(enum monitor_phase phase)
-{
-	return phase_names[phase];
 }
 
 void

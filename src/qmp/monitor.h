@@ -139,7 +139,6 @@ bool monitor_is_busy(const struct monitor *m);
 void monitor_finish(struct monitor *m);
 
 enum monitor_phase monitor_phase(const struct monitor *m);
-const char *monitor_phase_name(enum monitor_phase phase);
 
 /** Close the session and free it; allowed inside its own callbacks. NULL is allowed. */
 void monitor_free(struct monitor *m);

@@ -59,8 +59,7 @@ try_later(struct monitor *m, const struct err *why)
 		m->line_failures++;
 	delay_ms = backoff_ms(m->line_failures, RETRY_FACTOR * m->backoff_min_ms,
 		RETRY_FACTOR * m->backoff_max_ms, monitor_roll_dice());
-	delay = (struct timeval){.tv_sec = (time_t)(delay_ms / 1000),
-		.tv_usec = (suseconds_t)(delay_ms % 1000 * 1000)};
+	delay = clock_timeval_ms(delay_ms);
 	m->line_state = LINE_FAILED;
 	m->prepared = m->line_made = false;
 	m->no_private = *why;

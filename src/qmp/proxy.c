@@ -77,8 +77,9 @@ let_go(struct proxy *p, struct seat *s)
 {
 	struct seat **at = &p->seats;
 
-	while (*at != s)
-		at = &(*at)->next;
+	assert(s != NULL);
+	for (; *at != s; at = &(*at)->next)
+		assert(*at != NULL);
 	*at = s->next;
 	p->n_clients -= s->pid != 0;
 	seat_free(s);
@@ -268,11 +269,8 @@ arm_deadline(struct proxy *p)
 {
 	uint64_t deadline_us = mux_deadline_us(p->mux);
 	uint64_t now_us = clock_now_us(p->clock);
-	uint64_t left_us = deadline_us > now_us ? deadline_us - now_us : 0;
-	struct timeval left = {
-		.tv_sec = (time_t)(left_us / 1000000),
-		.tv_usec = (suseconds_t)(left_us % 1000000),
-	};
+	struct timeval left =
+		clock_timeval_us(deadline_us > now_us ? deadline_us - now_us : 0);
 
 	if (deadline_us == MUX_NEVER)
 		(void)event_del(&p->deadline);

@@ -258,6 +258,7 @@ make_path(const char *dir, char *out, size_t size, struct err *e)
 	if (len + strlen("/" SOCKET_NAME) >= size)
 		return err_set(e, -ENAMETOOLONG, dir, 0,
 			"too long: QEMU cannot dial a socket there");
+	/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the name follows */
 	memcpy(out, dir, len);
 	str_copy(out + len, size - len, "/" SOCKET_NAME);
 	return 0;

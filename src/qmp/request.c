@@ -346,12 +346,6 @@ request_feed(struct request *r, struct frame_span *in)
 	return verdict;
 }
 
-bool
-request_is_partial(const struct request *r)
-{
-	return !r->given && r->text.len > 0;
-}
-
 void
 request_format(const struct request *r, const char *id, struct strbuf *out)
 {

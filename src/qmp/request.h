@@ -56,9 +56,6 @@ struct request {
 /** Zero-initialised before the first call. @in shrinks by what was taken. */
 MUST_CHECK enum request_verdict request_feed(struct request *r, struct frame_span *in);
 
-/** Something of a command is there, but not its end. */
-bool request_is_partial(const struct request *r);
-
 /** Append the command as it came, with @id (a JSON value) instead of its own. Nothing
  * follows it: QEMU would leave that unread when it quits, which makes the end of the
  * session an error. */

@@ -151,6 +151,7 @@ end_observation(struct session *s, struct session_told *told)
 	}
 	if (s->facts.vcpus_max < s->facts.n_vcpus)
 		s->facts.vcpus_max = s->facts.n_vcpus;
+	s->facts.version = s->version;
 	told->facts = &s->facts;
 	return SESSION_FACTS;
 }
@@ -193,12 +194,13 @@ on_capabilities_reply(
 }
 
 static enum session_tell
-on_greeting(struct session *s, struct session_told *told)
+on_greeting(struct session *s, const struct message *m, struct session_told *told)
 {
 	if (s->state != SESSION_GREETING) {
 		(void)err_set(&told->why, -EPROTO, NULL, 0, "greeted twice");
 		return end(s, SESSION_BROKEN);
 	}
+	s->version = m->version;
 	s->caps_id = send_command(s, MESSAGE_CAPABILITIES, NULL);
 	set_state(s, SESSION_CAPABILITIES);
 	return SESSION_GREETED;
@@ -234,7 +236,7 @@ on_message(struct session *s, struct message *m, struct session_told *told)
 {
 	switch (m->kind) {
 	case MESSAGE_GREETING:
-		return on_greeting(s, told);
+		return on_greeting(s, m, told);
 	case MESSAGE_EVENT:
 		told->event = m->event;
 		return SESSION_EVENT;

@@ -68,7 +68,8 @@ struct session {
 	uint64_t first_id;     /* of the observation's first query */
 	unsigned int answered; /* bit per query of the observation */
 	bool observing;
-	bool wanted;		/* an observation after this one */
+	bool wanted; /* an observation after this one */
+	struct qmp_version version;
 	struct qmp_facts facts; /* as far as they have come */
 	struct err why;		/* what already failed in this observation */
 	struct message answer;	/* as told */

@@ -5,7 +5,6 @@
 #include "qmp/share.h"
 
 #include <errno.h>
-#include <string.h>
 
 static const char *const names[] = {
 	[SHARE_AUTO] = "auto",
@@ -20,16 +19,6 @@ const char *
 share_name(enum share s)
 {
 	return names[s];
-}
-
-int
-share_parse(const char *name)
-{
-	for (unsigned int i = 0; i < ARRAY_LEN(names); i++) {
-		if (i != SHARE_NONE && strcmp(name, names[i]) == 0)
-			return (int)i;
-	}
-	return -1;
 }
 
 static bool

@@ -25,9 +25,6 @@ enum share {
 
 const char *share_name(enum share s);
 
-/** The value with that name, or -1. "none" is no wish. */
-int share_parse(const char *name);
-
 /* What is possible with a VM. A reason says why not; NULL or "": it is possible. */
 struct share_means {
 	const char *no_private; /* QEMU is too old, does not dial in, ... */

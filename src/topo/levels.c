@@ -62,7 +62,7 @@ struct levels
 levels_of_topo(const struct topo *t)
 {
 	struct levels l = {0};
-	struct raw have[LEVELS_OWN];
+	struct raw have[LEVELS_OWN] = {0};
 
 	for (unsigned int which = 0; which < LEVELS_OWN; which++) {
 		struct raw v = read_level(t, which);

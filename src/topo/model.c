@@ -212,7 +212,7 @@ static bool
 share_package(const struct topo *t, unsigned int a, unsigned int b)
 {
 	cpuset_foreach (cpu, &t->nodes[a].cpus) {
-		int package = topo_pu_of(t, cpu)->package;
+		int package = t->pus[t->pu_of_cpu[cpu]].package;
 
 		if (package != TOPO_NONE &&
 			cpuset_overlap(&t->packages[package].cpus, &t->nodes[b].cpus))

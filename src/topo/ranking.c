@@ -184,7 +184,6 @@ struct findings {
 	float *ns;		  /* what it looks at */
 	float *confidence;	  /* of each PU pair, 0..1 */
 	struct spread all;
-	unsigned int n_pairs;
 	unsigned int n_known_pus;
 	struct levels own;   /* groups as the host has them */
 	struct levels chain; /* and nested */

@@ -70,17 +70,6 @@ spread_quantile(const struct spread *s, float q)
 	return spread_ns((float)SPREAD_BINS);
 }
 
-float
-spread_below(const struct spread *s, float ns)
-{
-	unsigned int end = spread_bin(ns);
-	uint64_t sum = 0;
-
-	for (unsigned int i = 0; i < end; i++)
-		sum += s->bins[i];
-	return s->n > 0 ? (float)sum / (float)s->n : 0;
-}
-
 struct valley {
 	unsigned int from; /* bins of the floor */
 	unsigned int to;
@@ -165,7 +154,7 @@ keep(struct valley *list, unsigned int n, unsigned int cap, const struct valley 
 unsigned int
 spread_steps(const struct spread *s, float *out, unsigned int cap)
 {
-	struct valley list[32];
+	struct valley list[32] = {0};
 	float height[SPREAD_BINS];
 	float least = fmaxf(PEAK_MIN, sqrtf((float)s->n) / PEAK_MEMBERS);
 	unsigned int n = 0;

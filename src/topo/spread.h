@@ -31,9 +31,6 @@ void spread_add_all(struct spread *s, const struct spread *other);
 /** The value that a share @q (0..1) lies at or below; 0 when there is none. */
 float spread_quantile(const struct spread *s, float q);
 
-/** Share of the values below @ns, 0..1. */
-float spread_below(const struct spread *s, float ns);
-
 /**
  * Steps: values with little around them between others with much. The clearest first,
  * at most @cap into @out. Returns how many.

@@ -76,12 +76,6 @@ struct scan {
 	bool left_out;
 };
 
-int
-discovery_parse_name(const char *name)
-{
-	return sockdir_parse_name(name);
-}
-
 static void
 destroy(struct discovery *d)
 {

@@ -41,9 +41,6 @@ struct discovery_handlers {
 	void (*on_trouble)(void *owner, const struct err *why);
 };
 
-/** "103.qmp" -> 103; -1 for names that are no VM's monitor. Pure. */
-int discovery_parse_name(const char *name);
-
 /**
  * Watch @dir (need not exist yet; may go and come again).
  *

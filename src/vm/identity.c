@@ -205,7 +205,7 @@ int
 identity_reopen(int procfd, pid_t pid, uint64_t start_ticks, const char *source,
 	struct vm_identity *out, struct err *e)
 {
-	struct vm_identity found;
+	struct vm_identity found = {.pidfd = -1};
 	int r = take_process(procfd, pid, source, &found, e);
 
 	if (r < 0)

@@ -27,8 +27,8 @@
 #define CLIENTS 4u
 #define HELD_MAX 64u
 #define ANSWER_BYTES 3000u
-/* What may wait while a request is taken (conn.c), and one call's answers. */
-#define BACKLOG_MAX (32u * 1024u + 2u * ANSWER_BYTES + 4096u)
+/* What may wait while a request is taken (conn.c). */
+#define BACKLOG_MAX (32u * 1024u)
 
 #define SET_MODE                                                         \
 	"{\"method\":\"io.qmpin.SetMode\",\"parameters\":{\"id\":\"1\"," \
@@ -97,6 +97,7 @@ on_request(void *owner, struct ctl_call *call, const struct varlink_request *req
 {
 	struct world *w = owner;
 
+	assert(ctl_call_unread(call) <= BACKLOG_MAX);
 	service_dispatch(&w->service, call, request);
 }
 
@@ -150,7 +151,7 @@ settle(struct world *w)
 		(void)event_base_loop(w->base, EVLOOP_NONBLOCK);
 	assert(w->set.n_read_only <= w->set.n && w->set.n <= w->set.limits.clients);
 	TAILQ_FOREACH(c, &w->set.conns, link)
-	assert(conn_backlog(c) <= BACKLOG_MAX || c->call != NULL);
+	assert(conn_backlog(c) <= w->set.limits.client_bytes);
 }
 
 static void

@@ -13,4 +13,12 @@ check-lab-long: all
 		LAB_SUITE=$$suite $(top_srcdir)/tests/lab/check-lab $$scenario || exit; \
 	done; done
 
-.PHONY: check-lab-long
+# The Debian package in the virtual host of its release: installed, upgraded to a higher
+# version, removed, purged.
+check-package: deb
+	set -e; for suite in $(SUITES); do \
+		QMPIN_DEBS=$(abs_top_builddir)/deb/$$suite QMPIN_BUILD='$(abs_top_builddir)' \
+			LAB_SUITE=$$suite $(top_srcdir)/tests/lab/check-lab package.sh; \
+	done
+
+.PHONY: check-lab-long check-package

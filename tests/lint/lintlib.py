@@ -17,8 +17,8 @@ import tempfile
 from pathlib import Path
 
 SKIP = 77
-FOLDERS = ("base", "topo", "place", "conf", "host", "probe", "qmp", "vm", "act", "ctl", "cli",
-           "daemon")
+FOLDERS = ("base", "topo", "place", "conf", "host", "probe", "qmp", "vm", "act", "pve", "ctl",
+           "cli", "daemon")
 LIB_DIRS = ("src", "tests", "docs", "contrib", "m4", ".ci")
 SOURCES = {".c", ".h", ".py", ".mk", ".md", ".json", ".conf"}
 NOT_OURS = {"autom4te.cache", "build-aux", "__pycache__", ".deps", "build"}

@@ -19,6 +19,7 @@ from runner import BUILD, SLACK, SOURCE, Failed, check, now, retry
 QMPIND = os.path.join(BUILD, "src", "qmpind")
 QMPIN = os.path.join(BUILD, "src", "qmpin")
 QMPIN_PROBE = os.path.join(BUILD, "src", "qmpin-probe")
+QMPIN_PVE = os.path.join(BUILD, "src", "qmpin-pve")
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
@@ -103,7 +104,8 @@ class Daemon:
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify.bind(path)
         notify.settimeout(0.05)
-        env = dict(os.environ, QMPIN_PROBE=QMPIN_PROBE)
+        env = dict(os.environ, QMPIN_PROBE=QMPIN_PROBE, QMPIN_PVE=QMPIN_PVE,
+                   QMPIN_PVE_ROOT=self.host.dir)
         env.update(self.env)
         env["NOTIFY_SOCKET"] = path if notify_path is None else notify_path
         env.pop("JOURNAL_STREAM", None)

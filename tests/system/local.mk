@@ -17,9 +17,11 @@ SYSTEM_TESTS += \
 	tests/system/test_modes.py \
 	tests/system/test_heatmap.py \
 	tests/system/test_restart.py \
+	tests/system/test_schema.py \
 	tests/system/test_shown.py \
 	tests/system/test_undo.py \
 	tests/system/test_config.py \
+	tests/system/test_optin.py \
 	tests/system/test_completion.py \
 	tests/system/test_doctor.py \
 	tests/system/test_first_path.py \
@@ -30,6 +32,7 @@ SYSTEM_TESTS += \
 	tests/system/test_notify.py \
 	tests/system/test_truth.py \
 	tests/system/test_tutorial.py \
+	tests/system/test_terminal.py \
 	tests/system/test_topology.py
 ALONE_TESTS += \
 	tests/system/test_probe.py \
@@ -50,5 +53,6 @@ EXTRA_DIST += \
 	tests/system/measure.py \
 	tests/system/runner.py \
 	tests/system/sharing.py \
+	tests/system/terminal.py \
 	tests/system/varlink.py \
 	tests/system/vmhost.py

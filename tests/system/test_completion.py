@@ -24,6 +24,8 @@ CASES = (("qmpin ex", {"explain"}),
          ("qmpin plan --to", {"--topology"}),
          ("qmpin --output-format json-", {"json-pretty"}),
          ("qmpin ps --columns no", {"nodes", "note"}),
+         ("qmpin config ch", {"check"}),
+         ("qmpin config check READ", {"README.md"}),
          ("qmpin ps ", {"100", "101"}),
          ("qmpin -j explain 10", {"100", "101"}),
          ("qmpin apply 100 10", {"100", "101"}),
@@ -106,9 +108,9 @@ def completed(host):
         host.start_vm(i, vcpus=1)
     d = host.started()
     d.wait_settled(100, 101)
+    os.chdir(os.environ["QMPIN_SRC"])
     compare("bash", bash_words, d)
     compare("fish", fish_words, d)
-    os.chdir(os.environ["QMPIN_SRC"])
     in_zsh(d)
 
 

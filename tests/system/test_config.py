@@ -26,7 +26,7 @@ def check_config(host, text):
 
 BAD = [     # name, text, line of the complaint, words it must hold
     ("bad word", "[qmpin]\nmode = fast\n", 2, "mode"),
-    ("word of a later version", "[qmpin]\nselect = tagged\n", 2, "select"),
+    ("word of another key", "[qmpin]\nselect = opt\n", 2, "select"),
     ("factor out of range", "[weights]\nmemory = 100.5\n", 2, "memory"),
     ("no number", "[qmpin]\n\nsettle_ms = ten\n", 3, "settle_ms"),
     ("number with a tail", "[qmpin]\nsettle_ms = 10x\n", 2, "settle_ms"),

@@ -42,7 +42,7 @@ def good(out):
 
 def with_daemon(host):
     """the daemon's lines come first, a restored VM and a newer configuration are told, -j
-    is the reply alone"""
+    says whose each is"""
     host.start_vm(100, vcpus=1, cpus=host.need_cpus(2))
     d = host.started()
     d.wait_settled(100)
@@ -52,13 +52,18 @@ def with_daemon(host):
     check(code == good(out) and not err, "%d %s%s", code, out, err)
     check(line(out, "daemon", "ok") and "placed 1 of 1 VM" in out, "%s", out)
     check(line(out, "vms", "ok"), "%s", out)
+    check(any(x.endswith(": VM 100") for x in line(out, "qemu", "ok")), "%s", out)
     check(line(out, "numad", "warning"), "%s", out)
     check(" problems, " in out.splitlines()[-1] or good(out), "%s", out)
     reply, want = d.call("Doctor"), good(out)
     code, out, err = doctor(host, d.run_dir, "-j", root=root)
-    check(code == want and json.loads(out).keys() == reply.keys() == {"checks"}, "%s", out)
-    check([c["name"] for c in json.loads(out)["checks"]] ==
-          [c["name"] for c in reply["checks"]], "%s", out)
+    told = json.loads(out)
+    check(code == want and told.keys() == reply.keys() == {"checks"}, "%s", out)
+    theirs = [c["name"] for c in told["checks"] if c["source"] == "qmpind"]
+    check(theirs == [c["name"] for c in reply["checks"]], "%s", out)
+    ours = [c["name"] for c in told["checks"] if c["source"] == "qmpin"]
+    check("numad" in ours and theirs + ours == [c["name"] for c in told["checks"]],
+          "%s", out)
     check(d.command("restore", "100")[0] == 0, "restore failed")
     d.configure("[qmpin]\nmode = float\n")
     _, out, _ = doctor(host, d.run_dir, root=root)
@@ -96,7 +101,9 @@ def without_daemon(host):
     check("VM 102: configuration is not read" in out, "%s", out)
     check("\x1b" not in out, "%r", out)
     code, out, err = doctor(host, host.path("run"), "-j", root=root)
-    check(code == 3 and out == "", "-j: %d %s", code, out)
+    told = json.loads(out)["checks"]
+    check(code == 3 and {c["source"] for c in told} == {"qmpin"}, "-j: %d %s", code, out)
+    check([c["level"] for c in told if c["name"] == "daemon"] == ["problem"], "%s", out)
 
 
 if __name__ == "__main__":

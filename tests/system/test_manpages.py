@@ -119,6 +119,29 @@ def interface(host):
     same("io.qmpin(7)", named, described("method") | described("error"))
 
 
+def constant(path, pattern):
+    """The value of a constant of the source, which may be a product."""
+    with open(os.path.join(SOURCE, "src", path), encoding="utf-8") as f:
+        found = re.search(pattern + r"\D*?((?:\d+u? *(?:\*|<<)? *)+)", f.read())
+    check(found, "%s: no %s", path, pattern)
+    return eval(found.group(1).replace("u", ""))  # digits and operators only
+
+
+def limits(host):
+    """io.qmpin(7) has the limits that are kept"""
+    clients, idle, half, stall, one, total = (
+        constant("ctl/server.c", r"\.%s =" % name) for name in
+        ("clients", "idle_ms", "half_ms", "stall_ms", "client_bytes", "total_bytes"))
+    real = ["%d KiB" % (constant("ctl/varlink.h", "VARLINK_REQUEST_MAX") >> 10),
+            "%d clients" % clients, "%d of whom" % (clients // 16),
+            "%d min" % (idle / 60000), "%d s" % (half / 1000), "%d s" % (stall / 1000),
+            "%d MiB" % (one >> 20), "%d MiB" % (total >> 20),
+            "%d moves" % constant("daemon/telling.c", "MOVES_MAX")]
+    text = page("io.qmpin.7").split("# LIMITS\n")[1].split("\n# ")[0]
+    named = re.findall(r"\d+ (?:KiB|MiB|min|s|clients|of whom|moves)\b", text)
+    check(named == real, "LIMITS has %s, not %s", named, real)
+
+
 def messages(host):
     """what docs/troubleshooting.md says that qmpin says is in the source"""
     source = ""
@@ -150,4 +173,4 @@ def rendered(host):
 
 
 if __name__ == "__main__":
-    sys.exit(main([commands, daemon, settings, interface, messages, rendered], Nothing))
+    sys.exit(main([commands, daemon, settings, interface, limits, messages, rendered], Nothing))

@@ -3,21 +3,18 @@
 """qmpin plan on hosts that are not this one: sysfs trees, XML, latencies, pipes and
 terminals, the example of README.md, wrong files, and how long a long scenario takes."""
 import atexit
-import fcntl
 import json
 import os
-import pty
 import random
 import re
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 
 from runner import BUILD, SLACK, SOURCE, check, main, now, retry
+from terminal import on_terminal
 
 QMPIN = os.path.join(BUILD, "src", "qmpin")
 DATA = os.path.join("tests", "data")
@@ -81,28 +78,6 @@ def start(vm, vcpus, **more):
     return dict(ev="start", vm=vm, vcpus=vcpus, **more)
 
 
-def on_terminal(argv, columns):
-    """What it shows there."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    env = dict(os.environ, NO_COLOR="1", TERM="xterm", LC_ALL="C.UTF-8")
-    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=slave,
-                               stderr=slave, env=env, cwd=SOURCE)
-    os.close(slave)
-    shown = b""
-    while True:
-        try:
-            chunk = os.read(master, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not chunk:
-            break
-        shown += chunk
-    os.close(master)
-    check(process.wait(LIMIT_S * SLACK) == 0, "status %d", process.returncode)
-    return shown.decode().replace("\r\n", "\n")
-
-
 # -- examples
 
 def write_golden(name, text):
@@ -121,7 +96,7 @@ def example(host):
     check(block, "there is no example")
     words = block.group(1).replace("\\\n", " ").split()
     want = re.sub("^    ", "", block.group(2), flags=re.M).strip()
-    shown = on_terminal([QMPIN] + words[1:], 80).strip()
+    shown = on_terminal([QMPIN] + words[1:], 80, cwd=SOURCE, NO_COLOR="1").strip()
     write_golden("README.example", re.sub("^(?=.)", "    ", shown, flags=re.M) + "\n")
     check(shown == want, "shown is\n%s", shown)
 
@@ -172,7 +147,7 @@ def widths(host):
     check(any("that want 2.0" in why for why in whys), "the quota: %s", whys)
     check(any(why.startswith("would be on ") for why in whys), "observed: %s", whys)
     for columns in (80, 100, 120, 400):
-        shown = on_terminal([QMPIN, "plan"] + argv, columns)
+        shown = on_terminal([QMPIN, "plan"] + argv, columns, cwd=SOURCE, NO_COLOR="1")
         check(max(map(len, shown.splitlines())) <= columns, "wider than %d", columns)
         words = " ".join(shown.split())
         for why in whys:

@@ -4,9 +4,10 @@
 comes to our own sockets without being asked."""
 import os
 import socket
+import subprocess
 import sys
 
-from daemon import instrumented
+from daemon import QMPIND, instrumented
 from runner import SLACK, check, holds, main, now, retry
 from sharing import (SOAK, Rival, config, fds, monitors, qemu, rss_kib, run_rival, served,
                      shared, sockets, start_vms, threads, unharmed, wait_shared)
@@ -119,6 +120,28 @@ def released(host):
     d.stop()
     d.start()
     wait_shared(d, "private", 101, 102)
+    released_offline(host, d, old + new)
+
+
+def released_offline(host, d, vms):
+    """The same where no daemon runs: by name, of a VM that has ended, and of all."""
+    def release(which):
+        p = subprocess.run([QMPIND, "--vm-dir", host.path("vm"), "--run-dir", d.run_dir,
+                            "--release", which], capture_output=True, text=True,
+                           timeout=60)
+        return p.returncode, p.stdout, p.stderr
+    code, _, err = release("all")
+    check(code == 1 and "qmpind is running" in err, "beside a daemon: %d %s", code, err)
+    d.stop()
+    code, out, err = release("102,999")
+    check((code, out) == (0, "released 102\n"), "one: %d %s%s", code, out, err)
+    check([monitors(vm) for vm in vms[1:]] == [(["qmpin"], ["qmpin"]), ([], [])],
+          "left: %s", [monitors(vm) for vm in vms[1:]])
+    vms[0].kill()
+    code, out, err = release("all")
+    check((code, sorted(out.split()[1::2])) == (0, ["101", "102"]), "all: %d %s%s", code,
+          out, err)
+    check(monitors(vms[1]) == ([], []), "left: %s", monitors(vms[1]))
 
 
 def adopted(host):

@@ -122,6 +122,14 @@ def no_daemon(host):
     text = shown(d, "topology", "--topology", tree(host.path("tree")))
     check(text.startswith("8 CPUs, 8 cores, 2 L3 groups, 2 nodes, 2 packages\n"), text)
     check("          memory 16.0 GiB, 8.0 GiB free\n          ....\n" in text, text)
+    with open(host.path("reserve.conf"), "w") as f:
+        f.write("[qmpin]\nreserved_cpus = 1\n")
+    more = ("topology", "--config", host.path("reserve.conf"))
+    text = shown(d, *more, "--topology", tree(host.path("tree")))
+    check("\nreserved 1\n" in text and "\n          .r..\n" in text, text)
+    reply = json.loads(shown(d, *more, "--topology", tree(host.path("tree")), "-j"))
+    check(reply["reserved"] == "1", "%s", reply)
+    check(d.command(*more)[0] == 2, "--config is no use without --topology")
 
 
 if __name__ == "__main__":

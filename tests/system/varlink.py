@@ -101,11 +101,46 @@ class Interface:
         self._take(")")
         return ("enum", words) if words else ("struct", fields)
 
-    def mismatches(self, method, value):
-        """What in a reply to the method is not as described: a list of sentences."""
+    def mismatches(self, name, value):
+        """What in a reply to the method, or in a value of the type, is not as described:
+        a list of sentences."""
         wrong = []
-        self._compare(self.methods[method][1], value, method, wrong)
+        kind = self.methods[name][1] if name in self.methods else self.types[name]
+        self._compare(kind, value, name, wrong)
         return wrong
+
+    def losses(self, old):
+        """What clients that know the old interface would miss in this one, or what it
+        would ask of them that they do not know of: a list of sentences."""
+        wrong = []
+        for name, kind in old.types.items():
+            self._follow(kind, self.types.get(name), name, wrong)
+        for name, kinds in old.methods.items():
+            now = self.methods.get(name, (None, None))
+            for i, what in enumerate(("parameters", "reply")):
+                self._follow(kinds[i], now[i], "%s's %s" % (name, what), wrong)
+        return wrong
+
+    def _follow(self, old, now, where, wrong):
+        if now is None or now[0] != old[0]:
+            wrong.append("%s is gone" % where if now is None else
+                         "%s is another kind of type" % where)
+        elif old[0] == "struct":
+            names = list(now[1])
+            for i, (name, kind) in enumerate(old[1].items()):
+                self._follow(kind, now[1].get(name), "%s.%s" % (where, name), wrong)
+                if names[i:i + 1] != [name]:
+                    wrong.append("%s.%s is in another place" % (where, name))
+            wrong += ["%s.%s is new, but not optional" % (where, name)
+                      for name in names[len(old[1]):] if now[1][name][0] != "?"]
+        elif old[0] == "enum":
+            wrong += ["%s is never %s" % (where, word) for word in old[1]
+                      if word not in now[1]]
+        elif old[0] == "name":
+            if old[1] != now[1]:
+                wrong.append("%s is no %s" % (where, old[1]))
+        else:
+            self._follow(old[1], now[1], where, wrong)
 
     def _compare(self, kind, value, where, wrong):
         what, of = kind
@@ -118,6 +153,12 @@ class Interface:
                 return
             for i, item in enumerate(value):
                 self._compare(of, item, "%s[%d]" % (where, i), wrong)
+        elif what == "[string]":
+            if not isinstance(value, dict):
+                wrong.append("%s is no object" % where)
+                return
+            for name, item in value.items():
+                self._compare(of, item, "%s[%s]" % (where, name), wrong)
         elif what == "enum":
             if value not in of:
                 wrong.append("%s is %r, not one of %s" % (where, value, ", ".join(of)))

@@ -25,6 +25,15 @@
 #include "base/xalloc.h"
 #include "ctl/address.h"
 
+const struct ctl_limits ctl_world_patient = {
+	.clients = 256,
+	.idle_ms = 300000,
+	.half_ms = 300000,
+	.stall_ms = 300000,
+	.client_bytes = 64u << 20,
+	.total_bytes = 128u << 20,
+};
+
 int
 ctl_world_serve(struct ctl_world *w, const char *group, const struct ctl_limits *limits,
 	struct err *e)

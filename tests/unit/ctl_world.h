@@ -46,6 +46,9 @@ extern const struct ctl_method ctl_world_methods[CTL_WORLD_METHODS];
 #define CTL_WORLD_STATUS "{\"method\":\"io.qmpin.GetStatus\"}"
 #define CTL_WORLD_MONITOR "{\"method\":\"io.qmpin.Monitor\",\"more\":true}"
 
+/* Limits that a test does not reach. */
+extern const struct ctl_limits ctl_world_patient;
+
 /** ctl_world_up and ctl_world_down of one on the heap. */
 struct ctl_world *ctl_world_new(const struct ctl_limits *limits);
 void ctl_world_free(struct ctl_world *w);

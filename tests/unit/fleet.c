@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "pour.h"
+#include "surely.h"
 
 uint64_t
 fleet_random(uint64_t *state)
@@ -119,13 +120,8 @@ fleet_plan(const struct fleet *f)
 {
 	struct plan_vm *vms = xcalloc(f->n, sizeof(*vms));
 	struct plan_input in = fleet_input(f, vms);
-	struct plan *p = NULL;
-	struct err e = ERR_NONE;
+	struct plan *p = surely_plan(&in);
 
-	if (planner_run(&in, &p, &e) < 0) {
-		fprintf(stderr, "planner: %s\n", e.text);
-		abort();
-	}
 	free(vms);
 	return p;
 }
@@ -135,13 +131,8 @@ fleet_score(const struct fleet *f)
 {
 	struct plan_vm *vms = xcalloc(f->n, sizeof(*vms));
 	struct plan_input in = fleet_input(f, vms);
-	struct err e = ERR_NONE;
-	struct score s;
+	struct score s = surely_score(&in);
 
-	if (score_masks(&in, &s, &e) < 0) {
-		fprintf(stderr, "score: %s\n", e.text);
-		abort();
-	}
 	free(vms);
 	return s;
 }

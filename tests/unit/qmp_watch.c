@@ -23,6 +23,15 @@
 
 #include "qmp/guard.h"
 
+static const char *const phase_names[] = {
+	[MONITOR_IDLE] = "idle",
+	[MONITOR_CONNECTING] = "connecting",
+	[MONITOR_WATCHING] = "watching",
+	[MONITOR_YIELDED] = "yielded",
+	[MONITOR_STALLED] = "stalled",
+	[MONITOR_REFUSED] = "refused",
+};
+
 static void
 tell(struct watch *w, const char *word)
 {
@@ -63,7 +72,7 @@ on_phase(void *owner, enum monitor_phase phase, const struct err *why)
 	if (phase == MONITOR_IDLE || phase == MONITOR_STALLED ||
 		phase == MONITOR_REFUSED)
 		assert_non_null(why);
-	tell(w, monitor_phase_name(phase));
+	tell(w, phase_names[phase]);
 }
 
 static void

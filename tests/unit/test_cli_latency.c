@@ -478,7 +478,7 @@ failures_are_one_line_that_names_the_file(void **state)
 		{{.args = {"latency", "--topology", "/nonexistent"}}, CMD_FAILED,
 			"/nonexistent: cannot be read"},
 		{{.args = {"latency", "--latency", "/etc/passwd"}}, CMD_FAILED,
-			"/etc/passwd: "},
+			"/etc/passwd:"},
 		{{.args = {"latency", "--run-dir", "/nonexistent"}}, CMD_NO_DAEMON,
 			"is qmpind running?"},
 	};

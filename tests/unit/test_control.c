@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,18 +23,8 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "base/xalloc.h"
-#include "ctl/idl.h"
-#include "ctl/shapes.h"
-#include "ctl_world.h"
 #include "daemon/release.h"
-#include "stage.h"
-
-struct desk {
-	struct stage *stage;
-	struct engine *engine;
-	struct ctl_world world; /* the clients' side only */
-	int client;
-};
+#include "desk.h"
 
 /* ---- monitors that are never started: the test is their QEMU ---- */
 
@@ -114,80 +103,25 @@ static struct vm *
 add_vm(struct desk *d, int vmid)
 {
 	struct monitor_options options = {
-		.path = "/nonexistent/vm.qmp", .commons = &d->engine->commons};
+		.path = "/nonexistent/vm.qmp", .commons = &d->stage->engine->commons};
 	char id[16];
 	struct vm *vm;
 
 	(void)snprintf(id, sizeof(id), "%d", vmid);
 	vm = vm_new(id, vmid, options.path, "/nonexistent/vm.pid");
-	vm->monitor = monitor_new(d->engine->base, &options, &handlers, vm);
-	engine_add(d->engine, vm);
+	vm->monitor = monitor_new(d->stage->engine->base, &options, &handlers, vm);
+	engine_add(d->stage->engine, vm);
 	return vm;
 }
 
 /* ---- the desk ---- */
 
-static int
-set_up(void **state)
-{
-	struct desk *d = xcalloc(1, sizeof(*d));
-	void *stage;
-	struct err e = ERR_NONE;
-
-	assert_int_equal(stage_setup(&stage), 0);
-	*state = d;
-	d->stage = stage;
-	if (d->stage->base == NULL)
-		return 0;
-	stage_start(d->stage);
-	d->engine = d->stage->engine;
-	d->world.base = d->stage->base;
-	d->world.dirfd = d->stage->run_dirfd;
-	str_copy(d->world.dir, sizeof(d->world.dir), d->stage->run_dir);
-	assert_int_equal(
-		control_new(d->engine, d->stage->run_dir, &d->world.server, &e), 0);
-	d->client = ctl_world_dial(&d->world, CTL_SOCKET);
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	struct desk *d = *state;
-	void *stage = d->stage;
-
-	if (d->stage->base != NULL) {
-		ctl_server_free(d->world.server);
-		(void)close(d->client);
-	}
-	(void)stage_teardown(&stage);
-	free(d);
-	return 0;
-}
-
 static struct desk *
 desk_of(void **state)
 {
-	struct desk *d = *state;
-	void *stage = d->stage;
-
-	(void)stage_of(&stage);
-	return d;
-}
-
-/* Parameters of the next reply, which must not be an error; as the interface says. */
-static json_t *
-read_reply(struct desk *d, const char *method)
-{
-	auto_json json_t *reply = ctl_world_read(&d->world, d->client);
-	json_t *params = json_incref(json_object_get(reply, "parameters"));
-	char bad[64];
-
-	if (json_object_get(reply, "error") != NULL)
-		fail_msg("%s", json_string_value(json_object_get(reply, "error")));
-	assert_true(idl_check(ctl_interface_text(), IDL_METHOD_OUT, method, params, bad,
-		sizeof(bad)));
-	return params;
+	stage_start(desk_stage(state));
+	desk_open(*state, CTL_SOCKET);
+	return *state;
 }
 
 /* Fails unless the list has these texts, joined by '|'. */
@@ -212,7 +146,7 @@ check_warnings(struct desk *d, const char *want)
 	json_t *status;
 
 	ctl_world_ask(&d->world, d->client, CTL_WORLD_STATUS);
-	status = read_reply(d, "GetStatus");
+	status = desk_read(d, "GetStatus");
 	check_list(status, "warnings", want);
 	json_decref(status);
 }
@@ -220,14 +154,10 @@ check_warnings(struct desk *d, const char *want)
 static void
 check_note(struct desk *d, const char *id, const char *want)
 {
-	auto_free char *request = xasprintf("{\"method\":\"io.qmpin.ListVMs\","
-					    "\"parameters\":{\"id\":\"%s\"}}",
-		id);
-	json_t *reply;
+	auto_free char *params = xasprintf("{\"id\":\"%s\"}", id);
+	json_t *reply = desk_expect(d, "ListVMs", params);
 	json_t *vm;
 
-	ctl_world_ask(&d->world, d->client, request);
-	reply = read_reply(d, "ListVMs");
 	vm = json_array_get(json_object_get(reply, "vms"), 0);
 	assert_string_equal(json_string_value(json_object_get(vm, "share")), "none");
 	if (!str_equal(json_string_value(json_object_get(vm, "note")), want))
@@ -240,7 +170,7 @@ a_missing_guard_is_a_warning_where_something_would_be_held(void **state)
 {
 	struct desk *d = desk_of(state);
 
-	d->engine->commons.guard = NULL;
+	d->stage->engine->commons.guard = NULL;
 	check_warnings(d, "");
 	add_vm(d, 100);
 	check_warnings(
@@ -274,11 +204,11 @@ ways_that_were_not_asked_for_are_one_warning_with_the_first_reason(void **state)
 	check_note(d, "101", "worse things");
 	vm_set_state(vms[1], VM_GONE);
 	check_warnings(d, "vm 102: share = none: too old");
-	d->engine->commons.n_polled = 2;
+	d->stage->engine->commons.n_polled = 2;
 	check_warnings(d,
 		"vm 102: share = none: too old|2 monitors are polled for waiting "
 		"clients: no permission to watch (CAP_SYS_PTRACE)");
-	d->engine->commons.n_polled = 0;
+	d->stage->engine->commons.n_polled = 0;
 }
 
 /* ---- release ---- */
@@ -297,7 +227,7 @@ ask_release(struct desk *d, const char *ids)
 static void
 check_released(struct desk *d, const char *released, const char *failed)
 {
-	json_t *reply = read_reply(d, "Release");
+	json_t *reply = desk_read(d, "Release");
 
 	check_list(reply, "released", released);
 	check_list(reply, "failed", failed);
@@ -314,12 +244,12 @@ release_answers_when_the_last_vm_has_ended(void **state)
 	const struct vm *c = add_vm(d, 102);
 
 	ask_release(d, NULL);
-	release_ended(d->engine, c, 0, NULL);
-	release_ended(d->engine, b, -EBUSY, &why);
-	release_ended(d->engine, b, 0, NULL); /* its end was told already */
-	assert_non_null(d->engine->releases.first);
-	release_ended(d->engine, a, 0, NULL);
-	assert_null(d->engine->releases.first);
+	release_ended(d->stage->engine, c, 0, NULL);
+	release_ended(d->stage->engine, b, -EBUSY, &why);
+	release_ended(d->stage->engine, b, 0, NULL); /* its end was told already */
+	assert_non_null(d->stage->engine->releases.first);
+	release_ended(d->stage->engine, a, 0, NULL);
+	assert_null(d->stage->engine->releases.first);
 	check_released(d, "102|100", "101: /x/101.qmp: busy");
 }
 
@@ -331,9 +261,9 @@ only_the_named_vms_are_released_and_each_once(void **state)
 	const struct vm *b = add_vm(d, 101);
 
 	ask_release(d, "[\"101\",\"101\"]");
-	release_ended(d->engine, a, 0, NULL);
-	assert_non_null(d->engine->releases.first);
-	release_ended(d->engine, b, -EPERM, NULL);
+	release_ended(d->stage->engine, a, 0, NULL);
+	assert_non_null(d->stage->engine->releases.first);
+	release_ended(d->stage->engine, b, -EPERM, NULL);
 	check_released(d, "", "101: Operation not permitted");
 	ask_release(d, "[]");
 	check_released(d, "", "");
@@ -350,7 +280,7 @@ an_unknown_id_releases_nothing(void **state)
 	reply = ctl_world_read(&d->world, d->client);
 	assert_string_equal(json_string_value(json_object_get(reply, "error")),
 		"io.qmpin.VMNotFound");
-	assert_null(d->engine->releases.first);
+	assert_null(d->stage->engine->releases.first);
 	json_decref(reply);
 }
 
@@ -361,7 +291,7 @@ a_dry_run_releases_nothing(void **state)
 	json_t *reply;
 
 	add_vm(d, 100);
-	d->engine->dry_run = true;
+	d->stage->engine->dry_run = true;
 	ask_release(d, NULL);
 	reply = ctl_world_read(&d->world, d->client);
 	assert_string_equal(
@@ -397,7 +327,7 @@ vms_that_are_gone_or_go_are_released(void **state)
 	check_released(d, "100", "");
 	add_vm(d, 101);
 	ask_release(d, "[\"101\"]");
-	engine_remove(d->engine, engine_find(d->engine, "101"));
+	engine_remove(d->stage->engine, engine_find(d->stage->engine, "101"));
 	check_released(d, "101", "");
 }
 
@@ -412,7 +342,7 @@ a_vm_that_lives_on_behind_another_socket_is_not_released(void **state)
 	vm->proven = true;
 	vm->identity.pidfd = never[0]; /* a process that does not end */
 	ask_release(d, NULL);
-	engine_remove(d->engine, vm);
+	engine_remove(d->stage->engine, vm);
 	check_released(d, "", "100: its socket was replaced meanwhile, try again");
 	(void)close(never[1]);
 }
@@ -428,11 +358,11 @@ who_asks_for_the_same_vm_meanwhile_is_answered_too(void **state)
 	ask_release(d, NULL);
 	d->client = ctl_world_dial(&d->world, CTL_SOCKET);
 	ask_release(d, "[\"101\"]");
-	release_ended(d->engine, b, 0, NULL);
+	release_ended(d->stage->engine, b, 0, NULL);
 	check_released(d, "101", "");
 	(void)close(d->client);
 	d->client = first;
-	release_ended(d->engine, a, 0, NULL);
+	release_ended(d->stage->engine, a, 0, NULL);
 	check_released(d, "101|100", "");
 }
 
@@ -443,12 +373,12 @@ what_takes_too_long_has_failed_for_the_one_who_asked(void **state)
 	const struct vm *a = add_vm(d, 100);
 
 	add_vm(d, 101);
-	d->engine->release_ms = 20;
+	d->stage->engine->release_ms = 20;
 	ask_release(d, NULL);
-	release_ended(d->engine, a, 0, NULL);
+	release_ended(d->stage->engine, a, 0, NULL);
 	check_released(
 		d, "100", "101: no answer yet: its monitor is in use, or QEMU hangs");
-	assert_null(d->engine->releases.first);
+	assert_null(d->stage->engine->releases.first);
 }
 
 static void
@@ -460,9 +390,9 @@ a_client_that_hangs_up_changes_nothing(void **state)
 	ask_release(d, NULL);
 	(void)close(d->client);
 	ctl_world_settle(&d->world);
-	assert_non_null(d->engine->releases.first);
-	release_ended(d->engine, a, 0, NULL);
-	assert_null(d->engine->releases.first);
+	assert_non_null(d->stage->engine->releases.first);
+	release_ended(d->stage->engine, a, 0, NULL);
+	assert_null(d->stage->engine->releases.first);
 	d->client = ctl_world_dial(&d->world, CTL_SOCKET);
 	check_warnings(d, "");
 }
@@ -488,7 +418,7 @@ ask_list(struct desk *d)
 
 	d->stage->clock.step_us = 1000000;
 	assert_int_equal(send(d->client, request, sizeof(request), 0), sizeof(request));
-	while (d->engine->listings == NULL)
+	while (d->stage->engine->listings == NULL)
 		event_base_loop(d->stage->base, EVLOOP_ONCE);
 }
 
@@ -516,11 +446,11 @@ a_list_in_slices_follows_vms_that_come_and_go(void **state)
 	add_vm(d, 104);
 	ask_list(d);
 	add_vm(d, 101);
-	engine_remove(d->engine, engine_find(d->engine, "102"));
+	engine_remove(d->stage->engine, engine_find(d->stage->engine, "102"));
 	check_listed(d, "100", true);
 	check_listed(d, "101", true);
 	check_listed(d, "104", false);
-	assert_null(d->engine->listings);
+	assert_null(d->stage->engine->listings);
 }
 
 static void
@@ -531,10 +461,10 @@ a_list_whose_rest_has_gone_ends_with_an_empty_reply(void **state)
 	add_vm(d, 100);
 	add_vm(d, 102);
 	ask_list(d);
-	engine_remove(d->engine, engine_find(d->engine, "102"));
+	engine_remove(d->stage->engine, engine_find(d->stage->engine, "102"));
 	check_listed(d, "100", true);
 	check_listed(d, "", false);
-	assert_null(d->engine->listings);
+	assert_null(d->stage->engine->listings);
 }
 
 static void
@@ -547,13 +477,13 @@ a_list_ends_with_its_client_and_with_the_daemon(void **state)
 	ask_list(d);
 	(void)close(d->client);
 	ctl_world_settle(&d->world);
-	assert_null(d->engine->listings);
+	assert_null(d->stage->engine->listings);
 	d->client = ctl_world_dial(&d->world, CTL_SOCKET);
 	ask_list(d);
 	stage_stop(d->stage);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, desk_setup, desk_teardown)
 
 int
 main(void)

@@ -105,6 +105,44 @@ full_host(struct host *host)
 		.topo = host->topo, .reserved = cpus("0,32"), .offline = cpus("64-65")};
 }
 
+/* The picture of it; @wrap is between the last two VMs. */
+#define FULL_HOST(wrap)                                                                \
+	"64 CPUs, 32 cores, 8 L3 groups, 4 nodes, 1 package\n"                         \
+	"offline  64-65\n"                                                             \
+	"reserved 0,32\n"                                                              \
+	"isolated 30-31,62-63\n"                                                       \
+	"\n"                                                                           \
+	"node 0    0-7,32-39   12.4/14    unmanaged(2)+\n"                             \
+	"          memory 64.0 GiB, 48.0 GiB free\n"                                   \
+	"  L3 0    0-3,32-35   4.2/6      100(4)\n"                                    \
+	"          [RR][11][11][11]\n"                                                 \
+	"  L3 1    4-7,36-39   8.2/8      101(2)@4,36 102(6)\n"                        \
+	"          [22][11][11][11]\n"                                                 \
+	"node 1    8-15,40-47  12.5/16    103(12) unmanaged(2)+\n"                     \
+	"          memory 64.0 GiB, 48.0 GiB free\n"                                   \
+	"  L3 0    8-11,40-43  6.2/8\n"                                                \
+	"          [11][11][11][11]\n"                                                 \
+	"  L3 1    12-15,44-47 6.2/8\n"                                                \
+	"          [11][11][11][11]\n"                                                 \
+	"node 2    16-23,48-55 11.9/16    104(20)+ unmanaged(2)+\n"                    \
+	"          memory 64.0 GiB, 48.0 GiB free\n"                                   \
+	"  L3 0    16-19,48-51 6.0/8\n"                                                \
+	"          [11][11][11][11]\n"                                                 \
+	"  L3 1    20-23,52-55 6.0/8\n"                                                \
+	"          [11][11][11][11]\n"                                                 \
+	"node 3    24-31,56-63 13.1/16    104(20)+ unmanaged(2)+\n"                    \
+	"          memory 64.0 GiB, 48.0 GiB free\n"                                   \
+	"  L3 0    24-27,56-59 6.0/8\n"                                                \
+	"          [11][11][11][11]\n"                                                 \
+	"  L3 1    28-31,60-63 7.1/8      long-name-of(1)@30" wrap "106(3)@28-29,60\n" \
+	"          [22][21][II][II]\n"                                                 \
+	"\n"                                                                           \
+	"[ ] is a core; a character is a CPU:\n"                                       \
+	"1-9 vCPUs for each CPU, rounded up, . none\n"                                 \
+	"r R reserved, i I isolated; capitals: vCPUs may run there\n"                  \
+	"@ only on these CPUs\n"                                                       \
+	"+ also on other nodes\n"
+
 static void
 a_host_is_drawn_with_all_that_sits_there(void **state)
 {
@@ -114,42 +152,7 @@ a_host_is_drawn_with_all_that_sits_there(void **state)
 	(void)state;
 	p.columns = 80;
 	auto_free char *text = draw(p, sitters, ARRAY_LEN(sitters));
-	assert_string_equal(text,
-		"64 CPUs, 32 cores, 8 L3 groups, 4 nodes, 1 package\n"
-		"offline  64-65\n"
-		"reserved 0,32\n"
-		"isolated 30-31,62-63\n"
-		"\n"
-		"node 0    0-7,32-39   12.4/14    unmanaged(2)+\n"
-		"          memory 64.0 GiB, 48.0 GiB free\n"
-		"  L3 0    0-3,32-35   4.2/6      100(4)\n"
-		"          [RR][11][11][11]\n"
-		"  L3 1    4-7,36-39   8.2/8      101(2)@4,36 102(6)\n"
-		"          [22][11][11][11]\n"
-		"node 1    8-15,40-47  12.5/16    103(12) unmanaged(2)+\n"
-		"          memory 64.0 GiB, 48.0 GiB free\n"
-		"  L3 0    8-11,40-43  6.2/8\n"
-		"          [11][11][11][11]\n"
-		"  L3 1    12-15,44-47 6.2/8\n"
-		"          [11][11][11][11]\n"
-		"node 2    16-23,48-55 11.9/16    104(20)+ unmanaged(2)+\n"
-		"          memory 64.0 GiB, 48.0 GiB free\n"
-		"  L3 0    16-19,48-51 6.0/8\n"
-		"          [11][11][11][11]\n"
-		"  L3 1    20-23,52-55 6.0/8\n"
-		"          [11][11][11][11]\n"
-		"node 3    24-31,56-63 13.1/16    104(20)+ unmanaged(2)+\n"
-		"          memory 64.0 GiB, 48.0 GiB free\n"
-		"  L3 0    24-27,56-59 6.0/8\n"
-		"          [11][11][11][11]\n"
-		"  L3 1    28-31,60-63 7.1/8      long-name-of(1)@30 106(3)@28-29,60\n"
-		"          [22][21][II][II]\n"
-		"\n"
-		"[ ] is a core; a character is a CPU:\n"
-		"1-9 vCPUs for each CPU, rounded up, . none\n"
-		"r R reserved, i I isolated; capitals: vCPUs may run there\n"
-		"@ only on these CPUs\n"
-		"+ also on other nodes\n");
+	assert_string_equal(text, FULL_HOST(" "));
 	host_fini(&host);
 }
 
@@ -164,43 +167,7 @@ narrow_screens_have_all_of_it_too(void **state)
 	auto_free char *text = draw(p, sitters, ARRAY_LEN(sitters));
 	p.columns = 20; /* as 60 */
 	auto_free char *narrower = draw(p, sitters, ARRAY_LEN(sitters));
-	assert_string_equal(text,
-		"64 CPUs, 32 cores, 8 L3 groups, 4 nodes, 1 package\n"
-		"offline  64-65\n"
-		"reserved 0,32\n"
-		"isolated 30-31,62-63\n"
-		"\n"
-		"node 0    0-7,32-39   12.4/14    unmanaged(2)+\n"
-		"          memory 64.0 GiB, 48.0 GiB free\n"
-		"  L3 0    0-3,32-35   4.2/6      100(4)\n"
-		"          [RR][11][11][11]\n"
-		"  L3 1    4-7,36-39   8.2/8      101(2)@4,36 102(6)\n"
-		"          [22][11][11][11]\n"
-		"node 1    8-15,40-47  12.5/16    103(12) unmanaged(2)+\n"
-		"          memory 64.0 GiB, 48.0 GiB free\n"
-		"  L3 0    8-11,40-43  6.2/8\n"
-		"          [11][11][11][11]\n"
-		"  L3 1    12-15,44-47 6.2/8\n"
-		"          [11][11][11][11]\n"
-		"node 2    16-23,48-55 11.9/16    104(20)+ unmanaged(2)+\n"
-		"          memory 64.0 GiB, 48.0 GiB free\n"
-		"  L3 0    16-19,48-51 6.0/8\n"
-		"          [11][11][11][11]\n"
-		"  L3 1    20-23,52-55 6.0/8\n"
-		"          [11][11][11][11]\n"
-		"node 3    24-31,56-63 13.1/16    104(20)+ unmanaged(2)+\n"
-		"          memory 64.0 GiB, 48.0 GiB free\n"
-		"  L3 0    24-27,56-59 6.0/8\n"
-		"          [11][11][11][11]\n"
-		"  L3 1    28-31,60-63 7.1/8      long-name-of(1)@30\n"
-		"                                 106(3)@28-29,60\n"
-		"          [22][21][II][II]\n"
-		"\n"
-		"[ ] is a core; a character is a CPU:\n"
-		"1-9 vCPUs for each CPU, rounded up, . none\n"
-		"r R reserved, i I isolated; capitals: vCPUs may run there\n"
-		"@ only on these CPUs\n"
-		"+ also on other nodes\n");
+	assert_string_equal(text, FULL_HOST("\n                                 "));
 	assert_string_equal(text, narrower);
 	host_fini(&host);
 }

@@ -27,49 +27,6 @@
 #define LIST "{\"method\":\"io.qmpin.ListVMs\",\"more\":true}"
 
 /* Sizes within reach of a test, and the default times. */
-static const struct ctl_limits tight = {
-	.clients = 32,
-	.idle_ms = 300000,
-	.half_ms = 30000,
-	.stall_ms = 30000,
-	.client_bytes = 4u << 20,
-	.total_bytes = 6u << 20,
-};
-
-/* Times that can be waited for, one at a time: a busy machine is slow itself. */
-static const struct ctl_limits short_idle = {
-	.clients = 32,
-	.idle_ms = 500,
-	.half_ms = 30000,
-	.stall_ms = 30000,
-	.client_bytes = 64u << 20,
-	.total_bytes = 128u << 20,
-};
-static const struct ctl_limits short_stall = {
-	.clients = 32,
-	.idle_ms = 300000,
-	.half_ms = 30000,
-	.stall_ms = 150,
-	.client_bytes = 64u << 20,
-	.total_bytes = 128u << 20,
-};
-
-static const struct ctl_limits short_half = {
-	.clients = 32,
-	.idle_ms = 300000,
-	.half_ms = 150,
-	.stall_ms = 30000,
-	.client_bytes = 64u << 20,
-	.total_bytes = 128u << 20,
-};
-
-static int
-set_up_short_half(void **state)
-{
-	*state = ctl_world_new(&short_half);
-	return 0;
-}
-
 static int
 set_up(void **state)
 {
@@ -80,37 +37,53 @@ set_up(void **state)
 static int
 set_up_tight(void **state)
 {
-	*state = ctl_world_new(&tight);
+	struct ctl_limits limits = ctl_world_patient;
+
+	limits.clients = 32;
+	limits.client_bytes = 4u << 20;
+	limits.total_bytes = 6u << 20;
+	*state = ctl_world_new(&limits);
 	return 0;
 }
 
-static const struct ctl_limits short_all = {
-	.clients = 32,
-	.idle_ms = 100,
-	.half_ms = 100,
-	.stall_ms = 100,
-	.client_bytes = 64u << 20,
-	.total_bytes = 128u << 20,
-};
-
-static int
-set_up_short_all(void **state)
-{
-	*state = ctl_world_new(&short_all);
-	return 0;
-}
-
+/* Times that can be waited for, one at a time: a busy machine is slow itself. */
 static int
 set_up_short_idle(void **state)
 {
-	*state = ctl_world_new(&short_idle);
+	struct ctl_limits limits = ctl_world_patient;
+
+	limits.idle_ms = 500;
+	*state = ctl_world_new(&limits);
 	return 0;
 }
 
 static int
 set_up_short_stall(void **state)
 {
-	*state = ctl_world_new(&short_stall);
+	struct ctl_limits limits = ctl_world_patient;
+
+	limits.stall_ms = 150;
+	*state = ctl_world_new(&limits);
+	return 0;
+}
+
+static int
+set_up_short_half(void **state)
+{
+	struct ctl_limits limits = ctl_world_patient;
+
+	limits.half_ms = 150;
+	*state = ctl_world_new(&limits);
+	return 0;
+}
+
+static int
+set_up_short_all(void **state)
+{
+	struct ctl_limits limits = ctl_world_patient;
+
+	limits.idle_ms = limits.half_ms = limits.stall_ms = 100;
+	*state = ctl_world_new(&limits);
 	return 0;
 }
 

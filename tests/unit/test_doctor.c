@@ -66,271 +66,150 @@ a_daemon_that_is_well_has_only_good_lines(void **state)
 	checks_fini(&c);
 }
 
-static void
-run_dry(struct doctor_facts *f)
-{
-	f->dry_run = true;
-}
+/* A fact that is otherwise. */
+struct fact {
+	size_t at;
+	size_t size; /* of a number; 0: it is none */
+	int64_t number;
+	const char *vm; /* of a group */
+	const char *text;
+	size_t n_warnings;
+};
 
-static void
-take_nice(struct doctor_facts *f)
-{
-	f->nice = false;
-}
-
-static void
-take_nice_of_user(struct doctor_facts *f)
-{
-	f->nice = false;
-	f->uid = f->run_dir.uid = 1000;
-}
-
-static void
-take_ptrace(struct doctor_facts *f)
-{
-	f->ptrace = false;
-}
-
-static void
-take_ptrace_and_diag(struct doctor_facts *f)
-{
-	f->ptrace = f->diag = false;
-}
-
-static void
-open_run_dir(struct doctor_facts *f)
-{
-	f->run_dir.mode = 0777;
-}
-
-static void
-give_run_dir(struct doctor_facts *f)
-{
-	f->run_dir.uid = 1000;
-}
-
-static void
-open_socket(struct doctor_facts *f)
-{
-	f->socket.mode = 0660;
-}
-
-static void
-open_socket_ro(struct doctor_facts *f)
-{
-	f->socket_ro.mode = 0666;
-}
-
-static void
-lose_socket(struct doctor_facts *f)
-{
-	f->socket.error = -ENOENT;
-}
-
-static void
-lose_state_dir(struct doctor_facts *f)
-{
-	f->state_dir.error = -ENOENT;
-}
-
-static void
-lock_state_dir(struct doctor_facts *f)
-{
-	f->state_dir.error = -EROFS;
-}
-
-static void
-lose_vm_dir(struct doctor_facts *f)
-{
-	f->vm_dir.error = -ENOENT;
-}
-
-static void
-need_more_files(struct doctor_facts *f)
-{
-	f->n_vms = 1000;
-	f->fds = 1024;
-	f->fds_needed = 6128;
-}
-
-static void
-fail_reload(struct doctor_facts *f)
-{
-	f->bad_reload = "last reload failed: /etc/qmpin/qmpin.conf:3: no such mode";
-	f->newer = "/etc/qmpin/qmpin.conf";
-}
-
-static void
-write_config(struct doctor_facts *f)
-{
-	f->newer = "/etc/qmpin/conf.d/a.conf";
-}
-
-static void
-warn_of_config(struct doctor_facts *f)
-{
-	f->config = (struct doctor_texts){warnings, 1};
-}
-
-static void
-stall(struct doctor_facts *f)
-{
-	checks_group_add(&f->stalled, "100");
-}
-
-static void
-make_peace(struct doctor_facts *f)
-{
-	checks_group_add(&f->peace, "100");
-	checks_group_add(&f->peace, "101");
-}
-
-static void
-leave_foreign(struct doctor_facts *f)
-{
-	checks_group_add(&f->foreign, "100");
-}
-
-static void
-restore(struct doctor_facts *f)
-{
-	checks_group_add(&f->restored, "100");
-}
-
-static void
-wait_in_line(struct doctor_facts *f)
-{
-	checks_group_add(&f->waiting, "100");
-}
-
-static void
-bind_one(struct doctor_facts *f)
-{
-	checks_group_add(&f->bounded, "101");
-}
-
-static void
-keep_record(struct doctor_facts *f)
-{
-	checks_group_add(&f->records, "999");
-}
-
-static void
-have_old_qemu(struct doctor_facts *f)
-{
-	checks_group_add(&f->yield, "102");
-	checks_group_add(&f->old, "102");
-}
-
-static void
-replace_qemu(struct doctor_facts *f)
-{
-	checks_group_add(&f->replaced, "100");
-}
-
-static void
-warn_of_sharing(struct doctor_facts *f)
-{
-	f->sharing = (struct doctor_texts){warnings, 1};
-}
-
-static void
-trust_nothing(struct doctor_facts *f)
-{
-	f->latency = "untrusted";
-	f->why = "too little is clear";
-}
-
-static void
-fail_probe(struct doctor_facts *f)
-{
-	f->latency = "model";
-	f->probing = "qmpin-probe: no";
-}
-
-static void
-measure_nothing(struct doctor_facts *f)
-{
-	f->latency = "model";
-}
-
-static void
-warn_of_memory(struct doctor_facts *f)
-{
-	f->memory = (struct doctor_texts){warnings, 2};
-}
-
-static void
-own_cores(struct doctor_facts *f)
-{
-	f->dedicated = "4-7";
-}
-
-static void
-own_cores_with_guests(struct doctor_facts *f)
-{
-	f->dedicated = "4-7";
-	checks_group_add(&f->guests, "105");
-}
+#define AT(member) .at = offsetof(struct doctor_facts, member)
+#define A_NUMBER(member, value)                                                 \
+	{                                                                       \
+		AT(member), .size = sizeof(((struct doctor_facts *)0)->member), \
+			    .number = (value)                                   \
+	}
+#define A_VM(member, id)               \
+	{                              \
+		AT(member), .vm = (id) \
+	}
+#define A_TEXT(member, words)               \
+	{                                   \
+		AT(member), .text = (words) \
+	}
+#define WARNINGS(member, n)                   \
+	{                                     \
+		AT(member), .n_warnings = (n) \
+	}
 
 static const struct {
-	void (*spoil)(struct doctor_facts *f);
+	struct fact facts[3];
 	const char *name;
 	int level;
 	const char *text;
 } cases[] = {
-	{run_dry, "daemon", CHECKS_NOTE, "qmpind 1.0 runs dry: it plans for 2 VMs"},
-	{take_nice, "capabilities", CHECKS_PROBLEM, "no CAP_SYS_NICE"},
-	{take_nice_of_user, "capabilities", CHECKS_NOTE, "no CAP_SYS_NICE"},
-	{take_ptrace, "capabilities", CHECKS_WARNING,
+	{{A_NUMBER(dry_run, true)}, "daemon", CHECKS_NOTE,
+		"qmpind 1.0 runs dry: it plans for 2 VMs"},
+	{{A_NUMBER(nice, false)}, "capabilities", CHECKS_PROBLEM, "no CAP_SYS_NICE"},
+	{{A_NUMBER(nice, false), A_NUMBER(uid, 1000), A_NUMBER(run_dir.uid, 1000)},
+		"capabilities", CHECKS_NOTE, "no CAP_SYS_NICE"},
+	{{A_NUMBER(ptrace, false)}, "capabilities", CHECKS_WARNING,
 		"no CAP_SYS_PTRACE: who waits for a monitor is polled for"},
-	{take_ptrace_and_diag, "capabilities", CHECKS_WARNING,
+	{{A_NUMBER(ptrace, false), A_NUMBER(diag, false)}, "capabilities",
+		CHECKS_WARNING,
 		"no CAP_SYS_PTRACE: who waits for a monitor cannot be seen"},
-	{open_run_dir, "run_dir", CHECKS_PROBLEM, "others may write in /run/qmpin"},
-	{give_run_dir, "run_dir", CHECKS_PROBLEM, "others may write in /run/qmpin"},
-	{open_socket, "sockets", CHECKS_PROBLEM, "/run/qmpin/io.qmpin is open"},
-	{open_socket_ro, "sockets", CHECKS_PROBLEM, "/run/qmpin/io.qmpin.ro is open"},
-	{lose_socket, "sockets", CHECKS_PROBLEM, "/run/qmpin/io.qmpin cannot be found"},
-	{lose_state_dir, "state_dir", CHECKS_WARNING, "/var/lib/qmpin is not there"},
-	{lock_state_dir, "state_dir", CHECKS_WARNING, "/var/lib/qmpin cannot be wri"},
-	{lose_vm_dir, "vm_dir", CHECKS_NOTE, "/run/qemu-server is not there"},
-	{need_more_files, "limits", CHECKS_WARNING,
+	{{A_NUMBER(run_dir.mode, 0777)}, "run_dir", CHECKS_PROBLEM,
+		"others may write in /run/qmpin"},
+	{{A_NUMBER(run_dir.uid, 1000)}, "run_dir", CHECKS_PROBLEM,
+		"others may write in /run/qmpin"},
+	{{A_NUMBER(socket.mode, 0660)}, "sockets", CHECKS_PROBLEM,
+		"/run/qmpin/io.qmpin is open"},
+	{{A_NUMBER(socket_ro.mode, 0666)}, "sockets", CHECKS_PROBLEM,
+		"/run/qmpin/io.qmpin.ro is open"},
+	{{A_NUMBER(socket.error, -ENOENT)}, "sockets", CHECKS_PROBLEM,
+		"/run/qmpin/io.qmpin cannot be found"},
+	{{A_NUMBER(state_dir.error, -ENOENT)}, "state_dir", CHECKS_WARNING,
+		"/var/lib/qmpin is not there"},
+	{{A_NUMBER(state_dir.error, -EROFS)}, "state_dir", CHECKS_WARNING,
+		"/var/lib/qmpin cannot be wri"},
+	{{A_NUMBER(vm_dir.error, -ENOENT)}, "vm_dir", CHECKS_NOTE,
+		"/run/qemu-server is not there"},
+	{{A_NUMBER(n_vms, 1000), A_NUMBER(fds, 1024), A_NUMBER(fds_needed, 6128)},
+		"limits", CHECKS_WARNING,
 		"1024 open files are too few for 1000 VMs, which need 6128"},
-	{fail_reload, "configuration", CHECKS_PROBLEM, "last reload failed"},
-	{write_config, "configuration", CHECKS_WARNING,
+	{{A_TEXT(bad_reload,
+		  "last reload failed: /etc/qmpin/qmpin.conf:3: no such mode"),
+		 A_TEXT(newer, "/etc/qmpin/qmpin.conf")},
+		"configuration", CHECKS_PROBLEM, "last reload failed"},
+	{{A_TEXT(newer, "/etc/qmpin/conf.d/a.conf")}, "configuration", CHECKS_WARNING,
 		"/etc/qmpin/conf.d/a.conf has changed"},
-	{warn_of_config, "configuration", CHECKS_WARNING, "something is odd"},
-	{stall, "vms", CHECKS_WARNING, "VM 100: QEMU does not answer"},
-	{make_peace, "vms", CHECKS_WARNING, "VMs 100, 101: left alone for a while"},
-	{leave_foreign, "vms", CHECKS_NOTE, "VM 100: left alone, since somebody had"},
-	{restore, "vms", CHECKS_NOTE, "VM 100: restored by hand"},
-	{wait_in_line, "vms", CHECKS_NOTE, "VM 100: ran before qmpind"},
-	{bind_one, "cpusets", CHECKS_NOTE, "VM 101: kept to some of the CPUs"},
-	{keep_record, "records", CHECKS_NOTE, "VM 999: gone"},
-	{have_old_qemu, "qemu", CHECKS_NOTE, "VM 102: the monitor is held in common"},
-	{have_old_qemu, "monitors", CHECKS_OK, "shared: 2 private, 1 yield"},
-	{replace_qemu, "qemu", CHECKS_NOTE, "VM 100: still runs the QEMU"},
-	{warn_of_sharing, "monitors", CHECKS_WARNING, "something is odd"},
-	{trust_nothing, "latencies", CHECKS_NOTE,
+	{{WARNINGS(config, 1)}, "configuration", CHECKS_WARNING, "something is odd"},
+	{{A_TEXT(bad_cluster, "/etc/pve/qmpin.conf:2: bad: the last good one stays")},
+		"configuration", CHECKS_WARNING, "/etc/pve/qmpin.conf:2: bad"},
+	{{A_TEXT(pve, "/etc/pve does not answer")}, "configuration", CHECKS_WARNING,
+		"/etc/pve does not answer"},
+	{{A_VM(stalled, "100")}, "vms", CHECKS_WARNING, "VM 100: QEMU does not answer"},
+	{{A_VM(peace, "100"), A_VM(peace, "101")}, "vms", CHECKS_WARNING,
+		"VMs 100, 101: left alone for a while"},
+	{{A_VM(foreign, "100")}, "vms", CHECKS_NOTE,
+		"VM 100: left alone, since somebody had"},
+	{{A_VM(restored, "100")}, "vms", CHECKS_NOTE, "VM 100: restored by hand"},
+	{{A_VM(waiting, "100")}, "vms", CHECKS_NOTE, "VM 100: ran before qmpind"},
+	{{A_VM(bounded, "101")}, "cpusets", CHECKS_NOTE,
+		"VM 101: kept to some of the CPUs"},
+	{{A_VM(records, "999")}, "records", CHECKS_NOTE, "VM 999: gone"},
+	{{A_VM(yield, "102"), A_VM(old, "102")}, "qemu", CHECKS_NOTE,
+		"VM 102: the monitor is held in common"},
+	{{A_VM(yield, "102"), A_VM(old, "102")}, "monitors", CHECKS_OK,
+		"shared: 2 private, 1 yield"},
+	{{A_VM(replaced, "100")}, "qemu", CHECKS_NOTE, "VM 100: still runs the QEMU"},
+	{{WARNINGS(sharing, 1)}, "monitors", CHECKS_WARNING, "something is odd"},
+	{{A_TEXT(latency, "untrusted"), A_TEXT(why, "too little is clear")},
+		"latencies", CHECKS_NOTE,
 		"measured, but not trusted: too little is clear"},
-	{fail_probe, "latencies", CHECKS_WARNING, "qmpin-probe: no"},
-	{measure_nothing, "latencies", CHECKS_OK, "not measured"},
-	{warn_of_memory, "memory", CHECKS_WARNING, "something is odd"},
-	{warn_of_memory, "numad", CHECKS_WARNING, "numad runs"},
-	{own_cores, "dedicated", CHECKS_NOTE, "CPUs 4-7 are some VMs' alone; serv"},
-	{own_cores_with_guests, "dedicated", CHECKS_NOTE,
+	{{A_TEXT(latency, "model"), A_TEXT(probing, "qmpin-probe: no")}, "latencies",
+		CHECKS_WARNING, "qmpin-probe: no"},
+	{{A_TEXT(latency, "model")}, "latencies", CHECKS_OK, "not measured"},
+	{{WARNINGS(memory, 2)}, "memory", CHECKS_WARNING, "something is odd"},
+	{{WARNINGS(memory, 2)}, "numad", CHECKS_WARNING, "numad runs"},
+	{{A_TEXT(dedicated, "4-7")}, "dedicated", CHECKS_NOTE,
+		"CPUs 4-7 are some VMs' alone; serv"},
+	{{A_TEXT(dedicated, "4-7"), A_VM(guests, "105")}, "dedicated", CHECKS_NOTE,
 		"CPUs 4-7 are some VMs' alone, but VM 105 may run there, too"},
 };
+
+static void
+change(struct doctor_facts *f, const struct fact *fact)
+{
+	void *at = (char *)f + fact->at;
+
+	if (fact->vm != NULL)
+		checks_group_add(at, fact->vm);
+	else if (fact->text != NULL)
+		*(const char **)at = fact->text;
+	else if (fact->n_warnings > 0)
+		*(struct doctor_texts *)at =
+			(struct doctor_texts){warnings, fact->n_warnings};
+	else if (fact->size == sizeof(bool))
+		*(bool *)at = fact->number != 0;
+	else if (fact->size == sizeof(uint32_t))
+		*(uint32_t *)at = (uint32_t)fact->number;
+	else if (fact->size == sizeof(uint64_t))
+		*(uint64_t *)at = (uint64_t)fact->number;
+}
+
+/* A daemon with the facts of that case. */
+static struct doctor_facts
+spoilt_daemon(size_t i)
+{
+	struct doctor_facts f = good_daemon();
+
+	for (size_t k = 0; k < ARRAY_LEN(cases[i].facts); k++)
+		change(&f, &cases[i].facts[k]);
+	return f;
+}
 
 static void
 each_fault_has_its_line(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct doctor_facts f = good_daemon();
+		struct doctor_facts f = spoilt_daemon(i);
 		struct checks c = {0};
 
-		cases[i].spoil(&f);
 		doctor_run(&f, &c);
 		assert_true(
 			checklist_is(&c, cases[i].name, cases[i].level, cases[i].text));
@@ -339,14 +218,41 @@ each_fault_has_its_line(void **state)
 }
 
 static void
+versions_of_qemu_are_told_in_their_order(void **state)
+{
+	static const struct {
+		unsigned int major, minor;
+		const char *id;
+	} vms[] = {{10, 0, "100"}, {7, 2, "101"}, {10, 0, "102"}, {9, 2, "103"}};
+	static const char *const lines[] = {
+		"7.2: VM 101", "9.2: VM 103", "10.0: VMs 100, 102"};
+	struct doctor_facts f = good_daemon();
+	struct checks c = {0};
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(vms); i++)
+		doctor_add_version(&f, vms[i].major, vms[i].minor, vms[i].id);
+	for (unsigned int i = 1; i <= DOCTOR_VERSIONS_MAX; i++)
+		doctor_add_version(&f, 100 + i, 0, "104"); /* no room for all */
+	assert_int_equal(f.n_versions, DOCTOR_VERSIONS_MAX);
+	doctor_run(&f, &c);
+	for (size_t i = 0; i < c.n && n < ARRAY_LEN(lines); i++) {
+		if (strcmp(c.list[i].name, "qemu") == 0)
+			assert_string_equal(c.list[i].text, lines[n++]);
+	}
+	assert_int_equal(n, ARRAY_LEN(lines));
+	checks_fini(&c);
+}
+
+static void
 a_problem_says_what_to_do(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct doctor_facts f = good_daemon();
+		struct doctor_facts f = spoilt_daemon(i);
 		struct checks c = {0};
 
-		cases[i].spoil(&f);
 		doctor_run(&f, &c);
 		for (size_t j = 0; j < c.n; j++)
 			assert_true(c.list[j].level != CHECKS_PROBLEM ||
@@ -362,8 +268,8 @@ vms_that_are_held_back_are_not_called_well(void **state)
 	struct checks c = {0};
 
 	(void)state;
-	restore(&f);
-	stall(&f);
+	checks_group_add(&f.restored, "100");
+	checks_group_add(&f.stalled, "100");
 	doctor_run(&f, &c);
 	assert_null(checklist_find(&c, "vms", "none is"));
 	assert_non_null(checklist_find(&c, "vms", "VM 100: restored"));
@@ -376,6 +282,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_daemon_that_is_well_has_only_good_lines),
 		cmocka_unit_test(each_fault_has_its_line),
+		cmocka_unit_test(versions_of_qemu_are_told_in_their_order),
 		cmocka_unit_test(a_problem_says_what_to_do),
 		cmocka_unit_test(vms_that_are_held_back_are_not_called_well),
 	};

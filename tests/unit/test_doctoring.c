@@ -18,90 +18,9 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "base/str.h"
 #include "base/xalloc.h"
-#include "ctl/idl.h"
-#include "ctl/shapes.h"
-#include "ctl_world.h"
-#include "daemon/control.h"
-#include "stage.h"
+#include "desk.h"
 #include "trees.h"
-
-struct desk {
-	struct stage *stage;
-	struct ctl_world world; /* the clients' side only */
-	int client;
-	char *tree;
-};
-
-static int
-set_up(void **state)
-{
-	struct desk *d = xcalloc(1, sizeof(*d));
-	void *stage;
-
-	assert_int_equal(stage_setup(&stage), 0);
-	d->stage = stage;
-	d->client = -1;
-	d->tree = trees_new();
-	*state = d;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	struct desk *d = *state;
-	void *stage = d->stage;
-
-	if (d->stage->base != NULL)
-		ctl_server_free(d->world.server);
-	if (d->client >= 0)
-		(void)close(d->client);
-	(void)stage_teardown(&stage);
-	trees_remove(d->tree);
-	free(d);
-	return 0;
-}
-
-/* A client at a desk with VM 100; VM 101 has not been proven yet. */
-static struct desk *
-open_desk(void **state)
-{
-	struct desk *d = *state;
-	void *stage = d->stage;
-	struct err e = ERR_NONE;
-	struct stage *s = stage_of(&stage);
-
-	s->vms[0] = standin_vm(s->vm_dir, 100, 2);
-	stage_start_with(s, "100");
-	engine_add(s->engine, vm_new("101", 101, "/x.qmp", "/x.pid"));
-	d->world.base = s->base;
-	d->world.dirfd = s->run_dirfd;
-	str_copy(d->world.dir, sizeof(d->world.dir), s->run_dir);
-	assert_int_equal(control_new(s->engine, s->run_dir, &d->world.server, &e), 0);
-	d->client = ctl_world_dial(&d->world, CTL_SOCKET_RO);
-	return d;
-}
-
-/* The reply's parameters, new reference, as they are declared. */
-static json_t *
-ask(struct desk *d)
-{
-	auto_json json_t *reply = NULL;
-	json_t *params;
-	char bad[64];
-
-	ctl_world_ask(&d->world, d->client, "{\"method\":\"io.qmpin.Doctor\"}");
-	reply = ctl_world_read(&d->world, d->client);
-	params = json_object_get(reply, "parameters");
-	if (json_object_get(reply, "error") != NULL)
-		fail_msg("%s", json_string_value(json_object_get(reply, "error")));
-	if (!idl_check(ctl_interface_text(), IDL_METHOD_OUT, "Doctor", params, bad,
-		    sizeof(bad)))
-		fail_msg("%s", bad);
-	return json_incref(params);
-}
 
 static bool
 says(const json_t *params, const char *level, const char *name, const char *text)
@@ -125,7 +44,7 @@ says(const json_t *params, const char *level, const char *name, const char *text
 static void
 expect(struct desk *d, const char *level, const char *name, const char *text)
 {
-	auto_json json_t *params = ask(d);
+	auto_json json_t *params = desk_expect(d, "Doctor", "{}");
 
 	if (!says(params, level, name, text)) {
 		auto_free char *all = json_dumps(params, JSON_INDENT(1));
@@ -137,7 +56,7 @@ expect(struct desk *d, const char *level, const char *name, const char *text)
 static void
 the_answer_tells_of_the_vms(void **state)
 {
-	struct desk *d = open_desk(state);
+	struct desk *d = desk_of_two(state, "");
 
 	expect(d, "ok", "daemon", "has placed 1 of 2 VMs");
 	expect(d, "ok", "vms", "none is held back");
@@ -149,7 +68,7 @@ the_answer_tells_of_the_vms(void **state)
 static void
 vms_that_are_held_back_are_named(void **state)
 {
-	struct desk *d = open_desk(state);
+	struct desk *d = desk_of_two(state, "");
 	struct vm *vm = d->stage->engine->vms[0];
 
 	vm->foreign = true;
@@ -166,7 +85,7 @@ vms_that_are_held_back_are_named(void **state)
 static void
 a_vm_that_its_cgroup_bounds_is_named(void **state)
 {
-	struct desk *d = open_desk(state);
+	struct desk *d = desk_of_two(state, "");
 	struct vm *vm = d->stage->engine->vms[0];
 
 	vm->confine.bounded = true;
@@ -178,7 +97,7 @@ a_vm_that_its_cgroup_bounds_is_named(void **state)
 static void
 who_may_run_on_cpus_of_others_is_named(void **state)
 {
-	struct desk *d = open_desk(state);
+	struct desk *d = desk_of_two(state, "");
 	struct engine *e = d->stage->engine;
 	struct vm_task task = {.thread.tid = 1, .have = d->stage->all};
 
@@ -193,7 +112,7 @@ who_may_run_on_cpus_of_others_is_named(void **state)
 static void
 records_of_vms_that_are_gone_are_named(void **state)
 {
-	struct desk *d = open_desk(state);
+	struct desk *d = desk_of_two(state, "");
 
 	trees_write(d->stage->run_dir, "999.json", "{}");
 	expect(d, "note", "records", "VM 999: gone");
@@ -202,11 +121,12 @@ records_of_vms_that_are_gone_are_named(void **state)
 static void
 a_qemu_that_was_upgraded_is_named(void **state)
 {
-	struct desk *d = open_desk(state);
+	struct desk *d = desk_of_two(state, "");
 	struct engine *e = d->stage->engine;
 	auto_free char *name = xasprintf("%d/exe", (int)e->vms[0]->identity.pid);
-	auto_free char *path = trees_path(d->tree, name);
-	auto_close int procfd = open(d->tree, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_free char *path = trees_path(d->stage->folder, name);
+	auto_close int procfd =
+		open(d->stage->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int before = e->procfd;
 
 	assert_int_equal(symlink("/usr/bin/qemu-system-x86_64 (deleted)", path), 0);
@@ -215,7 +135,7 @@ a_qemu_that_was_upgraded_is_named(void **state)
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(symlink("/usr/bin/qemu-system-x86_64", path), 0);
 	{
-		auto_json json_t *params = ask(d);
+		auto_json json_t *params = desk_expect(d, "Doctor", "{}");
 
 		assert_false(says(params, "note", "qemu", "still runs"));
 	}
@@ -225,17 +145,18 @@ a_qemu_that_was_upgraded_is_named(void **state)
 static void
 files_that_changed_after_they_were_read_are_named(void **state)
 {
-	struct desk *d = open_desk(state);
+	struct desk *d = desk_of_two(state, "");
 	struct doctoring *how = &d->stage->engine->doctoring;
-	auto_free char *file = trees_path(d->tree, "etc/qmpin/conf.d/a.conf");
+	auto_free char *file = trees_path(d->stage->folder, "etc/qmpin/conf.d/a.conf");
+	auto_free char *tree = trees_path(d->stage->folder, "etc/qmpin");
 
-	how->root = d->tree;
+	how->root = d->stage->folder;
 	how->config_us = 1;
-	trees_write(d->tree, "etc/qmpin/conf.d/.hidden.conf", "");
+	trees_write(d->stage->folder, "etc/qmpin/conf.d/.hidden.conf", "");
 	expect(d, "warning", "configuration", "conf.d has changed");
-	trees_write(d->tree, "etc/qmpin/conf.d/a.conf", "[qmpin]\n");
+	trees_write(d->stage->folder, "etc/qmpin/conf.d/a.conf", "[qmpin]\n");
 	expect(d, "warning", "configuration", "conf.d/a.conf has changed");
-	trees_write(d->tree, "etc/qmpin/qmpin.conf", "[qmpin]\n");
+	trees_write(d->stage->folder, "etc/qmpin/qmpin.conf", "[qmpin]\n");
 	expect(d, "warning", "configuration", "qmpin.conf has changed");
 	how->config_us = UINT64_MAX;
 	expect(d, "ok", "configuration", "in force");
@@ -244,13 +165,15 @@ files_that_changed_after_they_were_read_are_named(void **state)
 	expect(d, "ok", "configuration", "in force");
 	how->config = file;
 	expect(d, "warning", "configuration", "a.conf has changed");
+	how->config = tree;
+	expect(d, "warning", "configuration", "/qmpin.conf has changed");
 	*how = (struct doctoring){0};
 }
 
 static void
 directories_that_are_missing_or_open_are_told(void **state)
 {
-	struct desk *d = open_desk(state);
+	struct desk *d = desk_of_two(state, "");
 	struct doctoring *how = &d->stage->engine->doctoring;
 
 	how->state_dir = "/nonexistent/\033state";
@@ -268,18 +191,18 @@ directories_that_are_missing_or_open_are_told(void **state)
 static void
 asking_changes_nothing(void **state)
 {
-	struct desk *d = open_desk(state);
+	struct desk *d = desk_of_two(state, "");
 	struct engine *e = d->stage->engine;
 	struct engine_stats stats = e->stats;
 
 	for (unsigned int i = 0; i < 3; i++)
-		json_decref(ask(d));
+		json_decref(desk_expect(d, "Doctor", "{}"));
 	stage_settle(d->stage);
 	assert_memory_equal(&stats, &e->stats, sizeof(stats));
 	assert_false(e->vms[0]->fresh);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, desk_setup, desk_teardown)
 
 int
 main(void)

@@ -29,14 +29,15 @@
 static void
 expect_order(const struct ctl_latency *l, const unsigned int *want, unsigned int n)
 {
-	unsigned int order[64];
+	struct axis a;
 
 	assert_int_equal(l->matrix->n, n);
-	heatmap_order(l, order);
+	axis_init(&a, l);
 	for (unsigned int i = 0; i < n; i++) {
-		if (order[i] != want[i])
-			fail_msg("position %u: row %u, not %u", i, order[i], want[i]);
+		if (a.row[i] != want[i])
+			fail_msg("position %u: row %u, not %u", i, a.row[i], want[i]);
 	}
+	axis_fini(&a);
 }
 
 static void
@@ -73,15 +74,16 @@ tiers_that_do_not_nest_or_cover_still_give_every_row_once(void **state)
 	static const char *const pairs[] = {"0-1", "5"};
 	static const char *const across[] = {"1-2", "0,3"};
 	struct ctl_latency l = heat_plain(6, 10);
-	unsigned int order[6];
+	struct axis a;
 	unsigned int seen = 0;
 
 	(void)state;
 	heat_tier(&l, 8, pairs, 2);
 	heat_tier(&l, 30, across, 2);
-	heatmap_order(&l, order);
+	axis_init(&a, &l);
 	for (unsigned int i = 0; i < 6; i++)
-		seen |= 1u << order[i];
+		seen |= 1u << a.row[i];
+	axis_fini(&a);
 	assert_int_equal(seen, 0x3f);
 	ctl_latency_fini(&l);
 }

@@ -18,7 +18,6 @@
 
 #include "daemon/seating.h"
 #include "host/cgroup.h"
-#include "logcatch.h"
 #include "place/planner.h"
 #include "trees.h"
 #include "vmtable.h"
@@ -28,7 +27,6 @@
 
 struct fixture {
 	struct vmtable *table;
-	struct logcatch log;
 	char *dir;
 	struct vm *vm; /* 100, process 4711; 101 is process 12 */
 };
@@ -42,7 +40,6 @@ set_up(void **state)
 
 	(void)vmtable_setup(&table);
 	f->table = table;
-	logcatch_init(&f->log);
 	f->dir = trees_new();
 	f->vm = f->table->vms[0];
 	f->vm->identity.pid = 4711;
@@ -73,7 +70,6 @@ tear_down(void **state)
 	for (unsigned int i = 0; i < VMTABLE_VMS; i++)
 		f->table->vms[i]->identity.pid = 0;
 	(void)vmtable_teardown(&table);
-	logcatch_fini(&f->log);
 	trees_remove(f->dir);
 	free(f);
 	return 0;
@@ -272,7 +268,7 @@ plugged_memory_without_host_nodes_is_told_once(void **state)
 	assert_string_equal(note, "1 plugged DIMM has no host nodes");
 	free(note);
 	assert_int_equal(
-		logcatch_count(&f->log, "1 plugged DIMM has no host nodes"), 1);
+		logcatch_count(&f->table->log, "1 plugged DIMM has no host nodes"), 1);
 }
 
 static void
@@ -309,7 +305,8 @@ what_is_balanced_counts_less_and_less(void **state)
 	look(f);
 	f->table->now_us = f->vm->changed_us + UINT64_C(300000000);
 	expect_share(f, 0.5);
-	assert_int_equal(logcatch_count(&f->log, "kernel.numa_balancing is on"), 1);
+	assert_int_equal(
+		logcatch_count(&f->table->log, "kernel.numa_balancing is on"), 1);
 	f->vm->placed = false; /* nowhere yet: where it is counts in full */
 	expect_share(f, 0);
 }
@@ -345,7 +342,7 @@ numad_is_told_once(void **state)
 	write_file(f, "proc/77/comm", "numad\n");
 	look(f);
 	look(f);
-	assert_int_equal(logcatch_count(&f->log, "numad runs"), 1);
+	assert_int_equal(logcatch_count(&f->table->log, "numad runs"), 1);
 	assert_true(has_warning(f, "numad runs"));
 }
 

@@ -20,7 +20,6 @@
 
 #include "daemon/memory.h"
 #include "daemon/migraterun.h"
-#include "logcatch.h"
 #include "trees.h"
 #include "vmtable.h"
 
@@ -29,7 +28,6 @@
 
 struct fixture {
 	struct vmtable *table;
-	struct logcatch log;
 	char *dir;
 	struct vm *vm; /* on node 1, its memory on node 0 */
 };
@@ -71,11 +69,9 @@ set_up(void **state)
 
 	(void)vmtable_setup(&table);
 	f->table = table;
-	logcatch_init(&f->log);
 	f->dir = trees_new();
 	second = cpuset_minus(&second, &first);
 	vmtable_configure(f->table, "[vm 100]\nmemory = migrate\n");
-	f->table->engine.base = event_base_new();
 	f->table->engine.migrating = migrating_new(&f->table->engine);
 	f->vm = f->table->vms[0];
 	f->vm->proven = true;
@@ -101,10 +97,8 @@ tear_down(void **state)
 	/* those that were ended go when their process has gone */
 	while (event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED) > 0)
 		(void)event_base_loop(base, EVLOOP_ONCE);
-	event_base_free(base);
 	f->vm->proven = false;
 	(void)vmtable_teardown(&table);
-	logcatch_fini(&f->log);
 	trees_remove(f->dir);
 	(void)unsetenv(MIGRATERUN_PROGRAM_ENV);
 	free(f);
@@ -138,7 +132,7 @@ until_said(struct fixture *f, const char *text)
 {
 	for (unsigned int i = 0; i < TURNS_MAX; i++) {
 		turn(f);
-		if (logcatch_count(&f->log, text) > 0)
+		if (logcatch_count(&f->table->log, text) > 0)
 			return;
 		(void)usleep(10000);
 	}
@@ -151,7 +145,7 @@ expect_nothing(struct fixture *f, const char *what)
 {
 	for (unsigned int i = 0; i < 3; i++)
 		turn(f);
-	if (logcatch_count(&f->log, "moving ") > 0)
+	if (logcatch_count(&f->table->log, "moving ") > 0)
 		fail_msg("%s", what);
 }
 
@@ -161,18 +155,18 @@ memory_comes_after_its_vcpus_once(void **state)
 	struct fixture *f = *state;
 
 	turn(f);
-	assert_int_equal(logcatch_count(&f->log, "moving"), 0); /* not settled */
+	assert_int_equal(logcatch_count(&f->table->log, "moving"), 0); /* not settled */
 	pass_s(f, 11);
 	until_said(f, "vm 100: 300 MiB of its memory moved");
-	assert_int_equal(
-		logcatch_count(&f->log, "moving 300 MiB of its memory to node 1 (256"),
+	assert_int_equal(logcatch_count(&f->table->log,
+				 "moving 300 MiB of its memory to node 1 (256"),
 		1);
 	assert_int_equal(f->vm->memory.next_us, 0); /* looked at again soon */
 	pass_s(f, 60);
 	turn(f); /* it still says that it is far: not again and again */
 	assert_int_equal(n_started(f), 1);
 	pass_s(f, 3600);
-	logcatch_forget(&f->log);
+	logcatch_forget(&f->table->log);
 	until_said(f, "vm 100: 300 MiB of its memory moved");
 	assert_int_equal(n_started(f), 2);
 }
@@ -221,7 +215,7 @@ a_full_node_is_told_once_and_left_alone(void **state)
 	pass_s(f, 11);
 	turn(f);
 	turn(f);
-	assert_int_equal(logcatch_count(&f->log, "no room on node 1"), 1);
+	assert_int_equal(logcatch_count(&f->table->log, "no room on node 1"), 1);
 	assert_int_equal(n_started(f), 0);
 }
 
@@ -243,7 +237,7 @@ failures_are_told_in_the_program_s_words(void **state)
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		logcatch_forget(&f->log);
+		logcatch_forget(&f->table->log);
 		let_say(f, cases[i].script);
 		pass_s(f, 3700);
 		until_said(f, cases[i].said);
@@ -276,13 +270,14 @@ progress_is_told_every_tenth_and_not_more_often_than_every_10_s(void **state)
 		turn(f);
 		(void)usleep(10000);
 	}
-	assert_int_equal(logcatch_count(&f->log, "of 300 MiB"), 0); /* too early */
+	assert_int_equal(
+		logcatch_count(&f->table->log, "of 300 MiB"), 0); /* too early */
 	pass_s(f, 11);
 	trees_write(f->dir, "2", "");
 	until_said(f, "80 of 300 MiB of its memory are moved");
 	trees_write(f->dir, "3", "");
 	until_said(f, "120 MiB of its memory moved");
-	assert_int_equal(logcatch_count(&f->log, "of 300 MiB"), 1);
+	assert_int_equal(logcatch_count(&f->table->log, "of 300 MiB"), 1);
 }
 
 static void
@@ -297,7 +292,7 @@ a_vm_that_moves_on_is_not_followed_any_more(void **state)
 	vmtable_place(f->vm, &first);
 	f->vm->changed_us = f->table->now_us;
 	until_said(f, "no longer moved: the VM has moved");
-	logcatch_forget(&f->log);
+	logcatch_forget(&f->table->log);
 	expect_nothing(f, "it is home now");
 }
 
@@ -318,10 +313,10 @@ one_at_a_time(void **state)
 	until_said(f, "vm 100: moving");
 	for (unsigned int i = 0; i < 20; i++)
 		turn(f);
-	assert_int_equal(logcatch_count(&f->log, "vm 101: moving"), 0);
+	assert_int_equal(logcatch_count(&f->table->log, "vm 101: moving"), 0);
 	trees_write(f->dir, "go", "");
 	until_said(f, "vm 101: moving 200 MiB");
-	assert_int_equal(logcatch_count(&f->log, "vm 100: 1 MiB"), 1);
+	assert_int_equal(logcatch_count(&f->table->log, "vm 100: 1 MiB"), 1);
 	until_said(f, "vm 101: 1 MiB");
 	other->proven = false;
 }

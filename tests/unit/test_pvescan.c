@@ -100,12 +100,12 @@ hostile_files_are_told_and_harmless(void **state)
 	const char *dir = *state;
 	auto_free char *fifo = trees_path(dir, CONFIGS "100.conf");
 	auto_free char *script = trees_path(dir, "var/lib/vz/snippets/fifo.sh");
-	auto_free char *big = xcalloc(1000001, 1);
+	auto_free char *big = xcalloc(2000001, 1);
 	struct checks c;
 
 	assert_int_equal(mkfifo(fifo, 0600), 0);
 	assert_int_equal(mkfifo(script, 0600), 0);
-	memset(big, 'x', 1000000);
+	memset(big, 'x', 2000000);
 	trees_write(dir, CONFIGS "101.conf", "hookscript: local:snippets/fifo.sh\n");
 	trees_write(dir, CONFIGS "102.conf", "hookscript: \033]0;x\007\n");
 	trees_write(dir, CONFIGS "103.conf", big);

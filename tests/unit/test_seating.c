@@ -76,6 +76,29 @@ modes_and_policies_are_those_of_each_vm(void **state)
 	seating_fini(&s);
 }
 
+/* Threads of a VM that somebody has kept to a few CPUs, but for its main thread. */
+static void
+what_its_vcpus_had_bounds_a_vm_and_not_what_its_main_thread_had(void **state)
+{
+	struct vmtable *t = *state;
+	struct vm *vm = t->vms[0];
+	struct cpuset few = cpuset_below(2);
+	struct seating s;
+
+	vm->record.limit = cpuset_below(8);
+	for (size_t i = 0; i < vm->n_tasks; i++) {
+		const struct vm_thread *thread = &vm->tasks[i].thread;
+
+		if (thread->class == THREAD_VCPU)
+			(void)record_add(
+				&vm->record, thread->tid, thread->start_ticks, &few);
+	}
+	seating_init(&s, &t->engine);
+	assert_true(cpuset_equal(&s.in.vms[0].limit, &few));
+	seating_fini(&s);
+	record_fini(&vm->record);
+}
+
 /* Tags and descriptions are read by nobody yet; what they will say is not the
  * administrator's word. */
 static void
@@ -257,6 +280,7 @@ main(void)
 		CASE(only_vms_that_were_looked_at_have_a_seat),
 		CASE(the_policy_is_that_of_the_settings_without_rebalance),
 		CASE(modes_and_policies_are_those_of_each_vm),
+		CASE(what_its_vcpus_had_bounds_a_vm_and_not_what_its_main_thread_had),
 		CASE(off_is_the_administrators_word_unless_the_vm_says_so),
 		CASE(what_is_not_ours_to_touch_is_off),
 		CASE(the_guest_s_nodes_and_cores_go_with_its_vcpus),

@@ -431,8 +431,12 @@ real_sessions_of_both_qemus_give_facts(void **state)
 
 	expect_facts_of(f, "qemu-7.2/full-session.txt", false, 8, "vm905");
 	assert_int_equal(f->first_vcpu.tid, 13795);
+	assert_int_equal(f->facts.version.major, 7);
+	assert_int_equal(f->facts.version.minor, 2);
 	expect_facts_of(f, "qemu-11.1-private-monitor.txt", true, 8, "");
 	assert_int_equal(f->first_vcpu.tid, 19779);
+	assert_int_equal(f->facts.version.major, 11);
+	assert_int_equal(f->facts.version.minor, 1);
 }
 
 /* What follows the queries: all messages ever recorded, then our answers with events in

@@ -23,6 +23,7 @@
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "conf/settings.h"
+#include "conf/sources.h"
 
 #define NOBODY 65534
 
@@ -256,6 +257,75 @@ a_file_over_a_mebibyte_is_refused(void **state)
 	settings_fini(&c);
 }
 
+static struct settings
+above(const struct sources *files, const char *text)
+{
+	auto_free char *name = xstrdup("/etc/pve/qmpin.conf");
+	auto_free char *copy = xstrdup(text);
+	struct source cluster = {name, copy, strlen(text)};
+	struct err e = ERR_NONE;
+	struct settings c;
+
+	if (sources_parse(files, &cluster, &c, &e) < 0)
+		fail_msg("%s:%u: %s", e.source, e.line, e.text);
+	return c;
+}
+
+static void
+the_cluster_s_file_lies_under_all_others(void **state)
+{
+	struct sources files;
+	struct settings c;
+	enum settings_origin origin;
+	unsigned int line;
+
+	write_file(*state, "qmpin.conf", "[qmpin]\nsettle_ms=1\nselect=all\n");
+	write_file(*state, "conf.d/a.conf", "[qmpin]\nsmt=avoid\n[vm 7]\nmode=pin\n");
+	assert_int_equal(sources_read(*state, NULL, &files, NULL), 0);
+	/* what is on disk by now counts with the next reading only */
+	write_file(*state, "conf.d/a.conf", "bad\n");
+	c = above(&files, "[qmpin]\nsettle_ms=2\nsmt=isolate\nselect=tagged\n"
+			  "mode=float\n[vm 7]\nmode=off\nemulator=follow\n");
+	assert_int_equal(c.settle_ms, 1);
+	assert_int_equal(c.smt, PLACE_SMT_AVOID);
+	assert_int_equal(c.select, SETTINGS_SELECT_ALL);
+	assert_int_equal(c.select_origin, SETTINGS_ORIGIN_CONFIG);
+	assert_int_equal(settings_mode(&c, "8", &origin), PLACE_FLOAT);
+	assert_int_equal(origin, SETTINGS_ORIGIN_CLUSTER);
+	assert_int_equal(settings_mode(&c, "7", NULL), PLACE_PIN);
+	assert_int_equal(settings_emulator(&c, "7"), PLACE_EMULATOR_FOLLOW);
+	assert_string_equal(settings_mode_file(&c, "8", &line), "/etc/pve/qmpin.conf");
+	settings_fini(&c);
+	c = above(&files, "[qmpin]\ncontrol_group = admins\nselect=tagged\n");
+	assert_string_equal(c.control_group, "qmpin");
+	assert_int_equal(c.n_warnings, 1);
+	assert_string_equal(c.warnings[0],
+		"/etc/pve/qmpin.conf:2: \"control_group\" has an effect in /etc/qmpin "
+		"only");
+	settings_fini(&c);
+	sources_fini(&files);
+}
+
+static void
+a_bad_file_of_the_cluster_leaves_the_output_alone(void **state)
+{
+	auto_free char *name = xstrdup("c");
+	auto_free char *text = xstrdup("[qmpin\n");
+	struct source bad = {name, text, strlen(text)};
+	struct sources files;
+	struct settings c;
+	struct settings before;
+	struct err e = ERR_NONE;
+
+	assert_int_equal(sources_read(*state, NULL, &files, NULL), 0);
+	memset(&c, 0x5a, sizeof(c));
+	memcpy(&before, &c, sizeof(before));
+	assert_int_equal(sources_parse(&files, &bad, &c, &e), -EINVAL);
+	assert_string_equal(e.source, "c");
+	assert_memory_equal(&c, &before, sizeof(c));
+	sources_fini(&files);
+}
+
 /* Change 1 to 4 places of @text: another byte, a byte less, a doubled stretch. */
 static void
 mutate(struct strbuf *text, unsigned int *seed)
@@ -336,6 +406,8 @@ main(void)
 		TEST(what_is_no_regular_file_is_refused_without_waiting),
 		TEST(unreadable_files_and_folders_are_errors),
 		TEST(a_file_over_a_mebibyte_is_refused),
+		TEST(the_cluster_s_file_lies_under_all_others),
+		TEST(a_bad_file_of_the_cluster_leaves_the_output_alone),
 		TEST(mutated_files_are_read_whole_or_change_nothing),
 	};
 

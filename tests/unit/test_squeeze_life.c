@@ -11,19 +11,16 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <event2/event.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/xalloc.h"
 #include "daemon/engine.h"
 #include "daemon/planning.h"
 #include "layouts.h"
-#include "logcatch.h"
 #include "topo/lat.h"
 #include "trees.h"
 #include "vmtable.h"
@@ -33,20 +30,10 @@
 
 struct scene {
 	struct vmtable *t;
-	struct event_base *base;
-	struct logcatch log;
 	char *dir; /* with the counters of 100 */
 	uint64_t run_ms;
 	uint64_t wait_ms;
 };
-
-static void
-on_settle(evutil_socket_t fd, short what, void *owner)
-{
-	(void)fd;
-	(void)what;
-	(void)owner;
-}
 
 /* 100 and 101 on node 0, node 1 idles. Only 100 has counters. */
 static void
@@ -70,17 +57,9 @@ static int
 setup(void **state)
 {
 	struct scene *s = xcalloc(1, sizeof(*s));
-	struct engine *e;
 
-	if (vmtable_setup((void **)&s->t) < 0)
-		return -1;
-	e = &s->t->engine;
-	s->base = event_base_new();
-	e->settle = evtimer_new(s->base, on_settle, NULL);
-	e->procfd = e->cgroupfd = -1;
+	(void)vmtable_setup((void **)&s->t);
 	s->dir = trees_new();
-	log_open(LOG_TO_STDERR, LOG_INFO);
-	logcatch_init(&s->log);
 	*state = s;
 	crowd(s);
 	return 0;
@@ -92,9 +71,6 @@ teardown(void **state)
 	struct scene *s = *state;
 	void *t = s->t;
 
-	logcatch_fini(&s->log);
-	event_free(s->t->engine.settle);
-	event_base_free(s->base);
 	vmtable_teardown(&t);
 	trees_remove(s->dir);
 	free(s);
@@ -171,7 +147,7 @@ check_left_alone(const struct scene *s)
 	assert_null(squeeze_waited(vm));
 	assert_int_equal(vm->record.wide.until_us, 0);
 	assert_string_equal(vm->squeeze.note, "");
-	assert_int_equal(logcatch_count(&s->log, "wait"), 0);
+	assert_int_equal(logcatch_count(&s->t->log, "wait"), 0);
 }
 
 /* It rests no more, nothing was said, and a restart does not think otherwise. */
@@ -184,7 +160,7 @@ check_forgotten(const struct scene *s)
 	assert_int_equal(vm->record.wide.until_us, 0);
 	assert_true(vm->record_dirty);
 	assert_string_equal(vm->squeeze.note, "");
-	assert_int_equal(logcatch_count(&s->log, "idle"), 0);
+	assert_int_equal(logcatch_count(&s->t->log, "idle"), 0);
 }
 
 static void

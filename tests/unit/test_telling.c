@@ -46,15 +46,6 @@ struct desk {
 
 static const struct ctl_method methods[] = {{"Monitor", false, telling_on_call}};
 
-static const struct ctl_limits limits = {
-	.clients = 256,
-	.idle_ms = 300000,
-	.half_ms = 300000,
-	.stall_ms = 300000,
-	.client_bytes = 64u << 20,
-	.total_bytes = 128u << 20,
-};
-
 static int
 set_up(void **state)
 {
@@ -62,11 +53,11 @@ set_up(void **state)
 	struct ctl_server_options options = {.methods = methods,
 		.n_methods = ARRAY_LEN(methods),
 		.version = "9.8.7",
-		.limits = &limits};
+		.limits = &ctl_world_patient};
 	struct err e = ERR_NONE;
 
 	*state = d;
-	ctl_world_up(&d->world, &limits);
+	ctl_world_up(&d->world, &ctl_world_patient);
 	ctl_server_free(d->world.server);
 	d->engine.base = d->world.base;
 	d->engine.clock = clock_system();

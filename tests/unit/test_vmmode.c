@@ -14,61 +14,13 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/json.h"
 #include "base/str.h"
 #include "base/xalloc.h"
-#include "ctl/idl.h"
-#include "ctl/shapes.h"
-#include "ctl_world.h"
-#include "daemon/control.h"
-#include "stage.h"
-
-struct desk {
-	struct stage *stage;
-	struct ctl_world world; /* the clients' side only */
-	int client;
-	const char *files; /* what the next reload reads; NULL: it fails */
-};
-
-static int
-set_up(void **state)
-{
-	struct desk *d = xcalloc(1, sizeof(*d));
-	void *stage;
-
-	assert_int_equal(stage_setup(&stage), 0);
-	d->stage = stage;
-	d->client = -1;
-	*state = d;
-	return 0;
-}
-
-static void
-close_desk(struct desk *d)
-{
-	ctl_server_free(d->world.server);
-	d->world.server = NULL;
-	if (d->client >= 0)
-		(void)close(d->client);
-	d->client = -1;
-}
-
-static int
-tear_down(void **state)
-{
-	struct desk *d = *state;
-	void *stage = d->stage;
-
-	if (d->stage->base != NULL)
-		close_desk(d);
-	(void)stage_teardown(&stage);
-	free(d);
-	return 0;
-}
+#include "desk.h"
 
 /* As the service does, less the host. */
 static int
@@ -97,15 +49,10 @@ serve(struct desk *d)
 {
 	struct stage *s = d->stage;
 	struct vm *vm = stage_start_with(s, "100");
-	struct err e = ERR_NONE;
 
-	d->world.base = s->base;
-	d->world.dirfd = s->run_dirfd;
-	str_copy(d->world.dir, sizeof(d->world.dir), s->run_dir);
 	s->engine->on_reload = on_reload;
 	s->engine->owner = d; /* a stage asks nothing of it */
-	assert_int_equal(control_new(s->engine, s->run_dir, &d->world.server, &e), 0);
-	d->client = ctl_world_dial(&d->world, CTL_SOCKET);
+	desk_open(d, CTL_SOCKET);
 	return vm;
 }
 
@@ -113,53 +60,19 @@ serve(struct desk *d)
 static struct desk *
 open_desk(void **state)
 {
-	struct desk *d = *state;
-	void *stage = d->stage;
-	struct stage *s = stage_of(&stage);
+	struct stage *s = desk_stage(state);
 
 	s->vms[0] = standin_vm(s->vm_dir, 100, 2);
-	serve(d);
-	return d;
+	serve(*state);
+	return *state;
 }
 
 static struct vm *
 restart(struct desk *d)
 {
-	close_desk(d);
+	desk_close(d);
 	stage_stop(d->stage);
 	return serve(d);
-}
-
-static json_t *
-ask(struct desk *d, const char *method, const char *params)
-{
-	auto_free char *request = xasprintf(
-		"{\"method\":\"io.qmpin.%s\",\"parameters\":%s}", method, params);
-	json_t *reply;
-
-	ctl_world_ask(&d->world, d->client, request);
-	reply = ctl_world_read(&d->world, d->client);
-	stage_settle(d->stage);
-	return reply;
-}
-
-/* Parameters of a good answer, as the interface says; new reference. */
-static json_t *
-expect(struct desk *d, const char *method, const char *params)
-{
-	auto_json json_t *reply = ask(d, method, params);
-	json_t *out = json_incref(json_object_get(reply, "parameters"));
-	char bad[64];
-
-	if (json_object_get(reply, "error") != NULL) {
-		auto_free char *text = json_dumps(reply, 0);
-
-		fail_msg("%s %s: %s", method, params, text);
-	}
-	if (!idl_check(ctl_interface_text(), IDL_METHOD_OUT, method, out, bad,
-		    sizeof(bad)))
-		fail_msg("%s: %s", method, bad);
-	return out;
 }
 
 static void
@@ -169,7 +82,7 @@ set_mode(struct desk *d, const char *mode)
 		mode != NULL ? xasprintf("{\"id\":\"100\",\"mode\":\"%s\"}", mode)
 			     : xstrdup("{\"id\":\"100\"}");
 
-	json_decref(expect(d, "SetMode", params));
+	json_decref(desk_expect(d, "SetMode", params));
 }
 
 /* The error ends with this name and has that in one of its parameters. */
@@ -177,7 +90,7 @@ static void
 check_refused(struct desk *d, const char *method, const char *params, const char *name,
 	const char *word)
 {
-	auto_json json_t *reply = ask(d, method, params);
+	auto_json json_t *reply = desk_ask(d, method, params);
 	const char *error = json_string_value(json_object_get(reply, "error"));
 	auto_free char *text = json_dumps(json_object_get(reply, "parameters"), 0);
 
@@ -189,7 +102,7 @@ check_refused(struct desk *d, const char *method, const char *params, const char
 static void
 check_mode(struct desk *d, const char *mode, const char *origin)
 {
-	auto_json json_t *reply = expect(d, "GetVM", "{\"id\":\"100\"}");
+	auto_json json_t *reply = desk_expect(d, "GetVM", "{\"id\":\"100\"}");
 	const json_t *vm = json_object_get(reply, "vm");
 
 	assert_string_equal(json_string_value(json_object_get(vm, "mode")), mode);
@@ -233,7 +146,7 @@ without_a_mode_it_is_as_configured_again(void **state)
 	standin_set_mask(s->vms[0].claims[0], &s->second);
 	stage_audit(s);
 	stage_check_mask(s->vms[0].claims[0], &s->second);
-	json_decref(expect(d, "SetMode", "{\"id\":\"100\",\"mode\":null}"));
+	json_decref(desk_expect(d, "SetMode", "{\"id\":\"100\",\"mode\":null}"));
 	check_mode(d, "auto", "default");
 	stage_check_mask(s->vms[0].claims[0], &s->first);
 	restart(d);
@@ -268,8 +181,7 @@ static void
 a_vm_that_was_never_touched_gets_no_limit_by_a_mode(void **state)
 {
 	struct desk *d = *state;
-	void *stage = d->stage;
-	struct stage *s = stage_of(&stage);
+	struct stage *s = desk_stage(state);
 	struct vm *vm;
 
 	s->config.reserved_cpus = CPUSET_NONE;
@@ -294,8 +206,7 @@ static void
 vcpus_that_somebody_pinned_stay_so_when_only_observed(void **state)
 {
 	struct desk *d = *state;
-	void *stage = d->stage;
-	struct stage *s = stage_of(&stage);
+	struct stage *s = desk_stage(state);
 	struct vm *vm;
 
 	s->vms[0] = standin_vm(s->vm_dir, 100, 2);
@@ -320,7 +231,7 @@ a_restored_vm_is_placed_again_by_a_mode_that_places(void **state)
 	struct desk *d = open_desk(state);
 	struct stage *s = d->stage;
 
-	json_decref(expect(d, "Restore", "{\"ids\":[\"100\"]}"));
+	json_decref(desk_expect(d, "Restore", "{\"ids\":[\"100\"]}"));
 	stage_check_mask(s->vms[0].claims[0], &s->all);
 	set_mode(d, "off");
 	set_mode(d, NULL);
@@ -373,12 +284,13 @@ a_permanent_mode_is_the_configuration_s(void **state)
 
 	set_mode(d, "off");
 	d->files = "[vm 100]\nmode = pin\n[vm 7]\nmode = core\n";
-	json_decref(expect(d, "SetMode", PERMANENT("100", "pin")));
+	json_decref(desk_expect(d, "SetMode", PERMANENT("100", "pin")));
 	check_mode(d, "pin", "vm_section");
-	json_decref(expect(d, "SetMode", PERMANENT("7", "core"))); /* is not started */
+	json_decref(
+		desk_expect(d, "SetMode", PERMANENT("7", "core"))); /* is not started */
 	set_mode(d, "observe");
 	d->files = "";
-	json_decref(expect(d, "SetMode", "{\"id\":\"100\",\"permanent\":true}"));
+	json_decref(desk_expect(d, "SetMode", "{\"id\":\"100\",\"permanent\":true}"));
 	check_mode(d, "auto", "default");
 }
 
@@ -405,7 +317,7 @@ a_reload_by_call_tells_what_is_wrong(void **state)
 
 	check_refused(d, "Reload", "{}", "Failed", "f.conf:3: no such word");
 	d->files = "[vm 100]\nmode = off\n";
-	json_decref(expect(d, "Reload", "{}"));
+	json_decref(desk_expect(d, "Reload", "{}"));
 	check_mode(d, "off", "vm_section");
 }
 
@@ -432,20 +344,20 @@ static void
 the_configuration_is_told_key_by_key(void **state)
 {
 	struct desk *d = open_desk(state);
-	auto_json json_t *before = expect(d, "GetConfig", "{}");
+	auto_json json_t *before = desk_expect(d, "GetConfig", "{}");
 	auto_json json_t *after = NULL;
 
 	check_setting(json_object_get(before, "settings"), "guard_ms", "20 default");
 	d->files = "[qmpin]\nguard_ms = 30\n[vm 7]\nsmt = avoid\n";
-	json_decref(expect(d, "Reload", "{}"));
-	after = expect(d, "GetConfig", "{}");
+	json_decref(desk_expect(d, "Reload", "{}"));
+	after = desk_expect(d, "GetConfig", "{}");
 	check_setting(json_object_get(after, "settings"), "guard_ms", "30 f.conf:2");
 	check_setting(json_object_get(after, "settings"), "vm 7.smt", "avoid f.conf:4");
 	check_setting(
 		json_object_get(after, "settings"), "weights.memory", "1 default");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, desk_setup, desk_teardown)
 
 int
 main(void)

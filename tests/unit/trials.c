@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
-#include "place/score.h"
+#include "surely.h"
 #include "wild.h"
 
 /* Rounds until rebalance has nothing more to do. */
@@ -22,29 +22,17 @@ static struct plan *
 plan_of(struct trials *t, struct wild *w)
 {
 	struct plan_input in = wild_input(w);
-	struct plan *p = NULL;
-	struct err e = ERR_NONE;
 
 	t->plans++;
-	if (planner_run(&in, &p, &e) < 0) {
-		fprintf(stderr, "planner: %s\n", e.text);
-		abort();
-	}
-	return p;
+	return surely_plan(&in);
 }
 
 static struct score
 score_of(struct wild *w)
 {
 	struct plan_input in = wild_input(w);
-	struct score s = {0};
-	struct err e = ERR_NONE;
 
-	if (score_masks(&in, &s, &e) < 0) {
-		fprintf(stderr, "score: %s\n", e.text);
-		abort();
-	}
-	return s;
+	return surely_score(&in);
 }
 
 /* Whether it gets cores of its own depends on what others were given before it. */

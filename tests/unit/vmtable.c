@@ -9,9 +9,11 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/xalloc.h"
 #include "layouts.h"
 #include "topo/lat.h"
@@ -71,6 +73,14 @@ make_host(struct hostmodel *h)
 	h->ranking = ranking_from_topo(h->topo, &view);
 }
 
+static void
+on_settle(evutil_socket_t fd, short what, void *owner)
+{
+	(void)fd;
+	(void)what;
+	(void)owner;
+}
+
 int
 vmtable_setup(void **state)
 {
@@ -81,6 +91,11 @@ vmtable_setup(void **state)
 	t->now_us = BEGIN_US;
 	t->engine.clock = &t->clock;
 	t->engine.allowance = allowance_new();
+	t->engine.procfd = t->engine.cgroupfd = -1;
+	t->engine.base = event_base_new();
+	t->engine.settle = evtimer_new(t->engine.base, on_settle, NULL);
+	log_open(LOG_TO_STDERR, LOG_INFO);
+	logcatch_init(&t->log);
 	make_host(&t->engine.host);
 	settings_init(&t->engine.config);
 	t->engine.n_vms = VMTABLE_VMS;
@@ -100,6 +115,9 @@ vmtable_teardown(void **state)
 		vm_free(t->vms[i]);
 	settings_fini(&t->engine.config);
 	hostmodel_fini(&t->engine.host);
+	event_free(t->engine.settle);
+	event_base_free(t->engine.base);
+	logcatch_fini(&t->log);
 	free(t);
 	return 0;
 }

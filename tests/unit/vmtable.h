@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * An engine without loop, sockets and threads, for what is only thought of: three VMs
+ * An engine without passes, sockets and threads, for what is only thought of: three VMs
  * of four vCPUs on an imaginary host of two nodes, each with an L3 of four CPUs.
  */
 #ifndef QMPIN_TESTS_VMTABLE_H
@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "daemon/engine.h"
+#include "logcatch.h"
 
 #define VMTABLE_VMS 3u
 #define VMTABLE_VCPUS 4u
@@ -19,6 +20,7 @@ struct vmtable {
 	uint64_t now_us;
 	struct engine engine;
 	struct vm *vms[VMTABLE_VMS]; /* 100, 101, 102 */
+	struct logcatch log;
 };
 
 /** cmocka's setup and teardown; *state is the table. */
