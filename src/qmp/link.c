@@ -18,10 +18,10 @@
 
 #include "base/xalloc.h"
 
-/* The replies of a large VM come in one or two reads of this size; after this many
- * reads the other VMs have their turn. */
+/* The replies of a large VM come in one or two reads of this size. After each the
+ * others have their turn: so many bytes of events take some 2 ms, and a hundred VMs may
+ * send without end. */
 #define READ_SIZE (32u * 1024)
-#define READS_PER_TURN 8
 
 struct link {
 	int fd;
@@ -102,29 +102,23 @@ consume(struct link *l, char *bytes, size_t len)
 	}
 }
 
-/* Read what is there. It stays in the socket until the owner has been told: stopped
- * before that, we leave it to the guard, which cannot know of an answer otherwise. */
+/* Read some of what is there. It stays in the socket until the owner has been told:
+ * stopped before that, we leave it to the guard, which cannot know of an answer
+ * otherwise. */
 static void
 take_input(struct link *l)
 {
 	char bytes[READ_SIZE];
-	ssize_t n;
+	ssize_t n = recv(l->fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_PEEK);
 
-	for (int i = 0; i < READS_PER_TURN && !is_over(l); i++) {
-		n = recv(l->fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_PEEK);
-		if (n == 0)
-			closed(l, 0);
-		else if (n > 0)
-			digest(l, bytes, (size_t)n);
-		else if (errno == EAGAIN)
-			return;
-		else if (errno != EINTR)
-			closed(l, -errno);
-		if (n > 0 && !is_over(l))
-			consume(l, bytes, (size_t)n);
-		if (n > 0 && (size_t)n < sizeof(bytes))
-			return;
-	}
+	if (n == 0)
+		closed(l, 0);
+	else if (n > 0)
+		digest(l, bytes, (size_t)n);
+	else if (errno != EAGAIN && errno != EINTR)
+		closed(l, -errno);
+	if (n > 0 && !is_over(l))
+		consume(l, bytes, (size_t)n);
 }
 
 /* Send what can be sent. A failure is not told here: reading shows it too, after what
@@ -209,7 +203,8 @@ on_writable(evutil_socket_t fd, short what, void *owner)
 }
 
 /* Read once more before giving up: when we were the ones who slept, the answer is here.
- */
+ * What is read before puts this off, so that a flood in front of the answer is no
+ * matter. */
 static void
 on_deadline(evutil_socket_t fd, short what, void *owner)
 {

@@ -9,10 +9,12 @@
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 
 #include "base/attr.h"
@@ -24,6 +26,8 @@
 /* As many as there are VMIDs that the tests use. */
 #define SHIPS_MAX 20000u
 #define VMID_MAX 999999999u
+/* Of busy vCPUs, or events a second. */
+#define NUMBER_MAX 1000000u
 
 struct fleet {
 	struct ship_plan plan;
@@ -48,7 +52,10 @@ usage(FILE *to)
 		"[--max-vcpus N]\n"
 		"             [--threads N] [--iothreads N]\n"
 		"commands: start|stop|kill|plug|unplug|pause|resume|unthread VMIDS\n"
-		"          busy VMIDS N | event VMIDS NAME | thread VMIDS NAME\n"
+		"          busy VMIDS N | storm VMIDS N | event VMIDS NAME | thread VMIDS "
+		"NAME\n"
+		"storm: so many events a second; the answer is \"ok\" and how many there "
+		"were of all\n"
 		"VMIDS: 100 or 100-199; stop takes the files away, kill leaves them\n",
 		to);
 }
@@ -115,6 +122,7 @@ order_of(const struct line *line, struct ship_order *out)
 		[SHIP_EVENT] = "event",
 		[SHIP_THREAD] = "thread",
 		[SHIP_UNTHREAD] = "unthread",
+		[SHIP_STORM] = "storm",
 		[SHIP_QUIT] = "stop",
 	};
 	uint64_t number = 0;
@@ -124,7 +132,8 @@ order_of(const struct line *line, struct ship_order *out)
 		verb++;
 	if (verb == ARRAY_LEN(verbs))
 		return -1;
-	if (verb == SHIP_BUSY && str_parse_uint(line->word, 1000, &number) < 0)
+	if ((verb == SHIP_BUSY || verb == SHIP_STORM) &&
+		str_parse_uint(line->word, NUMBER_MAX, &number) < 0)
 		return EINVAL;
 	*out = (struct ship_order){
 		.verb = (enum ship_verb)verb, .number = (unsigned int)number};
@@ -215,7 +224,14 @@ obey_lines(struct fleet *f)
 		struct line line;
 		int r = parse(text, &line);
 
-		say(r == 0 ? carry_out(f, &line) : r);
+		if (r == 0)
+			r = carry_out(f, &line);
+		if (r == 0 && str_equal(line.verb, "storm")) {
+			(void)printf("ok %" PRIu64 "\n", atomic_load(f->plan.sent));
+			(void)fflush(stdout);
+		} else {
+			say(r);
+		}
 	}
 }
 
@@ -297,6 +313,10 @@ main(int argc, char **argv)
 	struct wish wish = {.first = 100};
 	char why[128];
 
+	f.plan.sent = mmap(NULL, sizeof(*f.plan.sent), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (f.plan.sent == MAP_FAILED)
+		err(1, "mmap");
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	read_options(argc, argv, &f, &wish);

@@ -12,4 +12,13 @@ tests_fleet_fleet_LDADD = $(LINK_BASE) -lpthread
 bench-scale: all tests/fleet/fleet
 	$(AM_TESTS_ENVIRONMENT) $(PYTHON3) $(top_srcdir)/tests/system/bench_scale.py $(BENCH_SCALE)
 
-.PHONY: bench-scale
+# VMs that come and go around a daemon that is killed 1000 times in a third of an hour and
+# then left alone; or 166 times, in ten minutes.
+run_soak = $(AM_TESTS_ENVIRONMENT) QMPIN_SOAK=$(1) $(PYTHON3) \
+	$(top_srcdir)/tests/system/test_soak.py
+soak: all tests/fleet/fleet
+	$(call run_soak,240)
+soak-short: all tests/fleet/fleet
+	$(call run_soak,40)
+
+.PHONY: bench-scale soak soak-short

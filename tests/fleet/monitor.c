@@ -22,6 +22,8 @@
 #define BACKLOG 1
 /* Of a command that does not end. */
 #define IN_MAX 65536u
+/* Of what the client does not read. */
+#define OUT_MAX 65536u
 
 #define GREETING                                                                       \
 	"{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": " \
@@ -175,6 +177,12 @@ monitor_server_serve(struct monitor_server *m, short revents)
 	}
 	if (m->client >= 0 && m->out.len > 0)
 		flush_out(m);
+}
+
+bool
+monitor_server_is_behind(const struct monitor_server *m)
+{
+	return m->client < 0 || !m->agreed || m->out.len > OUT_MAX;
 }
 
 void

@@ -32,6 +32,9 @@ int monitor_server_init(struct monitor_server *m, const char *path,
 struct pollfd monitor_server_wants(const struct monitor_server *m);
 void monitor_server_serve(struct monitor_server *m, short revents);
 
+/** There is nobody to tell, or he does not read. */
+bool monitor_server_is_behind(const struct monitor_server *m);
+
 /** Tell the client, if there is one; @data is taken over, NULL: none. */
 void monitor_server_event(struct monitor_server *m, const char *name, json_t *data);
 

@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -29,6 +30,8 @@
 #define IOTHREADS_MAX 16u
 /* Where the orders come from, in the new process. */
 #define CONTROL_FD 3
+/* How often a storm blows. */
+#define STORM_MS 2
 
 struct deck {
 	int vmid;
@@ -40,6 +43,11 @@ struct deck {
 	struct hand *worker; /* the last one by order; NULL: none */
 	bool paused;
 	bool over;
+	struct {
+		unsigned int rate; /* events a second, 0: none */
+		uint64_t began_us;
+		uint64_t made;
+	} storm;
 	struct monitor_server monitor;
 };
 
@@ -243,6 +251,39 @@ dismiss(struct deck *d)
 	return 0;
 }
 
+static uint64_t
+now_us(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static int
+begin_storm(struct deck *d, unsigned int rate)
+{
+	d->storm.rate = rate;
+	d->storm.began_us = now_us();
+	d->storm.made = 0;
+	return 0;
+}
+
+/* The events that are due. Every second one asks for a look at the vCPUs. */
+static void
+storm(struct deck *d)
+{
+	static const char *const names[] = {"RTC_CHANGE", "ACPI_DEVICE_OST"};
+	uint64_t due = (now_us() - d->storm.began_us) * d->storm.rate / 1000000;
+
+	for (; d->storm.rate > 0 && d->storm.made < due; d->storm.made++) {
+		if (monitor_server_is_behind(&d->monitor))
+			continue; /* not read: QEMU keeps a few of each kind */
+		monitor_server_event(&d->monitor, names[d->storm.made % 2], NULL);
+		atomic_fetch_add(d->plan->sent, 1);
+	}
+}
+
 static int
 quit(struct deck *d)
 {
@@ -272,6 +313,8 @@ obey(struct deck *d, const struct ship_order *order)
 		return hire(d, order->name);
 	case SHIP_UNTHREAD:
 		return dismiss(d);
+	case SHIP_STORM:
+		return begin_storm(d, order->number);
 	case SHIP_QUIT:
 		return quit(d);
 	}
@@ -328,8 +371,9 @@ sail(struct deck *d)
 			monitor_server_wants(&d->monitor)};
 		struct ship_order order;
 
-		if (poll(fds, ARRAY_LEN(fds), -1) < 0)
+		if (poll(fds, ARRAY_LEN(fds), d->storm.rate > 0 ? STORM_MS : -1) < 0)
 			_exit(1);
+		storm(d);
 		monitor_server_serve(&d->monitor, fds[1].revents);
 		if (fds[0].revents == 0)
 			continue;

@@ -3,6 +3,8 @@
 #ifndef QMPIN_TESTS_FLEET_SHIP_H
 #define QMPIN_TESTS_FLEET_SHIP_H
 
+#include <stdatomic.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct ship_plan {
@@ -11,6 +13,7 @@ struct ship_plan {
 	unsigned int vcpus_max;
 	unsigned int threads; /* of all kinds, at least vcpus and main */
 	unsigned int iothreads;
+	_Atomic uint64_t *sent; /* events of storms, by all; shared memory */
 };
 
 struct ship {
@@ -28,6 +31,7 @@ enum ship_verb {
 	SHIP_EVENT,
 	SHIP_THREAD,   /* a worker of this name comes */
 	SHIP_UNTHREAD, /* the one that came last goes */
+	SHIP_STORM,    /* so many events a second, 0: no more */
 	SHIP_QUIT,     /* it ends as QEMU does: its files go too */
 };
 

@@ -2,32 +2,50 @@
 # SPDX-License-Identifier: MIT
 """What qmpind costs with many VMs (real processes, real threads, real masks):
 
-  bench_scale.py [--idle S] [VMS...]          default: 30 s, 10 100 300 1000
+  bench_scale.py [--idle S] [--storm S] [--json FILE] [VMS...]
+                                default: 30 s idle, no storm, 10 100 300 1000 VMs
 
-Prints a table, one line for each number of VMs. A turn is what the daemon's loop does
+Prints a table, one line for each quantity: in the last two columns what one VM more adds
+(least squares), and how that is between the two largest numbers of VMs compared with below,
+where that can be said: 1 is a line, more is a knee; of two numbers the first. A turn is what the daemon's loop does
 without a pause, in its own CPU time: its longest ones are what others may wait for.
 """
 import argparse
 import os
+import re
 import sys
 
 sys.dont_write_bytecode = True
 
-from fleet import (SETTINGS, Fleet, FleetHost, longest, percentile, quiet, switches,
+from figures import Figures
+from fleet import (FIRST, SETTINGS, Fleet, FleetHost, longest, percentile, quiet, switches,
                    timed_call, turns_since)
 from runner import check, main as run_cases, now, pass_time, retry
+from vmhost import allowed, mask
 
 COLUMNS = []
+# Events a second, of all VMs together or of one.
+STORM_RATE = 50000
 
 
 class Measured:
-    """One column of numbers, with what they are."""
+    """One column of numbers, with what they are: "WHAT FIRST, SECOND" has two."""
 
     def __init__(self):
         self.rows = []
 
     def put(self, what, text, *values):
         self.rows.append((what, text % values))
+
+    def numbers(self):
+        """(name, number, unit); a bound counts as a number."""
+        for what, text in self.rows:
+            values = [float(x) for x in re.findall(r"\d+(?:\.\d+)?", text)]
+            unit = re.search(r"[^\d.,]*$", text).group().strip()
+            first, *others = what.split(", ") if len(values) > 1 else [what]
+            stem = re.sub(r"(^|(?<=[ ]))\S+$", "", first) if " " in first else first + " "
+            for name, value in zip([first] + [stem + o for o in others], values):
+                yield name, value, unit
 
 
 def appear(m, fleet, d):
@@ -87,7 +105,8 @@ def answers(m, d):
     m.put("ListVMs median, p99", "%.1f, %.1f ms", percentile(times, 50),
           percentile(times, 99))
     times = [timed_call(d, "ListVMs", more=True, threads=True) for _ in range(20)]
-    m.put("with threads", "%.1f, %.1f ms", percentile(times, 50), percentile(times, 99))
+    m.put("with threads median, p99", "%.1f, %.1f ms", percentile(times, 50),
+          percentile(times, 99))
     m.put("turns while asked", "%s", longest(turns_since(d, before)))
 
 
@@ -101,13 +120,46 @@ def knocks(m, d, seconds=10):
           sorted(times)[len(times) * 999 // 1000], max(times))
 
 
+def storm(m, fleet, d, last, rate, seconds, what):
+    """VMs send events, every second one of which asks for a look at the vCPUs. Meanwhile
+    somebody asks, and a mask is broken."""
+    vmids = "%d-%d" % (FIRST, last)
+    tid = fleet.vcpu_tids(FIRST)[0]
+    want, cpus = mask(tid), set(allowed())
+    before, used, kib = d.status(), d.cpu_ns(), d.memory_kib()
+    sent = int(fleet.command("storm %s %d" % (vmids, rate / (last - FIRST + 1))))
+    began, times, repaired = now(), [], None
+    broken = began + seconds / 2
+    while now() < began + seconds:
+        times.append(timed_call(d, "GetStatus"))
+        if broken and now() > broken:
+            broken, at = None, now()
+            os.sched_setaffinity(tid, cpus - want)
+        elif not broken and repaired is None and mask(tid) == want:
+            repaired = now() - at
+        pass_time(0.01)
+    sent = int(fleet.command("storm %s 0" % vmids)) - sent
+    took, used, after = now() - began, d.cpu_ns() - used, d.status()
+    retry(lambda: mask(tid) == want, "the mask is repaired", 10)
+    retry(lambda: not fleet.unpinned(), "every vCPU is pinned", 10, step=0.2)
+    m.put("%s: events a second" % what, "%.0f", sent / took)
+    m.put("%s: passes a second" % what, "%.1f", (after["passes"] - before["passes"]) / took)
+    m.put("%s: CPU" % what, "%.1f %%", used / took / 1e7)
+    m.put("%s: GetStatus p99, longest" % what, "%.1f, %.1f ms", percentile(times, 99),
+          max(times))
+    m.put("%s: broken mask repaired after" % what, "%.1f s", repaired or took)
+    m.put("%s: resident after, more by" % what, "%.1f, %.2f MiB", d.memory_kib() / 1024,
+          max(0, d.memory_kib() - kib) / 1024)
+    m.put("%s: turns" % what, "%s", longest(turns_since(d, before)))
+
+
 def size(m, d):
     m.put("resident, most ever", "%.1f, %.1f MiB", d.memory_kib() / 1024,
           d.memory_kib("VmHWM") / 1024)
     m.put("open files", "%d", len(os.listdir("/proc/%d/fd" % d.pid)))
 
 
-def scale(host, vms, idle_s):
+def scale(host, vms, idle_s, storm_s):
     m = Measured()
     fleet = Fleet(host, vms)
     d = host.started(SETTINGS)
@@ -117,34 +169,68 @@ def scale(host, vms, idle_s):
     change(m, fleet, d)
     knocks(m, d)
     size(m, d)
-    COLUMNS.append((vms, m.rows))
+    if storm_s:
+        storm(m, fleet, d, FIRST + vms - 1, STORM_RATE, storm_s, "storm of all")
+        storm(m, fleet, d, FIRST, STORM_RATE, storm_s, "storm of one")
+    COLUMNS.append((vms, m))
     for what, text in m.rows:
         print("     %-32s %s" % (what, text))
+
+
+def slope(points):
+    """Of the line through (VMs, value), by least squares."""
+    x = sum(p[0] for p in points) / len(points)
+    y = sum(p[1] for p in points) / len(points)
+    return sum((a - x) * (b - y) for a, b in points) / sum((a - x) ** 2 for a, _ in points)
+
+
+def growth(what):
+    """What a VM more adds, and how much steeper it is at the end: text."""
+    points = [(vms, value) for vms, m in COLUMNS for name, value, _ in m.numbers()
+              if name in (what, what.split(", ")[0])]
+    if len(points) < 2 or len({vms for vms, _ in points}) < len(points):
+        return "", ""
+    below = slope(points[:-1]) if len(points) > 2 else 0
+    knee = "%.1f" % (slope(points[-2:]) / below) if below > 0 else ""
+    return "%.3g" % slope(points), knee
 
 
 def table():
     if not COLUMNS:
         return
-    print("\n| what | %s |" % " | ".join("%d VMs" % n for n, _ in COLUMNS))
-    print("| --- |%s" % (" --: |" * len(COLUMNS)))
-    for i, (what, _) in enumerate(COLUMNS[0][1]):
-        print("| %s | %s |" % (what, " | ".join(rows[i][1] for _, rows in COLUMNS)))
+    print("\n| what | %s | a VM more | at the end |" % " | ".join(
+        "%d VMs" % n for n, _ in COLUMNS))
+    print("| --- |%s" % (" --: |" * (len(COLUMNS) + 2)))
+    for i, (what, _) in enumerate(COLUMNS[0][1].rows):
+        cells = [m.rows[i][1] for _, m in COLUMNS] + list(growth(what))
+        print("| %s | %s |" % (what, " | ".join(cells)))
+
+
+def save(path):
+    figures = Figures()
+    for vms, m in COLUMNS:
+        for name, value, unit in m.numbers():
+            figures.add("%d VMs, %s" % (vms, name), value, unit)
+    figures.save(path)
 
 
 def main():
     parser = argparse.ArgumentParser(description="Measure qmpind with many VMs.")
     parser.add_argument("--idle", type=float, default=30)
+    parser.add_argument("--storm", type=float, default=0)
+    parser.add_argument("--json")
     parser.add_argument("vms", type=int, nargs="*", default=[10, 100, 300, 1000])
     a = parser.parse_args()
     sys.argv[1:] = []
     cases = []
     for n in a.vms:
         def case(host, n=n):
-            scale(host, n, a.idle)
+            scale(host, n, a.idle, a.storm)
         case.__doc__ = "%d VMs" % n
         cases.append(case)
-    code = run_cases(cases, FleetHost, limit_s=(240 + a.idle) * len(cases))
+    code = run_cases(cases, FleetHost, limit_s=(240 + a.idle + 3 * a.storm) * len(cases))
     table()
+    save(a.json)
     return code
 
 

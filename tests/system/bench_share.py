@@ -3,7 +3,7 @@
 """What qmpind costs the others who use a VM's monitor: rivals like Proxmox's tools on 8
 VMs, without qmpind and with it in turns, so that the noise of the machine is in both.
 
-  bench_share.py [--short] [--vms 8] [--seed N] [WAY:VERSION]...
+  bench_share.py [--short] [--vms 8] [--seed N] [--json FILE] [WAY:VERSION]...
 
 Kinds of use: each command finds qmpind holding (or would, without it); or one command
 after the other. By one rival, or by four at once: those that find us holding begin at the
@@ -24,6 +24,7 @@ import tempfile
 
 sys.dont_write_bytecode = True
 
+from figures import Figures
 from runner import check, main as run_cases, retry
 from sharing import config, quantile, run_rival, start_vms, unharmed
 from vmhost import Host
@@ -43,6 +44,7 @@ SHORT = {"held, 1": 3, "held, 4": 1, "busy, 1": 40, "busy, 4": 10}
 FULL_ROUNDS, SHORT_ROUNDS = 8, 2
 # Rounds may happen to differ little: less than this is noise too, in microseconds.
 FLOOR_MEDIAN, FLOOR_P99 = 100, 500
+FIGURES = Figures()
 
 
 class Side:
@@ -173,6 +175,15 @@ def row(way, version, kind, idle, busy):
             "%+.2f" % (added(idle, busy, 0.99) / 1e3))
 
 
+def figure(way, version, kind, idle, busy):
+    """With qmpind, and beside without."""
+    for what, q in (("median", 0.5), ("p99", 0.99)):
+        alone = idle.at(q)
+        FIGURES.add("%s on QEMU %s, %s: %s" % (way, version, kind, what),
+                    busy.at(q) / 1e3, "ms", busy.at(q) / alone if alone else None,
+                    "without qmpind")
+
+
 def print_table(rows):
     widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
     for r in rows:
@@ -186,6 +197,8 @@ def bench(host, way, version, short=True, n_vms=8, seed=1):
     sides = measure(host, way, version, SHORT if short else FULL,
                     SHORT_ROUNDS if short else FULL_ROUNDS, n_vms, seed)
     print_table([HEAD] + [row(way, version, kind, *sides[kind]) for kind in KINDS])
+    for kind in KINDS:
+        figure(way, version, kind, *sides[kind])
     missed = [m for kind in KINDS for m in judge(way, kind, *sides[kind], short)]
     check(not missed, "%s", "; ".join(missed))
 
@@ -203,13 +216,16 @@ def main():
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--vms", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json")
     parser.add_argument("ways", nargs="*", default=WAYS, metavar="WAY:VERSION")
     args = parser.parse_args()
     sys.argv[1:] = []
     print("times in ms; EAGAIN: retries without/with qmpind, and the most that would be "
           "chance")
-    return run_cases([case(*way.split(":"), short=args.short, n_vms=args.vms,
+    code = run_cases([case(*way.split(":"), short=args.short, n_vms=args.vms,
                            seed=args.seed) for way in args.ways], Host, limit_s=3600)
+    FIGURES.save(args.json)
+    return code
 
 
 if __name__ == "__main__":

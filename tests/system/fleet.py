@@ -20,13 +20,13 @@ SETTINGS = "[qmpin]\nmode = pin\nadopt = now\n"
 
 
 class Fleet:
-    """Stand-ins with the ids from 100 on. Ends with the test."""
+    """Stand-ins with the ids from 100 on, in a directory of the host. Ends with the test."""
 
-    def __init__(self, host, vms, vcpus=VCPUS, threads=THREADS):
-        self.host, self.vms = host, vms
+    def __init__(self, host, vms, vcpus=VCPUS, threads=THREADS, where="vm"):
+        self.host, self.vms, self.where = host, vms, where
         began = now()
         self.process = subprocess.Popen(
-            [PROGRAM, "--dir", host.path("vm"), "--vms", str(vms), "--vcpus", str(vcpus),
+            [PROGRAM, "--dir", host.path(where), "--vms", str(vms), "--vcpus", str(vcpus),
              "--max-vcpus", str(vcpus + 8), "--threads", str(threads)], text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=die_with_parent)
         host.helpers.append(self.process)
@@ -38,7 +38,8 @@ class Fleet:
         answer = self.process.stdout.readline().strip()
         if not answer and self.process.wait(10) == 77:
             raise Skip("%s: no room for so many processes" % what)
-        check(answer == "ok", "%s: %s", what, answer or "the fleet ended")
+        check(answer.split(" ")[0] == "ok", "%s: %s", what, answer or "the fleet ended")
+        return answer[3:]
 
     def end(self):
         """At the end of its input it ends all and then itself."""
@@ -48,10 +49,10 @@ class Fleet:
     def command(self, line):
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
-        self._expect(line)
+        return self._expect(line)
 
     def pid(self, vmid):
-        with open(self.host.path("vm", "%d.pid" % vmid)) as f:
+        with open(self.host.path(self.where, "%d.pid" % vmid)) as f:
             return int(f.read())
 
     def vcpu_tids(self, vmid):

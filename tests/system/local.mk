@@ -6,6 +6,7 @@ SYSTEM_TESTS += \
 	tests/system/test_share_traces.py \
 	tests/system/test_clients.py \
 	tests/system/test_scale.py \
+	tests/system/test_soak.py \
 	tests/system/test_many.py \
 	tests/system/test_drift.py \
 	tests/system/test_races.py \
@@ -38,12 +39,15 @@ ALONE_TESTS += \
 	tests/system/test_measuring.py
 # What they use, the demo and the measurements.
 EXTRA_DIST += \
+	tests/system/bench.py \
 	tests/system/bench_scale.py \
 	tests/system/bench_share.py \
 	tests/system/browser.py \
+	tests/system/churn.py \
 	tests/system/daemon.py \
 	tests/system/demo \
 	tests/system/fakeqmp.py \
+	tests/system/figures.py \
 	tests/system/fleet.py \
 	tests/system/guest-ack.S \
 	tests/system/measure.py \

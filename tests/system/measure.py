@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Measures qmpind on real QEMUs and prints a table.
 
-  measure.py [--runs 20] [--vms 8] [--idle 60]
+  measure.py [--runs 20] [--vms 8] [--idle 60] [--json FILE]
 
 Hotplug: from the reply to device_add, and from the ACPI event, to the new vCPU's mask.
 Drift: from a changed mask to the repaired one. Restarts: changed masks, watched every
@@ -18,10 +18,12 @@ import time
 
 sys.dont_write_bytecode = True
 
+from figures import Figures
 from runner import check, main as run_cases, now, retry
 from vmhost import QEMU, Host, MaskWatch, allowed, mask
 
 ROWS = []
+FIGURES = Figures()
 
 
 def row(what, values, unit, digits=1):
@@ -31,10 +33,13 @@ def row(what, values, unit, digits=1):
     cell = "%%.%df" % digits
     numbers = [values[n // 2], values[min(n - 1, (99 * n) // 100)], values[-1]]
     ROWS.append([what, str(n)] + [cell % v for v in numbers] + [unit])
+    for name, value in zip(("median", "p99", "max"), numbers):
+        FIGURES.add("%s: %s" % (what, name), value, unit)
 
 
 def single(what, value, unit):
     ROWS.append([what, "1", value, "", "", unit])
+    FIGURES.add(what, float(value), unit)
 
 
 def hotplug(host, runs, guest, what):
@@ -172,6 +177,7 @@ def main():
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--vms", type=int, default=8)
     parser.add_argument("--idle", type=float, default=60)
+    parser.add_argument("--json")
     a = parser.parse_args()
     sys.argv[1:] = []
 
@@ -193,6 +199,7 @@ def main():
     print("\n%s; Linux %s; %d CPUs" % (version.splitlines()[0], platform.release(),
                                      len(allowed())))
     table()
+    FIGURES.save(a.json)
     return code
 
 

@@ -217,6 +217,54 @@ an_answer_that_is_there_counts_however_late_we_look(void **state)
 	assert_string_equal(f->told.s, "u");
 }
 
+#define AN_EVENT "{\"event\": \"RTC_CHANGE\", \"data\": {\"offset\": 78}}\r\n"
+#define N_EVENTS 2000u
+
+static void
+say_many_events(struct fixture *f)
+{
+	struct strbuf all = {0};
+
+	for (unsigned int i = 0; i < N_EVENTS; i++)
+		strbuf_adds(&all, AN_EVENT);
+	say(f, all.s);
+	strbuf_fini(&all);
+}
+
+/* Others wait meanwhile: as long as a read of 32 KiB takes. */
+static void
+a_flood_is_heard_bit_by_bit(void **state)
+{
+	struct fixture *f = *state;
+
+	open_link(f);
+	say(f, GREETING AGREED);
+	turn(f);
+	say_many_events(f);
+	event_base_loop(f->base, EVLOOP_ONCE);
+	assert_in_range(f->told.len, 1, 1 + 32768 / strlen(AN_EVENT));
+	turn(f);
+	assert_int_equal(f->told.len, 1 + N_EVENTS);
+}
+
+static void
+an_answer_behind_a_flood_counts_when_the_time_is_over(void **state)
+{
+	struct fixture *f = *state;
+
+	open_link(f);
+	say(f, GREETING);
+	turn(f);
+	say_many_events(f);
+	say(f, AGREED);
+	f->now_us = 60000000;
+	usleep(60000); /* as above */
+	turn(f);
+	assert_non_null(f->told.s);
+	assert_null(strchr(f->told.s, 's'));
+	assert_non_null(strchr(f->told.s, 'u'));
+}
+
 static void
 a_timer_that_is_early_is_set_again(void **state)
 {
@@ -254,6 +302,8 @@ main(void)
 		test_with_pair(output_that_finds_no_room_waits_for_it),
 		test_with_pair(what_was_said_before_leaving_is_heard),
 		test_with_pair(an_answer_that_is_there_counts_however_late_we_look),
+		test_with_pair(a_flood_is_heard_bit_by_bit),
+		test_with_pair(an_answer_behind_a_flood_counts_when_the_time_is_over),
 		test_with_pair(a_timer_that_is_early_is_set_again),
 		test_with_pair(freeing_closes),
 	};
