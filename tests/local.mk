@@ -55,6 +55,7 @@ AM_PY_LOG_FLAGS = $(AM_LOG_FLAGS)
 SYSTEM_TESTS =
 ALONE_TESTS =
 include tests/bench/local.mk
+include tests/faults/local.mk
 include tests/fleet/local.mk
 include tests/lab/local.mk
 include tests/share/local.mk
