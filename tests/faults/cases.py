@@ -394,12 +394,16 @@ def by_shell(life, *shell):
     """Start the daemon again, that way; a case that does this has its own Life."""
     life.daemon.stop()
     life.usual = life.daemon.command_line
-    life.daemon.command_line = lambda: [*shell, "sh"] + life.usual()
+    life.daemon.command_line = lambda: [*shell, "sh"] + [
+        word for word in life.usual() if word != "--foreground"]
     try:
         life.daemon.start()
     except Failed as e:
         raise Skip("no namespace of its own: %s" % e) from None
     life.wait_right()
+    for act in Life.ACTS:
+        life.works(act)
+    life.learn()
 
 
 @outside

@@ -2,6 +2,7 @@
 """A day of a daemon's life in small acts, on two stand-ins for QEMU and a real one, and
 what must be true again after every fault."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -89,6 +90,9 @@ class Life:
         return fleet + list(self.real.vcpus().values()) + \
             list(self.limited.vcpus().values())
 
+    def mask_of(self, tid):
+        return mask(tid)
+
     def right(self):
         """The kernel says that each vCPU has one CPU, the daemon that all is done."""
         bad = [t for t in self.vcpus() if len(mask(t) or ()) != 1]
@@ -113,7 +117,7 @@ class Life:
                     kind = os.readlink("/proc/%d/fd/%s" % (pid, fd)).split(":[")[0]
                 except FileNotFoundError:
                     continue
-                kind = "".join("#" if c.isdigit() else c for c in kind)
+                kind = re.sub(r"\d+", "#", kind.replace(self.host.dir, "HOST"))
                 who = "daemon" if pid == self.daemon.pid else "guard"
                 found[who, kind] = found.get((who, kind), 0) + 1
         return found
@@ -283,6 +287,8 @@ class Life:
         for f in self.AFTER.get(act.__name__, ()):
             f(self)
         self.refused = []
+        if act is Life.drift:
+            self.apply()  # whoever breaks masks thirty times a minute is given way to
         done = act(self)
         check(not self.refused, "refused: %s", self.refused)
         if done:
