@@ -84,6 +84,16 @@ ERRORS = {
     "writev": "EAGAIN EPIPE ECONNRESET",
 }
 
+# What cannot be: (call, a function that is in the place, or LIBRARY, errors, why not).
+LIBRARY = "a library"
+IMPOSSIBLE = (
+    ("read", LIBRARY, "EIO ESRCH CUT", "one byte of libevent's own pair of sockets"),
+    ("write", LIBRARY, "ENOSPC EIO EPIPE EINTR CUT", "the same pair"),
+    ("writev", "on_child_writable", "EPIPE ECONNRESET", "a pipe whose reader lives"),
+    ("openat", "is_left_over", "ENOENT", "/proc/PID of a process that lives: this is the "
+     "proof that it has ended"),
+)
+
 
 class Site:
     """One place that calls a function. Sites with the same function, role and frames are
@@ -98,7 +108,12 @@ class Site:
 
     @property
     def errors(self):
-        return ERRORS.get(self.name, "").split()
+        errors = ERRORS.get(self.name, "").split()
+        for name, where, impossible, _ in IMPOSSIBLE:
+            if name == self.name and (self.foreign if where is LIBRARY
+                                      else where in self.where.split(" < ")):
+                errors = [e for e in errors if e not in impossible.split()]
+        return errors
 
     def __str__(self):
         return "%s in %s%s%s" % (self.name, self.where or "?",

@@ -11,11 +11,13 @@ import varlink
 from daemon import Crashed
 from faultlib import Page
 from fleet import FIRST, Fleet, FleetHost, children
-from runner import Failed, check, now, pass_time, retry
+from runner import SLACK, Failed, check, now, pass_time, retry
 from vmhost import MaskWatch, Qmp, connect, mask, tids_of
 
 REAL = 200
 RECOVER_S = 10.0
+# So long an answer may take where nothing is wrong, on a slow machine.
+PATIENCE_S = 5.0 * SLACK
 # Short intervals, since a fault lasts as long as an act.
 SETTINGS = """[qmpin]
 mode = pin
@@ -44,13 +46,14 @@ class Life:
         self.fds = {}
         self.told = 0
         self.refused = []
+        self.patience_s = PATIENCE_S
 
     def start(self):
         """Until all is right."""
         self.daemon.start()
         self.wait_right()
         if not self.watch:
-            self.watch = MaskWatch([self.stranger.pid] + self.limited.tids())
+            self.watch = MaskWatch([self.stranger.pid] + self.limited.tids(), 0.01)
 
     def start_anew(self):
         """As on a host that has not seen it yet: nothing recorded, nothing pinned."""
@@ -149,10 +152,11 @@ class Life:
 
     # -- acts: each ends as it began, if nothing fails
 
-    def quietly(self, method, **parameters):
+    def quietly(self, method, more=False, **parameters):
         """A request; what it answers to is the daemon's choice while it is in trouble."""
         try:
-            return self.daemon.call(method, **parameters)
+            return varlink.call(os.path.join(self.daemon.run_dir, "io.qmpin"),
+                                "io.qmpin." + method, parameters, more, self.patience_s)
         except (Failed, OSError, varlink.Refused, ValueError) as e:
             self.refused.append("%s: %s" % (method, e))
             return None
@@ -209,6 +213,8 @@ class Life:
         for method in ("GetStatus", "GetTopology", "GetLatency", "Doctor", "GetConfig",
                        "GetMetrics", "Plan"):
             self.quietly(method)
+            if len(self.refused) == 2:  # it is in trouble, and each costs patience
+                return None
         self.quietly("GetVM", id="%d" % FIRST)
         self.quietly("Explain", id="%d" % FIRST)
         self.quietly("ListVMs", more=True, threads=True)
@@ -238,7 +244,7 @@ class Life:
 
     def rival(self):
         """somebody else uses a monitor"""
-        qmp = Qmp(self.real.qmp_path)
+        qmp = Qmp(self.real.qmp_path, 2.0)
         qmp.run("query-status")
         qmp.close()
         return None
@@ -261,10 +267,13 @@ class Life:
 
     def act(self, act, window_s):
         """Do it, and give it time to be done: it may never be while a fault lasts."""
+        self.patience_s, self.refused = window_s / 4, []
         try:
             done = act(self)
         except (OSError, Failed, Crashed):
             return
+        finally:
+            self.patience_s = PATIENCE_S
         end = now() + window_s
         while done and now() < end and self.daemon.process.poll() is None:
             try:

@@ -1,9 +1,20 @@
 # Faults: libc fails in the daemon, memory ends in parsers and commands, hosts misbehave.
 EXTRA_DIST += \
+	docs/faults.md \
+	tests/faults/cases.py \
 	tests/faults/faultlib.py \
 	tests/faults/life.py \
+	tests/faults/memory.py \
 	tests/faults/run \
-	tests/faults/test_faults.py
+	tests/faults/table.py
+SYSTEM_TESTS += tests/faults/test_faults.py
+
+# All of them, and docs/faults.md anew.
+check-faults: all $(check_PROGRAMS)
+	$(AM_TESTS_ENVIRONMENT) QMPIN_TEST_SLACK=$${FAULT_SLACK:-2} \
+		$(PYTHON3) $(srcdir)/tests/faults/run --table $(srcdir)/docs/faults.md $(FAULTS)
+
+.PHONY: check-faults
 
 if PLAIN_BUILD
 # Preloaded, so no program's flags.

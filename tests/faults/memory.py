@@ -14,7 +14,7 @@ NOMEM = os.path.join(BUILD, "tests", "faults", "nomem.so")
 PARSERS = ("args cache cpulist ctl_conn latfile mux qmp_stream scenario settings varlink "
            "wire").split()
 # Of more allocations, so many at even distances: in a file of a corpus, in a command.
-MOST_FILE, MOST_COMMAND = 100, 150
+MOST_FILE, MOST_COMMAND = 60, 150
 ABORTED = 99
 
 
