@@ -92,6 +92,9 @@ IMPOSSIBLE = (
     ("writev", "on_child_writable", "EPIPE ECONNRESET", "a pipe whose reader lives"),
     ("openat", "is_left_over", "ENOENT", "/proc/PID of a process that lives: this is the "
      "proof that it has ended"),
+    ("read", "is_left_over", "ESRCH", "the same"),
+    ("statx", "look_at", "ENOENT", "a name that readdir has just told and that nobody "
+     "removes: inotify would tell"),
 )
 
 
