@@ -109,8 +109,8 @@ leave(struct proberun *r)
 		release(r);
 }
 
-/* Where the kernel cannot tell when it is gone, that is waited for at once: it is killed
- * or at its end. */
+/* Where the kernel cannot tell when it is gone, that is waited for at once: it is
+ * killed or at its end. */
 static void
 await_exit(struct proberun *r)
 {
