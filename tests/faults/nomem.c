@@ -2,9 +2,9 @@
 /*
  * Preloaded into a program: runs it again and again, as children, with another
  * allocation failing each time, until none is left that could; prints how they ended.
- * abort() by the program is a clean end, as xalloc.h has it; an assertion, a signal or a
- * sanitizer's report is not. QMPIN_NOMEM: the file for the figures. QMPIN_NOMEM_MOST: of
- * more allocations than that, so many are taken at even distances.
+ * abort() by the program is a clean end, as xalloc.h has it; an assertion, a signal or
+ * a sanitizer's report is not. QMPIN_NOMEM: the file for the figures. QMPIN_NOMEM_MOST:
+ * of more allocations than that, so many are taken at even distances.
  *
  * With QMPIN_NOMEM_AT one process runs, in which the allocation with that number fails.
  */
@@ -33,7 +33,7 @@ extern void *__libc_realloc(void *p, size_t size);
 
 static struct {
 	bool counting;
-	unsigned long left; /* allocations before the one that fails; 0: none does */
+	unsigned long left;   /* allocations before the one that fails; 0: none does */
 	unsigned long *count; /* shared with the parent */
 } nomem;
 
@@ -93,7 +93,8 @@ abort(void)
 /* An assertion of the fuzz target itself says that it could not go on without memory;
  * one of the code under test is a fault. */
 void
-__assert_fail(const char *what, const char *file, unsigned int line, const char *function)
+__assert_fail(
+	const char *what, const char *file, unsigned int line, const char *function)
 {
 	(void)fprintf(stderr, "%s:%u: %s: assertion %s\n", file, line, function, what);
 	if (strstr(file, "tests/fuzz/") != NULL)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Preloaded into qmpind: notes from where it calls libc, and lets calls fail as the rule
- * in the file $QMPIN_FAULTS says, which a test changes while the daemon runs. Other
- * programs are left alone. A close() that fails closes, as Linux does; all else that
- * fails has done nothing.
+ * Preloaded into qmpind: notes from where it calls libc, and lets calls fail as the
+ * rule in the file $QMPIN_FAULTS says, which a test changes while the daemon runs.
+ * Other programs are left alone. A close() that fails closes, as Linux does; all else
+ * that fails has done nothing.
  */
 #include "config.h"
 
@@ -45,7 +45,7 @@
 
 static struct {
 	struct shim_page *page; /* NULL: not our program */
-	uintptr_t begin, end;   /* of the program in memory */
+	uintptr_t begin, end;	/* of the program in memory */
 	pid_t pid;
 } shim;
 
@@ -161,7 +161,8 @@ rule_meets(struct shim_rule *r, const char *name, uint64_t key)
 	uint32_t n;
 
 	if (r->key != 0 ? r->key != key
-			: strncmp(r->name, name, sizeof(r->name)) != 0 || r->role != role)
+			: strncmp(r->name, name, sizeof(r->name)) != 0 ||
+				  r->role != role)
 		return false;
 	n = __atomic_fetch_add(&r->seen, 1, __ATOMIC_RELAXED);
 	if (n < r->skip || n - r->skip >= r->times)
@@ -206,18 +207,18 @@ real(void **cache, const char *name)
 }
 
 /* A function that can fail with errno; bad is what it returns then. */
-#define WRAP_LEN(type, bad, name, params, args, len)                                 \
-	type name params                                                             \
-	{                                                                            \
-		static void *cache;                                                  \
-		type(*next) params = (type(*) params)real(&cache, #name);            \
-		int error = fault(#name, __builtin_return_address(0), len);          \
-                                                                                     \
-		if (error != 0) {                                                    \
-			errno = error;                                               \
-			return bad;                                                  \
-		}                                                                    \
-		return next args;                                                    \
+#define WRAP_LEN(type, bad, name, params, args, len)                        \
+	type name params                                                    \
+	{                                                                   \
+		static void *cache;                                         \
+		type(*next) params = (type(*) params)real(&cache, #name);   \
+		int error = fault(#name, __builtin_return_address(0), len); \
+                                                                            \
+		if (error != 0) {                                           \
+			errno = error;                                      \
+			return bad;                                         \
+		}                                                           \
+		return next args;                                           \
 	}
 #define WRAP(name, params, args) WRAP_LEN(int, -1, name, params, args, NULL)
 #define WRAP_IO(name, params, args, len) WRAP_LEN(ssize_t, -1, name, params, args, len)
@@ -229,7 +230,8 @@ WRAP(connect, (int fd, const struct sockaddr *a, socklen_t len), (fd, a, len))
 WRAP(dup, (int fd), (fd))
 WRAP(dup2, (int fd, int to), (fd, to))
 WRAP(epoll_create1, (int flags), (flags))
-WRAP(epoll_ctl, (int fd, int op, int which, struct epoll_event *ev), (fd, op, which, ev))
+WRAP(epoll_ctl, (int fd, int op, int which, struct epoll_event *ev),
+	(fd, op, which, ev))
 WRAP(eventfd, (unsigned int n, int flags), (n, flags))
 WRAP(execv, (const char *path, char *const argv[]), (path, argv))
 WRAP(fchmod, (int fd, mode_t mode), (fd, mode))
@@ -252,7 +254,8 @@ WRAP(listen, (int fd, int backlog), (fd, backlog))
 WRAP(lstat, (const char *path, struct stat *st), (path, st))
 WRAP(mkdir, (const char *path, mode_t mode), (path, mode))
 WRAP(pipe2, (int fds[2], int flags), (fds, flags))
-WRAP(renameat, (int from, const char *old, int to, const char *new), (from, old, to, new))
+WRAP(renameat, (int from, const char *old, int to, const char *new),
+	(from, old, to, new))
 WRAP(setsockopt, (int fd, int level, int name, const void *v, socklen_t len),
 	(fd, level, name, v, len))
 WRAP(setpgid, (pid_t pid, pid_t group), (pid, group))
@@ -262,8 +265,7 @@ WRAP(socketpair, (int domain, int type, int protocol, int fds[2]),
 	(domain, type, protocol, fds))
 WRAP(stat, (const char *path, struct stat *st), (path, st))
 WRAP(statfs, (const char *path, struct statfs *st), (path, st))
-WRAP(statx,
-	(int fd, const char *path, int flags, unsigned int mask, struct statx *st),
+WRAP(statx, (int fd, const char *path, int flags, unsigned int mask, struct statx *st),
 	(fd, path, flags, mask, st))
 WRAP(timerfd_create, (clockid_t clock, int flags), (clock, flags))
 WRAP(timerfd_settime,
@@ -321,8 +323,8 @@ int
 epoll_wait(int fd, struct epoll_event *events, int n, int timeout_ms)
 {
 	static void *cache;
-	int (*next)(int, struct epoll_event *, int, int) =
-		(int (*)(int, struct epoll_event *, int, int))real(&cache, "epoll_wait");
+	int (*next)(int, struct epoll_event *, int, int) = (int (*)(
+		int, struct epoll_event *, int, int))real(&cache, "epoll_wait");
 	int error = fault("epoll_wait", __builtin_return_address(0), NULL);
 	int r;
 
@@ -368,26 +370,26 @@ clock_gettime(clockid_t clock, struct timespec *t)
 }
 
 /* With a variable list of arguments: the kernel takes at most six words. */
-#define WORDS(last, n)                                                               \
-	long w[6] = {0};                                                             \
-	va_list ap;                                                                  \
-                                                                                     \
-	va_start(ap, last);                                                          \
-	for (unsigned int i = 0; i < (n); i++)                                       \
-		w[i] = va_arg(ap, long);                                             \
+#define WORDS(last, n)                         \
+	long w[6] = {0};                       \
+	va_list ap;                            \
+                                               \
+	va_start(ap, last);                    \
+	for (unsigned int i = 0; i < (n); i++) \
+		w[i] = va_arg(ap, long);       \
 	va_end(ap)
 
-#define WRAP_VA(type, name, params, last, n, call)                                   \
-	type name params                                                             \
-	{                                                                            \
-		int error = fault(#name, __builtin_return_address(0), NULL);         \
-		WORDS(last, n);                                                      \
-                                                                                     \
-		if (error != 0) {                                                    \
-			errno = error;                                               \
-			return -1;                                                   \
-		}                                                                    \
-		return (type)call;                                                   \
+#define WRAP_VA(type, name, params, last, n, call)                           \
+	type name params                                                     \
+	{                                                                    \
+		int error = fault(#name, __builtin_return_address(0), NULL); \
+		WORDS(last, n);                                              \
+                                                                             \
+		if (error != 0) {                                            \
+			errno = error;                                       \
+			return -1;                                           \
+		}                                                            \
+		return (type)call;                                           \
 	}
 
 WRAP_VA(int, open, (const char *path, int flags, ...), flags, 1,

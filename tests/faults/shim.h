@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What a test and the preloaded shim share: a mapped file with the sites that were seen
- * and the one rule that is in force. tests/faults/faults.py reads and writes it with the
- * same layout.
+ * and the one rule that is in force. tests/faults/faults.py reads and writes it with
+ * the same layout.
  */
 #ifndef QMPIN_FAULTS_SHIM_H
 #define QMPIN_FAULTS_SHIM_H
@@ -29,13 +29,13 @@ struct shim_site {
 
 struct shim_rule {
 	uint32_t armed; /* written last, cleared first */
-	int32_t error;  /* errno; 0: no failure */
-	uint64_t key;   /* of a site; 0: each site with the name */
+	int32_t error;	/* errno; 0: no failure */
+	uint64_t key;	/* of a site; 0: each site with the name */
 	char name[SHIM_NAME];
-	uint32_t role;  /* with key 0: shim_role */
-	uint32_t skip;  /* calls that go well first */
+	uint32_t role;	/* with key 0: shim_role */
+	uint32_t skip;	/* calls that go well first */
 	uint32_t times; /* calls that fail then */
-	uint32_t pct;   /* share of those */
+	uint32_t pct;	/* share of those */
 	uint32_t seed;
 	uint32_t cut;  /* bytes: reading and writing go on, but with so few; 0: all */
 	uint32_t seen; /* calls that the rule is about */
@@ -45,7 +45,7 @@ struct shim_rule {
 struct shim_page {
 	struct shim_rule rule;
 	int64_t realtime_ns; /* CLOCK_REALTIME is so much later */
-	uint32_t full;       /* sites that found no room */
+	uint32_t full;	     /* sites that found no room */
 	uint32_t main_pid;
 	struct shim_site sites[SHIM_SITES];
 };
