@@ -92,6 +92,21 @@ load_config(const struct cmdline *c, struct settings *out, struct err *e)
 	return 0;
 }
 
+/* After a bad configuration nobody starts us again: not for what passes by itself. */
+static int
+status_of(int config_error)
+{
+	switch (-config_error) {
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case EIO:
+		return SERVICE_FAILED;
+	default:
+		return SERVICE_BAD_CONFIG;
+	}
+}
+
 static int
 load_host(const struct cmdline *c, struct hostmodel *out, struct err *e)
 {
@@ -551,12 +566,14 @@ service_run(const struct cmdline *c)
 		.cmdline = c, .procfd = -1, .run_dirfd = -1, .cgroupfd = -1};
 	struct settings config;
 	struct err why = ERR_NONE;
+	int r;
 
 	log_open(c->foreground ? LOG_TO_STDERR : log_target_detect(), LOG_INFO);
 	s.config_us = real_time_us();
-	if (load_config(c, &config, &why) < 0) {
+	r = load_config(c, &config, &why);
+	if (r < 0) {
 		log_err(&why);
-		return SERVICE_BAD_CONFIG;
+		return status_of(r);
 	}
 	log_set_level(config.log_level);
 	raise_fd_limit();

@@ -39,7 +39,7 @@ class Life:
         self.fleet = Fleet(self.host, 2, vcpus=2, threads=4)
         self.real = self.host.start_vm(REAL, vcpus=2)
         self.limited = self.host.start_vm(REAL + 1, vcpus=1, cpus=sorted(self.cpus)[1:])
-        self.plugged, self.stopped, self.workers = False, False, 0
+        self.plugged = self.stopped = self.worker_there = False
         self.ids = [FIRST, FIRST + 1, REAL, REAL + 1]
         self.daemon = self.host.daemon(settings, *args, env=self.page.env())
         self.watch = None
@@ -199,14 +199,15 @@ class Life:
 
     def worker(self):
         """a thread of QEMU's comes and goes"""
+        self.no_worker()
         self.fleet.command("thread %d worker" % FIRST)
-        self.workers += 1
+        self.worker_there = True
         return lambda: len((self.daemon.vm(FIRST) or {"threads": ()})["threads"]) > 4
 
     def no_worker(self):
-        while self.workers:
+        if self.worker_there:
             self.fleet.command("unthread %d" % FIRST)
-            self.workers -= 1
+        self.worker_there = False
 
     def control(self):
         """every request that only asks"""

@@ -75,11 +75,9 @@ def commands(only, part):
         settings = os.path.join(directory, "qmpin.conf")
         with open(settings, "w") as f:
             f.write("[qmpin]\nmode = pin\n[vm 100]\nmode = float\n[weights]\n")
-        scenario = os.path.join(SOURCE, "tests", "fuzz", "corpus", "scenario")
-        lines = [[QMPIN, "plan", os.path.join(scenario, f)]
-                 for f in sorted(os.listdir(scenario))[:1]]
-        lines += [[QMPIN, "topology"], [QMPIN, "topology", "-j"], [QMPIN, "help"],
-                  [QMPIN, "--run-dir", directory, "status"],
+        lines = [[QMPIN, "plan", os.path.join(SOURCE, "tests", "data", "plan",
+                                              "what-if.jsonl")],
+                  [QMPIN, "help"], [QMPIN, "--run-dir", directory, "status"],
                   [QMPIN, "--run-dir", directory, "ps", "-j"],
                   [QMPIN, "config", "check", "--config", settings],
                   [QMPIND, "--check-config", "--config", settings]]

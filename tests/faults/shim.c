@@ -213,7 +213,6 @@ real(void **cache, const char *name)
 		static void *cache;                                         \
 		type(*next) params = (type(*) params)real(&cache, #name);   \
 		int error = fault(#name, __builtin_return_address(0), len); \
-                                                                            \
 		if (error != 0) {                                           \
 			errno = error;                                      \
 			return bad;                                         \
@@ -373,7 +372,6 @@ clock_gettime(clockid_t clock, struct timespec *t)
 #define WORDS(last, n)                         \
 	long w[6] = {0};                       \
 	va_list ap;                            \
-                                               \
 	va_start(ap, last);                    \
 	for (unsigned int i = 0; i < (n); i++) \
 		w[i] = va_arg(ap, long);       \
@@ -384,7 +382,6 @@ clock_gettime(clockid_t clock, struct timespec *t)
 	{                                                                    \
 		int error = fault(#name, __builtin_return_address(0), NULL); \
 		WORDS(last, n);                                              \
-                                                                             \
 		if (error != 0) {                                            \
 			errno = error;                                       \
 			return -1;                                           \
