@@ -92,7 +92,10 @@ IMPOSSIBLE = (
     ("writev", "on_child_writable", "EPIPE ECONNRESET", "a pipe whose reader lives"),
     ("openat", "is_left_over", "ENOENT", "/proc/PID of a process that lives: this is the "
      "proof that it has ended"),
+    ("openat", "sweep_one", "ENOENT", "the same"),
     ("read", "is_left_over", "ESRCH", "the same"),
+    ("read", "sweep_one", "ESRCH", "the same"),
+    ("read", "load_file", "ESRCH", "of files in /proc only"),
     ("statx", "look_at", "ENOENT", "a name that readdir has just told and that nobody "
      "removes: inotify would tell"),
 )

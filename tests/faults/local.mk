@@ -18,7 +18,8 @@ check-faults: all $(check_PROGRAMS)
 
 if PLAIN_BUILD
 # Preloaded, so no program's flags.
-check_PROGRAMS += tests/faults/shim.so
+FAULT_SHIM = tests/faults/shim.so
+check_PROGRAMS += $(FAULT_SHIM)
 tests_faults_shim_so_SOURCES = tests/faults/shim.c tests/faults/shim.h
 tests_faults_shim_so_CFLAGS = $(AM_CFLAGS) -fPIC
 tests_faults_shim_so_LDFLAGS = -shared
