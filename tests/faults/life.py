@@ -16,6 +16,8 @@ from vmhost import MaskWatch, Qmp, connect, mask, tids_of
 
 REAL = 200
 RECOVER_S = 10.0
+# Each VM has been audited twice.
+AUDITED_S = 0.4
 # So long an answer may take where nothing is wrong, on a slow machine.
 PATIENCE_S = 5.0 * SLACK
 # Short intervals, since a fault lasts as long as an act.
@@ -126,7 +128,8 @@ class Life:
         return found
 
     def learn(self):
-        """What it has open now it may have open later."""
+        """What it has open, when each VM has been audited, it may have open later."""
+        pass_time(AUDITED_S)
         for kind, n in self.open_fds().items():
             self.fds[kind] = max(n, self.fds.get(kind, 0))
 

@@ -82,7 +82,7 @@ def commands(only, part):
                   [QMPIN, "config", "check", "--config", settings],
                   [QMPIND, "--check-config", "--config", settings]]
         for argv in lines[part[0]::part[1]]:
-            words = [os.path.basename(w) for w in argv]
+            words = [os.path.basename(w.replace(directory, "DIR")) for w in argv]
             tally = Tally(" ".join(words))
             if only in tally.name:
                 without_memory(tally, argv, MOST_COMMAND, directory)
