@@ -60,6 +60,7 @@ AM_PY_LOG_FLAGS = $(AM_LOG_FLAGS)
 SYSTEM_TESTS =
 ALONE_TESTS =
 include tests/bench/local.mk
+include tests/faults/local.mk
 include tests/fleet/local.mk
 include tests/lab/local.mk
 include tests/proof/local.mk
@@ -90,7 +91,8 @@ check-unit: all
 # For distcheck, which is about what is in the tarball: what is only about the sources or a
 # QEMU has run in the tree.
 TARBALL_TESTS = $(filter-out %_qemu,$(UNIT_TESTS)) $(SYSTEM_TESTS)
-TARBALL_BUILDS = $(filter-out %_qemu,$(UNIT_TESTS)) tests/fleet/fleet tests/share/rival
+TARBALL_BUILDS = $(filter-out %_qemu,$(UNIT_TESTS)) tests/fleet/fleet tests/share/rival \
+	$(FAULT_SHIM)
 
 # Fuzz targets replay their corpus as tests, or are libFuzzer programs (--enable-fuzzing).
 FUZZERS += tests/fuzz/fuzz_cpulist

@@ -86,14 +86,20 @@ on_door_error(struct evconnlistener *listener, void *arg)
 	(void)event_add(d->resume, &pause);
 }
 
+/* The kernel may have no room for one more in the epoll set: later, then. */
+static void
+door_listen(struct door *d)
+{
+	if (evconnlistener_enable(d->listener) < 0)
+		on_door_error(d->listener, d);
+}
+
 static void
 on_door_resume(evutil_socket_t fd, short what, void *arg)
 {
-	struct door *d = arg;
-
 	(void)fd;
 	(void)what;
-	(void)evconnlistener_enable(d->listener);
+	door_listen(arg);
 }
 
 static void
@@ -111,11 +117,12 @@ door_serve(struct door *d, struct event_base *base)
 {
 	d->resume = evtimer_new(base, on_door_resume, d);
 	/* Backlog 0: it listens already. The descriptor stays listen_close's. */
-	d->listener = evconnlistener_new(
-		base, on_door_client, d, LEV_OPT_CLOSE_ON_EXEC, 0, d->socket.fd);
+	d->listener = evconnlistener_new(base, on_door_client, d,
+		LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED, 0, d->socket.fd);
 	if (d->resume == NULL || d->listener == NULL)
 		return -ENOMEM;
 	evconnlistener_set_error_cb(d->listener, on_door_error);
+	door_listen(d);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include "daemon/conflayers.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -53,6 +54,20 @@ conflayers_load(struct conflayers *f, struct settings *out, struct err *e)
 	f->host = host;
 	log_warnings(out, "");
 	return 0;
+}
+
+bool
+conflayers_may_pass(int error)
+{
+	switch (-error) {
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case EIO:
+		return true;
+	default:
+		return false;
+	}
 }
 
 bool

@@ -31,6 +31,9 @@ struct conflayers {
 MUST_CHECK int conflayers_load(
 	struct conflayers *f, struct settings *out, struct err *e);
 
+/** That failure passes by itself: nothing is wrong in the files. */
+bool conflayers_may_pass(int error);
+
 /** The cluster's file counts: one that --config names stands for all files. */
 bool conflayers_heeds_cluster(const struct conflayers *f);
 

@@ -82,7 +82,9 @@ migraterun_end(struct migraterun *r)
 		return;
 	be_deaf(r);
 	child_kill(&r->child);
-	(void)event_add(r->exited, NULL);
+	/* where the kernel cannot tell when it is gone, that is waited for at once */
+	if (event_add(r->exited, NULL) < 0)
+		event_active(r->exited, EV_READ, 0);
 }
 
 static void

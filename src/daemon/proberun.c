@@ -110,6 +110,15 @@ leave(struct proberun *r)
 		release(r);
 }
 
+/* Where the kernel cannot tell when it is gone, that is waited for at once: it is
+ * killed or at its end. */
+static void
+await_exit(struct proberun *r)
+{
+	if (event_add(r->exited, NULL) < 0)
+		event_active(r->exited, EV_READ, 0);
+}
+
 /* @why NULL: it is done. */
 static void
 end(struct proberun *r, const struct err *why)
@@ -122,7 +131,7 @@ end(struct proberun *r, const struct err *why)
 		r->why = *why;
 	be_deaf(r);
 	child_kill(&r->child);
-	(void)event_add(r->exited, NULL);
+	await_exit(r);
 }
 
 void
@@ -244,8 +253,8 @@ take_chunk(struct proberun *r)
 		return false;
 	if (n <= 0) { /* why is told by how it ends */
 		(void)event_del(r->readable);
-		(void)event_add(r->exited, NULL);
 		set_silence(r, EXIT_MS);
+		await_exit(r);
 		return false;
 	}
 	if (wire_feed(&r->wire, chunk, (size_t)n) < 0) {
@@ -353,6 +362,7 @@ static void
 listen_to(struct proberun *r, struct event_base *base)
 {
 	const struct child *c = &r->child;
+	struct err why = ERR_NONE;
 
 	(void)evutil_make_socket_nonblocking(c->in);
 	r->readable =
@@ -360,7 +370,11 @@ listen_to(struct proberun *r, struct event_base *base)
 	r->writable = event_new(base, c->in, EV_WRITE, on_child_writable, r);
 	r->exited = event_new(base, c->pidfd, EV_READ, on_child_exited, r);
 	r->silence = evtimer_new(base, on_child_silence, r);
-	(void)event_add(r->readable, NULL);
+	if (event_add(r->readable, NULL) < 0) {
+		(void)err_set(&why, 0, NULL, 0, "no room to listen to it");
+		end(r, &why);
+		return;
+	}
 	set_silence(r, r->silence_ms);
 }
 

@@ -558,12 +558,14 @@ service_run(const struct cmdline *c)
 		.files = {.root = c->root, .file = c->config}};
 	struct settings config;
 	struct err why = ERR_NONE;
+	int r;
 
 	log_open(c->foreground ? LOG_TO_STDERR : log_target_detect(), LOG_INFO);
 	s.config_us = real_time_us();
-	if (conflayers_load(&s.files, &config, &why) < 0) {
+	r = conflayers_load(&s.files, &config, &why);
+	if (r < 0) {
 		log_err(&why);
-		return SERVICE_BAD_CONFIG;
+		return conflayers_may_pass(r) ? SERVICE_FAILED : SERVICE_BAD_CONFIG;
 	}
 	log_set_level(config.log_level);
 	raise_fd_limit();

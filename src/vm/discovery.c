@@ -193,9 +193,15 @@ open_inotify(struct discovery *d)
 		return -errno;
 	d->on_events = event_new(
 		d->base, d->inotify_fd, EV_READ | EV_PERSIST, on_inotify_events, d);
-	if (d->on_events == NULL || event_add(d->on_events, NULL) < 0)
+	if (d->on_events == NULL)
 		abort();
-	return 0;
+	if (event_add(d->on_events, NULL) == 0)
+		return 0;
+	event_free(d->on_events); /* no room in the epoll set: as if not to be had */
+	d->on_events = NULL;
+	close(d->inotify_fd);
+	d->inotify_fd = -1;
+	return -ENOSPC;
 }
 
 /* Watch what the path leads to now; the same directory again changes nothing. */
@@ -259,6 +265,9 @@ tell_all_found(struct discovery *d, struct scan *s)
 	if (s->n > 0)
 		qsort(s->found, s->n, sizeof(*s->found), compare_entries);
 	for (size_t i = 0; i < s->n && !d->doomed; i++) {
+		if (find_told(d, s->found[i].vmid) != NULL)
+			continue; /* not all could be seen: an older one is not lost yet
+				   */
 		if (d->n_told == DISCOVERY_VMS_MAX)
 			s->left_out = true;
 		else
@@ -269,22 +278,24 @@ tell_all_found(struct discovery *d, struct scan *s)
 	d->full = s->left_out;
 }
 
-/* Returns 0 or why the directory could not be read; then what was told stands. */
+/* Returns 0 or why not all of the directory could be read; then what was told stands.
+ */
 static int
 compare_dir(struct discovery *d)
 {
 	struct scan s = {.d = d};
+	bool whole;
 	int r;
 
 	for (size_t i = 0; i < d->n_told; i++)
 		d->told[i].seen = false;
 	r = sockdir_each(d->dir, on_scan_socket, &s);
-	if (r == 0 || r == -ENOENT || r == -ENOTDIR) { /* no directory: no sockets */
+	whole = r == 0 || r == -ENOENT || r == -ENOTDIR; /* no directory: no sockets */
+	if (whole)
 		tell_all_lost(d);
-		tell_all_found(d, &s);
-	}
+	tell_all_found(d, &s);
 	free(s.found);
-	d->based = r == 0 || r == -ENOENT || r == -ENOTDIR;
+	d->based = whole;
 	return r;
 }
 

@@ -80,6 +80,7 @@ sockdir_each(const char *dir,
 {
 	DIR *stream = opendir(dir);
 	const struct dirent *d;
+	int unseen = 0;
 	int r;
 
 	if (stream == NULL)
@@ -93,10 +94,15 @@ sockdir_each(const char *dir,
 		if (d == NULL)
 			break;
 		vmid = sockdir_parse_name(d->d_name);
-		if (vmid >= 0 && look_at(dirfd(stream), d->d_name, &key) == 0)
+		if (vmid < 0)
+			continue;
+		r = look_at(dirfd(stream), d->d_name, &key);
+		if (r == 0)
 			on_socket(owner, vmid, &key);
+		else if (r != -ENOENT) /* else it has gone, or is no socket */
+			unseen = r;
 	}
-	r = -errno;
+	r = errno != 0 ? -errno : unseen;
 	closedir(stream);
 	return r;
 }

@@ -272,10 +272,11 @@ class Vm:
 
 
 class MaskWatch:
-    """Looks at the masks of threads every millisecond: what was seen to change, and in
-    seen all masks that a thread had."""
+    """Looks at the masks of threads every millisecond, or as often as is asked for: what
+    was seen to change, and in seen all masks that a thread had."""
 
-    def __init__(self, tids):
+    def __init__(self, tids, step_s=0.001):
+        self._step_s = step_s
         self._first = {t: mask(t) for t in tids}
         self.seen = {t: {m} for t, m in self._first.items()}
         self._changes = []
@@ -286,7 +287,7 @@ class MaskWatch:
 
     def _run(self):
         seen = dict(self._first)
-        while not self._end.wait(0.001):
+        while not self._end.wait(self._step_s):
             self._looks += 1
             for tid, had in seen.items():
                 has = mask(tid)
