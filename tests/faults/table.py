@@ -100,7 +100,7 @@ def call_row(name, results):
 
 
 def machine():
-    return "%d CPUs, Linux %s" % (len(os.sched_getaffinity(0)), platform.release())
+    return "%d CPUs, Linux %s" % (len(os.sched_getaffinity(0)), ".".join(platform.release().split(".")[:2]))
 
 
 def commit():
