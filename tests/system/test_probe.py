@@ -25,7 +25,7 @@ QUIET_PCT = 2.0
 LOST_PCT = 1.0
 # What busy threads may lose where other tests run beside this one: switching costs more.
 HARM_PCT = 2 * LOST_PCT
-TURNS, TURNS_MAX = 2, 12
+TURNS, TURNS_MAX = 2, 6
 
 
 class Probe:
