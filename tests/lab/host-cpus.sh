@@ -71,7 +71,7 @@ taskset -cp 0-15 "$tid" >/dev/null # as the kernel would a thread of that CPU al
 echo 1 >"$sys/cpu13/online"
 systemctl kill -s CONT --kill-who=main qmpind
 check_soon "what was widened is put back" 8 same_masks 100 "$kept100"
-check "not as somebody's drift" logged 'vm 100: vCPU .* (host CPUs'
+check_soon "not as somebody's drift" 8 logged 'vm 100: vCPU .* (host CPUs'
 check "no other CPUs than before" [ "$(changes)" = "$known" ]
 
 # Here a CPU needs longer to come or go than qmpind waits for the next one: it is seen

@@ -29,7 +29,7 @@ squeezed=$(vcpu_masks 120)
 systemd-run --quiet --unit=hogs taskset -c "$squeezed" \
 	sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do while :; do :; done & done; wait'
 check_soon "widened" 20 wider "$squeezed"
-check "told with what it waited" logged 'vm 120: vCPU 0 .* (waiting; .*widened since it waited'
+check_soon "told with what it waited" 8 logged 'vm 120: vCPU 0 .* (waiting; .*widened since it waited'
 qmpin ps
 systemctl stop hogs
 widened=$(vcpu_masks 120)
