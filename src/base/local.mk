@@ -7,6 +7,7 @@ src_libbase_a_SOURCES = \
 	src/base/hash.c src/base/hash.h \
 	src/base/io.c src/base/io.h \
 	src/base/json.c src/base/json.h \
+	src/base/lineframe.c src/base/lineframe.h \
 	src/base/log.c src/base/log.h \
 	src/base/str.c src/base/str.h \
 	src/base/xalloc.c src/base/xalloc.h
@@ -16,6 +17,7 @@ UNIT_TESTS += \
 	tests/unit/test_checks \
 	tests/unit/test_err \
 	tests/unit/test_json \
+	tests/unit/test_lineframe \
 	tests/unit/test_str \
 	tests/unit/test_xalloc
 tests_unit_test_checks_SOURCES = tests/unit/test_checks.c
@@ -24,6 +26,8 @@ tests_unit_test_err_SOURCES = tests/unit/test_err.c
 tests_unit_test_err_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_json_SOURCES = tests/unit/test_json.c
 tests_unit_test_json_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
+tests_unit_test_lineframe_SOURCES = tests/unit/test_lineframe.c
+tests_unit_test_lineframe_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_str_SOURCES = tests/unit/test_str.c
 tests_unit_test_str_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_xalloc_SOURCES = tests/unit/test_xalloc.c

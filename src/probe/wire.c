@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The table below is the whole language: both directions read and write through it. A
- * message is handed out in place; memory grows only with bytes that have come, never
- * with a length that was announced. Pure.
+ * message is handed out in place (base/lineframe.h). Pure.
  */
 #include "config.h"
 
@@ -11,18 +10,15 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/xalloc.h"
 #include "probe/cache.h"
 
 #define WIRE_NUMBERS 4
-/* One message, and the read that brought its end. */
-#define WIRE_BUFFER_MAX ((size_t)CACHE_BYTES_MAX + WIRE_LINE_MAX + (1u << 20))
 
-/* What an emptied buffer may hold on to. */
-#define WIRE_KEPT_MAX (256u << 10)
+static const struct lineframe_caps caps = {.line = WIRE_LINE_MAX,
+	.buffer = (size_t)CACHE_BYTES_MAX + WIRE_LINE_MAX + (1u << 20),
+	.kept = 256u << 10};
 
 enum shape {
 	SHAPE_WORD,	/* nothing else */
@@ -54,39 +50,13 @@ wire_init(struct wire *w)
 void
 wire_fini(struct wire *w)
 {
-	free(w->buf);
-	wire_init(w);
+	lineframe_fini(&w->frame);
 }
 
 int
 wire_feed(struct wire *w, const char *bytes, size_t len)
 {
-	size_t kept = w->len - w->done;
-
-	if (w->status < 0)
-		return w->status;
-	if (len > WIRE_BUFFER_MAX - kept) {
-		w->status = -EPROTO;
-		return w->status;
-	}
-	if (w->done > 0) {
-		memmove(w->buf, w->buf + w->done, kept);
-		w->len = kept;
-		w->done = 0;
-	}
-	if (w->len == 0 && w->cap > WIRE_KEPT_MAX) {
-		free(w->buf);
-		w->buf = NULL;
-		w->cap = 0;
-	}
-	if (len > w->cap - w->len) {
-		w->cap = w->len + len > 2 * w->cap ? w->len + len : 2 * w->cap;
-		w->buf = xrealloc(w->buf, w->cap, 1);
-	}
-	if (len > 0)
-		memcpy(w->buf + w->len, bytes, len);
-	w->len += len;
-	return 0;
+	return lineframe_add(&w->frame, &caps, bytes, len);
 }
 
 /* The kind of a line, and where the rest of it begins; -1: none of ours. */
@@ -137,33 +107,27 @@ read_progress(char *rest, struct wire_message *m)
 	}
 	m->text = rest;
 	m->len = (size_t)(end - rest);
-	return 1;
+	return 0;
 }
 
-/* The line ended at w->buf[after - 1]; its bytes follow. */
+/* The length of the bytes that follow. */
 static int
-read_bytes(struct wire *w, const char *rest, size_t after, struct wire_message *m)
+read_bytes(const char *rest, struct wire_message *m)
 {
 	uint64_t len;
 
 	if (str_parse_uint(rest, CACHE_BYTES_MAX, &len) < 0)
 		return -EPROTO;
-	if (w->len - after < len)
-		return 0;
-	m->text = w->buf + after;
 	m->len = (size_t)len;
-	w->done = after + (size_t)len;
-	return 1;
+	return 0;
 }
 
-/* One line, its newline already a NUL. Returns as wire_next. */
+/* One line. Of bytes that follow m->len is what it should be. */
 static int
-read_line(struct wire *w, char *line, size_t len, struct wire_message *m)
+read_line(char *line, size_t len, struct wire_message *m)
 {
-	size_t after = (size_t)(line - w->buf) + len + 1;
 	size_t rest = 0;
 	int kind = find_kind(line, len, &rest);
-	int r = 1;
 
 	if (kind < 0)
 		return -EPROTO;
@@ -172,59 +136,38 @@ read_line(struct wire *w, char *line, size_t len, struct wire_message *m)
 	m->len = len - rest;
 	switch (table[kind].shape) {
 	case SHAPE_BYTES:
-		return read_bytes(w, line + rest, after, m);
+		return read_bytes(line + rest, m);
 	case SHAPE_WORD:
-		r = rest == len && line[len - 1] != ' ' ? 1 : -EPROTO;
-		break;
+		return rest == len && line[len - 1] != ' ' ? 0 : -EPROTO;
 	case SHAPE_PROGRESS:
-		r = read_progress(line + rest, m);
-		break;
+		return read_progress(line + rest, m);
 	case SHAPE_TEXT:
 		break;
 	}
-	if (r == 1)
-		w->done = after;
-	return r;
-}
-
-static int
-refuse(struct wire *w, const char *line, size_t len, struct err *e)
-{
-	w->status = -EPROTO;
-	return err_set(e, -EPROTO, NULL, 0, "not a message: '%.*s'",
-		(int)(len > 60 ? 60 : len), len > 0 ? line : "");
+	return 0;
 }
 
 int
 wire_next(struct wire *w, struct wire_message *out, struct err *e)
 {
-	size_t len = w->len - w->done;
-	size_t most = len < WIRE_LINE_MAX ? len : WIRE_LINE_MAX;
 	struct wire_message m;
+	const char *bytes;
+	bool has_bytes;
 	char *line;
-	char *end;
-	int r;
+	size_t len;
+	int r = lineframe_line(&w->frame, &caps, &line, &len, e);
 
-	if (w->status < 0)
-		return err_set(e, w->status, NULL, 0, "not what was agreed upon");
-	if (most == 0)
-		return 0; /* there may be no buffer yet */
-	line = w->buf + w->done;
-	end = memchr(line, '\n', most);
-	if (end == NULL && most == WIRE_LINE_MAX)
-		return refuse(w, line, most, e);
-	if (end == NULL)
+	if (r != 1)
+		return r;
+	if (read_line(line, len, &m) < 0)
+		return lineframe_refuse(&w->frame, e);
+	has_bytes = table[m.kind].shape == SHAPE_BYTES;
+	if (!lineframe_take(&w->frame, has_bytes ? m.len : 0, &bytes))
 		return 0;
-	*end = '\0';
-	len = (size_t)(end - line);
-	r = memchr(line, '\0', len) == NULL ? read_line(w, line, len, &m) : -EPROTO;
-	if (r < 0)
-		return refuse(w, line, len, e);
-	if (r == 0)
-		*end = '\n'; /* looked at again when the bytes are there */
-	else
-		*out = m;
-	return r;
+	if (has_bytes)
+		m.text = bytes;
+	*out = m;
+	return 1;
 }
 
 /* Room is kept for the word, the numbers and the newline. */

@@ -26,6 +26,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "base/lineframe.h"
 #include "base/str.h"
 
 /* Longer than the longest cpulist (CPUSET_TEXT_MAX). */
@@ -57,11 +58,7 @@ struct wire_message {
 
 /* Bytes in, messages out. */
 struct wire {
-	char *buf;
-	size_t len;
-	size_t cap;
-	size_t done; /* bytes in front that have been handed out */
-	int status;  /* -EPROTO: what came is none of ours, and nothing more is read */
+	struct lineframe frame;
 };
 
 void wire_init(struct wire *w);

@@ -11,16 +11,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/xalloc.h"
 #include "pve/vmconf.h"
 
-/* One message, and the read that brought its end. */
-#define BUFFER_MAX ((size_t)VMCONF_BYTES_MAX + PVEFEED_LINE_MAX + (1u << 20))
-/* What an emptied buffer may hold on to. */
-#define KEPT_MAX (128u << 10)
+static const struct lineframe_caps caps = {.line = PVEFEED_LINE_MAX,
+	.buffer = (size_t)VMCONF_BYTES_MAX + PVEFEED_LINE_MAX + (1u << 20),
+	.kept = 128u << 10};
 
 enum shape {
 	SHAPE_WORD,  /* nothing else */
@@ -77,39 +74,13 @@ pvefeed_vmid_parse(const char *text, unsigned int *out)
 void
 pvefeed_fini(struct pvefeed *f)
 {
-	free(f->buf);
-	*f = (struct pvefeed){0};
+	lineframe_fini(&f->frame);
 }
 
 int
 pvefeed_take(struct pvefeed *f, const char *bytes, size_t len)
 {
-	size_t kept = f->len - f->done;
-
-	if (f->status < 0)
-		return f->status;
-	if (len > BUFFER_MAX - kept) {
-		f->status = -EPROTO;
-		return f->status;
-	}
-	if (f->done > 0) {
-		memmove(f->buf, f->buf + f->done, kept);
-		f->len = kept;
-		f->done = 0;
-	}
-	if (f->len == 0 && f->cap > KEPT_MAX) {
-		free(f->buf);
-		f->buf = NULL;
-		f->cap = 0;
-	}
-	if (len > f->cap - f->len) {
-		f->cap = f->len + len > 2 * f->cap ? f->len + len : 2 * f->cap;
-		f->buf = xrealloc(f->buf, f->cap, 1);
-	}
-	if (len > 0)
-		memcpy(f->buf + f->len, bytes, len);
-	f->len += len;
-	return 0;
+	return lineframe_add(&f->frame, &caps, bytes, len);
 }
 
 /* Cut the word in front of the first blank off *rest; false: there is none. */
@@ -197,51 +168,29 @@ read_line(char *line, struct pvefeed_message *m)
 	return read_rest(table[kind].shape, more ? rest : NULL, m) < 0 ? -EPROTO : 0;
 }
 
-static int
-refuse(struct pvefeed *f, const char *line, size_t len, struct err *e)
-{
-	f->status = -EPROTO;
-	return err_set(e, -EPROTO, NULL, 0, "not a message: '%.*s'",
-		(int)(len > 60 ? 60 : len), line);
-}
-
 int
 pvefeed_next(struct pvefeed *f, struct pvefeed_message *out, struct err *e)
 {
-	size_t len = f->len - f->done;
-	size_t most = len < PVEFEED_LINE_MAX ? len : PVEFEED_LINE_MAX;
-	const char *start;
-	const char *end;
+	char copy[PVEFEED_LINE_MAX]; /* words are cut off it */
 	struct pvefeed_message m;
-	char line[PVEFEED_LINE_MAX];
-	size_t line_len;
+	const char *bytes;
+	bool has_bytes;
+	char *line;
+	size_t len;
+	int r = lineframe_line(&f->frame, &caps, &line, &len, e);
 
-	if (f->status < 0)
-		return err_set(e, f->status, NULL, 0, "not what was agreed upon");
-	if (most == 0)
-		return 0; /* there may be no buffer yet */
-	start = f->buf + f->done;
-	end = memchr(start, '\n', most);
-	if (end == NULL && most == PVEFEED_LINE_MAX)
-		return refuse(f, start, most, e);
-	if (end == NULL)
+	if (r != 1)
+		return r;
+	memcpy(copy, line, len + 1);
+	if (read_line(copy, &m) < 0)
+		return lineframe_refuse(&f->frame, e);
+	has_bytes = m.kind == PVEFEED_TEXT;
+	if (!lineframe_take(&f->frame, has_bytes ? m.len : 0, &bytes))
 		return 0;
-	line_len = (size_t)(end - start);
-	memcpy(line, start, line_len);
-	line[line_len] = '\0';
-	if (strlen(line) != line_len || read_line(line, &m) < 0)
-		return refuse(f, start, line_len, e);
-	len -= line_len + 1;
-	if (m.kind == PVEFEED_TEXT) {
-		if (len < m.len)
-			return 0;
-		m.text = end + 1;
-		f->done += m.len;
-	} else if (m.text != NULL) {
-		m.text = start + (m.text - line);
-		f->buf[f->done + line_len] = '\0';
-	}
-	f->done += line_len + 1;
+	if (has_bytes)
+		m.text = bytes;
+	else if (m.text != NULL)
+		m.text = line + (m.text - copy);
 	*out = m;
 	return 1;
 }

@@ -18,6 +18,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "base/lineframe.h"
 #include "base/str.h"
 
 /* A line with its newline; a longer one is no message. */
@@ -60,10 +61,7 @@ MUST_CHECK int pvefeed_vmid_parse(const char *text, unsigned int *out);
 
 /* What came through a pipe. Zero-initialise; pvefeed_fini it. */
 struct pvefeed {
-	char *buf;
-	size_t len, cap;
-	size_t done; /* bytes at the front that were handed out */
-	int status;  /* < 0: something came that is no message */
+	struct lineframe frame;
 };
 
 void pvefeed_fini(struct pvefeed *f);

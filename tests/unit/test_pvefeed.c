@@ -178,7 +178,7 @@ memory_has_an_end(void **state)
 
 	(void)state;
 	take(&f, "text 100 1048576\n", 17);
-	assert_true(f.cap < 1024);
+	assert_true(f.frame.cap < 1024);
 	while (pvefeed_take(&f, chunk, sizeof(chunk)) == 0)
 		taken += sizeof(chunk);
 	assert_true(taken > VMCONF_BYTES_MAX && taken < 3 * VMCONF_BYTES_MAX);
@@ -199,7 +199,7 @@ a_long_text_does_not_hold_memory(void **state)
 	assert_int_equal(pvefeed_next(&f, &m, NULL), 1);
 	assert_int_equal(m.len, VMCONF_BYTES_MAX);
 	take(&f, "done\n", 5);
-	assert_true(f.cap < 1024);
+	assert_true(f.frame.cap < 1024);
 	pvefeed_fini(&f);
 	strbuf_fini(&bytes);
 }

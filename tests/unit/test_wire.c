@@ -207,7 +207,7 @@ memory_grows_with_what_came_not_with_what_was_announced(void **state)
 	wire_init(&w);
 	assert_int_equal(feed(&w, "result 50331648\nx", 17), 0);
 	assert_int_equal(wire_next(&w, &m, NULL), 0);
-	assert_true(w.cap < 1024);
+	assert_true(w.frame.cap < 1024);
 	wire_fini(&w);
 }
 
@@ -228,7 +228,7 @@ the_longest_result_is_read_and_its_memory_given_back(void **state)
 	assert_int_equal(wire_next(&w, &m, NULL), 1);
 	assert_int_equal(m.len, CACHE_BYTES_MAX);
 	assert_int_equal(wire_feed(&w, "go\n", 3), 0);
-	assert_true(w.cap < 1024);
+	assert_true(w.frame.cap < 1024);
 	wire_fini(&w);
 }
 
@@ -269,7 +269,8 @@ damaged_messages_are_messages_or_refused(void **state)
 		wire_init(&w);
 		assert_int_equal(feed(&w, text, len), 0);
 		while (wire_next(&w, &m, NULL) == 1)
-			assert_true(m.text >= w.buf && m.text + m.len <= w.buf + w.len);
+			assert_true(m.text >= w.frame.buf &&
+				    m.text + m.len <= w.frame.buf + w.frame.len);
 		wire_fini(&w);
 	}
 	strbuf_fini(&all);
