@@ -63,7 +63,7 @@ end(struct visit *v)
 		event_base_loopbreak(v->letgo->base);
 }
 
-/* A peer that is not proven now will not be at the next attempt. */
+/* A peer that is not proven now will not be at the next attempt; one that hangs up may. */
 static int
 on_peer(void *owner, int fd, const struct ucred *peer)
 {
@@ -79,7 +79,7 @@ on_peer(void *owner, int fd, const struct ucred *peer)
 		r = identity_check_peer(fd, v->socket_path, &why);
 	if (r == 0)
 		return v->identity.pidfd;
-	if (!v->ended) {
+	if (!v->ended && r != -ECONNRESET) {
 		say_failed(v, err_format(&why, text, sizeof(text)));
 		end(v);
 	}

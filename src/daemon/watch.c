@@ -113,6 +113,17 @@ prove(const struct vm *vm, int fd, const struct ucred *peer, struct vm_identity 
 	return r;
 }
 
+/* A peer that hangs up at once may be a QEMU that is busy with the client before us. It
+ * is told of when it does so again. */
+static bool
+is_refusal_news(struct vm *vm, int r)
+{
+	bool again = vm->hung_up;
+
+	vm->hung_up = r == -ECONNRESET;
+	return r < 0 && (!vm->hung_up || again);
+}
+
 static int
 on_monitor_peer(void *owner, int fd, const struct ucred *peer)
 {
@@ -122,10 +133,10 @@ on_monitor_peer(void *owner, int fd, const struct ucred *peer)
 	int r = prove(vm, fd, peer, &id, &why);
 
 	vm->refused = r < 0;
-	if (r < 0) {
+	if (is_refusal_news(vm, r))
 		report_trouble(vm, &why);
+	if (r < 0)
 		return r;
-	}
 	if (is_same_process(vm, &id))
 		identity_fini(&id);
 	else

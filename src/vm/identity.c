@@ -238,7 +238,7 @@ identity_check_peer(int fd, const char *socket_path, struct err *e)
 
 	/* a hang-up is told unasked */
 	if (poll(&p, 1, 0) != 0)
-		return err_set(e, -ESRCH, socket_path, 0,
+		return err_set(e, -ECONNRESET, socket_path, 0,
 			"the peer has closed the connection");
 	return 0;
 }

@@ -70,7 +70,7 @@ MUST_CHECK int identity_reopen(int procfd, pid_t pid, uint64_t start_ticks,
  * had not been reused by then. (An answer to a question that was sent later proves the
  * same.)
  *
- * Returns 0 or -ESRCH.
+ * Returns 0 or -ECONNRESET.
  */
 MUST_CHECK int identity_check_peer(int fd, const char *socket_path, struct err *e);
 

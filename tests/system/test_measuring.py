@@ -45,8 +45,8 @@ def values(path):
 
 
 def children(pid):
-    """Other programs that the daemon has started: (pid, command line). Its guard is a
-    fork that runs no other, as is what has not come to that yet."""
+    """The probe, or what stands in for it: (pid, command line). The daemon's guard is a
+    fork that runs no other program, as is what has not come to that yet."""
     found = []
     own = content("/proc/%d/cmdline" % pid)
     for task in glob.glob("/proc/%d/task/*/children" % pid):
@@ -55,7 +55,7 @@ def children(pid):
                 words = content("/proc/%s/cmdline" % child)
             except OSError:
                 continue
-            if words not in (own, b""):
+            if words not in (own, b"") and b"qmpin-pve" not in words:
                 found.append((int(child), words))
     return found
 

@@ -320,7 +320,7 @@ a_reused_pid_is_seen_by_the_dead_connection(void **state)
 	assert_int_equal(f->pid, pid);
 	/* pidfile, peer and process agree by now, but the listener is another one */
 	assert_int_equal(prove(f, 1, &e), 0);
-	assert_int_equal(identity_check_peer(f->fd, f->socket_path, &e), -ESRCH);
+	assert_int_equal(identity_check_peer(f->fd, f->socket_path, &e), -ECONNRESET);
 	assert_non_null(strstr(e.text, "has closed the connection"));
 }
 

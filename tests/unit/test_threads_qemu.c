@@ -505,7 +505,7 @@ when_it_ends_everything_says_so(void **state)
 	wait_for(w, &w->lost);
 	assert_int_equal(affinity_apply(&ref, &one, NULL), -ESRCH);
 	assert_int_equal(
-		identity_check_peer(fileno(w->qmp), w->socket_path, &e), -ESRCH);
+		identity_check_peer(fileno(w->qmp), w->socket_path, &e), -ECONNRESET);
 }
 
 int
