@@ -17,11 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "act/pagemove.h"
 #include "base/clock.h"
+#include "base/pidfd.h"
 #include "base/str.h"
 #include "base/xalloc.h"
 
@@ -187,7 +187,7 @@ run(struct job *job)
 	auto_free char *maps = NULL;
 	ssize_t n;
 
-	job->pidfd = (int)syscall(SYS_pidfd_open, job->pid, 0);
+	job->pidfd = pidfd_of(job->pid);
 	/* in this order: what the pidfd is of is what has started then */
 	if (job->pidfd < 0 || !is_same_process(job))
 		return fail("the VM has ended");

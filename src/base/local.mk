@@ -9,6 +9,7 @@ src_libbase_a_SOURCES = \
 	src/base/json.c src/base/json.h \
 	src/base/lineframe.c src/base/lineframe.h \
 	src/base/log.c src/base/log.h \
+	src/base/pidfd.c src/base/pidfd.h \
 	src/base/str.c src/base/str.h \
 	src/base/xalloc.c src/base/xalloc.h
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Listening sockets in the run directory. Invariant: a file is removed only under the
- * lock and only when nobody listens on it.
+ * lock and only when whoever listened on it has ended.
  */
 #include "config.h"
 
@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/pidfd.h"
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "ctl/address.h"
@@ -42,6 +43,23 @@ listen_lock(const struct listen_place *place, struct err *e)
 	return take_fd(&fd);
 }
 
+/* A daemon that was killed is outlived for a moment by the sockets in a fork of it that
+ * was about to become another program.
+ */
+static bool
+has_listener_ended(int fd)
+{
+	struct ucred listener = {.pid = 0};
+	socklen_t size = sizeof(listener);
+	auto_close int pidfd = -1;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &size) < 0 ||
+		listener.pid == 0) /* of another pid namespace */
+		return false;
+	pidfd = pidfd_of(listener.pid);
+	return pidfd < 0 ? pidfd == -ESRCH : pidfd_has_ended(pidfd);
+}
+
 /* 0: nobody listens; -EADDRINUSE: somebody does; or why that is unknown. */
 static int
 probe(const struct sockaddr_un *address)
@@ -52,7 +70,7 @@ probe(const struct sockaddr_un *address)
 	if (fd < 0)
 		return -errno;
 	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
-		return -EADDRINUSE;
+		return has_listener_ended(fd) ? 0 : -EADDRINUSE;
 	if (errno == ECONNREFUSED)
 		return 0;
 	/* EAGAIN: its queue is full. EPROTOTYPE: of another type, yet alive. */

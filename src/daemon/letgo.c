@@ -63,7 +63,8 @@ end(struct visit *v)
 		event_base_loopbreak(v->letgo->base);
 }
 
-/* A peer that is not proven now will not be at the next attempt; one that hangs up may. */
+/* A peer that is not proven now will not be at the next attempt; one that hangs up may.
+ */
 static int
 on_peer(void *owner, int fd, const struct ucred *peer)
 {

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -164,9 +163,7 @@ state_of(const struct vm *vm, enum monitor_phase phase)
 static bool
 has_ended(const struct vm *vm)
 {
-	struct pollfd end = {.fd = vm->identity.pidfd, .events = POLLIN};
-
-	return vm->proven && poll(&end, 1, 0) != 0;
+	return vm->proven && identity_has_ended(&vm->identity);
 }
 
 /* Not news: a dead VM's stale socket refuses; the reason of a refusal of ours was told;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/pidfd.h"
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "host/cgroup.h"
@@ -53,7 +54,7 @@ static void
 ask_kernel(struct hostfacts *f)
 {
 	struct utsname name;
-	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	int fd = pidfd_of(getpid());
 
 	if (uname(&name) == 0)
 		str_escape(name.release, strlen(name.release), f->kernel,

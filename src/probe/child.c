@@ -18,10 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/pidfd.h"
 #include "base/xalloc.h"
 
 #define CHILD_WORDS_MAX 12
@@ -205,16 +205,14 @@ start(const char *path, const char *const *words, struct pipes *p, struct child 
 {
 	pid_t pid = fork_quietly(path, words, p);
 	int pidfd;
-	int r;
 
 	if (pid < 0)
 		return pid;
-	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	pidfd = pidfd_of(pid);
 	if (pidfd < 0) {
-		r = -errno;
 		(void)kill(pid, SIGKILL);
 		reap(pid);
-		return r;
+		return pidfd;
 	}
 	*out = (struct child){.pid = pid,
 		.pidfd = pidfd,

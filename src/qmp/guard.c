@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/pidfd.h"
 #include "base/xalloc.h"
 #include "qmp/backoff.h"
 #include "qmp/guard_child.h"
@@ -87,14 +88,6 @@ static void on_process_end(evutil_socket_t fd, short what, void *owner);
 
 /* -- birth */
 
-static int
-open_pidfd(pid_t pid)
-{
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-
-	return fd < 0 ? -errno : fd;
-}
-
 /* The pipe: ours waits, but not for long; see ROOM_MS. */
 static int
 open_pipe(int ends[2])
@@ -114,7 +107,7 @@ open_pipe(int ends[2])
 static pid_t
 fork_guard(int pipe)
 {
-	int daemon = open_pidfd(getpid());
+	int daemon = pidfd_of(getpid());
 	sigset_t all;
 	sigset_t before;
 	pid_t pid;
@@ -145,7 +138,7 @@ start(struct guard *g)
 		return r;
 	pid = fork_guard(ends[1]);
 	close(ends[1]);
-	pidfd = pid > 0 ? open_pidfd(pid) : pid;
+	pidfd = pid > 0 ? pidfd_of(pid) : pid;
 	if (pidfd < 0) {
 		close(ends[0]);
 		if (pid > 0) {

@@ -26,6 +26,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/pidfd.h"
 #include "base/str.h"
 #include "base/xalloc.h"
 
@@ -78,21 +79,13 @@ open_inside(int root, const char *path)
 	return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 }
 
-static bool
-has_ended(const struct listener_process *process)
-{
-	struct pollfd p = {.fd = process->pidfd, .events = POLLIN};
-
-	return poll(&p, 1, 0) > 0 && (p.revents & POLLIN) != 0;
-}
-
 /* What @err from the kernel means when one looks @at something of the process. */
 static int
 explain(const struct walk *w, int err, const char *at)
 {
 	int pid = (int)w->process->pid;
 
-	if (err == ESRCH || has_ended(w->process))
+	if (err == ESRCH || pidfd_has_ended(w->process->pidfd))
 		return err_set(w->e, -ESRCH, w->source, 0, "process %d ended", pid);
 	if (err == ENOENT)
 		return err_set(w->e, -EPERM, w->source, 0,
@@ -157,7 +150,8 @@ walk_sockets(struct walk *w)
 			at += d->d_reclen;
 		}
 	}
-	if (r == 0 && !w->done && has_ended(w->process)) /* its list is empty then */
+	if (r == 0 && !w->done &&
+		pidfd_has_ended(w->process->pidfd)) /* its list is empty then */
 		return explain(w, ESRCH, "descriptors");
 	return r;
 }

@@ -17,22 +17,15 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/pidfd.h"
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "vm/task.h"
 
 /* "2147483647\n" and then some: more is no pidfile. */
 #define PIDFILE_MAX 32u
-
-/* By number: glibc has the wrapper only since 2.36. */
-static int
-open_pidfd(pid_t pid)
-{
-	return (int)syscall(SYS_pidfd_open, pid, 0);
-}
 
 static int
 fail_errno(struct err *e, const char *path, const char *what)
@@ -143,14 +136,6 @@ agree_on_pid(
 	return 0;
 }
 
-static bool
-has_ended(int pidfd)
-{
-	struct pollfd p = {.fd = pidfd, .events = POLLIN};
-
-	return poll(&p, 1, 0) != 0;
-}
-
 /* pidfd first, then the start time, then the pidfd again: see the top of the file. */
 static int
 take_process(int procfd, pid_t pid, const char *source, struct vm_identity *out,
@@ -160,12 +145,9 @@ take_process(int procfd, pid_t pid, const char *source, struct vm_identity *out,
 	struct task_stat stat;
 	int r;
 
-	pidfd = open_pidfd(pid);
+	pidfd = pidfd_of(pid);
 	if (pidfd < 0) {
-		r = -errno;
-		/* EINVAL, ENOENT: the id is a thread's, no process's */
-		if (r == -EINVAL || r == -ENOENT)
-			r = -ESRCH;
+		r = pidfd == -EINVAL || pidfd == -ENOENT ? -ESRCH : pidfd;
 		return err_set(e, r, source, 0, "cannot watch process %d: %s", (int)pid,
 			strerror(-r));
 	}
@@ -174,7 +156,7 @@ take_process(int procfd, pid_t pid, const char *source, struct vm_identity *out,
 		return err_set(e, r, source, 0,
 			"cannot read the start time of process %d: %s", (int)pid,
 			strerror(-r));
-	if (has_ended(pidfd))
+	if (pidfd_has_ended(pidfd))
 		return err_set(e, -ESRCH, source, 0, "process %d has ended", (int)pid);
 	out->pid = pid;
 	out->start_ticks = stat.start_ticks;
@@ -228,7 +210,7 @@ identity_of_process(int procfd, pid_t pid, struct vm_identity *out)
 bool
 identity_has_ended(const struct vm_identity *id)
 {
-	return has_ended(id->pidfd);
+	return pidfd_has_ended(id->pidfd);
 }
 
 int

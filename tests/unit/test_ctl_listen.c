@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -112,6 +113,42 @@ stale_sockets_are_replaced(void **state)
 	assert_int_equal(ctl_world_serve(w, NULL, NULL, &e), 0);
 	assert_false(err_is_set(&e));
 	ctl_world_expect_served(w);
+}
+
+/* A child that listens and ends; its own child keeps the socket until @hold closes. */
+static void
+listen_and_end(const struct ctl_world *w, int hold[2])
+{
+	char byte;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)make_socket(w, CTL_SOCKET, true);
+		if (fork() > 0)
+			_exit(0);
+		(void)close(hold[1]);
+		_exit((int)read(hold[0], &byte, 1));
+	}
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void
+what_a_killed_server_has_forked_does_not_serve(void **state)
+{
+	struct ctl_world *w = *state;
+	struct err e = ERR_NONE;
+	int hold[2];
+
+	ctl_server_free(w->server);
+	w->server = NULL;
+	assert_int_equal(pipe(hold), 0);
+	listen_and_end(w, hold);
+	assert_int_equal(ctl_world_serve(w, NULL, NULL, &e), 0);
+	assert_false(err_is_set(&e));
+	ctl_world_expect_served(w);
+	(void)close(hold[0]);
+	(void)close(hold[1]);
 }
 
 static void
@@ -285,6 +322,7 @@ main(void)
 		CASE(sockets_go_with_the_server),
 		CASE(group_is_given_or_its_absence_said),
 		CASE(stale_sockets_are_replaced),
+		CASE(what_a_killed_server_has_forked_does_not_serve),
 		CASE(live_server_is_left_alone),
 		CASE(live_read_only_socket_keeps_the_first_one_clean),
 		CASE(full_queue_is_a_live_server),
