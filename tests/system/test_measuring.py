@@ -74,12 +74,18 @@ def stays_over(d):
 
 
 def measured(host, config=PROBE, *args, **more):
-    """A daemon that has measured all there is."""
+    """A daemon that has measured all there is. CPUs that others keep busy all the time
+    have no result, which is right; then it is tried again."""
     need_two()
-    d = host.started(config, *args, **more)
-    retry(lambda: is_over(d) and kept(host) and stays_over(d), "all is measured and kept",
-          30)
-    return d
+    for _ in range(5):
+        d = host.started(config, *args, **more)
+        retry(lambda: is_over(d) and kept(host) and stays_over(d),
+              "all is measured and kept", 30)
+        if not d.lines("latency: measured 0 of"):
+            return d
+        d.stop()
+        os.unlink(kept(host))
+    raise Skip("no moment in which both CPUs are free")
 
 
 def stand_in(host, says="", then="exec cat 3>&1 >/dev/null"):
