@@ -44,6 +44,13 @@ def values(path):
             if not x.startswith((b"# checksum", b"# measured", b"# confidence"))]
 
 
+def most_visits(path):
+    """How often the pair that was visited most was, with a result."""
+    rows = [line.split()[3:] for line in content(path).splitlines()
+            if line.startswith(b"# visits ")]
+    return max((int(n) for row in rows for n in row), default=0)
+
+
 def children(pid):
     """The probe, or what stands in for it: (pid, command line). The daemon's guard is a
     fork that runs no other program, as is what has not come to that yet."""
@@ -74,18 +81,18 @@ def stays_over(d):
 
 
 def measured(host, config=PROBE, *args, **more):
-    """A daemon that has measured all there is. CPUs that others keep busy all the time
-    have no result, which is right; then it is tried again."""
+    """A daemon that has measured all there is. While others keep the CPUs busy there are
+    fewer results, or none, which is right; then it is tried again."""
     need_two()
     for _ in range(5):
         d = host.started(config, *args, **more)
         retry(lambda: is_over(d) and kept(host) and stays_over(d),
               "all is measured and kept", 30)
-        if not d.lines("latency: measured 0 of"):
+        if most_visits(kept(host)) >= 4:
             return d
         d.stop()
         os.unlink(kept(host))
-    raise Skip("no moment in which both CPUs are free")
+    raise Skip("others keep the CPUs busy")
 
 
 def stand_in(host, says="", then="exec cat 3>&1 >/dev/null"):
@@ -297,10 +304,13 @@ def asked(host):
     """Probe measures while the client waits, as a stream or not; bad wishes are refused"""
     d = measured(host)
     before = os.stat(kept(host)).st_mtime_ns
-    replies = d.call("Probe", more=True)
-    for reply in replies:
-        wrong = interface().mismatches("Probe", reply)
-        check(not wrong, "Probe: %s", wrong)
+    for _ in range(5):  # busy CPUs have no result
+        replies = d.call("Probe", more=True)
+        for reply in replies:
+            wrong = interface().mismatches("Probe", reply)
+            check(not wrong, "Probe: %s", wrong)
+        if replies[-1]["pairs"] and os.stat(kept(host)).st_mtime_ns != before:
+            break
     check([r["done"] for r in replies] == [False] * (len(replies) - 1) + [True],
           "replies: %s", replies)
     check(replies[-1]["pairs"] == replies[-1]["pairs_total"] > 0, "%s", replies[-1])
