@@ -163,10 +163,9 @@ class Scene:
         for vmid, before in placed.items():
             vm = self.churn.vms[vmid]
             after = vm.masks()
-            # Threads beside the vCPUs may not have had their turn.
-            moved = [t for t in before if before[t] != vm.original and
-                     after.get(t, before[t]) != before[t]]
-            check(not moved, "vm %d: threads %s were moved by a new daemon: %s", vmid,
+            # The others go where the last vCPU that was plugged does, if not yet.
+            moved = [t for t in vm.vcpus() if t in before and after.get(t) != before[t]]
+            check(not moved, "vm %d: vCPUs %s were moved by a new daemon: %s", vmid,
                   moved, [x for x in self.recent if "vm %d:" % vmid in x][-8:])
 
     def judge_dead(self):
