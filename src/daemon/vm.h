@@ -152,8 +152,9 @@ struct vm_task *vm_task_find(struct vm *vm, pid_t tid);
 /** The mask that a task had before we touched the VM; lives as long as the record. */
 const struct cpuset *vm_task_limit(const struct vm *vm, const struct vm_task *task);
 /** The masks that its vCPUs had then, all together: one plan is made for them, so what
- * one of them may have, all may. Where they differed the VM is placed only when
- * somebody asks for it by name. */
+ * one of them may have, all may, and one that is plugged later too: the main thread had
+ * more perhaps. Where they differed the VM is placed only when somebody asks for it by
+ * name. */
 struct cpuset vm_vcpu_limit(const struct vm *vm);
 /** Add a task at its place. Returns it; other pointers into tasks are void. */
 struct vm_task *vm_task_add(struct vm *vm, const struct vm_task *task);
