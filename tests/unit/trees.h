@@ -125,7 +125,15 @@ trees_write_host(const char *dir)
 	}
 }
 
-/* cmocka's setup and teardown; *state is the directory of such a host. */
+/* cmocka's setups and teardown; *state is an empty directory, or that of such a host.
+ */
+static inline int
+trees_setup(void **state)
+{
+	*state = trees_new();
+	return 0;
+}
+
 static inline int
 trees_setup_host(void **state)
 {
