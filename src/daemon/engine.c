@@ -215,24 +215,12 @@ engine_facts_arrived(struct engine *e, struct vm *vm)
 		event_active(e->gather, EV_TIMEOUT, 0);
 }
 
-/* Take one token of the guest's budget; false: none is left. */
+/* Take one of the guest's budget; false: none is left. */
 static bool
-guest_may(struct engine *e, struct vm *vm)
+guest_may(const struct engine *e, struct vm *vm)
 {
-	uint64_t now = clock_now_us(e->clock);
-
-	if (vm->guest_tokens_us == 0)
-		vm->guest_tokens = GUEST_BURST;
-	else
-		vm->guest_tokens +=
-			(double)(now - vm->guest_tokens_us) * GUEST_PER_S / 1e6;
-	if (vm->guest_tokens > GUEST_BURST)
-		vm->guest_tokens = GUEST_BURST;
-	vm->guest_tokens_us = now;
-	if (vm->guest_tokens < 1.0)
-		return false;
-	vm->guest_tokens -= 1.0;
-	return true;
+	return budget_take(
+		&vm->kicks, clock_now_us(e->clock), GUEST_BURST, GUEST_PER_S);
 }
 
 static void
@@ -246,7 +234,7 @@ on_throttle_timeout(evutil_socket_t fd, short what, void *arg)
 		struct vm *vm = e->vms[i];
 
 		if (vm->delayed != 0)
-			(void)guest_may(e, vm); /* the second's token goes here */
+			(void)guest_may(e, vm); /* what the second gave goes here */
 		vm->causes |= vm->delayed;
 		vm->delayed = 0;
 		if (vm->causes != 0)

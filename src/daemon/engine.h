@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/budget.h"
 #include "base/clock.h"
 #include "conf/settings.h"
 #include "daemon/adopt.h"
@@ -92,8 +93,7 @@ struct engine {
 	struct squeezes squeezes;     /* VMs that wait */
 	bool late;		      /* see latecomer.h: the last plan had bounds */
 	struct event *adoption;
-	double adopt_tokens;
-	uint64_t adopt_tokens_us;
+	struct budget adoptions;
 	struct adopt_count adopted;
 	struct engine_stats stats;
 	struct turns turns;	      /* of the loop that runs all this */

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "act/record.h"
+#include "base/budget.h"
 #include "daemon/audited.h"
 #include "daemon/cause.h"
 #include "daemon/confine.h"
@@ -92,8 +93,7 @@ struct vm {
 	bool awaiting;	     /* facts were asked for */
 	bool fresh;	     /* the next pass handles it */
 	bool looked;	     /* as far as this one has surveyed it */
-	double guest_tokens; /* budget of guest-made causes */
-	uint64_t guest_tokens_us;
+	struct budget kicks; /* guest-made causes */
 
 	enum vm_asked asked; /* for the time of a plan */
 	bool inherited; /* placed by an earlier daemon, not looked at by this one yet */
@@ -122,8 +122,7 @@ struct vm {
 	struct history history;	 /* what was decided about it */
 	char said[512];		 /* last trouble: say it once */
 	bool hushed;		 /* it was not logged: over the budget */
-	double words;		 /* budget of troubles that are logged */
-	uint64_t words_us;	 /* 0: not begun */
+	struct budget words;	 /* troubles that are logged */
 	const struct clock *clock;
 };
 
