@@ -354,12 +354,18 @@ drop_pass(struct engine *e)
 	evtimer_del(e->slice);
 }
 
-void
-engine_replace_host(struct engine *e, struct hostmodel *host)
+static void
+take_host(struct engine *e, struct hostmodel *host)
 {
 	hostmodel_fini(&e->host);
 	e->host = *host;
 	*host = (struct hostmodel){0};
+}
+
+void
+engine_replace_host(struct engine *e, struct hostmodel *host)
+{
+	take_host(e, host);
 	drop_pass(e);
 	e->shaken_us = clock_now_us(e->clock);
 	engine_kick_all(e, CAUSE_HOST);
@@ -402,9 +408,7 @@ engine_configure(struct engine *e, struct settings *config)
 void
 engine_reload(struct engine *e, struct settings *config, struct hostmodel *host)
 {
-	hostmodel_fini(&e->host);
-	e->host = *host;
-	*host = (struct hostmodel){0};
+	take_host(e, host);
 	e->bad_reload[0] = '\0';
 	engine_configure(e, config);
 }
@@ -431,10 +435,8 @@ engine_behind(const struct engine *e, const char *id, int vmid)
 void
 engine_add(struct engine *e, struct vm *vm)
 {
-	size_t at = 0;
+	size_t at = engine_behind(e, vm->id, vm->vmid);
 
-	while (at < e->n_vms && compare_ids(e->vms[at], vm->id, vm->vmid) < 0)
-		at++;
 	e->vms = xgrow(e->vms, e->n_vms, &e->cap_vms, sizeof(struct vm *));
 	memmove(&e->vms[at + 1], &e->vms[at], (e->n_vms - at) * sizeof(struct vm *));
 	e->vms[at] = vm;
