@@ -56,13 +56,8 @@ struct engine {
 	int run_dirfd;
 	int cgroupfd;
 	bool dry_run;
-	/* A pass has run or a VM has gone: told to whoever shows the state. */
-	void (*on_change)(void *owner);
-	/* A round of the audit begins; false: masks say nothing now, leave it out. May
-	 * be NULL. */
+	void (*on_change)(void *owner); /* these as in the options */
 	bool (*on_audit)(void *owner);
-	/* Read configuration and host anew. Returns 0, or a negative errno with @err:
-	 * the old ones stay. NULL: there are no files. */
 	int (*on_reload)(void *owner, struct err *err);
 	void *owner;
 	struct settings config; /* owned */
