@@ -132,8 +132,7 @@ bytes_are_escaped_as_qemu_prints_them(void **state)
 
 	(void)state;
 	jstring_escape(bytes, sizeof(bytes), &out); /* with its NUL */
-	expect_written(
-		&out, "a\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u007F\\uFFFDz\\u0000");
+	expect_written(&out, "a\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u007F\\uFFFDz\\u0000");
 }
 
 static void
