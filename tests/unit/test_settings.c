@@ -121,20 +121,6 @@ words_of_the_table_are_those_of_their_modules(void **state UNUSED)
 }
 
 static void
-check_refused(const char *text, unsigned int line, const char *reason)
-{
-	struct err e = ERR_NONE;
-	struct settings c;
-	int r;
-
-	settings_init(&c);
-	r = settings_text_parse(&c, text, &e);
-	settings_fini(&c);
-	if (r != -EINVAL || e.line != line || strstr(e.text, reason) == NULL)
-		fail_msg("%s\nr = %d, line %u: %s", text, r, e.line, e.text);
-}
-
-static void
 bad_values_are_refused_with_line_and_reason(void **state UNUSED)
 {
 	static const struct {
@@ -194,17 +180,19 @@ bad_values_are_refused_with_line_and_reason(void **state UNUSED)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		check_refused(cases[i].text, cases[i].line, cases[i].reason);
+		settings_text_refused(cases[i].text, cases[i].line, cases[i].reason);
 }
 
 static void
 bad_ways_of_sharing_are_refused(void **state UNUSED)
 {
-	check_refused("[qmpin]\nshare = none\n", 2,
+	settings_text_refused("[qmpin]\nshare = none\n", 2,
 		"share: \"none\" is not one of auto, private, yield, brief, proxy");
-	check_refused("[vm 1]\nshare = hold\n", 2, "share: \"hold\" is not one of");
-	check_refused("[qmpin]\nguard_ms = 0\n", 2, "guard_ms: 0 is below 1 ms");
-	check_refused("[qmpin]\nguard_ms = 10001\n", 2, "is above 10000 ms");
+	settings_text_refused(
+		"[vm 1]\nshare = hold\n", 2, "share: \"hold\" is not one of");
+	settings_text_refused(
+		"[qmpin]\nguard_ms = 0\n", 2, "guard_ms: 0 is below 1 ms");
+	settings_text_refused("[qmpin]\nguard_ms = 10001\n", 2, "is above 10000 ms");
 }
 
 static void
@@ -222,10 +210,11 @@ how_much_is_measured_is_limited(void **state UNUSED)
 	assert_int_equal(c.probe_burst_s, 0);
 	assert_int_equal(c.probe_cpus_pct, 50);
 	settings_fini(&c);
-	check_refused("[qmpin]\nprobe = maybe\n", 2, "probe: \"maybe\" is not one of");
-	check_refused("[qmpin]\nprobe_burst_s = 61\n", 2, "is above 60 s");
-	check_refused("[qmpin]\nprobe_cpus_pct = 0\n", 2, "is below 1 %");
-	check_refused("[qmpin]\nprobe_cpus_pct = 51\n", 2, "is above 50 %");
+	settings_text_refused(
+		"[qmpin]\nprobe = maybe\n", 2, "probe: \"maybe\" is not one of");
+	settings_text_refused("[qmpin]\nprobe_burst_s = 61\n", 2, "is above 60 s");
+	settings_text_refused("[qmpin]\nprobe_cpus_pct = 0\n", 2, "is below 1 %");
+	settings_text_refused("[qmpin]\nprobe_cpus_pct = 51\n", 2, "is above 50 %");
 }
 
 static void
