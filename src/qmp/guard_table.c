@@ -8,7 +8,6 @@
 
 #include "qmp/guard_table.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
