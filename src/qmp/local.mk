@@ -211,12 +211,10 @@ tests_unit_test_share_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 endif
 
 # With its dictionary, by hand: fuzz_qmp_stream -dict=tests/fuzz/qmp_stream.dict NEW CORPUS
-if FUZZING
 FUZZERS += tests/fuzz/fuzz_qmp_stream
-tests_fuzz_fuzz_qmp_stream_SOURCES = tests/fuzz/fuzz_qmp_stream.c
-tests_fuzz_fuzz_qmp_stream_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_qmp_stream_SOURCES = tests/fuzz/fuzz_qmp_stream.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_qmp_stream_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
 tests_fuzz_fuzz_qmp_stream_LDADD = $(LINK_QMP)
-endif
 
 FUZZERS += tests/fuzz/fuzz_mux
 tests_fuzz_fuzz_mux_SOURCES = tests/fuzz/fuzz_mux.c $(FUZZ_MAIN)

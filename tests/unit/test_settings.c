@@ -2,7 +2,6 @@
 /* Settings: which value wins, what is refused and how it is told, and reading files. */
 #include "config.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,8 +19,6 @@
 #include "conf/settings.h"
 #include "conf/option_table.h"
 #include "settings_text.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
 defaults_are_the_documented_ones(void **state UNUSED)
@@ -478,33 +475,6 @@ the_shipped_sample_is_the_table_s(void **state UNUSED)
 		fail_msg("write it anew: test_settings --sample > contrib/qmpin.conf");
 }
 
-static void
-the_fuzzer_s_corpus_is_survived(void **state UNUSED)
-{
-	const char *srcdir = getenv("srcdir");
-	auto_free char *dir = xasprintf(
-		"%s/tests/fuzz/corpus/settings", srcdir != NULL ? srcdir : ".");
-	DIR *d = opendir(dir);
-	const struct dirent *entry;
-	int n = 0;
-
-	assert_non_null(d);
-	while ((entry = readdir(d)) != NULL) {
-		auto_free char *name =
-			xasprintf("tests/fuzz/corpus/settings/%s", entry->d_name);
-		auto_free char *text = NULL;
-		size_t len;
-
-		if (entry->d_name[0] == '.')
-			continue;
-		text = source_file(name, &len);
-		(void)LLVMFuzzerTestOneInput((const uint8_t *)text, len);
-		n++;
-	}
-	(void)closedir(d);
-	assert_true(n >= 10);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -525,7 +495,6 @@ main(int argc, char **argv)
 		cmocka_unit_test(long_cpu_lists_are_read_whole),
 		cmocka_unit_test(the_sample_file_shows_the_defaults),
 		cmocka_unit_test(the_shipped_sample_is_the_table_s),
-		cmocka_unit_test(the_fuzzer_s_corpus_is_survived),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "--sample") == 0) {
