@@ -25,6 +25,12 @@ clock_now_us(const struct clock *c)
 	return c->monotonic_us(c);
 }
 
+static inline uint64_t
+clock_real_us(const struct clock *c)
+{
+	return c->realtime_us(c);
+}
+
 /** A span of time as libevent and socket options want it. */
 static inline struct timeval
 clock_timeval_us(uint64_t us)

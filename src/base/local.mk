@@ -1,6 +1,7 @@
 noinst_LIBRARIES += src/libbase.a
 src_libbase_a_SOURCES = \
 	src/base/attr.h \
+	src/base/budget.c src/base/budget.h \
 	src/base/checks.c src/base/checks.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/err.c src/base/err.h \
@@ -15,12 +16,15 @@ src_libbase_a_SOURCES = \
 
 if HAVE_CMOCKA
 UNIT_TESTS += \
+	tests/unit/test_budget \
 	tests/unit/test_checks \
 	tests/unit/test_err \
 	tests/unit/test_json \
 	tests/unit/test_lineframe \
 	tests/unit/test_str \
 	tests/unit/test_xalloc
+tests_unit_test_budget_SOURCES = tests/unit/test_budget.c
+tests_unit_test_budget_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_checks_SOURCES = tests/unit/test_checks.c
 tests_unit_test_checks_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_err_SOURCES = tests/unit/test_err.c

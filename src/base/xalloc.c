@@ -93,6 +93,14 @@ xasprintf(const char *fmt, ...)
 	return p;
 }
 
+void
+xfree_texts(char **texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(texts[i]);
+	free(texts);
+}
+
 void *
 take_ptr(void *pp)
 {

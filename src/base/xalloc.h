@@ -31,6 +31,9 @@ char *xstrdup(const char *s) __attribute__((malloc));
 char *xmemdupz(const char *s, size_t len) __attribute__((malloc));
 char *xasprintf(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((malloc));
 
+/** Free an array of @n texts, and them. NULL is allowed where @n is 0. */
+void xfree_texts(char **texts, size_t n);
+
 /** Take a pointer out of an auto_free variable: returns it and leaves NULL behind.
  * @pp is the address of the variable. */
 MUST_CHECK void *take_ptr(void *pp);

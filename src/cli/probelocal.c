@@ -220,7 +220,7 @@ finish(const struct run *run, const struct topo *host, struct latsource *out,
 	}
 	latsource_rank(lathost_part(host, &cpus), c.matrix, "measured", out);
 	cache_fini(&c);
-	out->latency.measured_us = clock_system()->realtime_us(clock_system());
+	out->latency.measured_us = clock_real_us(clock_system());
 	if (hostid_read(NULL, &id, NULL) < 0)
 		return 0;
 	str_copy(out->latency.fingerprint, sizeof(out->latency.fingerprint),

@@ -100,9 +100,7 @@ conffiles_list(const char *root, const char *file, struct conffiles *out, struct
 void
 conffiles_fini(struct conffiles *files)
 {
-	for (size_t i = 0; i < files->n; i++)
-		free(files->paths[i]);
-	free(files->paths);
+	xfree_texts(files->paths, files->n);
 	free(files->dir);
 	*files = (struct conffiles){0};
 }

@@ -28,7 +28,7 @@ tests_unit_test_inventory_SOURCES = tests/unit/test_inventory.c
 tests_unit_test_inventory_LDADD = $(LINK_CONF) $(CMOCKA_LIBS)
 tests_unit_test_modefile_SOURCES = tests/unit/test_modefile.c
 tests_unit_test_modefile_LDADD = $(LINK_CONF) $(CMOCKA_LIBS)
-tests_unit_test_settings_SOURCES = tests/unit/test_settings.c tests/fuzz/fuzz_settings.c
+tests_unit_test_settings_SOURCES = tests/unit/test_settings.c tests/unit/settings_text.h
 tests_unit_test_settings_LDADD = $(LINK_CONF) src/libqmp.a $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_settings_load_SOURCES = tests/unit/test_settings_load.c
 tests_unit_test_settings_load_LDADD = $(LINK_CONF) $(CMOCKA_LIBS)
@@ -36,9 +36,7 @@ tests_unit_test_settings_policy_SOURCES = tests/unit/test_settings_policy.c test
 tests_unit_test_settings_policy_LDADD = $(LINK_CONF) $(CMOCKA_LIBS)
 endif
 
-if FUZZING
 FUZZERS += tests/fuzz/fuzz_settings
-tests_fuzz_fuzz_settings_SOURCES = tests/fuzz/fuzz_settings.c
-tests_fuzz_fuzz_settings_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_settings_SOURCES = tests/fuzz/fuzz_settings.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_settings_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
 tests_fuzz_fuzz_settings_LDADD = $(LINK_CONF)
-endif

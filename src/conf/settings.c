@@ -53,12 +53,8 @@ settings_init(struct settings *c)
 void
 settings_fini(struct settings *c)
 {
-	for (size_t i = 0; i < c->n_warnings; i++)
-		free(c->warnings[i]);
-	free(c->warnings);
-	for (size_t i = 0; i < c->n_files; i++)
-		free(c->files[i]);
-	free(c->files);
+	xfree_texts(c->warnings, c->n_warnings);
+	xfree_texts(c->files, c->n_files);
 	free(c->vms);
 	*c = (struct settings){0};
 }

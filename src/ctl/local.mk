@@ -59,12 +59,6 @@ UNIT_TESTS += tests/unit/test_varlink
 tests_unit_test_varlink_SOURCES = tests/unit/test_varlink.c
 tests_unit_test_varlink_LDADD = src/libctl.a $(LINK_BASE) $(CMOCKA_LIBS)
 
-# Replays the fuzzer's corpus.
-UNIT_TESTS += tests/unit/test_varlink_corpus
-tests_unit_test_varlink_corpus_SOURCES = tests/unit/test_varlink_corpus.c \
-	tests/fuzz/fuzz_varlink.c
-tests_unit_test_varlink_corpus_LDADD = src/libctl.a $(LINK_BASE) $(CMOCKA_LIBS)
-
 UNIT_TESTS += tests/unit/test_varlink_idl
 tests_unit_test_varlink_idl_SOURCES = tests/unit/test_varlink_idl.c
 tests_unit_test_varlink_idl_LDADD = src/libctl.a $(LINK_BASE) $(CMOCKA_LIBS)
@@ -119,12 +113,10 @@ EXTRA_DIST += tests/fuzz/corpus/varlink tests/fuzz/varlink.dict
 # The interface as it was released, for whoever asks whether it has only grown.
 EXTRA_DIST += tests/data/ctl
 
-if FUZZING
 FUZZERS += tests/fuzz/fuzz_varlink
-tests_fuzz_fuzz_varlink_SOURCES = tests/fuzz/fuzz_varlink.c
-tests_fuzz_fuzz_varlink_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_varlink_SOURCES = tests/fuzz/fuzz_varlink.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_varlink_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
 tests_fuzz_fuzz_varlink_LDADD = src/libctl.a $(LINK_BASE)
-endif
 
 FUZZERS += tests/fuzz/fuzz_ctl_conn
 tests_fuzz_fuzz_ctl_conn_SOURCES = tests/fuzz/fuzz_ctl_conn.c $(FUZZ_MAIN)

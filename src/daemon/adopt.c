@@ -15,27 +15,15 @@
 #define TICK_S 5
 
 static bool
-take_token(struct engine *e)
+may_take_over(struct engine *e)
 {
-	uint64_t now = clock_now_us(e->clock);
-	double per_min = (double)e->config.rebalance_moves_per_min;
-	double limit = per_min * TICK_S / 60;
+	double per_s = (double)e->config.rebalance_moves_per_min / 60;
+	double most = per_s * TICK_S;
 
-	if (limit < 1)
-		limit = 1; /* so that it is the rate that counts, not the saved up */
-	if (e->config.adopt == SETTINGS_ADOPT_NOW)
-		return true;
-	if (e->adopt_tokens_us == 0)
-		e->adopt_tokens = limit;
-	else
-		e->adopt_tokens += (double)(now - e->adopt_tokens_us) * per_min / 60e6;
-	if (e->adopt_tokens > limit)
-		e->adopt_tokens = limit;
-	e->adopt_tokens_us = now;
-	if (e->adopt_tokens < 1.0)
-		return false;
-	e->adopt_tokens -= 1.0;
-	return true;
+	if (most < 1)
+		most = 1; /* so that it is the rate that counts, not the saved up */
+	return e->config.adopt == SETTINGS_ADOPT_NOW ||
+	       budget_take(&e->adoptions, clock_now_us(e->clock), most, per_s);
 }
 
 /* A VM that would not be moved anyway needs no turn. */
@@ -56,7 +44,7 @@ adopt_waits(const struct engine *e, const struct vm *vm)
 void
 adopt_ask(struct engine *e, struct vm *vm)
 {
-	if (!adopt_waits(e, vm) || !take_token(e))
+	if (!adopt_waits(e, vm) || !may_take_over(e))
 		return;
 	vm->preexisting = false;
 	rebalancing_spend(e);
@@ -79,7 +67,7 @@ on_adoption_tick(evutil_socket_t fd, short what, void *arg)
 			continue;
 		adopt_ask(e, vm);
 		if (vm->preexisting)
-			return; /* no token left */
+			return; /* the budget is spent */
 		engine_kick(e, vm, CAUSE_ADOPTION);
 	}
 }

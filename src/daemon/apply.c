@@ -236,7 +236,7 @@ static void
 remember(struct turn *turn, const char *pretence)
 {
 	struct vm *vm = turn->vm;
-	uint64_t now_us = turn->e->clock->realtime_us(turn->e->clock);
+	uint64_t now_us = clock_real_us(turn->e->clock);
 	auto_free char *text = NULL;
 
 	if (is_repair(turn)) {
@@ -271,7 +271,7 @@ tell(struct turn *turn)
 	remember(turn, pretence);
 	vm->last_cause = (int)turn->cause;
 	if (pretence == NULL)
-		vm->last_move_us = turn->e->clock->realtime_us(turn->e->clock);
+		vm->last_move_us = clock_real_us(turn->e->clock);
 }
 
 void

@@ -24,7 +24,7 @@ enum cause {
 	CAUSE_HOST, /* CPUs of the host went or came: before drift, which it explains */
 	CAUSE_CGROUP,	/* what its cgroup leaves it has changed: as the last */
 	CAUSE_WAITING,	/* its vCPUs wait though CPUs idle; before drift, whose repairs
-			 * say  no reason */
+			 * say no reason */
 	CAUSE_DRIFT,	/* a mask is not what it should be */
 	CAUSE_WORKERS,	/* a pool worker has outlived its first seconds */
 	CAUSE_RETRY,	/* the last attempt failed half-way */

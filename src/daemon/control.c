@@ -52,14 +52,6 @@ count_threads(const struct engine *e)
 	return (unsigned int)n;
 }
 
-static void
-free_list(char **list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(list[i]);
-	free(list);
-}
-
 /* New array of new texts. */
 static char **
 list_warnings(const struct engine *e, size_t *n)
@@ -91,7 +83,7 @@ control_count_warnings(const struct engine *e)
 	size_t n;
 	char **warnings = list_warnings(e, &n);
 
-	free_list(warnings, n);
+	xfree_texts(warnings, n);
 	return (unsigned int)n;
 }
 
@@ -136,7 +128,7 @@ status_json(const struct engine *e)
 
 	list_turns(&e->turns, turns);
 	json = ctl_status_json(&status);
-	free_list(warnings, n_warnings);
+	xfree_texts(warnings, n_warnings);
 	return json;
 }
 

@@ -215,24 +215,12 @@ engine_facts_arrived(struct engine *e, struct vm *vm)
 		event_active(e->gather, EV_TIMEOUT, 0);
 }
 
-/* Take one token of the guest's budget; false: none is left. */
+/* Take one of the guest's budget; false: none is left. */
 static bool
-guest_may(struct engine *e, struct vm *vm)
+guest_may(const struct engine *e, struct vm *vm)
 {
-	uint64_t now = clock_now_us(e->clock);
-
-	if (vm->guest_tokens_us == 0)
-		vm->guest_tokens = GUEST_BURST;
-	else
-		vm->guest_tokens +=
-			(double)(now - vm->guest_tokens_us) * GUEST_PER_S / 1e6;
-	if (vm->guest_tokens > GUEST_BURST)
-		vm->guest_tokens = GUEST_BURST;
-	vm->guest_tokens_us = now;
-	if (vm->guest_tokens < 1.0)
-		return false;
-	vm->guest_tokens -= 1.0;
-	return true;
+	return budget_take(
+		&vm->kicks, clock_now_us(e->clock), GUEST_BURST, GUEST_PER_S);
 }
 
 static void
@@ -246,7 +234,7 @@ on_throttle_timeout(evutil_socket_t fd, short what, void *arg)
 		struct vm *vm = e->vms[i];
 
 		if (vm->delayed != 0)
-			(void)guest_may(e, vm); /* the second's token goes here */
+			(void)guest_may(e, vm); /* what the second gave goes here */
 		vm->causes |= vm->delayed;
 		vm->delayed = 0;
 		if (vm->causes != 0)
@@ -366,12 +354,18 @@ drop_pass(struct engine *e)
 	evtimer_del(e->slice);
 }
 
-void
-engine_replace_host(struct engine *e, struct hostmodel *host)
+static void
+take_host(struct engine *e, struct hostmodel *host)
 {
 	hostmodel_fini(&e->host);
 	e->host = *host;
 	*host = (struct hostmodel){0};
+}
+
+void
+engine_replace_host(struct engine *e, struct hostmodel *host)
+{
+	take_host(e, host);
 	drop_pass(e);
 	e->shaken_us = clock_now_us(e->clock);
 	engine_kick_all(e, CAUSE_HOST);
@@ -414,9 +408,7 @@ engine_configure(struct engine *e, struct settings *config)
 void
 engine_reload(struct engine *e, struct settings *config, struct hostmodel *host)
 {
-	hostmodel_fini(&e->host);
-	e->host = *host;
-	*host = (struct hostmodel){0};
+	take_host(e, host);
 	e->bad_reload[0] = '\0';
 	engine_configure(e, config);
 }
@@ -443,10 +435,8 @@ engine_behind(const struct engine *e, const char *id, int vmid)
 void
 engine_add(struct engine *e, struct vm *vm)
 {
-	size_t at = 0;
+	size_t at = engine_behind(e, vm->id, vm->vmid);
 
-	while (at < e->n_vms && compare_ids(e->vms[at], vm->id, vm->vmid) < 0)
-		at++;
 	e->vms = xgrow(e->vms, e->n_vms, &e->cap_vms, sizeof(struct vm *));
 	memmove(&e->vms[at + 1], &e->vms[at], (e->n_vms - at) * sizeof(struct vm *));
 	e->vms[at] = vm;

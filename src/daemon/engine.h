@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/budget.h"
 #include "base/clock.h"
 #include "conf/settings.h"
 #include "daemon/adopt.h"
@@ -55,13 +56,8 @@ struct engine {
 	int run_dirfd;
 	int cgroupfd;
 	bool dry_run;
-	/* A pass has run or a VM has gone: told to whoever shows the state. */
-	void (*on_change)(void *owner);
-	/* A round of the audit begins; false: masks say nothing now, leave it out. May
-	 * be NULL. */
+	void (*on_change)(void *owner); /* these as in the options */
 	bool (*on_audit)(void *owner);
-	/* Read configuration and host anew. Returns 0, or a negative errno with @err:
-	 * the old ones stay. NULL: there are no files. */
 	int (*on_reload)(void *owner, struct err *err);
 	void *owner;
 	struct settings config; /* owned */
@@ -92,8 +88,7 @@ struct engine {
 	struct squeezes squeezes;     /* VMs that wait */
 	bool late;		      /* see latecomer.h: the last plan had bounds */
 	struct event *adoption;
-	double adopt_tokens;
-	uint64_t adopt_tokens_us;
+	struct budget adoptions;
 	struct adopt_count adopted;
 	struct engine_stats stats;
 	struct turns turns;	      /* of the loop that runs all this */

@@ -38,8 +38,7 @@ tell_change(struct engine *e, struct vm *vm, const char *text, const char *why)
 {
 	report_vm(vm, LOG_NOTICE, "%s: %s", text, why);
 	if (vm->proven)
-		history_add(&vm->history, e->clock->realtime_us(e->clock), CAUSE_CONFIG,
-			text);
+		history_add(&vm->history, clock_real_us(e->clock), CAUSE_CONFIG, text);
 }
 
 /* ---- judging ---- */

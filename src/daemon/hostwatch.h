@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Which CPUs and NUMA nodes of the host are online, and which CPUs are in isolated
- * partitions of cgroups. The kernel's files are the truth,
- * looked at again and again; its events only make it quick, and tell of what has gone
- * and come back between two looks.
+ * partitions of cgroups. The kernel's files are the truth, looked at again and again;
+ * its events only make it quick, and tell of what has gone and come back between two
+ * looks.
  */
 #ifndef QMPIN_DAEMON_HOSTWATCH_H
 #define QMPIN_DAEMON_HOSTWATCH_H

@@ -258,7 +258,7 @@ knowledge_take(
 		return;
 	}
 	now.matrix = m;
-	now.measured_s = k->clock->realtime_us(k->clock) / 1000000;
+	now.measured_s = clock_real_us(k->clock) / 1000000;
 	now.places = xcalloc(m->n, sizeof(*now.places));
 	for (unsigned int i = 0; i < m->n; i++)
 		now.places[i] = place_in(&k->cache, result, m->cpus[i]);

@@ -105,58 +105,8 @@ on_released(void *owner, int err, const struct err *why)
 	end(v);
 }
 
-static void
-on_phase(void *owner, enum monitor_phase phase, const struct err *why)
-{
-	(void)owner;
-	(void)phase;
-	(void)why;
-}
-
-static void
-on_facts(void *owner, const struct qmp_facts *facts)
-{
-	(void)owner;
-	(void)facts;
-}
-
-static void
-on_text(void *owner, const struct err *why)
-{
-	(void)owner;
-	(void)why;
-}
-
-static void
-on_event(void *owner, const struct qmp_event *event)
-{
-	(void)owner;
-	(void)event;
-}
-
-static void
-on_used(void *owner)
-{
-	(void)owner;
-}
-
-static void
-on_share(void *owner, enum share share, const struct err *why)
-{
-	(void)owner;
-	(void)share;
-	(void)why;
-}
-
 static const struct monitor_handlers handlers = {
 	.on_peer = on_peer,
-	.on_phase = on_phase,
-	.on_facts = on_facts,
-	.on_no_facts = on_text,
-	.on_event = on_event,
-	.on_used = on_used,
-	.on_client_dropped = on_text,
-	.on_share = on_share,
 	.on_released = on_released,
 };
 

@@ -149,7 +149,7 @@ count_daemon(struct counted *c, const struct engine *e)
 	struct metrics *m = &c->out;
 
 	m->version = PACKAGE_VERSION;
-	m->started_s = seconds(e->clock->realtime_us(e->clock) - up_us);
+	m->started_s = seconds(clock_real_us(e->clock) - up_us);
 	m->dry_run = e->dry_run;
 	m->config_ok = e->bad_reload[0] == '\0';
 	m->guard = e->commons.guard != NULL && guard_is_alive(e->commons.guard);

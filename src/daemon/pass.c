@@ -111,16 +111,6 @@ apply_fresh(struct engine *e, bool late, uint64_t until_us)
 	return true;
 }
 
-static bool
-any_fresh(const struct engine *e)
-{
-	for (size_t i = 0; i < e->n_vms; i++) {
-		if (is_due(e, e->vms[i]))
-			return true;
-	}
-	return false;
-}
-
 bool
 pass_is_due(const struct engine *e)
 {
@@ -134,7 +124,7 @@ pass_is_due(const struct engine *e)
 static bool
 begin(struct engine *e)
 {
-	bool event = e->replan_due || any_fresh(e);
+	bool event = e->replan_due || pass_is_due(e);
 	/* An event is answered without moving others. */
 	bool rebalance = e->rebalance_due && !event;
 

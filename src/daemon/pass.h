@@ -41,7 +41,7 @@ enum pass_step pass_run(struct engine *e);
 /** Drop the pass that goes on: what it rests on is no longer true. */
 void pass_drop(struct engine *e);
 
-/** Some VM came too late for the pass that has just been done. */
+/** Some VM is to be looked at: behind a pass, one that came too late for it. */
 bool pass_is_due(const struct engine *e);
 
 #endif

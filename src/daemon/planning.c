@@ -31,7 +31,7 @@ want(const struct engine *e, struct vm_task *t, const struct cpuset *cpus,
 	return changed;
 }
 
-static bool
+static void
 want_nothing(struct vm *vm)
 {
 	for (size_t i = 0; i < vm->n_tasks; i++)
@@ -39,7 +39,6 @@ want_nothing(struct vm *vm)
 	vm->domain = CPUSET_NONE;
 	vm->emulator = CPUSET_NONE;
 	vm->placed = false;
-	return false;
 }
 
 /* A trouble that lasts is worth more than what the plan says. */
@@ -83,6 +82,7 @@ is_pending(const struct vm *vm)
 	return pending && vm->why[0] != '\0';
 }
 
+/* Returns true when something new is wanted of a thread. */
 static bool
 take_result(const struct engine *e, struct seat *seat, const struct plan_result *result)
 {
@@ -95,7 +95,8 @@ take_result(const struct engine *e, struct seat *seat, const struct plan_result 
 	if (result->verdict == PLAN_LEAVE) {
 		str_copy(vm->why, sizeof(vm->why), result->why);
 		set_note(vm, result->why);
-		return want_nothing(vm);
+		want_nothing(vm);
+		return false;
 	}
 	set_note(vm, "");
 	vm->domain = result->domain;

@@ -285,25 +285,6 @@ report_vm(const struct vm *vm, int priority, const char *fmt, ...)
 	log_fields(priority, NULL, &field, 1, "vm %s: %s", vm->id, text);
 }
 
-/* Take a token of the VM's budget for troubles; false: none is left. */
-static bool
-may_speak(struct vm *vm)
-{
-	uint64_t now = clock_now_us(vm->clock);
-
-	if (vm->words_us == 0)
-		vm->words = TROUBLES_BURST;
-	else
-		vm->words += (double)(now - vm->words_us) * TROUBLES_PER_S / 1e6;
-	if (vm->words > TROUBLES_BURST)
-		vm->words = TROUBLES_BURST;
-	vm->words_us = now;
-	if (vm->words < 1.0)
-		return false;
-	vm->words -= 1.0;
-	return true;
-}
-
 static void
 say_trouble(struct vm *vm, const char *text)
 {
@@ -313,10 +294,11 @@ say_trouble(struct vm *vm, const char *text)
 	if (str_equal(vm->said, text) && !vm->hushed)
 		return;
 	str_copy(vm->said, sizeof(vm->said), text);
-	vm->hushed = !may_speak(vm);
+	vm->hushed = !budget_take(
+		&vm->words, clock_now_us(vm->clock), TROUBLES_BURST, TROUBLES_PER_S);
 	if (!vm->hushed)
 		log_fields(LOG_WARNING, MESSAGE_TROUBLE, &field, 1, "vm %s: %s%s",
-			vm->id, text, vm->words < 1.0 ? HUSH_TEXT : "");
+			vm->id, text, budget_is_spent(&vm->words) ? HUSH_TEXT : "");
 }
 
 void

@@ -122,19 +122,13 @@ refuse_reload(struct service *s, const struct err *why)
 		"last reload failed: %.480s", text);
 }
 
-static uint64_t
-real_time_us(void)
-{
-	return clock_system()->realtime_us(clock_system());
-}
-
 /* Parse and load afresh; swap only when all of it is good. */
 static int
 reload(struct service *s, struct err *e)
 {
 	struct settings config;
 	struct hostmodel host;
-	uint64_t now_us = real_time_us();
+	uint64_t now_us = clock_real_us(clock_system());
 	int r = conflayers_load(&s->files, &config, e);
 
 	if (r < 0)
@@ -168,16 +162,13 @@ static int
 on_engine_reload(void *owner, struct err *e)
 {
 	struct service *s = owner;
-	struct err why = ERR_NONE;
 	int r;
 
 	(void)notify_reloading(&s->notify, s->engine->clock);
-	r = reload(s, &why);
+	r = reload(s, e);
 	if (r < 0)
-		refuse_reload(s, &why);
+		refuse_reload(s, e);
 	tell_status(s, true);
-	if (r < 0)
-		*e = why;
 	return r;
 }
 
@@ -507,9 +498,10 @@ tear_down(struct service *s)
 {
 	migrating_free(s->migrating);
 	watch_free(s->watch);
-	probing_free(s->probing); /* as engine_free */
+	/* these two answer the calls that wait */
+	probing_free(s->probing);
+	engine_free(s->engine);
 	hostwatch_free(s->hostwatch);
-	engine_free(s->engine); /* answers the calls that wait */
 	pvecluster_free(s->cluster);
 	conflayers_fini(&s->files);
 	ctl_server_free(s->control);
@@ -561,7 +553,7 @@ service_run(const struct cmdline *c)
 	int r;
 
 	log_open(c->foreground ? LOG_TO_STDERR : log_target_detect(), LOG_INFO);
-	s.config_us = real_time_us();
+	s.config_us = clock_real_us(clock_system());
 	r = conflayers_load(&s.files, &config, &why);
 	if (r < 0) {
 		log_err(&why);

@@ -285,31 +285,13 @@ keep_limit(struct vm *vm, const struct vm_task *t, const struct cpuset *limit)
 		vm->record_dirty = true;
 }
 
-/* What a vCPU that is plugged now may have: what the others could have before us, which
- * may be less than the main thread had. */
-static struct cpuset
-late_vcpu_limit(const struct vm *vm)
-{
-	struct cpuset all = CPUSET_NONE;
-
-	for (size_t i = 0; i < vm->n_tasks; i++) {
-		const struct vm_thread *t = &vm->tasks[i].thread;
-		const struct record_thread *known =
-			record_find(&vm->record, t->tid, t->start_ticks);
-
-		if (t->class == THREAD_VCPU && known != NULL)
-			all = cpuset_or(&all, known->cpus);
-	}
-	return cpuset_empty(&all) ? vm->record.limit : all;
-}
-
 /* Limits from the record; the record then holds exactly the threads that live. */
 static void
 fill_limits(struct engine *e, struct vm *vm)
 {
 	auto_free pid_t *tids = xcalloc(vm->n_tasks, sizeof(*tids));
 	struct record *r = &vm->record;
-	struct cpuset late = late_vcpu_limit(vm);
+	struct cpuset late = vm_vcpu_limit(vm); /* of a vCPU plugged since */
 	size_t n = 0;
 
 	for (size_t i = 0; i < vm->n_tasks; i++) {

@@ -83,8 +83,7 @@ tell_gap(const struct telling *t, struct reader *r)
 		(unsigned long long)(t->feed.first - r->at));
 
 	ctl_reply(r->call,
-		decision_json(t->clock->realtime_us(t->clock), NULL, "gap", text,
-			json_array()),
+		decision_json(clock_real_us(t->clock), NULL, "gap", text, json_array()),
 		true);
 	r->at = t->feed.first;
 }
@@ -192,7 +191,7 @@ telling_moves(struct telling *t, const struct vm *vm, const struct move *moves,
 	size_t n, enum cause cause, const char *pretence)
 {
 	auto_free char *text = report_line(vm, moves, n, cause, pretence);
-	auto_json json_t *reply = decision_json(t->clock->realtime_us(t->clock), vm->id,
+	auto_json json_t *reply = decision_json(clock_real_us(t->clock), vm->id,
 		cause_name(cause), text,
 		report_moves_json(vm, moves, n < MOVES_MAX ? n : MOVES_MAX, cause));
 

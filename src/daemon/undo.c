@@ -102,7 +102,7 @@ let_go(struct engine *e, struct vm *vm)
 	str_copy(vm->why, sizeof(vm->why), REASON);
 	str_copy(vm->note, sizeof(vm->note), UNDO_NOTE);
 	vm->last_cause = CAUSE_RESTORE;
-	vm->last_move_us = e->clock->realtime_us(e->clock);
+	vm->last_move_us = clock_real_us(e->clock);
 }
 
 static int

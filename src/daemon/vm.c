@@ -220,8 +220,12 @@ vm_vcpu_limit(const struct vm *vm)
 	struct cpuset all = CPUSET_NONE;
 
 	for (size_t i = 0; i < vm->n_tasks; i++) {
-		if (vm->tasks[i].thread.class == THREAD_VCPU)
-			all = cpuset_or(&all, vm_task_limit(vm, &vm->tasks[i]));
+		const struct vm_thread *t = &vm->tasks[i].thread;
+		const struct record_thread *known =
+			record_find(&vm->record, t->tid, t->start_ticks);
+
+		if (t->class == THREAD_VCPU && known != NULL)
+			all = cpuset_or(&all, known->cpus);
 	}
 	return cpuset_empty(&all) ? vm->record.limit : all;
 }

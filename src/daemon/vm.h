@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "act/record.h"
+#include "base/budget.h"
 #include "daemon/audited.h"
 #include "daemon/cause.h"
 #include "daemon/confine.h"
@@ -93,8 +94,7 @@ struct vm {
 	bool awaiting;	     /* facts were asked for */
 	bool fresh;	     /* the next pass handles it */
 	bool looked;	     /* as far as this one has surveyed it */
-	double guest_tokens; /* budget of guest-made causes */
-	uint64_t guest_tokens_us;
+	struct budget kicks; /* guest-made causes */
 
 	enum vm_asked asked; /* for the time of a plan */
 	bool inherited; /* placed by an earlier daemon, not looked at by this one yet */
@@ -123,8 +123,7 @@ struct vm {
 	struct history history;	 /* what was decided about it */
 	char said[512];		 /* last trouble: say it once */
 	bool hushed;		 /* it was not logged: over the budget */
-	double words;		 /* budget of troubles that are logged */
-	uint64_t words_us;	 /* 0: not begun */
+	struct budget words;	 /* troubles that are logged */
 	const struct clock *clock;
 };
 
@@ -153,8 +152,9 @@ struct vm_task *vm_task_find(struct vm *vm, pid_t tid);
 /** The mask that a task had before we touched the VM; lives as long as the record. */
 const struct cpuset *vm_task_limit(const struct vm *vm, const struct vm_task *task);
 /** The masks that its vCPUs had then, all together: one plan is made for them, so what
- * one of them may have, all may. Where they differed the VM is placed only when
- * somebody asks for it by name. */
+ * one of them may have, all may, and one that is plugged later too: the main thread had
+ * more perhaps. Where they differed the VM is placed only when somebody asks for it by
+ * name. */
 struct cpuset vm_vcpu_limit(const struct vm *vm);
 /** Add a task at its place. Returns it; other pointers into tasks are void. */
 struct vm_task *vm_task_add(struct vm *vm, const struct vm_task *task);

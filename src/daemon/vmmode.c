@@ -125,7 +125,7 @@ follow(struct engine *e, struct vm *vm, const struct wish *w)
 	if (!w->configured && mode != PLACE_OFF && mode != PLACE_OBSERVE)
 		applying_clear_way(e, vm, true);
 	report_vm(vm, LOG_NOTICE, "%s", text);
-	history_add(&vm->history, e->clock->realtime_us(e->clock), CAUSE_MODE, text);
+	history_add(&vm->history, clock_real_us(e->clock), CAUSE_MODE, text);
 	engine_kick(e, vm, CAUSE_MODE);
 }
 

@@ -232,19 +232,11 @@ wishes_lost(struct engine *e, struct vm *vm)
 		pvewatch_remove(e->wishing.watch, vm->id);
 }
 
-static void
-free_list(char **list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(list[i]);
-	free(list);
-}
-
 void
 wishes_forget_config(struct wishes *w)
 {
 	free(w->description);
-	free_list(w->tags, w->n_tags);
+	xfree_texts(w->tags, w->n_tags);
 	free(w->affinity);
 	free(w->nodes);
 	free(w->passed);
@@ -263,7 +255,7 @@ wishes_fini(struct wishes *w)
 void
 wishes_forget_registered(struct wishing *w)
 {
-	free_list(w->registered, w->n_registered);
+	xfree_texts(w->registered, w->n_registered);
 	w->registered = NULL;
 	w->n_registered = 0;
 }

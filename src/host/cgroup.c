@@ -311,14 +311,6 @@ is_group(int dirfd, const struct dirent *entry)
 	       S_ISDIR(st.st_mode);
 }
 
-static void
-free_paths(char **paths, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(paths[i]);
-	free(paths);
-}
-
 ssize_t
 cgroup_children(int cgroupfd, const char *path, char ***paths)
 {
@@ -346,7 +338,7 @@ cgroup_children(int cgroupfd, const char *path, char ***paths)
 	}
 	(void)closedir(dir);
 	if (n > CGROUP_CHILDREN_MAX) {
-		free_paths(list, n);
+		xfree_texts(list, n);
 		return -E2BIG;
 	}
 	*paths = list != NULL ? list : xcalloc(1, sizeof(*list));

@@ -180,21 +180,13 @@ read_description(struct reader *r, void *member UNUSED, struct pvetext value)
 	return NULL;
 }
 
-static void
-drop_tags(struct vmconf *c)
-{
-	for (size_t i = 0; i < c->n_tags; i++)
-		free(c->tags[i]);
-	free(c->tags);
-}
-
 /* Tags that are none do not take the others with them. */
 static const char *
 read_tags(struct reader *r, void *member UNUSED, struct pvetext value)
 {
 	size_t n_bad;
 
-	drop_tags(&r->c);
+	xfree_texts(r->c.tags, r->c.n_tags);
 	pvetext_tags(value, VMCONF_TAGS_MAX, &r->c.tags, &r->c.n_tags, &n_bad);
 	return n_bad > 0 ? "not all of these are tags, or too many" : NULL;
 }
@@ -426,13 +418,9 @@ vmconf_parse(const char *text, size_t len, struct vmconf *out)
 void
 vmconf_fini(struct vmconf *c)
 {
-	drop_tags(c);
-	for (size_t i = 0; i < c->n_pci; i++)
-		free(c->pci[i]);
-	for (size_t i = 0; i < c->n_warnings; i++)
-		free(c->warnings[i]);
-	free(c->pci);
-	free(c->warnings);
+	xfree_texts(c->tags, c->n_tags);
+	xfree_texts(c->pci, c->n_pci);
+	xfree_texts(c->warnings, c->n_warnings);
 	free(c->lock);
 	free(c->hookscript);
 	free(c->args);

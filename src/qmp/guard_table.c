@@ -8,7 +8,6 @@
 
 #include "qmp/guard_table.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,10 +62,10 @@ static struct guard_vm *
 find_or_add(struct guard_table *t, uint64_t key)
 {
 	size_t i = place_of(t, key);
-	struct guard_vm *vm;
+	struct guard_vm *vm = guard_table_find(t, key);
 
-	if (i < t->n_vms && t->vms[i]->key == key)
-		return t->vms[i];
+	if (vm != NULL)
+		return vm;
 	vm = xcalloc(1, sizeof(*vm));
 	*vm = (struct guard_vm){.key = key,
 		.listener = -1,

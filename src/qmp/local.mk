@@ -100,10 +100,10 @@ tests_unit_test_memdevs_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 tests_unit_test_frame_SOURCES = tests/unit/test_frame.c $(qmp_transcripts)
 tests_unit_test_frame_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
-tests_unit_test_answer_SOURCES = tests/unit/test_answer.c
+tests_unit_test_answer_SOURCES = tests/unit/test_answer.c tests/unit/spans.h
 tests_unit_test_answer_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
-tests_unit_test_jstring_SOURCES = tests/unit/test_jstring.c
+tests_unit_test_jstring_SOURCES = tests/unit/test_jstring.c tests/unit/spans.h
 tests_unit_test_jstring_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 guard_world = tests/unit/guard_world.c tests/unit/guard_world.h \
@@ -179,7 +179,7 @@ tests_unit_test_reception_file_SOURCES = tests/unit/test_reception_file.c $(qmp_
 tests_unit_test_reception_file_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 proxy_fakes = tests/unit/proxy_host.c tests/unit/proxy_host.h
 
-tests_unit_test_mux_SOURCES = tests/unit/test_mux.c
+tests_unit_test_mux_SOURCES = tests/unit/test_mux.c tests/unit/spans.h
 tests_unit_test_mux_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_reply_SOURCES = tests/unit/test_reply.c
@@ -211,12 +211,10 @@ tests_unit_test_share_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 endif
 
 # With its dictionary, by hand: fuzz_qmp_stream -dict=tests/fuzz/qmp_stream.dict NEW CORPUS
-if FUZZING
 FUZZERS += tests/fuzz/fuzz_qmp_stream
-tests_fuzz_fuzz_qmp_stream_SOURCES = tests/fuzz/fuzz_qmp_stream.c
-tests_fuzz_fuzz_qmp_stream_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_qmp_stream_SOURCES = tests/fuzz/fuzz_qmp_stream.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_qmp_stream_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
 tests_fuzz_fuzz_qmp_stream_LDADD = $(LINK_QMP)
-endif
 
 FUZZERS += tests/fuzz/fuzz_mux
 tests_fuzz_fuzz_mux_SOURCES = tests/fuzz/fuzz_mux.c $(FUZZ_MAIN)

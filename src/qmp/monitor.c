@@ -73,7 +73,8 @@ monitor_set_phase(struct monitor *m, enum monitor_phase phase, const struct err 
 	if (err_is_set(why))
 		str_escape(
 			m->path, strlen(m->path), m->why.source, sizeof(m->why.source));
-	m->handlers.on_phase(m->owner, phase, err_is_set(why) ? &m->why : NULL);
+	if (m->handlers.on_phase != NULL)
+		m->handlers.on_phase(m->owner, phase, err_is_set(why) ? &m->why : NULL);
 }
 
 void
@@ -104,7 +105,7 @@ monitor_fail(struct monitor *m, enum monitor_phase phase, const struct err *why)
 				    m->backoff_max_ms, monitor_roll_dice()));
 	monitor_set_phase(m, phase, why);
 	if (m->releasing && ++m->release_tries >= RELEASE_TRIES)
-		monitor_line_tell_released(m, -EIO, why);
+		monitor_tell_released(m, -EIO, why);
 }
 
 void
@@ -119,7 +120,7 @@ monitor_tell_facts(struct monitor *m, const struct qmp_facts *facts)
 {
 	m->failures = 0;
 	monitor_end_stall(m);
-	if (!m->doomed)
+	if (!m->doomed && m->handlers.on_facts != NULL)
 		m->handlers.on_facts(m->owner, facts);
 }
 
@@ -130,8 +131,39 @@ monitor_tell_no_facts(struct monitor *m, const struct err *why)
 
 	str_escape(m->path, strlen(m->path), named.source, sizeof(named.source));
 	monitor_end_stall(m);
-	if (!m->doomed)
+	if (!m->doomed && m->handlers.on_no_facts != NULL)
 		m->handlers.on_no_facts(m->owner, &named);
+}
+
+void
+monitor_tell_event(struct monitor *m, const struct qmp_event *event)
+{
+	if (!m->doomed && m->handlers.on_event != NULL)
+		m->handlers.on_event(m->owner, event);
+}
+
+void
+monitor_tell_used(struct monitor *m)
+{
+	if (!m->doomed && m->handlers.on_used != NULL)
+		m->handlers.on_used(m->owner);
+}
+
+void
+monitor_tell_client_dropped(struct monitor *m, const struct err *why)
+{
+	if (!m->doomed && m->handlers.on_client_dropped != NULL)
+		m->handlers.on_client_dropped(m->owner, why);
+}
+
+void
+monitor_tell_released(struct monitor *m, int err, const struct err *why)
+{
+	if (!m->releasing || m->doomed)
+		return;
+	m->releasing = false;
+	if (m->handlers.on_released != NULL)
+		m->handlers.on_released(m->owner, err, why);
 }
 
 enum share
@@ -180,7 +212,8 @@ monitor_announce(struct monitor *m)
 		return;
 	m->share = share;
 	m->share_why = why;
-	m->handlers.on_share(m->owner, share, err_is_set(&why) ? &why : NULL);
+	if (m->handlers.on_share != NULL)
+		m->handlers.on_share(m->owner, share, err_is_set(&why) ? &why : NULL);
 }
 
 void

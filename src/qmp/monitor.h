@@ -49,7 +49,8 @@ enum monitor_phase {
 };
 
 /* Called from the event loop, never from monitor_start() or monitor_observe(). The
- * monitor may be freed inside any of them. All must be set. */
+ * monitor may be freed inside any of them. Only on_peer must be set; for the others
+ * NULL says that nobody listens. */
 struct monitor_handlers {
 	/* Connected; nothing has been read. Return the pidfd of the proven process
 	 * (borrowed, copied; its end is watched here too), or a negative errno to

@@ -139,15 +139,6 @@ monitor_line_begin_setup(struct monitor *m)
 	return true;
 }
 
-void
-monitor_line_tell_released(struct monitor *m, int err, const struct err *why)
-{
-	if (!m->releasing || m->doomed)
-		return;
-	m->releasing = false;
-	m->handlers.on_released(m->owner, err, why);
-}
-
 static void
 hang_up(struct monitor *m)
 {
@@ -198,7 +189,7 @@ end_setup(struct monitor *m, enum private_outcome outcome)
 		m->prepared = m->line_made = false;
 		m->line_state = LINE_UNTRIED;
 		monitor_line_drop(m);
-		monitor_line_tell_released(m, 0, NULL);
+		monitor_tell_released(m, 0, NULL);
 		return;
 	case PRIVATE_FAILED:
 		if (!m->releasing && !m->line_up)
@@ -213,7 +204,7 @@ end_setup(struct monitor *m, enum private_outcome outcome)
 	m->prepared = false; /* nothing that could be taken down */
 	m->line_state = LINE_IMPOSSIBLE;
 	m->no_private = *why;
-	monitor_line_tell_released(m, -EIO, why);
+	monitor_tell_released(m, -EIO, why);
 }
 
 bool
@@ -290,7 +281,7 @@ on_line(void *owner, enum session_tell tell, const struct session_told *told)
 	if (tell == SESSION_UP)
 		begin_to_use(m);
 	else if (tell == SESSION_EVENT)
-		m->handlers.on_event(m->owner, &told->event);
+		monitor_tell_event(m, &told->event);
 	else if (tell == SESSION_FACTS)
 		monitor_tell_facts(m, told->facts);
 	else if (tell == SESSION_NO_FACTS)

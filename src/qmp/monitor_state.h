@@ -98,8 +98,14 @@ void monitor_fail(struct monitor *m, enum monitor_phase phase, const struct err 
 void monitor_forget_process(struct monitor *m);
 /* QEMU answers, late perhaps: what is told from here on ends a stall. */
 void monitor_end_stall(struct monitor *m);
+/* What the owner is told, if it listens and has not freed the monitor meanwhile; a
+ * release only while it waits for the end of one. */
 void monitor_tell_facts(struct monitor *m, const struct qmp_facts *facts);
 void monitor_tell_no_facts(struct monitor *m, const struct err *why);
+void monitor_tell_event(struct monitor *m, const struct qmp_event *event);
+void monitor_tell_used(struct monitor *m);
+void monitor_tell_client_dropped(struct monitor *m, const struct err *why);
+void monitor_tell_released(struct monitor *m, int err, const struct err *why);
 /* What is possible and wished for now. @why as share_choose(); may be NULL. */
 enum share monitor_choose(const struct monitor *m, struct err *why);
 /* Tell the owner how it is shared, if that is another way than before. */
@@ -136,7 +142,5 @@ void monitor_line_claim(struct monitor *m);
 /* Tell the guard of the session there is. */
 void monitor_line_introduce(struct monitor *m);
 void monitor_line_drop(struct monitor *m);
-/* Answer monitor_release(), if it waits. */
-void monitor_line_tell_released(struct monitor *m, int err, const struct err *why);
 
 #endif

@@ -229,8 +229,8 @@ on_up(struct monitor *m)
 		monitor_choose(m, NULL) == SHARE_YIELD)
 		door_watch(m->door, true);
 	monitor_set_phase(m, MONITOR_WATCHING, NULL);
-	if (!m->doomed && unseen)
-		m->handlers.on_used(m->owner); /* the guard let somebody in */
+	if (unseen)
+		monitor_tell_used(m); /* the guard let somebody in */
 }
 
 static void
@@ -293,7 +293,7 @@ monitor_visit_on_gone(void *owner)
 	(void)err_set(&why, -ESRCH, NULL, 0, "its process has ended");
 	monitor_enter(m);
 	monitor_forget_process(m);
-	monitor_line_tell_released(m, 0, NULL); /* nothing is left of it */
+	monitor_tell_released(m, 0, NULL); /* nothing is left of it */
 	if (!m->doomed)
 		monitor_fail(m, MONITOR_IDLE, &why);
 	monitor_leave(m);
@@ -323,7 +323,7 @@ on_link(void *owner, enum session_tell tell, const struct session_told *told)
 	else if (tell == SESSION_UP)
 		on_up(m);
 	else if (tell == SESSION_EVENT)
-		m->handlers.on_event(m->owner, &told->event);
+		monitor_tell_event(m, &told->event);
 	else if (tell == SESSION_FACTS)
 		on_facts(m, told->facts);
 	else if (tell == SESSION_NO_FACTS)
@@ -379,7 +379,7 @@ on_proxy_changed(void *owner)
 	struct monitor *m = owner;
 
 	monitor_enter(m);
-	m->handlers.on_used(m->owner);
+	monitor_tell_used(m);
 	monitor_leave(m);
 }
 
@@ -389,7 +389,7 @@ on_proxy_dropped(void *owner, const struct err *why)
 	struct monitor *m = owner;
 
 	monitor_enter(m);
-	m->handlers.on_client_dropped(m->owner, why);
+	monitor_tell_client_dropped(m, why);
 	monitor_leave(m);
 }
 

@@ -212,30 +212,27 @@ def disk_full(life):
     broken(life, 1.0, [Life.cycle, Life.undo, Life.mode, Life.reload])
 
 
-@outside
-def fds_used_up(life):
-    """no descriptor is left for it, and VMs come and go"""
+def broken_with_fds(life, spare):
     pid = life.daemon.pid
     soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     used = len(os.listdir("/proc/%d/fd" % pid))
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used, hard))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + spare, hard))
     try:
         broken(life, 2.0)
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@outside
+def fds_used_up(life):
+    """no descriptor is left for it, and VMs come and go"""
+    broken_with_fds(life, 0)
 
 
 @outside
 def few_fds(life):
     """three descriptors are left for it, so that it fails in the middle of things"""
-    pid = life.daemon.pid
-    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    used = len(os.listdir("/proc/%d/fd" % pid))
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 3, hard))
-    try:
-        broken(life, 2.0)
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+    broken_with_fds(life, 3)
 
 
 @outside

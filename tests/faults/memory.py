@@ -58,7 +58,7 @@ def parsers(only, part):
         for name in PARSERS[part[0]::part[1]]:
             tally = Tally("parser %s" % name)
             corpus = os.path.join(SOURCE, "tests", "fuzz", "corpus", name)
-            program = os.path.join(BUILD, "tests", "faults", "parse_" + name)
+            program = os.path.join(BUILD, "tests", "fuzz", "fuzz_" + name)
             if only not in tally.name:
                 continue
             for file in sorted(os.listdir(corpus)):

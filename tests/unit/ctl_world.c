@@ -255,3 +255,16 @@ ctl_world_expect_served(struct ctl_world *w)
 	json_decref(reply);
 	(void)close(fd);
 }
+
+void
+ctl_world_answer_held(struct ctl_world *w, int fd)
+{
+	json_t *reply;
+
+	assert_false(ctl_call_gone(w->held[0]));
+	ctl_reply(w->held[0], json_object(), false);
+	reply = ctl_world_read(w, fd);
+	assert_non_null(reply);
+	json_decref(reply);
+	(void)ctl_world_drain(w, fd);
+}

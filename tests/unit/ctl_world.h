@@ -76,6 +76,9 @@ void ctl_world_settle(struct ctl_world *w);
 /** A new client is served: whatever the test did has disturbed nobody. */
 void ctl_world_expect_served(struct ctl_world *w);
 
+/** The first held call is still waited for on @fd: answer it, read that, close. */
+void ctl_world_answer_held(struct ctl_world *w, int fd);
+
 /** Connected, non-blocking; the server has accepted it. */
 int ctl_world_dial(struct ctl_world *w, const char *socket);
 

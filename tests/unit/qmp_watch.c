@@ -209,8 +209,9 @@ watch_start(struct watch *w)
 		.on_share = on_share,
 		.on_released = on_released,
 	};
+	static const struct monitor_handlers deaf = {.on_peer = on_peer};
 
-	w->monitor = monitor_new(w->base, &w->options, &handlers, w);
+	w->monitor = monitor_new(w->base, &w->options, w->deaf ? &deaf : &handlers, w);
 	assert_int_equal(monitor_phase(w->monitor), MONITOR_IDLE);
 	monitor_start(w->monitor);
 	assert_int_equal(w->told.len, 0);

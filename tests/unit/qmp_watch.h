@@ -28,6 +28,7 @@ struct watch {
 	int pidfd; /* of the last peer; -1: none */
 
 	/* what the owner does */
+	bool deaf; /* is asked about peers, and listens to nothing else */
 	bool refuse_peer;
 	const char *free_at;	/* frees the monitor when told this word */
 	const char *observe_at; /* asks for facts when told this word */

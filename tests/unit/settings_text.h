@@ -3,6 +3,7 @@
 #ifndef QMPIN_TESTS_SETTINGS_TEXT_H
 #define QMPIN_TESTS_SETTINGS_TEXT_H
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -25,6 +26,21 @@ settings_text_new(const char *text)
 	if (settings_text_parse(&c, text, &e) != 0)
 		fail_msg("%s\nline %u: %s", text, e.line, e.text);
 	return c;
+}
+
+/* For this reason, at this line. */
+static inline void
+settings_text_refused(const char *text, unsigned int line, const char *reason)
+{
+	struct err e = ERR_NONE;
+	struct settings c;
+	int r;
+
+	settings_init(&c);
+	r = settings_text_parse(&c, text, &e);
+	settings_fini(&c);
+	if (r != -EINVAL || e.line != line || strstr(e.text, reason) == NULL)
+		fail_msg("%s\nr = %d, line %u: %s", text, r, e.line, e.text);
 }
 
 #endif

@@ -11,18 +11,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "spans.h"
 
 #define REFUSED(desc)                                                            \
 	"{\"id\": 7, \"error\": {\"class\": \"GenericError\", \"desc\": \"" desc \
 	"\"}}\r\n"
-
-static struct frame_span
-span(const char *text)
-{
-	return (struct frame_span){text, strlen(text)};
-}
 
 static const struct {
 	const char *arguments;
@@ -51,12 +46,10 @@ capabilities_are_answered_as_asked_for(void **state)
 			.id = span("7"), .arguments = span(cases[i].arguments)};
 		struct strbuf out = {0};
 		bool good = answer_capabilities(&r, false, &out);
-		char *text = strbuf_take(&out);
 
-		if (strcmp(text, cases[i].answer) != 0)
-			fail_msg("%s: %s", cases[i].arguments, text);
-		assert_int_equal(good, strstr(text, "return") != NULL);
-		free(text);
+		expect_written(&out, cases[i].answer);
+		if (good != (strstr(cases[i].answer, "return") != NULL))
+			fail_msg("%s: %d", cases[i].arguments, good);
 	}
 }
 
@@ -65,15 +58,12 @@ second_negotiation_is_no_command(void **state)
 {
 	struct request r = {.arguments = span("{}")};
 	struct strbuf out = {0};
-	char *text;
 
 	(void)state;
 	assert_false(answer_capabilities(&r, true, &out));
-	text = strbuf_take(&out);
-	assert_string_equal(text,
+	expect_written(&out,
 		"{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"Capabilities "
 		"negotiation is already complete, command ignored\"}}\r\n");
-	free(text);
 }
 
 static void
@@ -94,12 +84,9 @@ greeting_offers_no_capability(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(greetings); i++) {
 		struct strbuf out = {0};
-		char *text;
 
 		answer_greeting(span(greetings[i].of_qemu), &out);
-		text = strbuf_take(&out);
-		assert_string_equal(text, greetings[i].of_ours);
-		free(text);
+		expect_written(&out, greetings[i].of_ours);
 	}
 }
 

@@ -220,19 +220,13 @@ half_a_request_waits_for_the_answer_before_it(void **state)
 	struct ctl_world *w = *state;
 	struct timespec pause = {.tv_nsec = 300000000};
 	int fd = ctl_world_dial(w, CTL_SOCKET);
-	json_t *reply;
 
 	ctl_world_ask(w, fd, CTL_WORLD_MONITOR);
 	assert_true(ctl_world_send(w, fd, CTL_WORLD_STATUS, 10));
 	ctl_world_settle(w);
 	(void)nanosleep(&pause, NULL);
 	ctl_world_settle(w);
-	assert_false(ctl_call_gone(w->held[0]));
-	ctl_reply(w->held[0], json_object(), false);
-	reply = ctl_world_read(w, fd);
-	assert_non_null(reply);
-	json_decref(reply);
-	(void)ctl_world_drain(w, fd);
+	ctl_world_answer_held(w, fd);
 }
 
 /* ---- many, slow and idle clients ---- */
@@ -330,19 +324,13 @@ idle_client_is_dropped_unless_its_call_is_in_flight(void **state)
 	struct ctl_world *w = *state;
 	int idle = ctl_world_dial(w, CTL_SOCKET);
 	int waiting = ctl_world_dial(w, CTL_SOCKET);
-	json_t *reply;
 
 	ctl_world_ask(w, waiting, CTL_WORLD_MONITOR);
 	(void)ctl_world_drain(w, idle);
 	/* A second one, begun later, has gone too: its whole time has passed as well.
 	 */
 	(void)ctl_world_drain(w, ctl_world_dial(w, CTL_SOCKET));
-	assert_false(ctl_call_gone(w->held[0]));
-	ctl_reply(w->held[0], json_object(), false);
-	reply = ctl_world_read(w, waiting);
-	assert_non_null(reply);
-	json_decref(reply);
-	(void)ctl_world_drain(w, waiting);
+	ctl_world_answer_held(w, waiting);
 }
 
 static void

@@ -201,6 +201,19 @@ reset_guest(struct stage *s)
 	stage_settle(s);
 }
 
+/* VM 100, whose guest has brought about all that it may at once. */
+static struct vm *
+start_spent(struct stage *s)
+{
+	struct vm *vm;
+
+	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
+	vm = stage_start_with(s, "100");
+	for (unsigned int i = 0; i < GUEST_BURST; i++)
+		reset_guest(s);
+	return vm;
+}
+
 static void
 throttle(struct stage *s)
 {
@@ -222,14 +235,9 @@ static void
 what_a_guest_brings_about_beyond_its_budget_is_delayed_and_not_lost(void **state)
 {
 	struct stage *s = stage_of(state);
-	uint64_t passes;
-	struct vm *vm;
+	struct vm *vm = start_spent(s);
+	uint64_t passes = s->engine->stats.passes;
 
-	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
-	vm = stage_start_with(s, "100");
-	for (unsigned int i = 0; i < GUEST_BURST; i++)
-		reset_guest(s);
-	passes = s->engine->stats.passes;
 	standin_event(&s->vms[0], "RESET");
 	stage_until(s, is_delayed, "100", "the event is delayed");
 	stage_settle(s);
@@ -249,14 +257,9 @@ static void
 a_guest_that_never_stops_gets_one_pass_a_second(void **state)
 {
 	struct stage *s = stage_of(state);
-	uint64_t passes;
-	struct vm *vm;
+	struct vm *vm = start_spent(s);
+	uint64_t passes = s->engine->stats.passes;
 
-	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
-	vm = stage_start_with(s, "100");
-	for (unsigned int i = 0; i < GUEST_BURST; i++)
-		reset_guest(s);
-	passes = s->engine->stats.passes;
 	for (unsigned int second = 0; second < 10; second++) {
 		for (unsigned int i = 0; i < 4; i++) {
 			engine_kick(s->engine, vm, CAUSE_RESET);

@@ -17,20 +17,6 @@
 
 #define CLOCK "sys/devices/system/clocksource/clocksource0/current_clocksource"
 
-static int
-set_up(void **state)
-{
-	*state = trees_new();
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	trees_remove(*state);
-	return 0;
-}
-
 static void
 all_that_files_say_is_known(void **state)
 {
@@ -127,13 +113,13 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			all_that_files_say_is_known, set_up, tear_down),
+			all_that_files_say_is_known, trees_setup, trees_teardown),
 		cmocka_unit_test_setup_teardown(
-			an_empty_tree_says_nothing, set_up, tear_down),
+			an_empty_tree_says_nothing, trees_setup, trees_teardown),
+		cmocka_unit_test_setup_teardown(hostile_files_are_unknown_or_harmless,
+			trees_setup, trees_teardown),
 		cmocka_unit_test_setup_teardown(
-			hostile_files_are_unknown_or_harmless, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			programs_are_found_by_their_names, set_up, tear_down),
+			programs_are_found_by_their_names, trees_setup, trees_teardown),
 		cmocka_unit_test(this_machine_can_be_asked),
 	};
 

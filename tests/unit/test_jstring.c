@@ -11,8 +11,9 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "spans.h"
 
 #define ESCAPE "invalid escape sequence in string"
 #define UNICODE "is not a valid Unicode character"
@@ -63,12 +64,6 @@ static const struct {
 	{"\"\xf4\x90\x80\x80\"", NULL, UTF8, ""},
 	{"\"\xed\xa0\x80\"", NULL, UTF8, ""},
 };
-
-static struct frame_span
-span(const char *text)
-{
-	return (struct frame_span){text, strlen(text)};
-}
 
 static void
 strings_are_checked_as_by_qemu(void **state)
@@ -134,14 +129,10 @@ bytes_are_escaped_as_qemu_prints_them(void **state)
 {
 	static const char bytes[] = "a\"\\\b\f\n\r\t\x01\x7f\xc3z";
 	struct strbuf out = {0};
-	char *text;
 
 	(void)state;
 	jstring_escape(bytes, sizeof(bytes), &out); /* with its NUL */
-	text = strbuf_take(&out);
-	assert_string_equal(
-		text, "a\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u007F\\uFFFDz\\u0000");
-	free(text);
+	expect_written(&out, "a\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u007F\\uFFFDz\\u0000");
 }
 
 static void
@@ -161,12 +152,9 @@ values_are_laid_out_on_one_line(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
 		struct strbuf out = {0};
-		char *text;
 
 		jstring_lay_out(span(values[i].value), &out);
-		text = strbuf_take(&out);
-		assert_string_equal(text, values[i].laid_out);
-		free(text);
+		expect_written(&out, values[i].laid_out);
 	}
 }
 

@@ -265,6 +265,28 @@ a_dead_vm_refuses(void **state)
 	assert_int_equal(monitor_share(f->w.monitor), SHARE_NONE);
 }
 
+static void
+an_owner_need_not_listen(void **state)
+{
+	struct fixture *f = *state;
+	int fd;
+
+	f->w.deaf = true;
+	watch_start(&f->w);
+	watch_until_peers(&f->w, 1, SOON_MS);
+	fd = visit(f, SOON_MS);
+	close(fd);
+	watch_until_peers(&f->w, 2, SOON_MS);
+	monitor_release(f->w.monitor);
+	for (unsigned int ms = 0; ms < SOON_MS; ms += 10) {
+		if (monitor_share(f->w.monitor) == SHARE_BRIEF)
+			break;
+		watch_for(&f->w, 10);
+	}
+	assert_int_equal(monitor_share(f->w.monitor), SHARE_BRIEF);
+	assert_string_equal(strbuf_text(&f->w.told), "");
+}
+
 /* We are stopped while we hold: the guard lets the client in. */
 static void
 a_stopped_holder_keeps_nobody_waiting(void **state)
@@ -300,6 +322,7 @@ main(void)
 		test_with_qemu(another_wish_is_followed_at_once),
 		test_with_qemu(a_private_monitor_that_cannot_be_is_explained),
 		test_with_qemu(a_dead_vm_refuses),
+		test_with_qemu(an_owner_need_not_listen),
 		test_with_qemu(a_stopped_holder_keeps_nobody_waiting),
 	};
 

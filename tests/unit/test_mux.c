@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "qmp/caller.h"
+#include "spans.h"
 
 #define GREETING \
 	"{\"QMP\": {\"version\": {\"qemu\": 7}, \"capabilities\": [\"oob\"]}}\r\n"
@@ -89,7 +90,7 @@ settle(struct world *w)
 static void
 qemu_says(struct world *w, const char *text)
 {
-	mux_upstream_feed(w->mux, (struct frame_span){text, strlen(text)});
+	mux_upstream_feed(w->mux, span(text));
 	settle(w);
 }
 
@@ -108,8 +109,7 @@ qemu_hears(struct world *w, const char *text)
 static void
 says_with(struct world *w, struct caller *c, const char *text, int fd)
 {
-	mux_client_feed(
-		w->mux, c, (struct frame_span){text, strlen(text)}, &fd, fd >= 0);
+	mux_client_feed(w->mux, c, span(text), &fd, fd >= 0);
 	settle(w);
 }
 

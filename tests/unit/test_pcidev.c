@@ -34,13 +34,6 @@ set_up(void **state)
 	return 0;
 }
 
-static int
-tear_down(void **state)
-{
-	trees_remove(*state);
-	return 0;
-}
-
 static void
 expect(const char *root, const char *name, const char *want)
 {
@@ -81,7 +74,7 @@ a_mediated_device_is_where_its_parent_is(void **state)
 	expect(*state, "abc-1", "3");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, trees_teardown)
 
 int
 main(void)

@@ -22,20 +22,6 @@
 #define PATIENCE_MS 60000
 #define CONFIGS "etc/pve/qemu-server/"
 
-static int
-set_up(void **state)
-{
-	*state = trees_new();
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	trees_remove(*state);
-	return 0;
-}
-
 static struct checks
 look(const char *dir)
 {
@@ -186,21 +172,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_host_without_proxmox_is_not_spoken_of,
+			trees_setup, trees_teardown),
 		cmocka_unit_test_setup_teardown(
-			a_host_without_proxmox_is_not_spoken_of, set_up, tear_down),
+			configurations_without_other_pinners_are_well, trees_setup,
+			trees_teardown),
+		cmocka_unit_test_setup_teardown(vms_with_the_same_script_share_a_line,
+			trees_setup, trees_teardown),
+		cmocka_unit_test_setup_teardown(hostile_files_are_told_and_harmless,
+			trees_setup, trees_teardown),
 		cmocka_unit_test_setup_teardown(
-			configurations_without_other_pinners_are_well, set_up,
-			tear_down),
+			a_file_system_that_hangs_is_not_waited_for, trees_setup,
+			trees_teardown),
 		cmocka_unit_test_setup_teardown(
-			vms_with_the_same_script_share_a_line, set_up, tear_down),
+			what_is_done_need_not_end, trees_setup, trees_teardown),
 		cmocka_unit_test_setup_teardown(
-			hostile_files_are_told_and_harmless, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			a_file_system_that_hangs_is_not_waited_for, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			what_is_done_need_not_end, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			a_reader_that_dies_is_told, set_up, tear_down),
+			a_reader_that_dies_is_told, trees_setup, trees_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

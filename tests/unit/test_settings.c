@@ -2,7 +2,6 @@
 /* Settings: which value wins, what is refused and how it is told, and reading files. */
 #include "config.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,8 +19,6 @@
 #include "conf/settings.h"
 #include "conf/option_table.h"
 #include "settings_text.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
 defaults_are_the_documented_ones(void **state UNUSED)
@@ -121,20 +118,6 @@ words_of_the_table_are_those_of_their_modules(void **state UNUSED)
 }
 
 static void
-check_refused(const char *text, unsigned int line, const char *reason)
-{
-	struct err e = ERR_NONE;
-	struct settings c;
-	int r;
-
-	settings_init(&c);
-	r = settings_text_parse(&c, text, &e);
-	settings_fini(&c);
-	if (r != -EINVAL || e.line != line || strstr(e.text, reason) == NULL)
-		fail_msg("%s\nr = %d, line %u: %s", text, r, e.line, e.text);
-}
-
-static void
 bad_values_are_refused_with_line_and_reason(void **state UNUSED)
 {
 	static const struct {
@@ -194,17 +177,19 @@ bad_values_are_refused_with_line_and_reason(void **state UNUSED)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		check_refused(cases[i].text, cases[i].line, cases[i].reason);
+		settings_text_refused(cases[i].text, cases[i].line, cases[i].reason);
 }
 
 static void
 bad_ways_of_sharing_are_refused(void **state UNUSED)
 {
-	check_refused("[qmpin]\nshare = none\n", 2,
+	settings_text_refused("[qmpin]\nshare = none\n", 2,
 		"share: \"none\" is not one of auto, private, yield, brief, proxy");
-	check_refused("[vm 1]\nshare = hold\n", 2, "share: \"hold\" is not one of");
-	check_refused("[qmpin]\nguard_ms = 0\n", 2, "guard_ms: 0 is below 1 ms");
-	check_refused("[qmpin]\nguard_ms = 10001\n", 2, "is above 10000 ms");
+	settings_text_refused(
+		"[vm 1]\nshare = hold\n", 2, "share: \"hold\" is not one of");
+	settings_text_refused(
+		"[qmpin]\nguard_ms = 0\n", 2, "guard_ms: 0 is below 1 ms");
+	settings_text_refused("[qmpin]\nguard_ms = 10001\n", 2, "is above 10000 ms");
 }
 
 static void
@@ -222,10 +207,11 @@ how_much_is_measured_is_limited(void **state UNUSED)
 	assert_int_equal(c.probe_burst_s, 0);
 	assert_int_equal(c.probe_cpus_pct, 50);
 	settings_fini(&c);
-	check_refused("[qmpin]\nprobe = maybe\n", 2, "probe: \"maybe\" is not one of");
-	check_refused("[qmpin]\nprobe_burst_s = 61\n", 2, "is above 60 s");
-	check_refused("[qmpin]\nprobe_cpus_pct = 0\n", 2, "is below 1 %");
-	check_refused("[qmpin]\nprobe_cpus_pct = 51\n", 2, "is above 50 %");
+	settings_text_refused(
+		"[qmpin]\nprobe = maybe\n", 2, "probe: \"maybe\" is not one of");
+	settings_text_refused("[qmpin]\nprobe_burst_s = 61\n", 2, "is above 60 s");
+	settings_text_refused("[qmpin]\nprobe_cpus_pct = 0\n", 2, "is below 1 %");
+	settings_text_refused("[qmpin]\nprobe_cpus_pct = 51\n", 2, "is above 50 %");
 }
 
 static void
@@ -489,33 +475,6 @@ the_shipped_sample_is_the_table_s(void **state UNUSED)
 		fail_msg("write it anew: test_settings --sample > contrib/qmpin.conf");
 }
 
-static void
-the_fuzzer_s_corpus_is_survived(void **state UNUSED)
-{
-	const char *srcdir = getenv("srcdir");
-	auto_free char *dir = xasprintf(
-		"%s/tests/fuzz/corpus/settings", srcdir != NULL ? srcdir : ".");
-	DIR *d = opendir(dir);
-	const struct dirent *entry;
-	int n = 0;
-
-	assert_non_null(d);
-	while ((entry = readdir(d)) != NULL) {
-		auto_free char *name =
-			xasprintf("tests/fuzz/corpus/settings/%s", entry->d_name);
-		auto_free char *text = NULL;
-		size_t len;
-
-		if (entry->d_name[0] == '.')
-			continue;
-		text = source_file(name, &len);
-		(void)LLVMFuzzerTestOneInput((const uint8_t *)text, len);
-		n++;
-	}
-	(void)closedir(d);
-	assert_true(n >= 10);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -536,7 +495,6 @@ main(int argc, char **argv)
 		cmocka_unit_test(long_cpu_lists_are_read_whole),
 		cmocka_unit_test(the_sample_file_shows_the_defaults),
 		cmocka_unit_test(the_shipped_sample_is_the_table_s),
-		cmocka_unit_test(the_fuzzer_s_corpus_is_survived),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "--sample") == 0) {

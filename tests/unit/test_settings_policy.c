@@ -19,20 +19,6 @@
 #include "settings_text.h"
 
 static void
-check_refused(const char *text, unsigned int line, const char *reason)
-{
-	struct err e = ERR_NONE;
-	struct settings c;
-	int r;
-
-	settings_init(&c);
-	r = settings_text_parse(&c, text, &e);
-	settings_fini(&c);
-	if (r != -EINVAL || e.line != line || strstr(e.text, reason) == NULL)
-		fail_msg("%s\nr = %d, line %u: %s", text, r, e.line, e.text);
-}
-
-static void
 factors_have_decimals_and_bounds(void **state UNUSED)
 {
 	static const struct {
@@ -57,10 +43,10 @@ factors_have_decimals_and_bounds(void **state UNUSED)
 		auto_free char *text =
 			xasprintf("[qmpin]\n[weights]\nmemory = %s\n", bad[i]);
 
-		check_refused(text, 3, "memory: ");
+		settings_text_refused(text, 3, "memory: ");
 	}
-	check_refused("[weights]\nsmt = 100.5\n", 2, "smt: 100.5 is above 100");
-	check_refused("[weights]\nsmt = x\n", 2,
+	settings_text_refused("[weights]\nsmt = 100.5\n", 2, "smt: 100.5 is above 100");
+	settings_text_refused("[weights]\nsmt = x\n", 2,
 		"smt: \"x\" is not a factor (0 to 100, such as 0.5)");
 }
 

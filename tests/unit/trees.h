@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/attr.h"
 #include "base/xalloc.h"
 
 #define TREES_SYSTEM "sys/devices/system/"
@@ -96,8 +95,7 @@ trees_write_of(
 	trees_write(dir, name, text);
 }
 
-/* Two cores of two threads (0,2 and 1,3) with one L3, each core a node; node 1 is id 4.
- */
+/* Two cores of two threads (0,2 and 1,3) with one L3, each a node; node 1 is id 4. */
 static inline void
 trees_write_host(const char *dir)
 {
@@ -125,7 +123,15 @@ trees_write_host(const char *dir)
 	}
 }
 
-/* cmocka's setup and teardown; *state is the directory of such a host. */
+/* cmocka's setups and teardown; *state is an empty directory, or that of such a host.
+ */
+static inline int
+trees_setup(void **state)
+{
+	*state = trees_new();
+	return 0;
+}
+
 static inline int
 trees_setup_host(void **state)
 {
