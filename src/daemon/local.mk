@@ -58,6 +58,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/pvecluster.c src/daemon/pvecluster.h \
 	src/daemon/pvewatch.c src/daemon/pvewatch.h \
 	src/daemon/rebalancing.c src/daemon/rebalancing.h \
+	src/daemon/recall.c src/daemon/recall.h \
 	src/daemon/release.c src/daemon/release.h \
 	src/daemon/report.c src/daemon/report.h \
 	src/daemon/seating.c src/daemon/seating.h \
@@ -220,6 +221,7 @@ UNIT_TESTS += \
 	tests/unit/test_proberun \
 	tests/unit/test_probing \
 	tests/unit/test_rebalancing \
+	tests/unit/test_recall \
 	tests/unit/test_report \
 	tests/unit/test_telling \
 	tests/unit/test_threadwatch \
@@ -266,6 +268,10 @@ tests_unit_test_pass_SOURCES = tests/unit/test_pass.c $(daemon_stage)
 tests_unit_test_pass_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_rebalancing_SOURCES = tests/unit/test_rebalancing.c $(daemon_stage)
 tests_unit_test_rebalancing_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_recall_SOURCES = tests/unit/test_recall.c tests/unit/trees.h \
+	$(daemon_stage)
+tests_unit_test_recall_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_recall_DEPENDENCIES = src/qmpin-pve$(EXEEXT)
 tests_unit_test_telling_SOURCES = tests/unit/test_telling.c $(CTL_WORLD)
 tests_unit_test_telling_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_threadwatch_SOURCES = tests/unit/test_threadwatch.c $(daemon_stage)

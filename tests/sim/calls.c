@@ -115,6 +115,14 @@ pvewatch_awaits(struct pvewatch *w, const char *id)
 	return false;
 }
 
+bool
+pvewatch_is_silent(struct pvewatch *w, const char *id)
+{
+	(void)w;
+	(void)id;
+	return false;
+}
+
 void
 pvewatch_add(struct pvewatch *w, const char *id)
 {
