@@ -11,6 +11,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/background.c src/daemon/background.h \
 	src/daemon/busy.c src/daemon/busy.h \
 	src/daemon/cause.c src/daemon/cause.h \
+	src/daemon/childio.c src/daemon/childio.h \
 	src/daemon/cmdline.c src/daemon/cmdline.h \
 	src/daemon/conflayers.c src/daemon/conflayers.h \
 	src/daemon/confine.c src/daemon/confine.h \
@@ -202,6 +203,12 @@ daemon_stage = \
 	tests/unit/procs.c tests/unit/procs.h
 # And a client of it.
 daemon_desk = tests/unit/desk.c tests/unit/desk.h $(daemon_stage) $(CTL_WORLD)
+
+UNIT_TESTS += tests/unit/test_childio
+tests_unit_test_childio_SOURCES = tests/unit/test_childio.c \
+	tests/unit/procs.c tests/unit/procs.h
+tests_unit_test_childio_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_childio_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=event_add
 
 UNIT_TESTS += \
 	tests/unit/test_control \
