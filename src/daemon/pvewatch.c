@@ -59,7 +59,7 @@ struct pvewatch {
 static void
 set_timer(struct event *timer, uint64_t ms)
 {
-	struct timeval tv = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000) * 1000};
+	struct timeval tv = clock_timeval_ms(ms);
 
 	(void)event_add(timer, &tv);
 }
