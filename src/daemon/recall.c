@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Between what is in force (struct wishes) and what is in the record. Invariant: a VM's
- * own word is on disk before it is followed, so whoever starts anew knows it.
+ * own word is on disk before it is followed, so whoever starts anew knows it; where it
+ * cannot be written, no mask is set, and it is tried again.
  */
 #include "config.h"
 
@@ -90,6 +91,7 @@ recall_keep(const struct engine *e, struct vm *vm)
 	bool was_untouched = r->untouched;
 	struct err why = ERR_NONE;
 
+	vm->wishes.unkept = false;
 	if (e->dry_run || !vm->wishes.read)
 		return;
 	r->wish = wish_of(&vm->wishes);
@@ -105,6 +107,7 @@ recall_keep(const struct engine *e, struct vm *vm)
 	}
 	r->wish = before;
 	r->untouched = was_untouched;
+	vm->wishes.unkept = true;
 	report_trouble(vm, &why);
 }
 

@@ -13,9 +13,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "act/record.h"
@@ -154,6 +156,27 @@ one_that_is_off_is_off_after_a_restart_too(void **state)
 	assert_true(vm->placed && vm->wishes.recalled);
 	expect_mode(s, vm, PLACE_AUTO, SETTINGS_ORIGIN_DEFAULT);
 	assert_int_equal(s->engine->stats.sets, 0);
+	stop(s);
+}
+
+static void
+a_word_that_cannot_be_written_is_written_later(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct record r;
+
+	trees_write(s->folder, CONF, "tags: qmpin-off\n");
+	assert_int_equal(mkdirat(s->run_dirfd, ".100.tmp", 0700), 0);
+	s->vms[0] = standin_vm(s->vm_dir, 100, 2);
+	(void)start(s);
+	assert_false(stage_has_record(s, 100));
+	assert_true(logcatch_count(&s->log, "vm 100: .100.tmp: ") == 1);
+	assert_int_equal(unlinkat(s->run_dirfd, ".100.tmp", AT_REMOVEDIR), 0);
+	stage_audit(s);
+	stage_audit(s); /* it rests for one */
+	assert_int_equal(record_load(s->run_dirfd, "100", &r, NULL), 0);
+	assert_true(r.wish.known && r.wish.mode == PLACE_OFF && r.untouched);
+	record_fini(&r);
 	stop(s);
 }
 
@@ -320,6 +343,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON_STAGE(one_that_is_off_is_off_after_a_restart_too),
+		ON_STAGE(a_word_that_cannot_be_written_is_written_later),
 		ON_STAGE(what_was_said_is_judged_by_the_rules_of_today),
 		ON_STAGE(another_program_s_vm_is_only_observed_after_a_restart_too),
 		ON_STAGE(a_new_process_has_not_said_what_the_one_before_did),
