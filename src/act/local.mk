@@ -8,6 +8,7 @@ src_libact_a_SOURCES = \
 	src/act/ramlist.c src/act/ramlist.h \
 	src/act/record.c src/act/record.h \
 	src/act/record_parse.c src/act/record_text.h \
+	src/act/record_wish.c src/act/record_wish.h \
 	src/act/recorddir.c src/act/recorddir.h \
 	src/act/statefile.c src/act/statefile.h
 

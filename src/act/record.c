@@ -202,6 +202,12 @@ record_helpers(const struct record *r, pid_t **pids)
 	return kept;
 }
 
+const char *
+record_by_name(enum record_by by)
+{
+	return by == RECORD_BY_TAG ? "tag" : "description";
+}
+
 bool
 record_id_valid(const char *id)
 {
@@ -257,6 +263,28 @@ add_wide(json_t *obj, const struct record_wide *wide)
 }
 
 static void
+add_wish(json_t *obj, const struct record_wish *w)
+{
+	json_t *wish = must_have(json_object());
+	char cpus[CPUSET_TEXT_MAX];
+
+	if (w->by != RECORD_BY_NOBODY)
+		set(wish, "by", json_string(record_by_name(w->by)));
+	if (w->has_mode)
+		set(wish, "mode", json_string(place_mode_name(w->mode)));
+	if (w->has_smt)
+		set(wish, "smt", json_string(place_smt_name(w->smt)));
+	if (w->has_emulator)
+		set(wish, "emulator", json_string(place_emulator_name(w->emulator)));
+	if (w->pinning)
+		set(wish, "pinning", json_true());
+	if (w->has_affinity)
+		set(wish, "affinity",
+			json_string(cpuset_format(&w->affinity, cpus, sizeof(cpus))));
+	set(obj, "wish", wish);
+}
+
+static void
 add_marks(json_t *obj, const struct record *r)
 {
 	if (r->restored)
@@ -288,6 +316,8 @@ record_format(const struct record *r, const char *boot_id)
 	if (r->wide.until_us > 0)
 		add_wide(obj, &r->wide);
 	add_marks(obj, r);
+	if (r->wish.known)
+		add_wish(obj, &r->wish);
 	text = json_dumps(obj, JSON_COMPACT);
 	if (text == NULL)
 		abort();

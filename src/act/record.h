@@ -9,11 +9,13 @@
  *    "placed":true,"limit":"0-15",
  *    "threads":[{"tid":4711,"start_ticks":123,"cpus":"0-15"}]}
  * and "restored":true where that is so, "mode":"pin" where one was set by hand,
- * "untouched":true where that is all there is to know, and for a VM that was widened
- * since it waited
- *   "widened":{"until_us":5000000,"idle":"4-7","waited_pct":12}. boot_id as in
- * bootid.h. A thread of another process, one of the VM's helpers, has that as "pid"
- * too.
+ * "untouched":true where that is all there is to know, for a VM that was widened since
+ * it waited
+ *   "widened":{"until_us":5000000,"idle":"4-7","waited_pct":12}, and for one whose
+ * configuration was read what that said, {} where it said nothing
+ *   "wish":{"by":"tag","mode":"off","smt":"share","emulator":"float","pinning":true,
+ *           "affinity":"0-7"}. boot_id as in bootid.h. A thread of another process, one
+ * of the VM's helpers, has that as "pid" too.
  */
 #ifndef QMPIN_ACT_RECORD_H
 #define QMPIN_ACT_RECORD_H
@@ -23,6 +25,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "act/record_wish.h"
 #include "base/attr.h"
 #include "base/err.h"
 #include "place/mode.h"
@@ -56,11 +59,12 @@ struct record {
 	uint64_t start_ticks;
 	bool placed;   /* a plan was applied: masks found later are ours */
 	bool restored; /* undone by hand: left alone until it is applied by hand */
-	/* Written for the mode's sake: no mask is ours yet, and those below are only
-	 * what it had by then. */
+	/* Written for the sake of the mode or the wish: no mask is ours yet, and those
+	 * below are only what it had by then. */
 	bool untouched;
 	bool has_mode; /* by hand, for as long as this process lives */
 	enum place_mode mode;
+	struct record_wish wish;
 	struct record_wide wide;
 	struct cpuset limit; /* union over vCPUs and main thread at first touch */
 	size_t n_threads;    /* ascending tid, each once */

@@ -119,6 +119,25 @@ read_head(const json_t *obj, struct record *out, struct err *e)
 	return 0;
 }
 
+/* One of the names that @parse knows. Returns 1, 0 (it is absent) or -EINVAL. */
+static int
+get_name(const json_t *obj, const char *key, int (*parse)(const char *name), int *out,
+	struct err *e)
+{
+	const char *name;
+	int r = json_get_string(obj, key, &name);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return bad_member(e, key, r);
+	*out = parse(name);
+	if (*out < 0)
+		return err_set(
+			e, -EINVAL, NULL, 0, "not a record: \"%s\" is none", key);
+	return 1;
+}
+
 /* Absent is false. */
 static int
 get_mark(const json_t *obj, const char *key, bool *out, struct err *e)
@@ -135,20 +154,69 @@ get_mark(const json_t *obj, const char *key, bool *out, struct err *e)
 static int
 read_mode(const json_t *obj, struct record *out, struct err *e)
 {
-	const char *name;
-	int r = json_get_string(obj, "mode", &name);
-	int mode;
+	int mode = 0;
+	int r = get_name(obj, "mode", place_mode_parse, &mode, e);
 
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0)
-		return bad_member(e, "mode", r);
-	mode = place_mode_parse(name);
-	if (mode < 0)
-		return err_set(e, -EINVAL, NULL, 0, "not a record: \"mode\" is none");
-	out->has_mode = true;
+	out->has_mode = r > 0;
 	out->mode = (enum place_mode)mode;
-	return 0;
+	return r < 0 ? r : 0;
+}
+
+static int
+by_parse(const char *name)
+{
+	for (int by = RECORD_BY_TAG; by <= RECORD_BY_DESCRIPTION; by++) {
+		if (str_equal(name, record_by_name((enum record_by)by)))
+			return by;
+	}
+	return -1;
+}
+
+static int
+read_words(const json_t *wish, struct record_wish *out, struct err *e)
+{
+	int by = RECORD_BY_NOBODY;
+	int mode = 0;
+	int smt = 0;
+	int emulator = 0;
+	int r = get_name(wish, "by", by_parse, &by, e);
+
+	if (r >= 0)
+		r = get_name(wish, "mode", place_mode_parse, &mode, e);
+	out->has_mode = r > 0;
+	if (r >= 0)
+		r = get_name(wish, "smt", place_smt_parse, &smt, e);
+	out->has_smt = r > 0;
+	if (r >= 0)
+		r = get_name(wish, "emulator", place_emulator_parse, &emulator, e);
+	out->has_emulator = r > 0;
+	out->by = (enum record_by)by;
+	out->mode = (enum place_mode)mode;
+	out->smt = (enum place_smt)smt;
+	out->emulator = (enum place_emulator)emulator;
+	return r < 0 ? r : 0;
+}
+
+static int
+read_wish(const json_t *obj, struct record_wish *out, struct err *e)
+{
+	const json_t *wish = json_object_get(obj, "wish");
+	struct record_wish found = {.known = true};
+	int r;
+
+	if (wish == NULL)
+		return 0;
+	if (!json_is_object(wish))
+		return bad_member(e, "wish", -EINVAL);
+	r = read_words(wish, &found, e);
+	if (r == 0)
+		r = get_mark(wish, "pinning", &found.pinning, e);
+	found.has_affinity = json_object_get(wish, "affinity") != NULL;
+	if (r == 0 && found.has_affinity)
+		r = get_cpus(wish, "affinity", &found.affinity, e);
+	if (r == 0)
+		*out = found;
+	return r;
 }
 
 static int
@@ -245,6 +313,8 @@ record_parse(const char *text, size_t len, const char *boot_id, struct record *o
 		r = read_head(obj, &rec, e);
 	if (r == 0)
 		r = read_marks(obj, &rec, e);
+	if (r == 0)
+		r = read_wish(obj, &rec.wish, e);
 	if (r == 0)
 		r = read_wide(obj, &rec.wide, e);
 	if (r == 0)

@@ -16,4 +16,7 @@
 #define RECORD_VALUES_MAX (RECORD_THREADS_MAX * 5u + 64u)
 #define RECORD_DEPTH_MAX 3u
 
+/* As it is written; not of RECORD_BY_NOBODY, of which nothing is. */
+const char *record_by_name(enum record_by by);
+
 #endif

@@ -37,6 +37,18 @@ str_parse_uint(const char *text, uint64_t max, uint64_t *out)
 	return 0;
 }
 
+int
+str_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
 void
 str_copy(char *dst, size_t size, const char *src)
 {

@@ -21,6 +21,9 @@
  */
 MUST_CHECK int str_parse_uint(const char *text, uint64_t max, uint64_t *out);
 
+/** The value of a hexadecimal digit in either case, or -1. */
+int str_hex_digit(char c);
+
 /** Copy @src, cut to @size - 1 bytes, always terminated (@size > 0). */
 void str_copy(char *dst, size_t size, const char *src);
 

@@ -10,6 +10,7 @@
 #include "daemon/engine.h"
 #include "daemon/latecomer.h"
 #include "daemon/rebalancing.h"
+#include "daemon/recall.h"
 #include "daemon/vmmode.h"
 
 #define TICK_S 5
@@ -32,7 +33,8 @@ is_free(const struct engine *e, const struct vm *vm)
 {
 	enum place_mode mode = vmmode_of(e, vm, NULL);
 
-	return vm->foreign || e->dry_run || mode == PLACE_OFF || mode == PLACE_OBSERVE;
+	return vm->foreign || e->dry_run || mode == PLACE_OFF ||
+	       mode == PLACE_OBSERVE || recall_waits(e, vm);
 }
 
 bool
@@ -60,6 +62,7 @@ on_adoption_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	latecomer_look(e);
+	recall_look(e);
 	for (size_t i = 0; i < e->n_vms; i++) {
 		struct vm *vm = e->vms[i];
 

@@ -277,7 +277,8 @@ tell(struct turn *turn)
 void
 apply_vm(struct engine *e, struct vm *vm)
 {
-	struct turn turn = {.e = e, .vm = vm, .all_done = true};
+	bool unkept = vm->wishes.unkept;
+	struct turn turn = {.e = e, .vm = vm, .again = unkept, .all_done = !unkept};
 	bool recorded;
 
 	turn.cause = vm->active != 0 ? cause_first(vm->active) : CAUSE_NEIGHBOUR;

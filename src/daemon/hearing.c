@@ -17,6 +17,7 @@
 #include "daemon/engine.h"
 #include "daemon/history.h"
 #include "daemon/passed.h"
+#include "daemon/recall.h"
 #include "daemon/report.h"
 #include "pve/vmconf.h"
 
@@ -62,7 +63,25 @@ judge(const struct engine *e, struct vm *vm)
 		.registered = e->wishing.registered,
 	};
 
-	optin_judge(&said, &rules, &w->optin);
+	if (w->recalled) {
+		struct optin kept = recall_optin(vm);
+
+		optin_judge_kept(&kept, &rules, &w->optin);
+	} else {
+		optin_judge(&said, &rules, &w->optin);
+	}
+}
+
+void
+hearing_recall(const struct engine *e, struct vm *vm)
+{
+	judge(e, vm);
+}
+
+static bool
+is_known(const struct vm *vm)
+{
+	return vm->wishes.read || vm->wishes.recalled;
 }
 
 /* Returns true when something else counts. */
@@ -86,7 +105,7 @@ void
 hearing_judge_all(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_vms; i++) {
-		if (e->vms[i]->wishes.read)
+		if (is_known(e->vms[i]))
 			(void)judge_anew(e, e->vms[i]);
 	}
 }
@@ -100,7 +119,7 @@ hearing_take_datacenter(struct engine *e, const char *text, size_t len)
 	if (text != NULL)
 		optin_registered(text, len, &w->registered, &w->n_registered);
 	for (size_t i = 0; i < e->n_vms; i++) {
-		if (e->vms[i]->wishes.read && judge_anew(e, e->vms[i]))
+		if (is_known(e->vms[i]) && judge_anew(e, e->vms[i]))
 			engine_kick(e, e->vms[i], CAUSE_CONFIG);
 	}
 }
@@ -225,7 +244,7 @@ hearing_take(struct engine *e, const char *id, const char *text, size_t len)
 		hearing_take_unread(e, id, "it is too long");
 		return;
 	}
-	before.read = vm->wishes.read;
+	before.read = is_known(vm);
 	before.pinning = vm->wishes.pinning;
 	str_copy(before.refused, sizeof(before.refused), vm->wishes.optin.refused);
 	before.text = wishes_text(e, vm);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 struct engine;
+struct vm;
 
 /** A VM's configuration, as pvewatch.h's on_vm. Nothing happens to one that is not
  * there; one that goes says what it said last. */
@@ -16,6 +17,9 @@ void hearing_take(struct engine *e, const char *id, const char *text, size_t len
 
 /** Why it is not read; NULL: it is again. */
 void hearing_take_unread(struct engine *e, const char *id, const char *why);
+
+/** Its configuration was read by an earlier daemon, and its record has what counted. */
+void hearing_recall(const struct engine *e, struct vm *vm);
 
 /** The cluster's datacenter.cfg; NULL: it has gone. */
 void hearing_take_datacenter(struct engine *e, const char *text, size_t len);

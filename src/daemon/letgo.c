@@ -156,7 +156,7 @@ end_visits(struct letgo *l)
 static int
 visit_all(struct letgo *l, struct err *e)
 {
-	const struct timeval limit = {RELEASE_MS / 1000, RELEASE_MS % 1000 * 1000};
+	const struct timeval limit = clock_timeval_ms(RELEASE_MS);
 	int r = sockdir_each(l->cmdline->vm_dir, on_socket, l);
 
 	if (r == -ENOENT)

@@ -11,6 +11,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/background.c src/daemon/background.h \
 	src/daemon/busy.c src/daemon/busy.h \
 	src/daemon/cause.c src/daemon/cause.h \
+	src/daemon/childio.c src/daemon/childio.h \
 	src/daemon/cmdline.c src/daemon/cmdline.h \
 	src/daemon/conflayers.c src/daemon/conflayers.h \
 	src/daemon/confine.c src/daemon/confine.h \
@@ -58,6 +59,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/pvecluster.c src/daemon/pvecluster.h \
 	src/daemon/pvewatch.c src/daemon/pvewatch.h \
 	src/daemon/rebalancing.c src/daemon/rebalancing.h \
+	src/daemon/recall.c src/daemon/recall.h \
 	src/daemon/release.c src/daemon/release.h \
 	src/daemon/report.c src/daemon/report.h \
 	src/daemon/seating.c src/daemon/seating.h \
@@ -202,6 +204,12 @@ daemon_stage = \
 # And a client of it.
 daemon_desk = tests/unit/desk.c tests/unit/desk.h $(daemon_stage) $(CTL_WORLD)
 
+UNIT_TESTS += tests/unit/test_childio
+tests_unit_test_childio_SOURCES = tests/unit/test_childio.c \
+	tests/unit/procs.c tests/unit/procs.h
+tests_unit_test_childio_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_childio_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=event_add
+
 UNIT_TESTS += \
 	tests/unit/test_control \
 	tests/unit/test_doctoring \
@@ -220,6 +228,7 @@ UNIT_TESTS += \
 	tests/unit/test_proberun \
 	tests/unit/test_probing \
 	tests/unit/test_rebalancing \
+	tests/unit/test_recall \
 	tests/unit/test_report \
 	tests/unit/test_telling \
 	tests/unit/test_threadwatch \
@@ -266,6 +275,10 @@ tests_unit_test_pass_SOURCES = tests/unit/test_pass.c $(daemon_stage)
 tests_unit_test_pass_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_rebalancing_SOURCES = tests/unit/test_rebalancing.c $(daemon_stage)
 tests_unit_test_rebalancing_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_recall_SOURCES = tests/unit/test_recall.c tests/unit/trees.h \
+	$(daemon_stage)
+tests_unit_test_recall_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+EXTRA_tests_unit_test_recall_DEPENDENCIES = src/qmpin-pve$(EXEEXT)
 tests_unit_test_telling_SOURCES = tests/unit/test_telling.c $(CTL_WORLD)
 tests_unit_test_telling_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_threadwatch_SOURCES = tests/unit/test_threadwatch.c $(daemon_stage)

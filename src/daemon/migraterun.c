@@ -8,27 +8,21 @@
 
 #include "daemon/migraterun.h"
 
-#include <errno.h>
-#include <event2/event.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/str.h"
 #include "base/xalloc.h"
-#include "probe/child.h"
+#include "daemon/childio.h"
 
 #define LINE_BYTES_MAX 256u
 /* It reports every second, unless a slice of 1 GiB pages takes longer. */
-#define SILENCE_S 60
+#define SILENCE_MS 60000u
 
 struct migraterun {
-	struct child child;
-	struct event *readable;
-	struct event *silence;
-	struct event *exited; /* its pidfd; added when it is to end */
+	struct childio io;
 	char line[LINE_BYTES_MAX];
 	size_t len;
 	struct migraterun_progress last;
@@ -45,34 +39,21 @@ program(void)
 	return other != NULL && *other != '\0' ? other : MIGRATE_PROGRAM;
 }
 
-static void
-be_deaf(struct migraterun *r)
-{
-	r->ended = true;
-	(void)event_del(r->readable);
-	(void)event_del(r->silence);
-}
-
 void
 migraterun_free(struct migraterun *r)
 {
 	if (r == NULL)
 		return;
-	be_deaf(r);
-	child_stop(&r->child);
-	event_free(r->readable);
-	event_free(r->silence);
-	event_free(r->exited);
+	childio_stop(&r->io);
+	childio_fini(&r->io);
 	free(r);
 }
 
-/* It has gone: there is nothing to wait for. */
+/* There is nothing to wait for. */
 static void
-on_child_exited(evutil_socket_t fd, short what, void *arg)
+on_io_exited(void *owner)
 {
-	(void)fd;
-	(void)what;
-	migraterun_free(arg);
+	migraterun_free(owner);
 }
 
 void
@@ -80,19 +61,8 @@ migraterun_end(struct migraterun *r)
 {
 	if (r == NULL)
 		return;
-	be_deaf(r);
-	child_kill(&r->child);
-	/* where the kernel cannot tell when it is gone, that is waited for at once */
-	if (event_add(r->exited, NULL) < 0)
-		event_active(r->exited, EV_READ, 0);
-}
-
-static void
-listen_for_sound(struct migraterun *r)
-{
-	struct timeval tv = {SILENCE_S, 0};
-
-	(void)event_add(r->silence, &tv);
+	r->ended = true;
+	childio_end(&r->io);
 }
 
 static void
@@ -100,7 +70,8 @@ end(struct migraterun *r, const char *why)
 {
 	if (r->ended)
 		return;
-	be_deaf(r);
+	r->ended = true;
+	childio_hush(&r->io);
 	r->handlers->on_end(r->owner, &r->last, why);
 }
 
@@ -158,7 +129,7 @@ static void
 explain_end(struct migraterun *r)
 {
 	char text[512];
-	int error = child_exec_error(&r->child);
+	int error = child_exec_error(&r->io.child);
 
 	(void)snprintf(text, sizeof(text), "%s: %s", program(),
 		error < 0 ? strerror(-error) : "it ended before it was done");
@@ -166,30 +137,25 @@ explain_end(struct migraterun *r)
 }
 
 static void
-on_child_readable(evutil_socket_t fd, short what, void *arg)
+on_io_readable(void *owner)
 {
-	struct migraterun *r = arg;
+	struct migraterun *r = owner;
 	char chunk[1024];
-	ssize_t n = read(fd, chunk, sizeof(chunk));
+	ssize_t n = childio_read(&r->io, chunk, sizeof(chunk));
 
-	(void)what;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n == 0)
 		return;
-	listen_for_sound(r);
+	childio_heard(&r->io);
 	for (ssize_t i = 0; i < n && !r->ended; i++)
 		take_byte(r, chunk[i]);
-	if (n <= 0)
+	if (n < 0)
 		explain_end(r);
 }
 
 static void
-on_child_silence(evutil_socket_t fd, short what, void *arg)
+on_io_silence(void *owner)
 {
-	struct migraterun *r = arg;
-
-	(void)fd;
-	(void)what;
-	end(r, "it says nothing any more");
+	end(owner, "it says nothing any more");
 }
 
 int
@@ -201,7 +167,10 @@ migraterun_new(const struct migraterun_options *o,
 	char numbers[3][32];
 	const char *words[] = {
 		"qmpin-migrate", numbers[0], numbers[1], nodes, numbers[2], NULL};
-	struct migraterun *r = xcalloc(1, sizeof(*r));
+	static const struct childio_handlers io_handlers = {
+		on_io_readable, on_io_silence, on_io_exited};
+	struct migraterun *r;
+	struct child child;
 	int ret;
 
 	(void)snprintf(numbers[0], sizeof(numbers[0]), "%d", (int)o->pid);
@@ -209,19 +178,14 @@ migraterun_new(const struct migraterun_options *o,
 		(unsigned long long)o->start_ticks);
 	(void)snprintf(numbers[2], sizeof(numbers[2]), "%u", o->mib_per_s);
 	cpuset_format(&o->nodes, nodes, sizeof(nodes));
-	ret = child_launch_program(program(), words, &r->child, e);
-	if (ret < 0) {
-		free(r);
+	ret = child_launch_program(program(), words, &child, e);
+	if (ret < 0)
 		return ret;
-	}
+	r = xcalloc(1, sizeof(*r));
 	r->handlers = handlers;
 	r->owner = owner;
-	r->readable = event_new(
-		o->base, r->child.out, EV_READ | EV_PERSIST, on_child_readable, r);
-	r->silence = evtimer_new(o->base, on_child_silence, r);
-	r->exited = event_new(o->base, r->child.pidfd, EV_READ, on_child_exited, r);
-	(void)event_add(r->readable, NULL);
-	listen_for_sound(r);
+	(void)childio_init(&r->io, o->base, &child, &io_handlers, r);
+	childio_expect(&r->io, SILENCE_MS);
 	*out = r;
 	return 0;
 }

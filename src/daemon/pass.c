@@ -17,6 +17,7 @@
 #include "daemon/engine.h"
 #include "daemon/memory.h"
 #include "daemon/planning.h"
+#include "daemon/recall.h"
 #include "daemon/report.h"
 #include "daemon/survey.h"
 #include "daemon/vmmode.h"
@@ -52,6 +53,7 @@ survey_one(struct engine *e, struct vm *vm)
 		give_up_for_now(vm, r, &why);
 		return;
 	}
+	recall_keep(e, vm);
 	memory_see(e, vm);
 	wishes_look(e, vm);
 	adopt_ask(e, vm);

@@ -4,12 +4,12 @@
 
 #include "daemon/passed.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/xalloc.h"
 #include "host/pcidev.h"
 #include "vm/vfio.h"
@@ -40,21 +40,14 @@ passed_by_config(const char *root, const struct vmconf *conf)
 	return s.nodes;
 }
 
-/* Up to @cap bytes; what could be read counts. */
+/* What was read before an error counts, but for the last word, which may be cut. */
 static size_t
-read_words(int fd, char *buf, size_t cap)
+length_of(const char *words)
 {
-	size_t len = 0;
+	size_t len = WORDS_MAX;
 
-	while (len < cap) {
-		ssize_t n = read(fd, buf + len, cap - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		len += (size_t)n;
-	}
+	while (len > 0 && words[len - 1] == '\0')
+		len--;
 	return len;
 }
 
@@ -65,12 +58,14 @@ passed_by_process(const char *root, int procfd, pid_t pid)
 	auto_free char *words = NULL;
 	auto_close int fd = -1;
 	char name[32];
+	ssize_t n;
 
 	(void)snprintf(name, sizeof(name), "%d/cmdline", (int)pid);
 	fd = openat(procfd, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return s.nodes;
 	words = xcalloc(1, WORDS_MAX);
-	vfio_each(words, read_words(fd, words, WORDS_MAX), add_device, &s);
+	n = io_read_all(fd, words, WORDS_MAX);
+	vfio_each(words, n < 0 ? length_of(words) : (size_t)n, add_device, &s);
 	return s.nodes;
 }

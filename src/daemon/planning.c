@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "daemon/adopt.h"
 #include "daemon/engine.h"
+#include "daemon/recall.h"
 #include "daemon/seating.h"
 #include "daemon/survey.h"
 #include "daemon/undo.h"
@@ -121,6 +122,8 @@ note_of_unplanned(const struct engine *e, struct vm *vm)
 		set_note(vm, "left alone: its vCPUs already had masks of their own");
 	else if (undo_holds(vm))
 		set_note(vm, UNDO_NOTE);
+	else if (vm->wishes.unheard)
+		set_note(vm, RECALL_NOTE);
 	else if (adopt_waits(e, vm))
 		set_note(vm, "ran before qmpind: waits for its turn (adopt = gradual)");
 	else if (off != NULL && vmmode_of(e, vm, NULL) == PLACE_OFF)

@@ -10,18 +10,14 @@
 #include "daemon/proberun.h"
 
 #include <errno.h>
-#include <event2/buffer.h>
-#include <event2/event.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/clock.h"
 #include "base/str.h"
 #include "base/xalloc.h"
+#include "daemon/childio.h"
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -36,15 +32,9 @@
 #define BACKLOG_BYTES 65536u
 
 struct proberun {
-	struct child child;
+	struct childio io;
 	struct wire wire;
 	struct cpuset avoid; /* as it was told */
-	struct evbuffer *out;
-	struct event *readable;
-	struct event *writable;
-	struct event *exited; /* its pidfd; waited for after the end of its output */
-	struct event *silence;
-	unsigned int silence_ms;
 	const struct proberun_handlers *handlers;
 	void *owner;
 	bool ending;	/* killed: nothing but its exit is waited for */
@@ -55,31 +45,11 @@ struct proberun {
 };
 
 static void
-set_silence(struct proberun *r, unsigned int ms)
-{
-	struct timeval tv = clock_timeval_ms(ms);
-
-	(void)event_add(r->silence, &tv);
-}
-
-static void
 release(struct proberun *r)
 {
-	event_free(r->readable);
-	event_free(r->writable);
-	event_free(r->exited);
-	event_free(r->silence);
-	evbuffer_free(r->out);
+	childio_fini(&r->io);
 	wire_fini(&r->wire);
 	free(r);
-}
-
-static void
-be_deaf(struct proberun *r)
-{
-	(void)event_del(r->readable);
-	(void)event_del(r->writable);
-	(void)event_del(r->silence);
 }
 
 void
@@ -87,9 +57,7 @@ proberun_free(struct proberun *r)
 {
 	if (r == NULL)
 		return;
-	be_deaf(r);
-	(void)event_del(r->exited);
-	child_stop(&r->child);
+	childio_stop(&r->io);
 	if (r->busy)
 		r->doomed = true;
 	else
@@ -110,15 +78,6 @@ leave(struct proberun *r)
 		release(r);
 }
 
-/* Where the kernel cannot tell when it is gone, that is waited for at once: it is
- * killed or at its end. */
-static void
-await_exit(struct proberun *r)
-{
-	if (event_add(r->exited, NULL) < 0)
-		event_active(r->exited, EV_READ, 0);
-}
-
 /* @why NULL: it is done. */
 static void
 end(struct proberun *r, const struct err *why)
@@ -129,9 +88,7 @@ end(struct proberun *r, const struct err *why)
 	r->done = why == NULL;
 	if (why != NULL)
 		r->why = *why;
-	be_deaf(r);
-	child_kill(&r->child);
-	await_exit(r);
+	childio_end(&r->io);
 }
 
 void
@@ -143,30 +100,14 @@ proberun_end(struct proberun *r, const struct err *why)
 /* ---- what it is told ---- */
 
 static void
-on_child_writable(evutil_socket_t fd, short what, void *arg)
-{
-	struct proberun *r = arg;
-	int n = evbuffer_write(r->out, fd);
-
-	(void)what;
-	/* one that reads no more has ended or will: its output tells */
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		(void)evbuffer_drain(r->out, evbuffer_get_length(r->out));
-	if (evbuffer_get_length(r->out) > 0)
-		(void)event_add(r->writable, NULL);
-}
-
-static void
 tell(struct proberun *r, enum wire_kind kind, const char *text, size_t len)
 {
 	struct wire_message message = {.kind = kind, .text = text, .len = len};
 	struct strbuf bytes = {0};
 
 	wire_put(&bytes, &message);
-	if (evbuffer_add(r->out, bytes.s, bytes.len) < 0)
-		abort(); /* no memory, as in xcalloc */
+	childio_tell(&r->io, strbuf_text(&bytes), bytes.len);
 	strbuf_fini(&bytes);
-	(void)event_add(r->writable, NULL);
 }
 
 static void
@@ -183,7 +124,7 @@ void
 proberun_avoid(struct proberun *r, const struct cpuset *cpus)
 {
 	if (!r->ending && !cpuset_equal(cpus, &r->avoid) &&
-		evbuffer_get_length(r->out) < BACKLOG_BYTES)
+		childio_backlog(&r->io) < BACKLOG_BYTES)
 		tell_avoid(r, cpus);
 }
 
@@ -234,7 +175,7 @@ take_messages(struct proberun *r)
 	int n = 0;
 
 	while (!is_over(r) && (n = wire_next(&r->wire, &m, &why)) > 0) {
-		set_silence(r, r->silence_ms);
+		childio_heard(&r->io);
 		handle(r, &m);
 	}
 	if (!is_over(r) && n < 0)
@@ -247,16 +188,12 @@ take_chunk(struct proberun *r)
 {
 	struct err why = ERR_NONE;
 	auto_free char *chunk = xcalloc(1, CHUNK_BYTES);
-	ssize_t n = read(r->child.out, chunk, CHUNK_BYTES);
+	ssize_t n = childio_read(&r->io, chunk, CHUNK_BYTES);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n < 0) /* why is told by how it ends */
+		childio_finish(&r->io, EXIT_MS);
+	if (n <= 0)
 		return false;
-	if (n <= 0) { /* why is told by how it ends */
-		(void)event_del(r->readable);
-		set_silence(r, EXIT_MS);
-		await_exit(r);
-		return false;
-	}
 	if (wire_feed(&r->wire, chunk, (size_t)n) < 0) {
 		(void)err_set(&why, 0, NULL, 0, "it says more than it may");
 		end(r, &why);
@@ -267,12 +204,10 @@ take_chunk(struct proberun *r)
 }
 
 static void
-on_child_readable(evutil_socket_t fd, short what, void *arg)
+on_io_readable(void *owner)
 {
-	struct proberun *r = arg;
+	struct proberun *r = owner;
 
-	(void)fd;
-	(void)what;
 	enter(r);
 	for (int i = 0; i < TURN_CHUNKS && take_chunk(r); i++)
 		;
@@ -288,9 +223,9 @@ explain(struct proberun *r)
 	struct err *e = &r->why;
 	siginfo_t info = {0};
 
-	if (child_failure(&r->child, e) < 0)
+	if (child_failure(&r->io.child, e) < 0)
 		return;
-	if (waitid((idtype_t)P_PIDFD, (id_t)r->child.pidfd, &info,
+	if (waitid((idtype_t)P_PIDFD, (id_t)r->io.child.pidfd, &info,
 		    WEXITED | WNOHANG | WNOWAIT) < 0)
 		(void)err_set(e, 0, NULL, 0, "it has ended");
 	else if (info.si_code == CLD_EXITED)
@@ -302,98 +237,62 @@ explain(struct proberun *r)
 }
 
 static void
-on_child_exited(evutil_socket_t fd, short what, void *arg)
+on_io_exited(void *owner)
 {
-	struct proberun *r = arg;
+	struct proberun *r = owner;
 
-	(void)fd;
-	(void)what;
 	if (!r->ending)
 		explain(r);
-	be_deaf(r);
-	child_stop(&r->child);
+	childio_stop(&r->io);
 	r->ending = true;
 	enter(r);
 	r->handlers->on_end(r->owner, r->done ? NULL : &r->why);
 	leave(r);
 }
 
-/* Said something just now: it was we who did not listen. */
-static bool
-has_spoken(const struct proberun *r)
-{
-	struct pollfd p = {.fd = r->child.out, .events = POLLIN};
-
-	return event_pending(r->readable, EV_READ, NULL) != 0 && poll(&p, 1, 0) > 0;
-}
-
 static void
-on_child_silence(evutil_socket_t fd, short what, void *arg)
+on_io_silence(void *owner)
 {
-	struct proberun *r = arg;
+	struct proberun *r = owner;
 	struct err why = ERR_NONE;
 
-	(void)fd;
-	(void)what;
-	if (has_spoken(r)) {
-		set_silence(r, r->silence_ms);
-		return;
-	}
 	(void)err_set(&why, 0, NULL, 0, "it says nothing any more");
 	end(r, &why);
 }
 
 /* ---- its beginning ---- */
 
-static struct proberun *
-make(const struct proberun_options *o)
-{
-	struct proberun *r = xcalloc(1, sizeof(*r));
-
-	r->silence_ms = o->silence_ms > 0 ? o->silence_ms : PROBERUN_SILENCE_MS;
-	r->out = evbuffer_new();
-	if (r->out == NULL)
-		abort(); /* no memory, as in xcalloc */
-	wire_init(&r->wire);
-	return r;
-}
-
 static void
-listen_to(struct proberun *r, struct event_base *base)
+listen_to(
+	struct proberun *r, const struct proberun_options *o, const struct child *child)
 {
-	const struct child *c = &r->child;
+	static const struct childio_handlers io_handlers = {
+		on_io_readable, on_io_silence, on_io_exited};
 	struct err why = ERR_NONE;
 
-	(void)evutil_make_socket_nonblocking(c->in);
-	r->readable =
-		event_new(base, c->out, EV_READ | EV_PERSIST, on_child_readable, r);
-	r->writable = event_new(base, c->in, EV_WRITE, on_child_writable, r);
-	r->exited = event_new(base, c->pidfd, EV_READ, on_child_exited, r);
-	r->silence = evtimer_new(base, on_child_silence, r);
-	if (event_add(r->readable, NULL) < 0) {
+	if (!childio_init(&r->io, o->base, child, &io_handlers, r)) {
 		(void)err_set(&why, 0, NULL, 0, "no room to listen to it");
 		end(r, &why);
 		return;
 	}
-	set_silence(r, r->silence_ms);
+	childio_expect(&r->io, o->silence_ms > 0 ? o->silence_ms : PROBERUN_SILENCE_MS);
 }
 
 int
 proberun_new(const struct proberun_options *o, const struct proberun_handlers *handlers,
 	void *owner, struct proberun **out, struct err *e)
 {
-	struct proberun *r = make(o);
-	int ret = child_launch(&o->child, &r->child, e);
+	struct proberun *r;
+	struct child child;
+	int ret = child_launch(&o->child, &child, e);
 
-	if (ret < 0) {
-		wire_fini(&r->wire);
-		evbuffer_free(r->out);
-		free(r);
+	if (ret < 0)
 		return ret;
-	}
+	r = xcalloc(1, sizeof(*r));
+	wire_init(&r->wire);
 	r->handlers = handlers;
 	r->owner = owner;
-	listen_to(r, o->base);
+	listen_to(r, o, &child);
 	if (o->known != NULL)
 		tell(r, WIRE_KNOWN, o->known, o->known_len);
 	tell_avoid(r, o->avoid);

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * A sorted array, searched by halves: a thousand VMs are asked for one by one.
- * Invariant: n_awaited counts the files that are awaited.
- */
+/* A sorted array. Invariant: n_awaited counts the files that are awaited. */
 #include "config.h"
 
 #include "daemon/pveknown.h"
@@ -12,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/xalloc.h"
+#include "pve/subjects.h"
 
 void
 pveknown_init(struct pveknown *k)
@@ -28,22 +26,10 @@ pveknown_fini(struct pveknown *k)
 	pveknown_init(k);
 }
 
-/* Where a VM is in the list, or belongs. */
 static size_t
 position(const struct pveknown *k, unsigned int vmid)
 {
-	size_t low = 0;
-	size_t high = k->n_vms;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (k->vms[mid].subject < vmid)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return subjects_position(k->vms, k->n_vms, sizeof(*k->vms), vmid);
 }
 
 struct pveknown_file *

@@ -13,7 +13,7 @@
 #include "pve/pvefeed.h"
 
 struct pveknown_file {
-	unsigned int subject; /* see pvefeed.h */
+	unsigned int subject; /* see pvefeed.h; first, for pve/subjects.h */
 	bool told;	      /* the child knows that it is wanted */
 	bool awaited;	      /* nothing is known of it, and may be in time */
 	bool unread;	      /* it is there, and could not be read */

@@ -1,38 +1,26 @@
 // SPDX-License-Identifier: MIT
 /*
- * The child's pipes and its pidfd in the event loop. Invariant: the process is waited
- * for only when its pidfd has told that it is gone. A run is never freed below its own
- * callback.
+ * What the child is told and what it tells. Invariant: the process is waited for only
+ * when its pidfd has told that it is gone. A run is never freed below its own callback.
  */
 #include "config.h"
 
 #include "daemon/pverun.h"
 
-#include <errno.h>
-#include <event2/buffer.h>
-#include <event2/event.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/xalloc.h"
-#include "probe/child.h"
+#include "daemon/childio.h"
 
 /* What a pipe holds: others wait while it is taken in. */
 #define CHUNK_BYTES 65536u
 
 struct pverun {
-	struct child child;
+	struct childio io;
 	struct pvefeed in;
-	struct evbuffer *out;
-	struct event *readable;
-	struct event *writable;
-	struct event *exited; /* its pidfd; waited for when it is ending */
-	struct event *silence;
-	unsigned int deadline_ms; /* 0: it may be silent */
 	const struct pverun_handlers *handlers;
 	void *owner;
 	char *program;
@@ -43,33 +31,9 @@ struct pverun {
 };
 
 static void
-listen_for_sound(struct pverun *r)
-{
-	struct timeval tv = {
-		r->deadline_ms / 1000, (suseconds_t)(r->deadline_ms % 1000) * 1000};
-
-	if (r->deadline_ms > 0)
-		(void)event_add(r->silence, &tv);
-	else
-		(void)event_del(r->silence);
-}
-
-static void
-be_deaf(struct pverun *r)
-{
-	(void)event_del(r->readable);
-	(void)event_del(r->writable);
-	(void)event_del(r->silence);
-}
-
-static void
 release(struct pverun *r)
 {
-	event_free(r->readable);
-	event_free(r->writable);
-	event_free(r->exited);
-	event_free(r->silence);
-	evbuffer_free(r->out);
+	childio_fini(&r->io);
 	pvefeed_fini(&r->in);
 	free(r->program);
 	free(r);
@@ -80,13 +44,11 @@ pverun_free(struct pverun *r)
 {
 	if (r == NULL)
 		return;
-	be_deaf(r);
-	(void)event_del(r->exited);
 	/* one that sleeps until it is told something dies at once */
-	if (r->gone || (!r->ending && r->deadline_ms == 0))
-		child_stop(&r->child);
+	if (r->gone || (!r->ending && r->io.silence_ms == 0))
+		childio_stop(&r->io);
 	else
-		child_leave(&r->child);
+		childio_leave(&r->io);
 	r->ending = true;
 	if (r->busy)
 		r->doomed = true;
@@ -108,9 +70,7 @@ pverun_end(struct pverun *r)
 	if (r->ending)
 		return;
 	r->ending = true;
-	be_deaf(r);
-	child_kill(&r->child);
-	(void)event_add(r->exited, NULL);
+	childio_end(&r->io);
 }
 
 static void
@@ -124,20 +84,6 @@ end(struct pverun *r, const char *why)
 
 /* ---- what it is told ---- */
 
-static void
-on_child_writable(evutil_socket_t fd, short what, void *arg)
-{
-	struct pverun *r = arg;
-	int n = evbuffer_write(r->out, fd);
-
-	(void)what;
-	/* one that reads no more has ended or will: its output tells */
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		(void)evbuffer_drain(r->out, evbuffer_get_length(r->out));
-	if (evbuffer_get_length(r->out) > 0)
-		(void)event_add(r->writable, NULL);
-}
-
 void
 pverun_tell(struct pverun *r, enum pvefeed_kind kind, unsigned int subject)
 {
@@ -147,18 +93,15 @@ pverun_tell(struct pverun *r, enum pvefeed_kind kind, unsigned int subject)
 	if (r->ending)
 		return;
 	pvefeed_put(&bytes, &m);
-	if (evbuffer_add(r->out, bytes.s, bytes.len) < 0)
-		abort(); /* no memory, as in xcalloc */
+	childio_tell(&r->io, strbuf_text(&bytes), bytes.len);
 	strbuf_fini(&bytes);
-	(void)event_add(r->writable, NULL);
 }
 
 void
 pverun_expect(struct pverun *r, unsigned int deadline_ms)
 {
-	r->deadline_ms = deadline_ms;
 	if (!r->ending)
-		listen_for_sound(r);
+		childio_expect(&r->io, deadline_ms);
 }
 
 /* ---- what it says ---- */
@@ -183,7 +126,7 @@ static void
 explain_end(struct pverun *r)
 {
 	char text[512];
-	int error = child_exec_error(&r->child);
+	int error = child_exec_error(&r->io.child);
 
 	(void)snprintf(text, sizeof(text), "%s: %s", r->program,
 		error < 0 ? strerror(-error) : "it has ended");
@@ -191,57 +134,39 @@ explain_end(struct pverun *r)
 }
 
 static void
-on_child_readable(evutil_socket_t fd, short what, void *arg)
+on_io_readable(void *owner)
 {
-	struct pverun *r = arg;
+	struct pverun *r = owner;
 	auto_free char *chunk = xcalloc(1, CHUNK_BYTES);
-	ssize_t n = read(fd, chunk, CHUNK_BYTES);
+	ssize_t n = childio_read(&r->io, chunk, CHUNK_BYTES);
 
-	(void)what;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n == 0)
 		return;
 	r->busy = true;
-	if (n <= 0)
+	if (n < 0)
 		explain_end(r);
 	else if (pvefeed_take(&r->in, chunk, (size_t)n) < 0)
 		end(r, "it says more than it may");
 	else if (take_messages(r))
-		listen_for_sound(r);
+		childio_heard(&r->io);
 	leave(r);
 }
 
-/* Said something just now: it was we who did not listen. */
-static bool
-has_spoken(const struct pverun *r)
-{
-	struct pollfd p = {.fd = r->child.out, .events = POLLIN};
-
-	return poll(&p, 1, 0) > 0;
-}
-
 static void
-on_child_silence(evutil_socket_t fd, short what, void *arg)
+on_io_silence(void *owner)
 {
-	struct pverun *r = arg;
+	struct pverun *r = owner;
 
-	(void)fd;
-	(void)what;
-	if (has_spoken(r)) {
-		listen_for_sound(r);
-		return;
-	}
 	r->busy = true;
 	end(r, NULL);
 	leave(r);
 }
 
 static void
-on_child_exited(evutil_socket_t fd, short what, void *arg)
+on_io_exited(void *owner)
 {
-	struct pverun *r = arg;
+	struct pverun *r = owner;
 
-	(void)fd;
-	(void)what;
 	r->busy = true;
 	r->gone = true;
 	r->handlers->on_gone(r->owner);
@@ -252,26 +177,21 @@ int
 pverun_new(const struct pverun_options *o, const struct pverun_handlers *handlers,
 	void *owner, struct pverun **out, struct err *e)
 {
+	static const struct childio_handlers io_handlers = {
+		on_io_readable, on_io_silence, on_io_exited};
 	const char *const words[] = {"qmpin-pve", o->dir, NULL};
-	struct pverun *r = xcalloc(1, sizeof(*r));
-	int ret = child_launch_program(o->program, words, &r->child, e);
+	struct pverun *r;
+	struct child child;
+	int ret = child_launch_program(o->program, words, &child, e);
 
-	if (ret < 0) {
-		free(r);
+	if (ret < 0)
 		return ret;
-	}
+	r = xcalloc(1, sizeof(*r));
 	r->program = xstrdup(o->program);
 	r->handlers = handlers;
 	r->owner = owner;
-	r->out = evbuffer_new();
-	if (r->out == NULL)
-		abort(); /* no memory, as in xcalloc */
-	r->readable = event_new(
-		o->base, r->child.out, EV_READ | EV_PERSIST, on_child_readable, r);
-	r->writable = event_new(o->base, r->child.in, EV_WRITE, on_child_writable, r);
-	r->exited = event_new(o->base, r->child.pidfd, EV_READ, on_child_exited, r);
-	r->silence = evtimer_new(o->base, on_child_silence, r);
-	(void)event_add(r->readable, NULL);
+	/* without room to listen it is taken for one that does not answer */
+	(void)childio_init(&r->io, o->base, &child, &io_handlers, r);
 	*out = r;
 	return 0;
 }

@@ -19,6 +19,7 @@
 #include "base/xalloc.h"
 #include "daemon/pveknown.h"
 #include "daemon/pverun.h"
+#include "host/mounts.h"
 #include "qmp/backoff.h"
 
 #define POLL_MS 2000u
@@ -48,6 +49,7 @@ struct pvewatch {
 	uint64_t started_us; /* the last try */
 	bool absent;	     /* the last try found nothing */
 	bool was_there;	     /* some time */
+	bool silent;	     /* it should be there, and nothing is heard of it */
 	char trouble[512];   /* that was told; "": none */
 	struct pveknown known;
 	unsigned int busy; /* inside so many of our functions that call back */
@@ -57,7 +59,7 @@ struct pvewatch {
 static void
 set_timer(struct event *timer, uint64_t ms)
 {
-	struct timeval tv = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000) * 1000};
+	struct timeval tv = clock_timeval_ms(ms);
 
 	(void)event_add(timer, &tv);
 }
@@ -187,6 +189,15 @@ pvewatch_awaits(struct pvewatch *w, const char *id)
 	return file != NULL && file->awaited;
 }
 
+bool
+pvewatch_is_silent(struct pvewatch *w, const char *id)
+{
+	const struct pveknown_file *file = find(w, id);
+
+	return w->silent && file != NULL && file->what == PVEKNOWN_NOTHING &&
+	       !file->unread;
+}
+
 void
 pvewatch_look(struct pvewatch *w)
 {
@@ -296,6 +307,7 @@ fail(struct pvewatch *w, const char *why)
 	char text[sizeof(w->trouble)];
 
 	w->absent = false;
+	w->silent = mounts_has(w->dir);
 	forget_child(w);
 	if (why == NULL)
 		str_copy(text, sizeof(text), "/etc/pve does not answer: " STAYS);
@@ -314,6 +326,7 @@ take_absent(struct pvewatch *w, const char *why)
 	char text[sizeof(w->trouble)] = "";
 	char safe[200];
 
+	w->silent = w->was_there || *why != '\0'; /* its directory is */
 	if (*why == '\0')
 		why = "it is not there";
 	else if (w->known.n_vms > 0)
@@ -335,6 +348,7 @@ take_done(struct pvewatch *w)
 	w->asked = false;
 	w->absent = false;
 	w->was_there = true;
+	w->silent = false;
 	w->failures = 0;
 	pverun_expect(w->run, 0);
 	set_timer(w->turn, w->again ? 0 : w->pace.poll_ms);
@@ -459,6 +473,8 @@ on_patience(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	enter(w);
+	if (w->asked)
+		w->silent = mounts_has(w->dir);
 	settle(w);
 	leave(w);
 }

@@ -78,6 +78,10 @@ void pvewatch_remove(struct pvewatch *w, const char *id);
 /** This VM's configuration is not known yet, but may be in time: on_settled tells. */
 bool pvewatch_awaits(struct pvewatch *w, const char *id);
 
+/** Nothing was ever heard of this VM's configuration, although the file system of a
+ * Proxmox host is there, or its place is: it hangs, or is not mounted yet. */
+bool pvewatch_is_silent(struct pvewatch *w, const char *id);
+
 /** Look now, not at the next poll, and at everything (SIGHUP). */
 void pvewatch_look(struct pvewatch *w);
 

@@ -11,6 +11,7 @@
 #include "daemon/engine.h"
 #include "daemon/latecomer.h"
 #include "daemon/memory.h"
+#include "daemon/recall.h"
 #include "daemon/smp.h"
 #include "daemon/survey.h"
 #include "daemon/undo.h"
@@ -121,7 +122,8 @@ choose_mode(const struct engine *e, const struct vm *vm, struct plan_vm *out)
 	out->off_by_admin =
 		origin != SETTINGS_ORIGIN_TAG && origin != SETTINGS_ORIGIN_DESCRIPTION;
 	if ((vm->foreign && vm->asked != VM_ASKED_BY_NAME) ||
-		(vm->asked == VM_NOT_ASKED && (undo_holds(vm) || adopt_waits(e, vm)))) {
+		(vm->asked == VM_NOT_ASKED &&
+			(undo_holds(vm) || adopt_waits(e, vm) || vm->wishes.unheard))) {
 		out->mode = PLACE_OFF;
 		out->off_by_admin = true;
 	}
@@ -179,6 +181,7 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 	seat->memory_share = memory_share(e, vm);
 	out->memory_share = seat->memory_share;
 	out->memory_gib = memory_gib(vm);
+	vm->wishes.unheard = recall_waits(e, vm);
 	choose_mode(e, vm, out);
 	out->demand_vcpus = demand_of(e, vm, out->mode);
 	describe_guest(seat, out);

@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "daemon/engine.h"
+#include "daemon/recall.h"
 #include "vm/task.h"
 #include "vm/threads.h"
 
@@ -206,21 +207,23 @@ pinned_by_others(struct vm *vm)
 	return differ;
 }
 
-/* A mode that was set by hand stays; what the rest was is no matter. */
+/* What is known of the VM itself stays; what the masks were is no matter. */
 static void
 first_touch(struct engine *e, struct vm *vm)
 {
 	struct record *r = &vm->record;
 	struct cpuset online = read_online();
-	bool has_mode = vm->has_record && r->has_mode;
-	enum place_mode mode = r->mode;
+	struct record fresh = {
+		.pid = vm->identity.pid, .start_ticks = vm->identity.start_ticks};
 
-	if (vm->has_record)
+	if (vm->has_record) {
+		fresh.has_mode = r->has_mode;
+		fresh.mode = r->mode;
+		fresh.wish = r->wish;
+		fresh.untouched = r->untouched;
 		record_fini(r);
-	*r = (struct record){.pid = vm->identity.pid,
-		.start_ticks = vm->identity.start_ticks,
-		.has_mode = has_mode,
-		.mode = mode};
+	}
+	*r = fresh;
 	str_copy(r->id, sizeof(r->id), vm->id);
 	for (size_t i = 0; i < vm->n_tasks; i++) {
 		struct vm_task *t = &vm->tasks[i];
@@ -272,6 +275,7 @@ load_record(struct engine *e, struct vm *vm, struct err *err)
 	vm->has_record = true;
 	vm->touched = !found.untouched;
 	vm->preexisting = vm->preexisting && found.untouched;
+	recall_take(e, vm);
 	kin_check_record(e, vm);
 	squeeze_recall(e, vm);
 	return 1;

@@ -220,9 +220,17 @@ wishes_look(const struct engine *e, struct vm *vm)
 void
 wishes_forget_process(struct wishes *w)
 {
+	char *unread = NULL;
+
 	free(w->passed_started);
 	w->passed_started = NULL;
-	w->looked = false;
+	w->looked = w->unheard = false;
+	if (!w->recalled)
+		return;
+	/* the record of its next process has nothing of this one's */
+	unread = take_ptr(&w->unread);
+	wishes_forget_config(w);
+	w->unread = unread;
 }
 
 void

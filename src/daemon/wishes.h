@@ -34,6 +34,9 @@ struct wishes_node {
 /* Of one VM. Zeroed nothing is known of it. Pointers are owned, NULL: nothing. */
 struct wishes {
 	bool read;	    /* its configuration was, once */
+	bool recalled;	    /* it was by an earlier daemon: see recall.h */
+	bool unheard;	    /* neither, and the last plan has left it alone for that */
+	bool unkept;	    /* the record is to have it, and could not be written */
 	char *description;  /* lines that name us */
 	size_t n_tags;	    /* the same */
 	char **tags;	    /* lower case */

@@ -12,6 +12,7 @@ src_libhost_a_SOURCES = \
 	src/host/hwscan.c src/host/hwscan.h \
 	src/host/hwtree.c src/host/hwtree.h \
 	src/host/load.c src/host/load.h \
+	src/host/mounts.c src/host/mounts.h \
 	src/host/nodemem.c src/host/nodemem.h \
 	src/host/numamaps.c src/host/numamaps.h \
 	src/host/pcidev.c src/host/pcidev.h \
@@ -37,6 +38,7 @@ UNIT_TESTS += \
 	tests/unit/test_hostfacts \
 	tests/unit/test_hostid \
 	tests/unit/test_hwexport \
+	tests/unit/test_mounts \
 	tests/unit/test_numamaps \
 	tests/unit/test_pcidev \
 	tests/unit/test_sysfs \
@@ -56,6 +58,8 @@ tests_unit_test_host_load_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_host_load_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=hwtree_read
 tests_unit_test_hostid_SOURCES = tests/unit/test_hostid.c tests/unit/trees.h
 tests_unit_test_hostid_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
+tests_unit_test_mounts_SOURCES = tests/unit/test_mounts.c
+tests_unit_test_mounts_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_hwexport_SOURCES = tests/unit/test_hwexport.c tests/unit/trees.h
 tests_unit_test_hwexport_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_numamaps_SOURCES = tests/unit/test_numamaps.c \

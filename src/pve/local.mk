@@ -12,6 +12,7 @@ src_libpve_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 src_libpve_a_SOURCES += \
 	src/pve/pvefeed.c src/pve/pvefeed.h \
 	src/pve/pvefiles.c src/pve/pvefiles.h \
+	src/pve/subjects.c src/pve/subjects.h \
 	src/pve/vmlist.c src/pve/vmlist.h
 
 pvedir = $(libexecdir)/qmpin

@@ -318,6 +318,27 @@ optin_judge(
 }
 
 void
+optin_judge_kept(
+	const struct optin *kept, const struct optin_rules *rules, struct optin *out)
+{
+	const struct wish w = {
+		.has_mode = kept->has_mode,
+		.mode = kept->mode,
+		.has_smt = kept->has_smt,
+		.smt = kept->smt,
+		.has_emulator = kept->has_emulator,
+		.emulator = kept->emulator,
+	};
+	struct optin_rules known = *rules;
+
+	known.unregistered_tags = true;
+	*out = (struct optin){.by = OPTIN_BY_NOBODY};
+	if (kept->by != OPTIN_BY_NOBODY && rules->trust != OPTIN_TRUST_IGNORE &&
+		allow(&w, kept->by == OPTIN_BY_TAG ? TAG : NULL, &known, out))
+		adopt(&w, kept->by, out);
+}
+
+void
 optin_registered(const char *text, size_t len, char ***out, size_t *n)
 {
 	struct pvetext rest = {text, len};

@@ -60,6 +60,13 @@ void optin_judge(
 	const struct vmconf *conf, const struct optin_rules *rules, struct optin *out);
 
 /**
+ * What of an earlier judgement counts by other rules. Its tags were registered then,
+ * whatever @rules has of them.
+ */
+void optin_judge_kept(
+	const struct optin *kept, const struct optin_rules *rules, struct optin *out);
+
+/**
  * registered-tags of a datacenter.cfg, lower case. Unreadable text has none.
  *
  * @out  array of *@n strings; free each and the array

@@ -20,6 +20,7 @@
 
 #include "base/hash.h"
 #include "base/xalloc.h"
+#include "pve/subjects.h"
 #include "pve/vmconf.h"
 #include "pve/vmlist.h"
 
@@ -29,7 +30,7 @@
 
 /* What was told of a file. */
 struct told {
-	unsigned int subject;
+	unsigned int subject; /* first, for subjects.h */
 	bool known;
 	enum pvefeed_kind kind; /* TEXT, NONE or UNREAD */
 	uint64_t hash;		/* of what was said */
@@ -78,22 +79,10 @@ pvefiles_free(struct pvefiles *f)
 	free(f);
 }
 
-/* Where a VM is in the list, or belongs. */
 static size_t
 position(const struct pvefiles *f, unsigned int vmid)
 {
-	size_t low = 0;
-	size_t high = f->n_vms;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (f->vms[mid].subject < vmid)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return subjects_position(f->vms, f->n_vms, sizeof(*f->vms), vmid);
 }
 
 static bool

@@ -9,24 +9,12 @@
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* The byte that "%XX" at @s stands for, or -1. */
 static int
 escaped_byte(const char *s, size_t len)
 {
-	int high = len >= 3 && s[0] == '%' ? hex_digit(s[1]) : -1;
-	int low = high >= 0 ? hex_digit(s[2]) : -1;
+	int high = len >= 3 && s[0] == '%' ? str_hex_digit(s[1]) : -1;
+	int low = high >= 0 ? str_hex_digit(s[2]) : -1;
 
 	return low >= 0 ? high * 16 + low : -1;
 }

@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/str.h"
+
 #define NO_CHARACTER UINT32_MAX
 
 struct reader {
@@ -29,15 +31,6 @@ fail(struct reader *r, const char *fault)
 	return NO_CHARACTER;
 }
 
-static int
-hex_digit(char c)
-{
-	const char *digits = "0123456789abcdef";
-	const char *found = c == '\0' ? NULL : strchr(digits, c | 0x20);
-
-	return found == NULL || (c < '0') ? -1 : (int)(found - digits);
-}
-
 /* The four digits behind "\u"; NO_CHARACTER if they are none. */
 static uint32_t
 hex4(const struct reader *r)
@@ -47,7 +40,7 @@ hex4(const struct reader *r)
 	if (r->end - r->at < 4)
 		return NO_CHARACTER;
 	for (int i = 0; i < 4; i++) {
-		int digit = hex_digit(r->at[i]);
+		int digit = str_hex_digit(r->at[i]);
 
 		if (digit < 0)
 			return NO_CHARACTER;

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/str.h"
+
 static uint64_t
 bit(unsigned int cpu)
 {
@@ -223,18 +225,6 @@ cpuset_parse(const char *text, struct cpuset *out)
 	return 0;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 int
 cpuset_parse_map(const char *text, struct cpuset *out)
 {
@@ -248,7 +238,7 @@ cpuset_parse_map(const char *text, struct cpuset *out)
 	if (len == 0)
 		return -EINVAL;
 	for (size_t i = len; i-- > 0;) {
-		int digit = hex_digit(text[i]);
+		int digit = str_hex_digit(text[i]);
 
 		if (text[i] == ',' && i > 0 && in_word > 0 && in_word <= 8) {
 			at += 32 - in_word * 4;

@@ -12,6 +12,7 @@ from vmhost import Host, MaskWatch
 
 # What is placed runs on the first CPU, what is left alone on both.
 BOTH, PLACED = {0, 1}, {0}
+WAITS = "waits for its configuration: /etc/pve does not answer"
 BASE = "[qmpin]\nadopt = now\nreserved_cpus = 1\nmode = float\n"
 
 
@@ -35,6 +36,15 @@ class Cluster:
         with open(path + ".tmp", "w") as f:
             f.write(text)
         os.rename(path + ".tmp", path)
+
+    def unmount(self):
+        """Only the place is left."""
+        os.rename(self.dir, self.dir + ".away")
+        os.mkdir(self.dir)
+
+    def mount(self):
+        os.rmdir(self.dir)
+        os.rename(self.dir + ".away", self.dir)
 
     def _count(self):
         self.count += 1
@@ -126,8 +136,23 @@ def opting(host):
     d.start()
     d.wait_settled(101, 102)
     retry(lambda: says(d, 100, "off", "tag"), "it is read again", 5)
+    # and again while there is nothing of it: what they said last counts
+    d.kill()
+    pve.unmount()
+    late = start_vms(host, 106, 107)
+    d.start()
+    d.wait_settled(101, 102)
+    retry(lambda: all(d.vm(i)["note"] == WAITS for i in late), "who is new waits", 5)
+    check(says(d, 100, "off", "tag") and says(d, 105, "off", "tag") and
+          says(d, 103, "observe", "tag"), "forgotten: %s", d.vms())
     changes, _ = watch.stop()
     check(not changes, "a restart moved something: %s", changes)
+    check(all(at(vm, BOTH) for vm in late.values()), "who is not known was touched")
+    pve.mount()
+    pve.vms({106: "tags: qmpin-off\n", 107: "cores: 1\n"})
+    d.reload()
+    wait_at(late[107], PLACED)
+    check(says(d, 106, "off", "tag") and at(late[106], BOTH), "it is off: %s", d.vm(106))
 
 
 def trusted(host):
@@ -208,19 +233,26 @@ def hanging(host):
     with open(stuck, "w") as f:
         f.write("#!/bin/sh\nexec sleep 600\n")
     os.chmod(stuck, 0o755)
-    vms = start_vms(host, 100)
+    pve = Cluster(host)
+    pve.vms({100: "tags: qmpin-off\n"})
+    off = start_vms(host, 100)[100]
+    d = host.started(BASE)
+    retry(lambda: says(d, 100, "off", "tag") and d.vm(100)["threads"], "it is off", 5)
+    d.stop()
+    vms = start_vms(host, 101)
     began = now()
     d = host.daemon(BASE, env={"QMPIN_PVE": stuck})
     d.start()
     check(now() - began < 3 * SLACK, "it was ready late")
-    retry(lambda: d.vm(100) and d.vm(100)["pid"] == vms[100].pid, "it is seen", 5)
+    retry(lambda: d.vm(101) and d.vm(101)["pid"] == vms[101].pid, "it is seen", 5)
     if now() - began < 3:
-        holds(lambda: at(vms[100], BOTH), "it was placed too early", 1)
-    wait_at(vms[100], PLACED)
+        holds(lambda: at(vms[101], BOTH), "it was placed too early", 1)
+    wait_at(vms[101], PLACED)
+    check(says(d, 100, "off", "tag") and at(off, BOTH), "it was off: %s", d.vm(100))
     check(now() - began > 4, "nobody has waited")
     d.wait_line(r"^qmpind: warning: /etc/pve does not answer: the last known")
     check(any("does not answer" in w for w in d.status()["warnings"]), "status")
-    late = host.start_vm(101, vcpus=1, cpus=BOTH)
+    late = host.start_vm(102, vcpus=1, cpus=BOTH)
     wait_at(late, PLACED, 4)
 
 

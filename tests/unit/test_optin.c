@@ -189,6 +189,56 @@ what_counts_is_what_is_allowed(void **state)
 }
 
 static void
+what_counted_is_judged_again_as_it_was(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct vmconf c;
+		struct optin kept;
+		struct optin o;
+
+		assert_int_equal(
+			vmconf_parse(cases[i].text, strlen(cases[i].text), &c), 0);
+		optin_judge(&c, cases[i].rules, &kept);
+		optin_judge_kept(&kept, cases[i].rules, &o);
+		auto_free char *says = in_words(&o);
+
+		if (strcmp(says, cases[i].says) != 0)
+			fail_msg("case %zu, %s: %s", i, cases[i].text, says);
+		assert_string_equal(o.refused, "");
+		vmconf_fini(&c);
+	}
+}
+
+static void
+what_counted_is_judged_by_other_rules(void **state)
+{
+	static const struct optin_rules unregistered = {.trust = OPTIN_TRUST_FULL};
+	const struct optin pin = {
+		.by = OPTIN_BY_TAG, .on = true, .has_mode = true, .mode = PLACE_PIN};
+	const struct optin dedicated = {.by = OPTIN_BY_DESCRIPTION,
+		.on = true,
+		.has_mode = true,
+		.mode = PLACE_DEDICATED};
+	const struct optin off = {
+		.by = OPTIN_BY_DESCRIPTION, .has_mode = true, .mode = PLACE_OFF};
+	struct optin o;
+
+	(void)state;
+	optin_judge_kept(&pin, &unregistered, &o); /* it was registered then */
+	assert_int_equal(o.mode, PLACE_PIN);
+	optin_judge_kept(&pin, &opt, &o);
+	assert_int_equal(o.by, OPTIN_BY_NOBODY);
+	assert_string_equal(o.refused, TAG_MODES);
+	optin_judge_kept(&dedicated, &full, &o);
+	assert_int_equal(o.by, OPTIN_BY_NOBODY);
+	optin_judge_kept(&off, &opt, &o);
+	assert_true(o.has_mode && o.mode == PLACE_OFF && !o.on);
+	optin_judge_kept(&off, &ignore, &o);
+	assert_int_equal(o.by, OPTIN_BY_NOBODY);
+}
+
+static void
 a_long_word_does_not_hide_what_is_refused(void **state)
 {
 	char text[2048] = "#qmpin: ";
@@ -249,6 +299,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_counts_is_what_is_allowed),
+		cmocka_unit_test(what_counted_is_judged_again_as_it_was),
+		cmocka_unit_test(what_counted_is_judged_by_other_rules),
 		cmocka_unit_test(a_long_word_does_not_hide_what_is_refused),
 		cmocka_unit_test(registered_tags_are_read_of_a_datacenter_cfg),
 	};

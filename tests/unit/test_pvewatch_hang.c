@@ -116,6 +116,8 @@ what_was_known_stays_and_nobody_waits(void **state)
 	(void)nanosleep(&some_tries, NULL);
 	pvewatch_add(w->watch, "101");
 	assert_false(pvewatch_awaits(w->watch, "101"));
+	assert_true(pvewatch_is_silent(w->watch, "101"));
+	assert_false(pvewatch_is_silent(w->watch, "100")); /* of which all is known */
 	pvewatch_look(w->watch);
 	for (unsigned int i = 0; i < 100; i++)
 		(void)event_base_loop(w->base, EVLOOP_NONBLOCK);
@@ -124,6 +126,7 @@ what_was_known_stays_and_nobody_waits(void **state)
 	pvefuse_recover(&fuse_of_group);
 	pveworld_until(w, pveworld_has_trouble, NULL);
 	pveworld_until(w, pveworld_says, "101");
+	assert_false(pvewatch_is_silent(w->watch, "101"));
 	assert_int_equal(pveworld_find(w, "100")->times, 1);
 	assert_true(w->turn_us < TURN_US);
 	print_message("longest turn of the loop: %u us\n", (unsigned int)w->turn_us);
@@ -142,6 +145,8 @@ one_that_hangs_from_the_start_is_waited_for_once(void **state)
 	assert_false(pvewatch_awaits(w->watch, "100"));
 	pveworld_until(w, pveworld_has_trouble, NO_ANSWER);
 	assert_int_equal(w->n_told, 0);
+	assert_true(pvewatch_is_silent(w->watch, "100"));
+	assert_false(pvewatch_is_silent(w->watch, "web-1"));
 	pvefuse_recover(&fuse_of_group);
 	pveworld_until(w, pveworld_says, "100=cores: 2\n");
 	pveworld_until(w, pveworld_has_trouble, NULL);

@@ -101,6 +101,45 @@ a_mode_set_by_hand_is_kept(void **state)
 }
 
 static void
+what_its_configuration_said_is_kept(void **state)
+{
+	static const struct record_wish nothing = {.known = true};
+	struct record r = record103_new();
+	struct record_wish wish = {.known = true,
+		.by = RECORD_BY_DESCRIPTION,
+		.has_mode = true,
+		.mode = PLACE_CORE,
+		.has_smt = true,
+		.smt = PLACE_SMT_ISOLATE,
+		.has_emulator = true,
+		.emulator = PLACE_EMULATOR_FOLLOW,
+		.pinning = true,
+		.has_affinity = true,
+		.affinity = cpus("0-7")};
+	auto_free char *text = NULL;
+
+	(void)state;
+	r.wish = wish;
+	text = record_format(&r, RECORD103_BOOT);
+	record_fini(&r);
+	assert_int_equal(parse(text, &r, NULL), 0);
+	assert_true(record_wish_equal(&r.wish, &wish));
+	wish.affinity = cpus("0-6");
+	assert_false(record_wish_equal(&r.wish, &wish));
+	r.wish = nothing;
+	free(text);
+	text = record_format(&r, RECORD103_BOOT);
+	record_fini(&r);
+	assert_non_null(strstr(text, ",\"wish\":{}}"));
+	assert_int_equal(parse(text, &r, NULL), 0);
+	assert_true(record_wish_equal(&r.wish, &nothing));
+	record_fini(&r);
+	assert_int_equal(parse(RECORD103_TEXT, &r, NULL), 0);
+	assert_false(r.wish.known);
+	record_fini(&r);
+}
+
+static void
 members_may_come_in_any_order_and_unknown_ones_are_skipped(void **state)
 {
 	struct record r;
@@ -292,6 +331,15 @@ static const struct {
 		"\"mode\" is of another type"},
 	{HEAD "\"id\":\"103\",\"pid\":1,\"start_ticks\":2,\"mode\":\"fast\"," REST,
 		"\"mode\" is none"},
+	{HEAD FULL "\"wish\":[],\"threads\":[]}", "\"wish\" is of another type"},
+	{HEAD FULL "\"wish\":{\"by\":\"me\"},\"threads\":[]}", "\"by\" is none"},
+	{HEAD FULL "\"wish\":{\"smt\":\"x\"},\"threads\":[]}", "\"smt\" is none"},
+	{HEAD FULL "\"wish\":{\"emulator\":1},\"threads\":[]}",
+		"\"emulator\" is of another type"},
+	{HEAD FULL "\"wish\":{\"pinning\":1},\"threads\":[]}",
+		"\"pinning\" is of another type"},
+	{HEAD FULL "\"wish\":{\"affinity\":\"x\"},\"threads\":[]}",
+		"\"affinity\" is no CPU list"},
 	{HEAD "\"id\":\"103\",\"pid\":1,\"start_ticks\":2,\"placed\":true,"
 	      "\"limit\":\"0-\",\"threads\":[]}",
 		"\"limit\" is no CPU list"},
@@ -435,6 +483,7 @@ main(void)
 		cmocka_unit_test(the_text_is_the_documented_one),
 		cmocka_unit_test(what_was_written_is_read_back),
 		cmocka_unit_test(that_it_was_restored_is_kept),
+		cmocka_unit_test(what_its_configuration_said_is_kept),
 		cmocka_unit_test(a_mode_set_by_hand_is_kept),
 		cmocka_unit_test(
 			members_may_come_in_any_order_and_unknown_ones_are_skipped),

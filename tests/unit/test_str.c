@@ -5,6 +5,7 @@
 #include "base/str.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -78,6 +79,25 @@ null_equals_only_null(void **state)
 }
 
 static void
+hexadecimal_digits_are_of_either_case_and_nothing_else(void **state)
+{
+	static const char digits[] = "0123456789abcdef";
+	static const char upper[] = "0123456789ABCDEF";
+
+	(void)state;
+	for (int i = 0; i < 16; i++) {
+		assert_int_equal(str_hex_digit(digits[i]), i);
+		assert_int_equal(str_hex_digit(upper[i]), i);
+	}
+	for (int c = CHAR_MIN; c <= CHAR_MAX; c++) {
+		bool is_one = c != 0 &&
+			      (strchr(digits, c) != NULL || strchr(upper, c) != NULL);
+
+		assert_int_equal(str_hex_digit((char)c) >= 0, is_one);
+	}
+}
+
+static void
 what_a_terminal_obeys_is_escaped(void **state)
 {
 	char out[64];
@@ -147,6 +167,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_are_digits_and_nothing_else),
+		cmocka_unit_test(
+			hexadecimal_digits_are_of_either_case_and_nothing_else),
 		cmocka_unit_test(copies_are_cut_and_terminated),
 		cmocka_unit_test(null_equals_only_null),
 		cmocka_unit_test(what_a_terminal_obeys_is_escaped),

@@ -246,6 +246,27 @@ what_is_gone_or_not_read_says_what_it_said_last(void **state)
 	assert_null(note);
 }
 
+/* What was read is of the VM, what the record had is of the process it was of. */
+static void
+what_was_only_recalled_goes_with_its_process(void **state)
+{
+	struct scene *s = *state;
+	struct wishes *w = &s->vm->wishes;
+
+	hear(s, "tags: qmpin-off\naffinity: 1\n");
+	wishes_forget_process(w);
+	expect_mode(s, PLACE_OFF, TAG);
+	assert_non_null(wishes_affinity(s->vm));
+	w->read = false;
+	w->recalled = true;
+	hearing_take_unread(s->e, "100", "it is too long");
+	wishes_forget_process(w);
+	expect_mode(s, PLACE_AUTO, DEFAULT);
+	assert_null(wishes_affinity(s->vm));
+	assert_false(w->recalled);
+	assert_string_equal(w->unread, "it is too long");
+}
+
 static void
 what_is_not_understood_is_named_once(void **state)
 {
@@ -421,6 +442,7 @@ main(void)
 		CASE(a_vm_of_another_pinner_is_only_observed),
 		CASE(a_change_is_told_and_remembered),
 		CASE(what_is_gone_or_not_read_says_what_it_said_last),
+		CASE(what_was_only_recalled_goes_with_its_process),
 		CASE(what_is_not_understood_is_named_once),
 		CASE(lines_that_do_not_name_us_are_not_kept),
 		CASE(the_planner_gets_affinity_and_host_nodes),
