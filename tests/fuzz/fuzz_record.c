@@ -34,6 +34,13 @@ check_order(const struct record *r)
 		assert(m != NULL);
 		assert(record_find(r, t->tid, t->start_ticks) == t);
 	}
+	for (const struct record_mask *m = r->masks; m != NULL; m = m->next) {
+		size_t i = 0;
+
+		while (i < r->n_threads && r->threads[i].cpus != &m->cpus)
+			i++;
+		assert(i < r->n_threads);
+	}
 }
 
 /* Written, read and written again it is the same. */
