@@ -102,8 +102,8 @@ tests_fuzz_fuzz_cpulist_SOURCES = tests/fuzz/fuzz_cpulist.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_cpulist_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
 tests_fuzz_fuzz_cpulist_LDADD = $(LINK_TOPO)
 
-EXTRA_DIST += tests/fuzz/corpus/cpulist
-noinst_HEADERS += tests/fuzz/fuzz.h
+EXTRA_DIST += tests/fuzz/corpus/cpulist tests/fuzz/run
+noinst_HEADERS += tests/fuzz/fuzz.h tests/fuzz/parts.h tests/fuzz/pieces.h
 
 if FUZZING
 FUZZ_MAIN =
@@ -118,16 +118,12 @@ check_PROGRAMS += $(FUZZERS)
 TESTS += $(REPLAYS)
 endif
 
+# So long each; FUZZ: only those, and what else tests/fuzz/run takes.
 SECONDS = 60
+FUZZ =
 if FUZZING
 fuzz: $(FUZZERS)
-	@set -e; for f in $(FUZZERS); do \
-		name=$${f##*/fuzz_}; found=$(builddir)/tests/fuzz/found/$$name; \
-		$(MKDIR_P) $$found; echo "$$f: $(SECONDS) s"; \
-		$(builddir)/$$f -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=1024 \
-			-print_final_stats=1 -artifact_prefix=$$found- \
-			$$found $(srcdir)/tests/fuzz/corpus/$$name; \
-	done
+	$(PYTHON3) $(srcdir)/tests/fuzz/run --seconds $(SECONDS) $(FUZZERS:%=--target %) $(FUZZ)
 else
 fuzz:
 	@echo "make fuzz needs a build configured with CC=clang --enable-fuzzing" >&2; exit 1

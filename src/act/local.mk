@@ -55,3 +55,9 @@ check-reuse: tests/unit/test_affinity_reuse
 	QMPIN_REUSE_APPLICATIONS=$(APPLICATIONS) tests/unit/test_affinity_reuse
 endif
 .PHONY: check-reuse
+
+FUZZERS += tests/fuzz/fuzz_record
+tests_fuzz_fuzz_record_SOURCES = tests/fuzz/fuzz_record.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_record_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_record_LDADD = $(LINK_ACT)
+EXTRA_DIST += tests/fuzz/corpus/record

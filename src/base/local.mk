@@ -38,3 +38,9 @@ tests_unit_test_str_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_xalloc_SOURCES = tests/unit/test_xalloc.c
 tests_unit_test_xalloc_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 endif
+
+FUZZERS += tests/fuzz/fuzz_escape
+tests_fuzz_fuzz_escape_SOURCES = tests/fuzz/fuzz_escape.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_escape_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ) -Wl,--wrap=access -Wl,--wrap=sendto
+tests_fuzz_fuzz_escape_LDADD = $(LINK_BASE)
+EXTRA_DIST += tests/fuzz/corpus/escape

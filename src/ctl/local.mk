@@ -124,3 +124,15 @@ tests_fuzz_fuzz_ctl_conn_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFL
 tests_fuzz_fuzz_ctl_conn_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
 tests_fuzz_fuzz_ctl_conn_LDADD = $(LINK_CTL)
 EXTRA_DIST += tests/fuzz/corpus/ctl_conn
+
+FUZZERS += tests/fuzz/fuzz_shown
+tests_fuzz_fuzz_shown_SOURCES = tests/fuzz/fuzz_shown.c tests/unit/layouts.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_shown_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_shown_LDADD = $(LINK_CTL)
+EXTRA_DIST += tests/fuzz/corpus/shown
+
+FUZZERS += tests/fuzz/fuzz_reply
+tests_fuzz_fuzz_reply_SOURCES = tests/fuzz/fuzz_reply.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_reply_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_reply_LDADD = $(LINK_CTL)
+EXTRA_DIST += tests/fuzz/corpus/reply

@@ -164,6 +164,15 @@ take_flags(struct cpuident *id, const char *flags)
 	id->hypervisor = has_word(flags, "hypervisor");
 }
 
+static void
+take_implementer(struct cpuident *id, const char *value)
+{
+	char text[CPUIDENT_TEXT_MAX];
+
+	copy_squeezed(text, value);
+	(void)snprintf(id->vendor, sizeof(id->vendor), "ARM %.8s", text);
+}
+
 /* One "key : value" of /proc/cpuinfo. */
 static void
 take_pair(struct cpuident *id, const char *key, const char *value)
@@ -188,7 +197,7 @@ take_pair(struct cpuident *id, const char *key, const char *value)
 	if (str_equal(key, "flags"))
 		take_flags(id, value);
 	if (str_equal(key, "CPU implementer"))
-		(void)snprintf(id->vendor, sizeof(id->vendor), "ARM %.8s", value);
+		take_implementer(id, value);
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
 		if (!str_equal(key, known[i].key))
 			continue;

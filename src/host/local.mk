@@ -70,3 +70,15 @@ tests_unit_test_pcidev_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 tests_unit_test_sysfs_SOURCES = tests/unit/test_sysfs.c tests/unit/trees.h
 tests_unit_test_sysfs_LDADD = $(LINK_HOST) $(CMOCKA_LIBS)
 endif
+
+FUZZERS += tests/fuzz/fuzz_host
+tests_fuzz_fuzz_host_SOURCES = tests/fuzz/fuzz_host.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_host_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_host_LDADD = $(LINK_HOST)
+EXTRA_DIST += tests/fuzz/corpus/host
+
+FUZZERS += tests/fuzz/fuzz_sysfs
+tests_fuzz_fuzz_sysfs_SOURCES = tests/fuzz/fuzz_sysfs.c tests/unit/trees.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_sysfs_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_sysfs_LDADD = $(LINK_HOST)
+EXTRA_DIST += tests/fuzz/corpus/sysfs

@@ -233,3 +233,9 @@ check-optimum: tests/unit/test_planner_optimum
 endif
 .PHONY: check-random check-optimum golden-place
 EXTRA_DIST += tests/data/place docs/planner.md
+
+FUZZERS += tests/fuzz/fuzz_planner
+tests_fuzz_fuzz_planner_SOURCES = tests/fuzz/fuzz_planner.c $(PLACE_TRIALS) $(FUZZ_MAIN)
+tests_fuzz_fuzz_planner_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_planner_LDADD = $(LINK_PLACE)
+EXTRA_DIST += tests/fuzz/corpus/planner

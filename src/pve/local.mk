@@ -73,3 +73,9 @@ tests_fuzz_fuzz_pve_feed_SOURCES = tests/fuzz/fuzz_pve_feed.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_pve_feed_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
 tests_fuzz_fuzz_pve_feed_LDADD = $(LINK_PVE)
 EXTRA_DIST += tests/fuzz/corpus/pve_feed
+
+FUZZERS += tests/fuzz/fuzz_pve_files
+tests_fuzz_fuzz_pve_files_SOURCES = tests/fuzz/fuzz_pve_files.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_pve_files_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_pve_files_LDADD = $(LINK_PVE)
+EXTRA_DIST += tests/fuzz/corpus/pve_files

@@ -210,7 +210,6 @@ tests_unit_test_share_SOURCES = tests/unit/test_share.c
 tests_unit_test_share_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 endif
 
-# With its dictionary, by hand: fuzz_qmp_stream -dict=tests/fuzz/qmp_stream.dict NEW CORPUS
 FUZZERS += tests/fuzz/fuzz_qmp_stream
 tests_fuzz_fuzz_qmp_stream_SOURCES = tests/fuzz/fuzz_qmp_stream.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_qmp_stream_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)

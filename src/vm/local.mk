@@ -48,3 +48,9 @@ tests_unit_test_threads_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_vfio_SOURCES = tests/unit/test_vfio.c
 tests_unit_test_vfio_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 endif
+
+FUZZERS += tests/fuzz/fuzz_proc
+tests_fuzz_fuzz_proc_SOURCES = tests/fuzz/fuzz_proc.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_proc_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_proc_LDADD = $(LINK_VM)
+EXTRA_DIST += tests/fuzz/corpus/proc

@@ -160,6 +160,8 @@ odd_names_are_made_printable(void **state)
 	trees_write(dir, "proc/cpuinfo", "model name\t: end without newline");
 	assert_string_equal(
 		read_id(dir).text, "end without newline, CPUs 0-3, 2 nodes");
+	trees_write(dir, "proc/cpuinfo", "CPU implementer\t: 0\x1b[2J\xff\n");
+	assert_string_equal(read_id(dir).text, "ARM 0 [2J, CPUs 0-3, 2 nodes");
 }
 
 static void
