@@ -398,6 +398,7 @@ share_monitors(struct service *s)
 
 	commons->guard = s->guard;
 	commons->guard_ms = s->engine->config.guard_ms;
+	commons->rota.turn = &s->engine->turns.number;
 	if (run_dir != NULL && !s->engine->dry_run &&
 		watch_receive(s->watch, run_dir, &why) < 0)
 		log_err(&why);
