@@ -18,11 +18,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/xalloc.h"
 #include "probe/child.h"
 
 /* What a pipe holds: others wait while it is taken in. */
 #define CHUNK_BYTES 65536u
+/* Where the end cannot be waited for (no room in the epoll set) it is looked for. */
+#define LOOK_US 200000u
 
 struct pverun {
 	struct child child;
@@ -30,8 +33,8 @@ struct pverun {
 	struct evbuffer *out;
 	struct event *readable;
 	struct event *writable;
-	struct event *exited; /* its pidfd; waited for when it is ending */
-	struct event *silence;
+	struct event *exited;	  /* its pidfd; waited for when it is ending */
+	struct event *silence;	  /* when it is ending: until the next look */
 	unsigned int deadline_ms; /* 0: it may be silent */
 	const struct pverun_handlers *handlers;
 	void *owner;
@@ -102,6 +105,15 @@ leave(struct pverun *r)
 		release(r);
 }
 
+static void
+await_exit(struct pverun *r)
+{
+	struct timeval tv = clock_timeval_us(LOOK_US);
+
+	if (event_add(r->exited, NULL) < 0)
+		(void)event_add(r->silence, &tv);
+}
+
 void
 pverun_end(struct pverun *r)
 {
@@ -110,7 +122,7 @@ pverun_end(struct pverun *r)
 	r->ending = true;
 	be_deaf(r);
 	child_kill(&r->child);
-	(void)event_add(r->exited, NULL);
+	await_exit(r);
 }
 
 static void
@@ -124,6 +136,19 @@ end(struct pverun *r, const char *why)
 
 /* ---- what it is told ---- */
 
+/* Why it ended by itself. */
+static void
+explain_end(struct pverun *r)
+{
+	char text[512];
+	int error = child_exec_error(&r->child);
+
+	(void)snprintf(text, sizeof(text), "%s: %s", r->program,
+		error < 0 ? strerror(-error) : "it has ended");
+	end(r, text);
+}
+
+/* One that reads no more has ended, or is of no use. */
 static void
 on_child_writable(evutil_socket_t fd, short what, void *arg)
 {
@@ -131,11 +156,12 @@ on_child_writable(evutil_socket_t fd, short what, void *arg)
 	int n = evbuffer_write(r->out, fd);
 
 	(void)what;
-	/* one that reads no more has ended or will: its output tells */
+	r->busy = true;
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		(void)evbuffer_drain(r->out, evbuffer_get_length(r->out));
-	if (evbuffer_get_length(r->out) > 0)
+		explain_end(r);
+	else if (evbuffer_get_length(r->out) > 0)
 		(void)event_add(r->writable, NULL);
+	leave(r);
 }
 
 void
@@ -178,18 +204,6 @@ take_messages(struct pverun *r)
 	return !r->ending;
 }
 
-/* Why it ended by itself. */
-static void
-explain_end(struct pverun *r)
-{
-	char text[512];
-	int error = child_exec_error(&r->child);
-
-	(void)snprintf(text, sizeof(text), "%s: %s", r->program,
-		error < 0 ? strerror(-error) : "it has ended");
-	end(r, text);
-}
-
 static void
 on_child_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -210,13 +224,21 @@ on_child_readable(evutil_socket_t fd, short what, void *arg)
 	leave(r);
 }
 
-/* Said something just now: it was we who did not listen. */
 static bool
-has_spoken(const struct pverun *r)
+is_readable(int fd)
 {
-	struct pollfd p = {.fd = r->child.out, .events = POLLIN};
+	struct pollfd p = {.fd = fd, .events = POLLIN};
 
 	return poll(&p, 1, 0) > 0;
+}
+
+static void
+tell_gone(struct pverun *r)
+{
+	r->busy = true;
+	r->gone = true;
+	r->handlers->on_gone(r->owner);
+	leave(r);
 }
 
 static void
@@ -226,7 +248,14 @@ on_child_silence(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (has_spoken(r)) {
+	if (r->ending) {
+		if (is_readable(r->child.pidfd))
+			tell_gone(r);
+		else
+			await_exit(r);
+		return;
+	}
+	if (is_readable(r->child.out)) { /* it was we who did not listen */
 		listen_for_sound(r);
 		return;
 	}
@@ -238,14 +267,9 @@ on_child_silence(evutil_socket_t fd, short what, void *arg)
 static void
 on_child_exited(evutil_socket_t fd, short what, void *arg)
 {
-	struct pverun *r = arg;
-
 	(void)fd;
 	(void)what;
-	r->busy = true;
-	r->gone = true;
-	r->handlers->on_gone(r->owner);
-	leave(r);
+	tell_gone(arg);
 }
 
 int
@@ -271,7 +295,10 @@ pverun_new(const struct pverun_options *o, const struct pverun_handlers *handler
 	r->writable = event_new(o->base, r->child.in, EV_WRITE, on_child_writable, r);
 	r->exited = event_new(o->base, r->child.pidfd, EV_READ, on_child_exited, r);
 	r->silence = evtimer_new(o->base, on_child_silence, r);
-	(void)event_add(r->readable, NULL);
+	if (event_add(r->readable, NULL) < 0) {
+		pverun_free(r);
+		return err_set(e, -ENOSPC, NULL, 0, "no room in the epoll set");
+	}
 	*out = r;
 	return 0;
 }
