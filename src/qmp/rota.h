@@ -14,7 +14,7 @@
 #include "base/clock.h"
 
 /* Reading of a turn; the last read of it may go on beyond that. */
-#define ROTA_TURN_US 5000u
+#define ROTA_TURN_US 2000u
 
 /* One reader. */
 struct rota_place {

@@ -16,7 +16,7 @@
 
 #define READERS 10u
 /* Three of them and a turn is over. */
-#define READ_US 2000u
+#define READ_US 800u
 
 struct fixture;
 
