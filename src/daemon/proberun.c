@@ -149,10 +149,10 @@ on_child_writable(evutil_socket_t fd, short what, void *arg)
 	int n = evbuffer_write(r->out, fd);
 
 	(void)what;
-	/* one that reads no more has ended or will: its output tells */
+	/* one that reads no more has ended, or will now: its output tells */
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		(void)evbuffer_drain(r->out, evbuffer_get_length(r->out));
-	if (evbuffer_get_length(r->out) > 0)
+		(void)close(take_fd(&r->child.in));
+	else if (evbuffer_get_length(r->out) > 0)
 		(void)event_add(r->writable, NULL);
 }
 
@@ -162,6 +162,8 @@ tell(struct proberun *r, enum wire_kind kind, const char *text, size_t len)
 	struct wire_message message = {.kind = kind, .text = text, .len = len};
 	struct strbuf bytes = {0};
 
+	if (r->child.in < 0)
+		return;
 	wire_put(&bytes, &message);
 	if (evbuffer_add(r->out, bytes.s, bytes.len) < 0)
 		abort(); /* no memory, as in xcalloc */
