@@ -33,14 +33,36 @@ cleanup_close(const int *fd)
 	errno = saved;
 }
 
+static _Noreturn void
+no_memory(void)
+{
+	static const char text[] = "out of memory\n";
+
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		errno = ENOMEM; /* nobody reads it */
+	abort();
+}
+
 void *
 xcalloc(size_t n, size_t size)
 {
 	void *p = calloc(n > 0 ? n : 1, size > 0 ? size : 1);
 
 	if (p == NULL)
-		abort();
+		no_memory();
 	return p;
+}
+
+void *
+xmalloc(size_t size)
+{
+	return xrealloc(NULL, size, 1);
+}
+
+void *
+xresize(void *p, size_t size)
+{
+	return xrealloc(p, size, 1);
 }
 
 void *
@@ -49,7 +71,7 @@ xrealloc(void *p, size_t n, size_t size)
 	void *q = reallocarray(p, n > 0 ? n : 1, size > 0 ? size : 1);
 
 	if (q == NULL)
-		abort();
+		no_memory();
 	return q;
 }
 
@@ -89,7 +111,7 @@ xasprintf(const char *fmt, ...)
 	r = vasprintf(&p, fmt, ap);
 	va_end(ap);
 	if (r < 0)
-		abort();
+		no_memory();
 	return p;
 }
 

@@ -14,6 +14,10 @@
 /** Zeroed array of @n items of @size bytes; never NULL, also for n = 0. */
 void *xcalloc(size_t n, size_t size) __attribute__((malloc));
 
+/** malloc() and realloc() for libraries that take them: some crash where these fail. */
+void *xmalloc(size_t size) __attribute__((malloc));
+MUST_CHECK void *xresize(void *p, size_t size);
+
 /** Resize an array to @n items of @size bytes; new items are not zeroed. */
 MUST_CHECK void *xrealloc(void *p, size_t n, size_t size);
 

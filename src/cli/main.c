@@ -2,10 +2,12 @@
 /* qmpin: reads the command line and hands over to the command. */
 #include "config.h"
 
+#include <jansson.h>
 #include <locale.h>
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/xalloc.h"
 #include "cli/args.h"
 #include "cli/cmd.h"
 #include "cli/cmd_help.h"
@@ -73,6 +75,7 @@ main(int argc, char **argv)
 	struct err e = ERR_NONE;
 	struct args args;
 
+	json_set_alloc_funcs(xmalloc, free);
 	/* Characters only: numbers are written the same everywhere. */
 	(void)setlocale(LC_CTYPE, "");
 	if (args_parse(argc, argv, getenv("QMPIN_RUN_DIR"), &args, &e) < 0)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/xalloc.h"
 
 /* One that was killed is gone in no time, but for those that cannot die. */
 #define AGAIN_MS 100u
@@ -96,9 +97,11 @@ on_child_writable(evutil_socket_t fd, short what, void *arg)
 	int n = evbuffer_write(io->out, fd);
 
 	(void)what;
-	/* one that reads no more has ended or will: its output tells */
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		/* one that reads no more has ended, or will now: its output tells */
+		(void)close(take_fd(&io->child.in));
 		(void)evbuffer_drain(io->out, evbuffer_get_length(io->out));
+	}
 	if (evbuffer_get_length(io->out) > 0)
 		(void)event_add(io->writable, NULL);
 }
@@ -106,6 +109,8 @@ on_child_writable(evutil_socket_t fd, short what, void *arg)
 void
 childio_tell(struct childio *io, const char *bytes, size_t len)
 {
+	if (io->child.in < 0)
+		return; /* it reads no more */
 	if (evbuffer_add(io->out, bytes, len) < 0)
 		abort(); /* no memory, as in xcalloc */
 	(void)event_add(io->writable, NULL);

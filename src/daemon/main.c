@@ -2,9 +2,13 @@
 /* qmpind: keeps the threads of QEMU virtual machines on the right CPUs. */
 #include "config.h"
 
+#include <event2/event.h>
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/log.h"
+#include "base/xalloc.h"
 #include "daemon/cmdline.h"
 #include "daemon/conflayers.h"
 #include "daemon/letgo.h"
@@ -36,6 +40,8 @@ main(int argc, char **argv)
 	struct err why = ERR_NONE;
 	struct cmdline c;
 
+	event_set_mem_functions(xmalloc, xresize, free);
+	json_set_alloc_funcs(xmalloc, free);
 	if (cmdline_parse(&c, argc, argv, &why) < 0) {
 		(void)fprintf(stderr, "qmpind: %s\nTry 'qmpind --help'.\n", why.text);
 		return SERVICE_USAGE;

@@ -40,7 +40,7 @@
 #include "qmp/backlog.h"
 #include "qmp/guard.h"
 
-#define N_SIGNALS 3
+#define N_SIGNALS 4
 /* What a plan for many VMs took is given back, and not kept for the next one. */
 #define KEEP_BYTES (512 * 1024)
 /* At the end, what others do through us may take so long. */
@@ -65,7 +65,7 @@ struct service {
 	struct event *finish; /* the end is near; NULL: not yet */
 	uint64_t finish_us;   /* at the latest */
 	struct ctl_server *control;
-	struct event *signals[N_SIGNALS];
+	struct event *signals[N_SIGNALS]; /* the last: a reload is due */
 	struct notify notify;
 	struct hostwatch *hostwatch; /* NULL: the host is a file */
 	unsigned int host_failures;  /* in a row */
@@ -173,13 +173,24 @@ on_engine_reload(void *owner, struct err *e)
 }
 
 static void
-on_signal_reload(evutil_socket_t sig, short what, void *arg)
+on_reload_due(evutil_socket_t fd, short what, void *arg)
 {
 	struct err told = ERR_NONE;
 
-	(void)sig;
+	(void)fd;
 	(void)what;
 	(void)on_engine_reload(arg, &told);
+}
+
+/* libevent tells each signal; however many have come by now, they are one reload. */
+static void
+on_signal_reload(evutil_socket_t sig, short what, void *arg)
+{
+	const struct service *s = arg;
+
+	(void)sig;
+	(void)what;
+	event_active(s->signals[N_SIGNALS - 1], EV_TIMEOUT, 0);
 }
 
 static struct event *
@@ -389,6 +400,7 @@ share_monitors(struct service *s)
 
 	commons->guard = s->guard;
 	commons->guard_ms = s->engine->config.guard_ms;
+	commons->rota.turn = &s->engine->turns.number;
 	if (run_dir != NULL && !s->engine->dry_run &&
 		watch_receive(s->watch, run_dir, &why) < 0)
 		log_err(&why);
@@ -487,6 +499,7 @@ start(struct service *s, struct settings *config, struct err *e)
 	add_signal(s, 0, SIGHUP, on_signal_reload);
 	add_signal(s, 1, SIGTERM, on_signal_end);
 	add_signal(s, 2, SIGINT, on_signal_end);
+	s->signals[3] = event_new(s->base, -1, 0, on_reload_due, s);
 	notify_open(&s->notify);
 	if (s->notify.alive_us > 0)
 		s->watchdog = add_ticker(s, s->notify.alive_us, on_watchdog_tick);

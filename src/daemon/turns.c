@@ -50,6 +50,7 @@ turns_run(struct turns *t, struct event_base *base)
 		uint64_t now_us = busy_us();
 
 		turns_add(t, now_us - before_us);
+		t->number++;
 		before_us = now_us;
 	}
 }

@@ -17,6 +17,7 @@ struct event_base;
 
 /* Zeroed it is empty. */
 struct turns {
+	uint64_t number; /* of the present one */
 	uint64_t longest_us;
 	uint64_t total_us;
 	uint64_t counts[TURNS_CLASSES]; /* turns of each length */

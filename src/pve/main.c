@@ -9,13 +9,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/xalloc.h"
 #include "pve/pvefeed.h"
 #include "pve/pvefiles.h"
 
@@ -125,6 +128,7 @@ main(int argc, char **argv)
 	(void)setpriority(PRIO_PROCESS, 0, 0);
 	/* what a large list took goes back at once */
 	(void)mallopt(M_TRIM_THRESHOLD, 65536);
+	json_set_alloc_funcs(xmalloc, free);
 	files = pvefiles_new(argv[1]);
 	r = serve(files, &in);
 	pvefiles_free(files);

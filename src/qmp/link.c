@@ -17,16 +17,18 @@
 #include <unistd.h>
 
 #include "base/xalloc.h"
+#include "qmp/rota.h"
 
 /* The replies of a large VM come in one or two reads of this size. After each the
- * others have their turn: so many bytes of events take some 2 ms, and a hundred VMs may
- * send without end. */
+ * others have their turn: so many bytes of events take some 2 ms. */
 #define READ_SIZE (32u * 1024)
 
 struct link {
 	int fd;
 	const struct clock *clock;
 	struct session session;
+	struct rota *rota;
+	struct rota_place place;
 	struct event readable;
 	struct event writable;
 	struct event deadline;
@@ -40,6 +42,7 @@ struct link {
 static void
 destroy(struct link *l)
 {
+	rota_leave(l->rota, &l->place);
 	(void)event_del(&l->readable);
 	(void)event_del(&l->writable);
 	(void)event_del(&l->deadline);
@@ -170,6 +173,7 @@ leave(struct link *l)
 	if (l->doomed) {
 		destroy(l);
 	} else if (l->ended) {
+		rota_leave(l->rota, &l->place);
 		(void)event_del(&l->readable);
 		(void)event_del(&l->writable);
 		(void)event_del(&l->deadline);
@@ -179,15 +183,23 @@ leave(struct link *l)
 }
 
 static void
+on_turn(void *owner)
+{
+	struct link *l = owner;
+
+	enter(l);
+	take_input(l);
+	leave(l);
+}
+
+static void
 on_readable(evutil_socket_t fd, short what, void *owner)
 {
 	struct link *l = owner;
 
 	(void)fd;
 	(void)what;
-	enter(l);
-	take_input(l);
-	leave(l);
+	rota_come(l->rota, &l->place, l->clock);
 }
 
 /* leave() sends. */
@@ -230,6 +242,8 @@ link_new(struct event_base *base, int fd, const struct link_options *options,
 
 	l->fd = fd;
 	l->clock = options->clock;
+	l->rota = options->rota;
+	l->place = (struct rota_place){.on_turn = on_turn, .owner = l};
 	l->on_tell = on_tell;
 	l->owner = owner;
 	session_init(&l->session, clock_now_us(l->clock),

@@ -14,12 +14,14 @@
 
 struct event_base;
 struct link;
+struct rota;
 
 struct link_options {
 	const struct clock *clock;
 	unsigned int session_ms; /* to capabilities */
 	unsigned int query_ms;	 /* one observation or command */
 	uint64_t last_id;	 /* see struct session_terms */
+	struct rota *rota;	 /* of all links; NULL: it reads at any time */
 };
 
 /* Called from the event loop, never from link_new() or link_observe(). After one of the

@@ -32,6 +32,7 @@ src_libqmp_a_SOURCES = \
 	src/qmp/reception.c src/qmp/reception.h \
 	src/qmp/reply.c src/qmp/reply.h \
 	src/qmp/request.c src/qmp/request.h \
+	src/qmp/rota.c src/qmp/rota.h \
 	src/qmp/seat.c src/qmp/seat.h \
 	src/qmp/session.c src/qmp/session.h \
 	src/qmp/share.c src/qmp/share.h \
@@ -78,6 +79,7 @@ UNIT_TESTS += \
 	tests/unit/test_proxy_qemu \
 	tests/unit/test_reply \
 	tests/unit/test_request \
+	tests/unit/test_rota \
 	tests/unit/test_session \
 	tests/unit/test_share \
 	tests/unit/test_qmp_stream
@@ -202,6 +204,9 @@ tests_unit_test_proxy_qemu_LDADD = $(LINK_QMP) $(CMOCKA_LIBS) -lpthread
 tests_unit_test_qmp_stream_SOURCES = tests/unit/test_qmp_stream.c \
 	tests/fuzz/fuzz_qmp_stream.c
 tests_unit_test_qmp_stream_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
+
+tests_unit_test_rota_SOURCES = tests/unit/test_rota.c
+tests_unit_test_rota_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_session_SOURCES = tests/unit/test_session.c $(qmp_transcripts)
 tests_unit_test_session_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)

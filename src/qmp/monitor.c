@@ -197,6 +197,7 @@ monitor_link_options(const struct monitor *m)
 	struct link_options options = m->link_options;
 
 	options.last_id = clock_now_us(m->commons->clock);
+	options.rota = &m->commons->rota;
 	return options;
 }
 

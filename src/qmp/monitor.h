@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "qmp/event.h"
 #include "qmp/facts.h"
+#include "qmp/rota.h"
 #include "qmp/share.h"
 
 struct event_base;
@@ -89,6 +90,7 @@ struct monitor_commons {
 	 * left, all together; kept by them. */
 	uint64_t n_yields;
 	uint64_t yields_us;
+	struct rota rota; /* of all that read */
 };
 
 /* Zero stands for the default in parentheses. */

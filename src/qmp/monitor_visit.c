@@ -423,8 +423,9 @@ static const struct proxy_handlers proxy_handlers = {
 static void
 begin_proxy(struct monitor *m, int fd)
 {
-	const struct proxy_options options = {
-		.clock = m->commons->clock, .session_ms = m->link_options.session_ms};
+	const struct proxy_options options = {.clock = m->commons->clock,
+		.session_ms = m->link_options.session_ms,
+		.rota = &m->commons->rota};
 
 	m->proxy = proxy_new(
 		m->base, fd, door_listener(m->door), &options, &proxy_handlers, m);

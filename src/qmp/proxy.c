@@ -20,11 +20,11 @@
 #include "base/xalloc.h"
 #include "qmp/fdpass.h"
 #include "qmp/mux.h"
+#include "qmp/rota.h"
 #include "qmp/seat.h"
 
 /* One read. By so much a client may get more than its bound. */
 #define READ_SIZE (32u * 1024)
-#define READS_PER_TURN 8
 #define ACCEPTS_PER_TURN 16
 /* After accept() has failed for want of descriptors or memory. */
 #define ACCEPT_PAUSE_MS 100
@@ -37,6 +37,8 @@ struct proxy {
 	struct event_base *base;
 	struct mux *mux;
 	const struct clock *clock;
+	struct rota *rota;
+	struct rota_place place; /* to read from QEMU */
 	struct proxy_handlers handlers;
 	void *owner;
 	int upstream;
@@ -94,6 +96,7 @@ close_all(struct proxy *p)
 		let_go(p, p->seats);
 	mux_abandon(p->mux);
 	close_discards(p);
+	rota_leave(p->rota, &p->place);
 	(void)event_del(&p->readable);
 	(void)event_del(&p->writable);
 	(void)event_del(&p->waiting);
@@ -115,8 +118,7 @@ destroy(struct proxy *p)
 	free(p);
 }
 
-/* Returns whether something came. */
-static bool
+static void
 read_upstream(struct proxy *p)
 {
 	char bytes[READ_SIZE];
@@ -125,7 +127,7 @@ read_upstream(struct proxy *p)
 	ssize_t n;
 
 	if (!mux_upstream_wants(p->mux))
-		return false;
+		return;
 	n = fdpass_recv(p->upstream, bytes, sizeof(bytes), fds, &n_fds);
 	while (n_fds > 0)
 		close(fds[--n_fds]);
@@ -133,7 +135,6 @@ read_upstream(struct proxy *p)
 		mux_upstream_feed(p->mux, (struct frame_span){bytes, (size_t)n});
 	else if (n != -EAGAIN)
 		mux_upstream_end(p->mux, (int)n);
-	return n > 0;
 }
 
 /* Returns whether some bytes went. Failures are seen by reading, after what QEMU said
@@ -320,16 +321,23 @@ on_seat_ready(void *owner, struct seat *s, bool readable)
 }
 
 static void
+on_upstream_turn(void *owner)
+{
+	struct proxy *p = owner;
+
+	enter(p);
+	read_upstream(p);
+	leave(p);
+}
+
+static void
 on_upstream_readable(evutil_socket_t fd, short what, void *owner)
 {
 	struct proxy *p = owner;
 
 	(void)fd;
 	(void)what;
-	enter(p);
-	for (int i = 0; i < READS_PER_TURN && !is_over(p) && read_upstream(p); i++)
-		settle(p);
-	leave(p);
+	rota_come(p->rota, &p->place, p->clock);
 }
 
 static void
@@ -413,7 +421,7 @@ on_deadline(evutil_socket_t fd, short what, void *owner)
 	(void)fd;
 	(void)what;
 	enter(p);
-	(void)read_upstream(p);
+	read_upstream(p);
 	leave(p);
 }
 
@@ -454,6 +462,8 @@ proxy_new(struct event_base *base, int upstream, int listener,
 
 	p->base = base;
 	p->clock = options->clock;
+	p->rota = options->rota;
+	p->place = (struct rota_place){.on_turn = on_upstream_turn, .owner = p};
 	p->handlers = *handlers;
 	p->owner = owner;
 	p->upstream = upstream;

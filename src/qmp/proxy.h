@@ -19,6 +19,7 @@
 
 struct event_base;
 struct proxy;
+struct rota;
 
 /* Called from the event loop, never from inside a call of this interface. All must be
  * set. The proxy may be freed inside any of them. */
@@ -43,6 +44,7 @@ struct proxy_options {
 	unsigned int slow_ms;	  /* a client that does not take 128 KiB of a long
 				   * reply in this time is dropped: meanwhile QEMU
 				   * cannot answer others (1000) */
+	struct rota *rota;	  /* as in struct link_options */
 };
 
 /**

@@ -29,6 +29,19 @@ rebalance = no
 """
 
 
+def links_of(pid):
+    """(name of the process, what a descriptor of it leads to); a child may just end."""
+    found = []
+    try:
+        with open("/proc/%d/comm" % pid) as f:
+            who = f.read().strip()
+        for fd in os.listdir("/proc/%d/fd" % pid):
+            found.append((who, os.readlink("/proc/%d/fd/%s" % (pid, fd))))
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return found
+
+
 class Life:
     """A host, its daemon and what is known to be right."""
 
@@ -70,6 +83,14 @@ class Life:
     def start_killed(self):
         """After a kill -9 of one that had placed all."""
         self.daemon.start(ready=False)
+
+    def answers(self):
+        """It has come so far in its start."""
+        try:
+            return bool(varlink.call(os.path.join(self.daemon.run_dir, "io.qmpin"),
+                                     "io.qmpin.GetStatus", {}, timeout=0.5))
+        except (OSError, varlink.Refused, ValueError):
+            return False
 
     def ended(self, timeout):
         """Its exit status if it ends within that time."""
@@ -114,16 +135,12 @@ class Life:
         return now() - began
 
     def open_fds(self):
-        """Kind of file -> how many the daemon and its guard have open."""
+        """Kind of file -> how many the daemon and its children have open."""
         found = {}
         for pid in [self.daemon.pid] + children(self.daemon.pid):
-            for fd in os.listdir("/proc/%d/fd" % pid):
-                try:
-                    kind = os.readlink("/proc/%d/fd/%s" % (pid, fd)).split(":[")[0]
-                except FileNotFoundError:
-                    continue
-                kind = re.sub(r"\d+", "#", kind.replace(self.host.dir, "HOST"))
-                who = "daemon" if pid == self.daemon.pid else "guard"
+            for who, link in links_of(pid):
+                kind = link.split(":[")[0].replace(self.host.dir, "HOST")
+                kind = re.sub(r"\d+", "#", kind)
                 found[who, kind] = found.get((who, kind), 0) + 1
         return found
 

@@ -6,8 +6,8 @@ EXTRA_DIST += \
 	tests/faults/life.py \
 	tests/faults/memory.py \
 	tests/faults/run \
-	tests/faults/table.py \
-	tests/faults/test_faults.py
+	tests/faults/table.py
+SYSTEM_TESTS += tests/faults/test_faults.py
 
 # All of them, and docs/faults.md anew.
 check-faults: all $(check_PROGRAMS)

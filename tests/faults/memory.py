@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 
 from daemon import QMPIN, QMPIND
+from fleet import FIRST
 from life import Life
 from runner import BUILD, SOURCE, check
 
@@ -16,6 +17,9 @@ PARSERS = ("args cache cpulist ctl_conn host latfile mux optin proc pve_feed pve
 # Of more allocations, so many at even distances: in a file of a corpus, in a command.
 MOST_FILE, MOST_COMMAND = 60, 150
 ABORTED = 99
+DATA = os.path.join(SOURCE, "tests", "data")
+SCENARIO = os.path.join(DATA, "plan", "what-if.jsonl")
+TOPOLOGY = os.path.join(DATA, "latency", "two-packages.xml")
 
 
 class Tally:
@@ -75,18 +79,43 @@ def commands(only, part):
         settings = os.path.join(directory, "qmpin.conf")
         with open(settings, "w") as f:
             f.write("[qmpin]\nmode = pin\n[vm 100]\nmode = float\n[weights]\n")
-        lines = [[QMPIN, "plan", os.path.join(SOURCE, "tests", "data", "plan",
-                                              "what-if.jsonl")],
-                  [QMPIN, "help"], [QMPIN, "--run-dir", directory, "status"],
-                  [QMPIN, "--run-dir", directory, "ps", "-j"],
-                  [QMPIN, "config", "check", "--config", settings],
-                  [QMPIND, "--check-config", "--config", settings]]
+        lines = [[QMPIN, "plan", "--topology", TOPOLOGY, SCENARIO], [QMPIN, "help"],
+                 [QMPIN, "config", "check", "--config", settings],
+                 [QMPIND, "--check-config", "--config", settings]]
         for argv in lines[part[0]::part[1]]:
-            words = [os.path.basename(w.replace(directory, "DIR")) for w in argv]
-            tally = Tally(" ".join(words))
-            if only in tally.name:
-                without_memory(tally, argv, MOST_COMMAND, directory)
-                found.append(tally.result())
+            found += command(only, argv, directory)
+    return found
+
+
+def command(only, argv, directory):
+    words = [os.path.basename(w) for w in argv]
+    tally = Tally(" ".join(words))
+    if only not in tally.name:
+        return []
+    without_memory(tally, argv, MOST_COMMAND, directory)
+    if not tally.good:
+        tally.bad.append("never succeeded")
+    return [tally.result()]
+
+
+def asked(only):
+    """The client of a daemon, which must not care."""
+    asks = [[QMPIN, *words] for words in (
+        ("ps", "-j"), ("ps",), ("status",), ("explain", "%d" % FIRST), ("metrics",))]
+    if not any(only in " ".join(a) for a in asks):
+        return []
+    life, found = Life(), []
+    try:
+        life.start()
+        os.environ["QMPIN_RUN_DIR"] = life.daemon.run_dir
+        with tempfile.TemporaryDirectory() as directory:
+            for argv in asks:
+                found += command(only, argv, directory)
+        life.alive()
+        life.wait_right()
+    finally:
+        os.environ.pop("QMPIN_RUN_DIR", None)
+        life.end()
     return found
 
 

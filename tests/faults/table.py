@@ -21,7 +21,7 @@ every 10 ms.
 
 **%(tried)d faults: %(crashes)d wrong; %(failed)d calls failed; all well again at most
 %(worst).1f s after the end of the fault.**
-
+%(left)s
 """
 
 CALLS = """## Calls of the C library
@@ -109,7 +109,7 @@ def commit():
     return p.stdout.strip() or "unknown"
 
 
-def text(results, took_s):
+def text(results, left, took_s):
     calls = [r for r in results if r.get("call")]
     memory = [r for r in results if r.get("memory")]
     outside = [r for r in results if not r.get("call") and not r.get("memory")]
@@ -119,6 +119,7 @@ def text(results, took_s):
              "crashes": sum(bool(r["wrong"]) for r in results),
              "failed": sum(r["hits"] for r in calls + outside),
              "worst": max([r["took_s"] for r in calls + outside], default=0),
+             "left": left and "%d faults were left out, since the time was up.\n" % left or "",
              "unmet": sum(not r["hits"] for r in calls)}
     out = HEAD % about + CALLS % about
     for name in sorted({r["call"] for r in calls}):

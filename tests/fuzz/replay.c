@@ -10,6 +10,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <event2/event.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,20 @@
 #include "base/xalloc.h"
 
 #define INPUT_MAX (1u << 20)
+
+/* Only where the target has these libraries. */
+#pragma weak event_set_mem_functions
+#pragma weak json_set_alloc_funcs
+
+/* As the programs do. */
+static void
+let_libraries_abort(void)
+{
+	if (event_set_mem_functions != NULL)
+		event_set_mem_functions(xmalloc, xresize, free);
+	if (json_set_alloc_funcs != NULL)
+		json_set_alloc_funcs(xmalloc, free);
+}
 
 static int
 replay_file(const char *path)
@@ -74,6 +90,7 @@ main(int argc, char **argv)
 	const char *base = strrchr(argv[0], '/');
 	int failed = 0;
 
+	let_libraries_abort();
 	base = base != NULL ? base + 1 : argv[0];
 	if (argc == 1 && strncmp(base, "fuzz_", 5) == 0)
 		return replay_corpus(base + 5);

@@ -120,15 +120,21 @@ def knocks(m, d, seconds=10):
           sorted(times)[len(times) * 999 // 1000], max(times))
 
 
+def run_delay_ns(d):
+    with open("/proc/%d/schedstat" % d.pid) as f:
+        return int(f.read().split()[1])
+
+
 def storm(m, fleet, d, last, rate, seconds, what):
     """VMs send events, every second one of which asks for a look at the vCPUs. Meanwhile
-    somebody asks, and a mask is broken."""
+    somebody asks, and a mask is broken. What the machine adds to the answers is seen in
+    how long the daemon was ready to run and was not let."""
     vmids = "%d-%d" % (FIRST, last)
     tid = fleet.vcpu_tids(FIRST)[0]
     want, cpus = mask(tid), set(allowed())
     before, used, kib = d.status(), d.cpu_ns(), d.memory_kib()
     sent = int(fleet.command("storm %s %d" % (vmids, rate / (last - FIRST + 1))))
-    began, times, repaired = now(), [], None
+    began, times, repaired, delay = now(), [], None, run_delay_ns(d)
     broken = began + seconds / 2
     while now() < began + seconds:
         times.append(timed_call(d, "GetStatus"))
@@ -140,6 +146,7 @@ def storm(m, fleet, d, last, rate, seconds, what):
         pass_time(0.01)
     sent = int(fleet.command("storm %s 0" % vmids)) - sent
     took, used, after = now() - began, d.cpu_ns() - used, d.status()
+    delay = run_delay_ns(d) - delay
     retry(lambda: mask(tid) == want, "the mask is repaired", 10)
     retry(lambda: not fleet.unpinned(), "every vCPU is pinned", 10, step=0.2)
     m.put("%s: events a second" % what, "%.0f", sent / took)
@@ -147,10 +154,12 @@ def storm(m, fleet, d, last, rate, seconds, what):
     m.put("%s: CPU" % what, "%.1f %%", used / took / 1e7)
     m.put("%s: GetStatus p99, longest" % what, "%.1f, %.1f ms", percentile(times, 99),
           max(times))
+    m.put("%s: waits for a CPU" % what, "%.1f %%", delay / took / 1e7)
     m.put("%s: broken mask repaired after" % what, "%.1f s", repaired or took)
     m.put("%s: resident after, more by" % what, "%.1f, %.2f MiB", d.memory_kib() / 1024,
           max(0, d.memory_kib() - kib) / 1024)
     m.put("%s: turns" % what, "%s", longest(turns_since(d, before)))
+    m.put("longest turn until then", "%.0f ms", after["longest_turn_ms"])
 
 
 def size(m, d):
