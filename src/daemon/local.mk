@@ -69,6 +69,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/squeeze.c src/daemon/squeeze.h \
 	src/daemon/smp.c src/daemon/smp.h \
 	src/daemon/survey.c src/daemon/survey.h \
+	src/daemon/takeover.c src/daemon/takeover.h \
 	src/daemon/telling.c src/daemon/telling.h \
 	src/daemon/threadwatch.c src/daemon/threadwatch.h \
 	src/daemon/undo.c src/daemon/undo.h \
@@ -221,6 +222,7 @@ UNIT_TESTS += \
 	tests/unit/test_probing \
 	tests/unit/test_rebalancing \
 	tests/unit/test_report \
+	tests/unit/test_takeover \
 	tests/unit/test_telling \
 	tests/unit/test_threadwatch \
 	tests/unit/test_vmmode
@@ -266,6 +268,10 @@ tests_unit_test_pass_SOURCES = tests/unit/test_pass.c $(daemon_stage)
 tests_unit_test_pass_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_rebalancing_SOURCES = tests/unit/test_rebalancing.c $(daemon_stage)
 tests_unit_test_rebalancing_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_takeover_SOURCES = tests/unit/test_takeover.c $(daemon_stage)
+tests_unit_test_takeover_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_takeover_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=record_save -Wl,--wrap=affinity_apply
 tests_unit_test_telling_SOURCES = tests/unit/test_telling.c $(CTL_WORLD)
 tests_unit_test_telling_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_threadwatch_SOURCES = tests/unit/test_threadwatch.c $(daemon_stage)

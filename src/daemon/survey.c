@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "daemon/engine.h"
+#include "daemon/takeover.h"
 #include "vm/task.h"
 #include "vm/threads.h"
 
@@ -245,6 +246,13 @@ is_final(int r)
 	       r == -EPERM;
 }
 
+/* Masks of it may be ours, though its record does not say that it was placed. */
+static bool
+was_cut_short(const struct engine *e, struct vm *vm)
+{
+	return vm->touched && !vm->record.restored && takeover_masks(e, vm);
+}
+
 /* The record of this process from the run directory. Returns 1 when there is one, 0
  * when not, or a negative errno when it cannot be told. */
 static int
@@ -268,9 +276,9 @@ load_record(struct engine *e, struct vm *vm, struct err *err)
 		return 0;
 	}
 	vm->record = found;
-	vm->placed = vm->inherited = found.placed;
 	vm->has_record = true;
 	vm->touched = !found.untouched;
+	vm->placed = vm->inherited = found.placed || was_cut_short(e, vm);
 	vm->preexisting = vm->preexisting && found.untouched;
 	kin_check_record(e, vm);
 	squeeze_recall(e, vm);
