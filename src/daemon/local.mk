@@ -222,6 +222,7 @@ UNIT_TESTS += \
 	tests/unit/test_probing \
 	tests/unit/test_rebalancing \
 	tests/unit/test_report \
+	tests/unit/test_survey \
 	tests/unit/test_takeover \
 	tests/unit/test_telling \
 	tests/unit/test_threadwatch \
@@ -268,6 +269,9 @@ tests_unit_test_pass_SOURCES = tests/unit/test_pass.c $(daemon_stage)
 tests_unit_test_pass_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_rebalancing_SOURCES = tests/unit/test_rebalancing.c $(daemon_stage)
 tests_unit_test_rebalancing_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_survey_SOURCES = tests/unit/test_survey.c $(daemon_stage)
+tests_unit_test_survey_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_survey_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=taskmask_read
 tests_unit_test_takeover_SOURCES = tests/unit/test_takeover.c $(daemon_stage)
 tests_unit_test_takeover_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_takeover_LDFLAGS = $(AM_LDFLAGS) \

@@ -19,6 +19,7 @@
 #include "daemon/engine.h"
 #include "daemon/takeover.h"
 #include "vm/task.h"
+#include "vm/taskmask.h"
 #include "vm/threads.h"
 
 /* Stat of every task; those that end meanwhile are left out. Returns the number. */
@@ -143,6 +144,28 @@ is_no_limit(const struct engine *e, const struct cpuset *have, const struct cpus
 	       (!cpuset_overlap(have, isolcpus) && cpuset_within(&lacks, isolcpus));
 }
 
+/* A mask with the CPUs that were asked for and do not show since they are offline, or
+ * (affinity: of its configuration, of which the mask is all there can be) since the
+ * cpuset hides them, which takes offline CPUs from masks. */
+static struct cpuset
+with_hidden(const struct engine *e, const struct vm *vm, const struct vm_task *t,
+	const struct cpuset *most)
+{
+	const struct cpuset *affinity = wishes_affinity(vm);
+	pid_t pid = t->pid != 0 ? t->pid : vm->identity.pid;
+	struct cpuset mask = t->have;
+	struct cpuset asked;
+	struct cpuset shown;
+
+	if (taskmask_read(e->procfd, pid, t->thread.tid, &asked) == 0 &&
+		cpuset_within(&mask, &asked))
+		mask = asked;
+	if (affinity == NULL)
+		return mask;
+	shown = cpuset_and(affinity, most);
+	return cpuset_equal(&shown, &t->have) ? cpuset_or(&mask, affinity) : mask;
+}
+
 /* A mask of all CPUs means "no limit": CPUs that come online later count too, and those
  * that a cpuset does not leave it yet. The kernel shows no more of a mask than the
  * cpuset has; a wider one that hides behind it is taken for none. The topology may be
@@ -151,8 +174,9 @@ is_no_limit(const struct engine *e, const struct cpuset *have, const struct cpus
  * without those CPUs: no limit either, but they stay out of what is given back. */
 static struct cpuset
 as_limit(const struct engine *e, const struct vm *vm, const struct cpuset *online,
-	const struct cpuset *have)
+	const struct vm_task *t)
 {
+	const struct cpuset *have = &t->have;
 	const struct confine *by = &vm->confine;
 	struct cpuset most = by->bounded ? cpuset_and(online, &by->cpus) : *online;
 	struct cpuset known = by->bounded ? cpuset_and(&e->host.topo->online, &by->cpus)
@@ -163,7 +187,7 @@ as_limit(const struct engine *e, const struct vm *vm, const struct cpuset *onlin
 	if ((e->dry_run || is_no_limit(e, have, &known)) && !cpuset_empty(&most) &&
 		is_no_limit(e, have, &most))
 		return cpuset_minus(&all, &lacks);
-	return *have;
+	return with_hidden(e, vm, t, &most);
 }
 
 struct cpuset
@@ -186,11 +210,11 @@ read_online(void)
 }
 
 struct cpuset
-survey_as_limit(const struct engine *e, const struct vm *vm, const struct cpuset *have)
+survey_as_limit(const struct engine *e, const struct vm *vm, const struct vm_task *t)
 {
 	struct cpuset online = read_online();
 
-	return as_limit(e, vm, &online, have);
+	return as_limit(e, vm, &online, t);
 }
 
 /* The vCPUs had different masks before we came: somebody pinned them one by one. */
@@ -225,7 +249,7 @@ first_touch(struct engine *e, struct vm *vm)
 	str_copy(r->id, sizeof(r->id), vm->id);
 	for (size_t i = 0; i < vm->n_tasks; i++) {
 		struct vm_task *t = &vm->tasks[i];
-		struct cpuset limit = as_limit(e, vm, &online, &t->have);
+		struct cpuset limit = as_limit(e, vm, &online, t);
 
 		record_add_helper(
 			r, t->pid, t->thread.tid, t->thread.start_ticks, &limit);

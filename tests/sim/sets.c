@@ -23,14 +23,14 @@
 
 /* ---- before ---- */
 
-/* A mask of all CPUs is no limit. */
+/* A mask of all CPUs is no limit. CPUs that are offline are part of one. */
 static struct cpuset
 as_limit(const struct judge *j, const struct guest *g, const struct thread *t)
 {
 	struct cpuset all = masks_effective(j->model, g);
 	struct cpuset have = masks_shown(j->model, t);
 
-	return cpuset_within(&all, &have) ? cpuset_below(CPUSET_CAP) : have;
+	return cpuset_within(&all, &have) ? cpuset_below(CPUSET_CAP) : t->mask;
 }
 
 static void
