@@ -22,6 +22,7 @@ struct life {
 	unsigned int looks;
 	unsigned int quarrel; /* index of a guest and one: somebody insists */
 	unsigned int insists; /* so many times more */
+	uint64_t node_back_us; /* when CPUs that went are to come; 0: none are */
 	size_t heap_bytes;    /* in use while no daemon ran; 0: not known */
 };
 
