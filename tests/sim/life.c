@@ -22,7 +22,6 @@
 #define MEAN_US (3 * MINUTE_US)
 #define LOOK_US (2 * MINUTE_US)
 #define RECORDS_ONE_IN 30u
-#define NODE_GONE_US (15 * MINUTE_US)
 #define QUARREL_TIMES 60u
 #define QUARREL_US (40 * SECOND_US)
 /* Chunks that malloc keeps for later count as used. */
@@ -273,75 +272,6 @@ do_quota(struct life *l)
 		g->quota_cpus);
 }
 
-/* What happens to a CPU finds threads asleep. */
-static void
-put_to_sleep(struct life *l)
-{
-	struct model *m = l->model;
-
-	for (unsigned int i = 0; i < MODEL_PIDS; i++) {
-		if (m->by_tid[i] != NULL)
-			m->by_tid[i]->sleeps =
-				m->by_tid[i]->class != THREAD_VCPU && below(l, 2) == 0;
-	}
-}
-
-static void
-do_cpu(struct life *l)
-{
-	struct model *m = l->model;
-	struct cpuset off = cpuset_minus(&m->whole.topo->online, &m->online);
-	bool back = !cpuset_empty(&off) && below(l, 3) > 0;
-	const struct cpuset *from = back ? &off : &m->online;
-	unsigned int cpu = cpuset_next(from, below(l, CPUSET_CAP / 16));
-
-	if (cpu >= CPUSET_CAP)
-		cpu = cpuset_next(from, 1);
-	if (m->calm || cpu >= CPUSET_CAP || cpu == 0)
-		return;
-	judge_note(l->judge, NULL, "CPU %u goes %sline", cpu, back ? "on" : "off");
-	put_to_sleep(l);
-	masks_cpu(m, cpu, back);
-}
-
-static void
-switch_cpus(struct life *l, const struct cpuset *cpus, bool online)
-{
-	put_to_sleep(l);
-	cpuset_foreach (cpu, cpus)
-		masks_cpu(l->model, cpu, online);
-}
-
-/* A node goes, but for CPU 0, for a short time. */
-static void
-do_node(struct life *l)
-{
-	struct model *m = l->model;
-	unsigned int n = m->whole.topo->n_nodes;
-	struct cpuset cpus;
-
-	if (m->calm || n < 2 || !cpuset_equal(&m->online, &m->whole.topo->online))
-		return;
-	cpus = m->whole.topo->nodes[below(l, n)].cpus;
-	cpuset_remove(&cpus, 0);
-	judge_note(l->judge, NULL, "the CPUs of a node go offline");
-	switch_cpus(l, &cpus, false);
-	l->node_back_us = model_now_us(m) + NODE_GONE_US;
-}
-
-static void
-bring_node_back(struct life *l)
-{
-	struct model *m = l->model;
-	struct cpuset off = cpuset_minus(&m->whole.topo->online, &m->online);
-
-	if (l->node_back_us == 0 || model_now_us(m) < l->node_back_us)
-		return;
-	l->node_back_us = 0;
-	judge_note(l->judge, NULL, "all CPUs come online");
-	switch_cpus(l, &off, true);
-}
-
 static void
 do_wake(struct life *l)
 {
@@ -520,10 +450,10 @@ static const struct {
 	{10, do_quarrel},
 	{150, do_cpuset},
 	{150, do_quota},
-	{50, do_cpu},
-	{400, do_node},
+	{50, life_cpu},
+	{10, life_node},
 	{20, do_wake},
-	{480, do_use},
+	{870, do_use},
 	{50, do_hang},
 	{60, do_command},
 	{30, do_daemon},
@@ -541,7 +471,7 @@ on_next(evutil_socket_t fd, short what, void *arg)
 	model_churn(l->model, below(l, 300));
 	loop_after(l->next, (uint64_t)(rnd_share(&l->rnd) * 2 * (double)MEAN_US));
 	recover_all(l);
-	bring_node_back(l);
+	life_bring_node_back(l);
 	if (l->insists > 0 && l->insists-- > 0) {
 		loop_after(l->next, QUARREL_US);
 		if (g->qemu != NULL && g->qemu->touched)

@@ -138,7 +138,7 @@ tell_result(const struct judge *j, const struct options *o, double took_s)
 		"%-9s seed %llu: %llu days in %.1f s: %llu events, %llu sets, %llu "
 		"plans, %llu restarts, %llu kills, %llu checks; moves:",
 		o->host, (unsigned long long)o->seed, (unsigned long long)o->days,
-		took_s, (unsigned long long)c->checks[RULE_HOME], (unsigned long long)c->sets,
+		took_s, (unsigned long long)c->events, (unsigned long long)c->sets,
 		(unsigned long long)j->n_plans, (unsigned long long)c->restarts,
 		(unsigned long long)c->kills, (unsigned long long)checks);
 	for (unsigned int i = 0; i < CAUSE_N; i++) {
