@@ -37,7 +37,8 @@ struct record_thread {
 	pid_t tid;
 	pid_t pid; /* of a helper; 0: a thread of the VM's own process */
 	uint64_t start_ticks;
-	const struct cpuset *cpus; /* the record's; lives as long as the thread in it */
+	/* With CPUs that were offline. Lives as long as the thread in the record. */
+	const struct cpuset *cpus;
 };
 
 /* Most threads of a VM have the same mask. */

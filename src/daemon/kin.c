@@ -334,10 +334,11 @@ kin_limit(struct engine *e, struct vm *vm, const struct vm_task *t)
 {
 	const struct record_thread *known =
 		record_find(&vm->record, t->thread.tid, t->thread.start_ticks);
-	struct cpuset own = survey_as_limit(e, vm, &t->have);
+	struct cpuset own;
 
 	if (known != NULL)
 		return *known->cpus;
+	own = survey_as_limit(e, vm, t);
 	for (size_t i = 0; vm->touched && i < vm->n_tasks; i++) {
 		const struct vm_task *other = &vm->tasks[i];
 

@@ -28,6 +28,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/giveback.c src/daemon/giveback.h \
 	src/daemon/hearing.c src/daemon/hearing.h \
 	src/daemon/history.c src/daemon/history.h \
+	src/daemon/homes.c src/daemon/homes.h \
 	src/daemon/hostmodel.c src/daemon/hostmodel.h \
 	src/daemon/hostwatch.c src/daemon/hostwatch.h \
 	src/daemon/kin.c src/daemon/kin.h \
@@ -71,6 +72,7 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/squeeze.c src/daemon/squeeze.h \
 	src/daemon/smp.c src/daemon/smp.h \
 	src/daemon/survey.c src/daemon/survey.h \
+	src/daemon/takeover.c src/daemon/takeover.h \
 	src/daemon/telling.c src/daemon/telling.h \
 	src/daemon/threadwatch.c src/daemon/threadwatch.h \
 	src/daemon/undo.c src/daemon/undo.h \
@@ -230,6 +232,8 @@ UNIT_TESTS += \
 	tests/unit/test_rebalancing \
 	tests/unit/test_recall \
 	tests/unit/test_report \
+	tests/unit/test_survey \
+	tests/unit/test_takeover \
 	tests/unit/test_telling \
 	tests/unit/test_threadwatch \
 	tests/unit/test_vmmode
@@ -279,6 +283,13 @@ tests_unit_test_recall_SOURCES = tests/unit/test_recall.c tests/unit/trees.h \
 	$(daemon_stage)
 tests_unit_test_recall_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_recall_DEPENDENCIES = src/qmpin-pve$(EXEEXT)
+tests_unit_test_survey_SOURCES = tests/unit/test_survey.c $(daemon_stage)
+tests_unit_test_survey_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_survey_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=taskmask_read
+tests_unit_test_takeover_SOURCES = tests/unit/test_takeover.c $(daemon_stage)
+tests_unit_test_takeover_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_takeover_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=record_save -Wl,--wrap=affinity_apply
 tests_unit_test_telling_SOURCES = tests/unit/test_telling.c $(CTL_WORLD)
 tests_unit_test_telling_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_threadwatch_SOURCES = tests/unit/test_threadwatch.c $(daemon_stage)

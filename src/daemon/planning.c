@@ -93,6 +93,7 @@ take_result(const struct engine *e, struct seat *seat, const struct plan_result 
 	vm->observe_only = !result->apply;
 	vm->own = result->own;
 	vm->own_known = true;
+	homes_take(&vm->homes, seat, result);
 	if (result->verdict == PLAN_LEAVE) {
 		str_copy(vm->why, sizeof(vm->why), result->why);
 		set_note(vm, result->why);

@@ -58,6 +58,19 @@ current_masks(struct seat *seat, bool keep_wants)
 	return n;
 }
 
+static struct cpuset *
+homes_of_vcpus(const struct seat *seat, unsigned int n)
+{
+	struct cpuset *home;
+
+	if (seat->vm->homes.n == 0)
+		return NULL;
+	home = xcalloc(n, sizeof(*home));
+	for (unsigned int i = 0; i < n; i++)
+		home[i] = homes_of(&seat->vm->homes, seat->vcpus[i]);
+	return home;
+}
+
 /* What QEMU says of its memory is what runs; a configuration that says otherwise will
  * count with the next start. */
 static struct cpuset
@@ -187,6 +200,7 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 	describe_guest(seat, out);
 	out->n_current = current_masks(seat, keep_wants);
 	out->current = seat->current;
+	out->home = seat->home = homes_of_vcpus(seat, out->n_current);
 }
 
 /* The cores that its vCPUs touch. */
@@ -309,6 +323,7 @@ seating_fini(struct seating *s)
 	for (unsigned int i = 0; i < s->in.n_vms; i++) {
 		free(s->seats[i].vcpus);
 		free(s->seats[i].current);
+		free(s->seats[i].home);
 		free(s->seats[i].guest_nodes);
 		free(s->seats[i].memory_share);
 		free(s->seats[i].guest_node_of);

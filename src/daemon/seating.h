@@ -23,6 +23,7 @@ struct seat {
 	struct vm_task **vcpus; /* in the planner's order */
 	unsigned int n;
 	struct cpuset *current;
+	struct cpuset *home; /* NULL: no vCPU is away */
 	struct plan_guest_node *guest_nodes;
 	double *memory_share;
 	uint16_t *guest_node_of;

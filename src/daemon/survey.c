@@ -18,7 +18,9 @@
 #include "base/xalloc.h"
 #include "daemon/engine.h"
 #include "daemon/recall.h"
+#include "daemon/takeover.h"
 #include "vm/task.h"
+#include "vm/taskmask.h"
 #include "vm/threads.h"
 
 /* Stat of every task; those that end meanwhile are left out. Returns the number. */
@@ -143,6 +145,28 @@ is_no_limit(const struct engine *e, const struct cpuset *have, const struct cpus
 	       (!cpuset_overlap(have, isolcpus) && cpuset_within(&lacks, isolcpus));
 }
 
+/* A mask with the CPUs that were asked for and do not show since they are offline, or
+ * (affinity: of its configuration, of which the mask is all there can be) since the
+ * cpuset hides them, which takes offline CPUs from masks. */
+static struct cpuset
+with_hidden(const struct engine *e, const struct vm *vm, const struct vm_task *t,
+	const struct cpuset *most)
+{
+	const struct cpuset *affinity = wishes_affinity(vm);
+	pid_t pid = t->pid != 0 ? t->pid : vm->identity.pid;
+	struct cpuset mask = t->have;
+	struct cpuset asked;
+	struct cpuset shown;
+
+	if (taskmask_read(e->procfd, pid, t->thread.tid, &asked) == 0 &&
+		cpuset_within(&mask, &asked))
+		mask = asked;
+	if (affinity == NULL)
+		return mask;
+	shown = cpuset_and(affinity, most);
+	return cpuset_equal(&shown, &t->have) ? cpuset_or(&mask, affinity) : mask;
+}
+
 /* A mask of all CPUs means "no limit": CPUs that come online later count too, and those
  * that a cpuset does not leave it yet. The kernel shows no more of a mask than the
  * cpuset has; a wider one that hides behind it is taken for none. The topology may be
@@ -151,8 +175,9 @@ is_no_limit(const struct engine *e, const struct cpuset *have, const struct cpus
  * without those CPUs: no limit either, but they stay out of what is given back. */
 static struct cpuset
 as_limit(const struct engine *e, const struct vm *vm, const struct cpuset *online,
-	const struct cpuset *have)
+	const struct vm_task *t)
 {
+	const struct cpuset *have = &t->have;
 	const struct confine *by = &vm->confine;
 	struct cpuset most = by->bounded ? cpuset_and(online, &by->cpus) : *online;
 	struct cpuset known = by->bounded ? cpuset_and(&e->host.topo->online, &by->cpus)
@@ -163,7 +188,7 @@ as_limit(const struct engine *e, const struct vm *vm, const struct cpuset *onlin
 	if ((e->dry_run || is_no_limit(e, have, &known)) && !cpuset_empty(&most) &&
 		is_no_limit(e, have, &most))
 		return cpuset_minus(&all, &lacks);
-	return *have;
+	return with_hidden(e, vm, t, &most);
 }
 
 struct cpuset
@@ -186,11 +211,11 @@ read_online(void)
 }
 
 struct cpuset
-survey_as_limit(const struct engine *e, const struct vm *vm, const struct cpuset *have)
+survey_as_limit(const struct engine *e, const struct vm *vm, const struct vm_task *t)
 {
 	struct cpuset online = read_online();
 
-	return as_limit(e, vm, &online, have);
+	return as_limit(e, vm, &online, t);
 }
 
 /* The vCPUs had different masks before we came: somebody pinned them one by one. */
@@ -227,7 +252,7 @@ first_touch(struct engine *e, struct vm *vm)
 	str_copy(r->id, sizeof(r->id), vm->id);
 	for (size_t i = 0; i < vm->n_tasks; i++) {
 		struct vm_task *t = &vm->tasks[i];
-		struct cpuset limit = as_limit(e, vm, &online, &t->have);
+		struct cpuset limit = as_limit(e, vm, &online, t);
 
 		record_add_helper(
 			r, t->pid, t->thread.tid, t->thread.start_ticks, &limit);
@@ -246,6 +271,13 @@ is_final(int r)
 {
 	return r == -ENOENT || r == -ESTALE || r == -EINVAL || r == -E2BIG ||
 	       r == -EPERM;
+}
+
+/* Masks of it may be ours, though its record does not say that it was placed. */
+static bool
+was_cut_short(const struct engine *e, struct vm *vm)
+{
+	return vm->touched && !vm->record.restored && takeover_masks(e, vm);
 }
 
 /* The record of this process from the run directory. Returns 1 when there is one, 0
@@ -271,9 +303,9 @@ load_record(struct engine *e, struct vm *vm, struct err *err)
 		return 0;
 	}
 	vm->record = found;
-	vm->placed = vm->inherited = found.placed;
 	vm->has_record = true;
 	vm->touched = !found.untouched;
+	vm->placed = vm->inherited = found.placed || was_cut_short(e, vm);
 	vm->preexisting = vm->preexisting && found.untouched;
 	recall_take(e, vm);
 	kin_check_record(e, vm);

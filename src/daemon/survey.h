@@ -12,6 +12,7 @@
 
 struct engine;
 struct vm;
+struct vm_task;
 
 /**
  * Bring vm->tasks, vm->record, vm->foreign and vm->placed up to date.
@@ -22,11 +23,12 @@ struct vm;
  */
 MUST_CHECK int survey_vm(struct engine *e, struct vm *vm, struct err *err);
 
-/** The outer limit that a mask found at first touch stands for: one of all online CPUs
- * is none, and CPUs that come online later count too; nor is one of all but
- * isolcpus, which are left out of it as they were. */
+/** The outer limit that the mask of @t found at first touch stands for: one of all
+ * online CPUs is none, and CPUs that come online later count too; nor is one of all but
+ * isolcpus, which are left out of it as they were. Another one has the CPUs that were
+ * asked for and are offline. */
 struct cpuset survey_as_limit(
-	const struct engine *e, const struct vm *vm, const struct cpuset *have);
+	const struct engine *e, const struct vm *vm, const struct vm_task *t);
 
 /** What a recorded limit allows: of one that lacks nothing but CPUs of isolcpus, these
  * too. Nobody took them from this VM; who may have them is the planner's rule. */

@@ -53,7 +53,7 @@ entry_limit(const struct plan_input *in, const struct plan_vm *vm)
 bool
 entry_has_masks(const struct plan_vm *in, const struct plan_result *out)
 {
-	if (in->n_current != out->n_vcpus)
+	if (in->n_current != out->n_vcpus || in->back != NULL)
 		return false;
 	for (unsigned int i = 0; i < in->n_current; i++) {
 		if (!cpuset_equal(&in->current[i], &out->vcpus[i]))

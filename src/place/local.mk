@@ -16,6 +16,7 @@ src_libplace_a_SOURCES = \
 	src/place/guest.c src/place/guest.h \
 	src/place/guestcore.c src/place/guestcore.h \
 	src/place/harm.c src/place/harm.h \
+	src/place/homing.c src/place/homing.h \
 	src/place/held.c src/place/held.h \
 	src/place/mode.c src/place/mode.h \
 	src/place/moves.c src/place/moves.h \
@@ -135,6 +136,10 @@ tests_unit_test_planner_golden_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 UNIT_TESTS += tests/unit/test_planner_guest
 tests_unit_test_planner_guest_SOURCES = tests/unit/test_planner_guest.c $(PLACE_FLEET)
 tests_unit_test_planner_guest_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test_homing
+tests_unit_test_homing_SOURCES = tests/unit/test_homing.c tests/unit/expect.h $(PLACE_GROUND)
+tests_unit_test_homing_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_host
 tests_unit_test_planner_host_SOURCES = tests/unit/test_planner_host.c $(PLACE_FLEET)

@@ -20,6 +20,7 @@
 #include "place/exclusive.h"
 #include "place/explain.h"
 #include "place/float.h"
+#include "place/homing.h"
 #include "place/narrow.h"
 #include "place/pin.h"
 #include "place/pinsearch.h"
@@ -294,21 +295,18 @@ run(struct world *w)
 	}
 }
 
-int
-planner_run(const struct plan_input *in, struct plan **out, struct err *e)
+/* A plan of @in, which is checked. With @h: who may return, or that they do harm. */
+static int
+make(const struct plan_input *in, struct homing *h, struct plan **out, bool *ok,
+	struct err *e)
 {
+	struct cpuset usable = entry_usable(in);
+	struct plan *p = xcalloc(1, sizeof(*p));
 	struct entries entries;
-	struct cpuset usable;
 	struct cpuset alone;
-	struct world *w;
-	struct plan *p;
+	struct world *w = NULL;
 	int r;
 
-	r = entry_check(in, e);
-	if (r < 0)
-		return r;
-	usable = entry_usable(in);
-	p = xcalloc(1, sizeof(*p));
 	p->n = in->n_vms;
 	p->results = xcalloc(in->n_vms, sizeof(*p->results));
 	for (unsigned int i = 0; i < p->n; i++)
@@ -319,18 +317,59 @@ planner_run(const struct plan_input *in, struct plan **out, struct err *e)
 		return r;
 	}
 	exclusive_settle(in, &entries, &usable, &alone);
-	if (cpuset_empty(&usable)) { /* every other VM has said so */
-		reason_all(in, NULL, entries.vms, &alone);
-		entry_free(&entries, in->n_vms);
-	} else {
+	if (!cpuset_empty(&usable)) { /* else every other VM has said so */
 		w = world_new(
 			in, &usable, entries.vms, entries.groups, entries.n_groups);
 		w->alone = alone;
 		run(w);
-		reason_all(in, w, entries.vms, &alone);
-		world_free(w);
 	}
+	reason_all(in, w, entries.vms, &alone);
+	if (h->n == 0)
+		homing_find(h, in, w, entries.vms, p);
+	else
+		*ok = w == NULL || homing_waits_ok(h, w);
+	if (w != NULL)
+		world_free(w);
+	else
+		entry_free(&entries, in->n_vms);
 	*out = p;
+	return 0;
+}
+
+/* The plan again, with those back who may return, if that works out. */
+static void
+bring_back(struct homing *h, struct plan **p)
+{
+	struct plan *with;
+	struct err unused = ERR_NONE;
+	bool ok = false;
+
+	if (make(&h->in, h, &with, &ok, &unused) < 0)
+		return;
+	if (!ok || !homing_is_done(h, *p, with)) {
+		plan_free(with);
+		return;
+	}
+	plan_free(*p);
+	*p = with;
+	for (unsigned int i = 0; i < with->n; i++)
+		with->results[i].rebalanced |= h->masks[i] != NULL;
+}
+
+int
+planner_run(const struct plan_input *in, struct plan **out, struct err *e)
+{
+	struct homing h = {.n = 0};
+	int r = entry_check(in, e);
+
+	if (r == 0)
+		r = make(in, &h, out, NULL, e);
+	if (r < 0)
+		return r;
+	if (h.n > 0)
+		bring_back(&h, out);
+	homing_fini(&h);
+	homing_note(in, *out);
 	return 0;
 }
 
@@ -341,6 +380,7 @@ plan_free(struct plan *p)
 		return;
 	for (unsigned int i = 0; i < p->n; i++) {
 		free(p->results[i].vcpus);
+		free(p->results[i].home);
 		free(p->results[i].explain);
 	}
 	free(p->results);

@@ -69,8 +69,14 @@ struct plan_vm {
 	bool own;	     /* current are its alone: plan_result.own of the plan
 			      * they came from. Else they are only where it had to
 			      * go, whatever they look like */
-	double changed_s;    /* when its place last changed, PLAN_NEVER_S; only for
-			      * rebalance's dwell */
+	/* plan_result.home of the plan that current came from, n_current of them, NULL:
+	 * none */
+	const struct cpuset *home;
+	/* Only within a plan: current are where it was before it lost these CPUs, which
+	 * are back. NULL: they are what it has */
+	const struct cpuset *back;
+	double changed_s; /* when its place last changed, PLAN_NEVER_S; only for
+			   * rebalance's dwell */
 	/* It is given the smallest domain around what it has in which some of these
 	 * CPUs are, and keeps at least that; pin and core float there as long. Not for
 	 * VMs that have, or may have, CPUs of their own: dedicated, smt=isolate,
@@ -111,13 +117,18 @@ struct explain; /* explain.h */
 
 struct plan_result {
 	enum plan_verdict verdict;
-	bool apply;		/* false for observe: report only */
-	bool own;		/* of a VM that is to have cores of its own: what it
-				 * has are such; also with PLAN_LEAVE */
-	bool rebalanced;	/* moved or narrowed for a gain, not for need */
-	bool widened;		/* has some of the CPUs that plan_vm.waited names */
-	unsigned int n_vcpus;	/* as in the input; 0 with PLAN_LEAVE */
-	struct cpuset *vcpus;	/* mask of the k-th plugged vCPU; owned by the plan */
+	bool apply;	      /* false for observe: report only */
+	bool own;	      /* of a VM that is to have cores of its own: what it
+			       * has are such; also with PLAN_LEAVE */
+	bool rebalanced;      /* moved or narrowed for a gain, not for need */
+	bool widened;	      /* has some of the CPUs that plan_vm.waited names */
+	unsigned int n_vcpus; /* as in the input; 0 with PLAN_LEAVE */
+	struct cpuset *vcpus; /* mask of the k-th plugged vCPU; owned by the plan */
+	/* Of pinned vCPUs that had to go elsewhere since the CPUs they had went
+	 * offline: what they had, to which they return; empty for others. As vcpus;
+	 * NULL: none.
+	 */
+	struct cpuset *home;
 	struct cpuset emulator; /* also for workers, vhost and iothreads */
 	struct cpuset domain;	/* union the VM was given */
 	int tier;		/* ranking tier of the domain, TOPO_NONE: a union of

@@ -275,6 +275,7 @@ to_plan(const struct replay *r, const struct tenant *g)
 		vm.could = r->could;
 		vm.own = had->own;
 		vm.current = had->vcpus;
+		vm.home = had->home;
 		vm.n_current = had->n_vcpus < vm.n_vcpus ? had->n_vcpus : vm.n_vcpus;
 	}
 	return vm;

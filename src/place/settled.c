@@ -12,6 +12,7 @@
 #include "base/xalloc.h"
 #include "place/entry.h"
 #include "place/held.h"
+#include "place/homing.h"
 #include "place/why.h"
 
 /* More VMs that may run on its cores, or nodes, than this are not named one by one. */
@@ -184,7 +185,8 @@ say_cause(const struct cores *c, const struct seat *s, const struct own *o,
 				plural(others), others == 1 ? "s" : "");
 		break;
 	case WORLD_KEPT:
-		if (s->vm->out->verdict == PLAN_KEEP)
+		if (!homing_say(s->vm->in, s->vm->out->why) &&
+			s->vm->out->verdict == PLAN_KEEP)
 			append(s, ", kept");
 		break;
 	case WORLD_CUT:

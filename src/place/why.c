@@ -16,6 +16,7 @@
 #include "base/attr.h"
 #include "base/xalloc.h"
 #include "place/candidates.h"
+#include "place/homing.h"
 #include "place/objective.h"
 #include "place/pin.h"
 #include "place/widen.h"
@@ -219,7 +220,7 @@ say_cause(const struct world *w, const struct world_vm *vm, const struct world_g
 		say_load(w, vm, g, node);
 		break;
 	case WORLD_KEPT:
-		if (vm->out->verdict == PLAN_KEEP)
+		if (!homing_say(vm->in, why) && vm->out->verdict == PLAN_KEEP)
 			append(why, ", kept");
 		break;
 	case WORLD_CUT:

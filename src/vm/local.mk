@@ -7,6 +7,7 @@ src_libvm_a_SOURCES = \
 	src/vm/schedstat.c src/vm/schedstat.h \
 	src/vm/sockdir.c src/vm/sockdir.h \
 	src/vm/task.c src/vm/task.h \
+	src/vm/taskmask.c src/vm/taskmask.h \
 	src/vm/threads.c src/vm/threads.h \
 	src/vm/vfio.c src/vm/vfio.h
 
@@ -17,7 +18,7 @@ tests_unit_test_schedstat_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_discovery tests/unit/test_discovery_dir \
 	tests/unit/test_identity tests/unit/test_kinship tests/unit/test_sockdir \
-	tests/unit/test_task \
+	tests/unit/test_task tests/unit/test_taskmask \
 	tests/unit/test_threads tests/unit/test_vfio
 # what tests of vm and act share: real processes, damage to texts
 EXTRA_DIST += tests/unit/mutate.h tests/unit/procs.h tests/unit/watched.h
@@ -35,6 +36,9 @@ tests_unit_test_identity_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 
 tests_unit_test_kinship_SOURCES = tests/unit/test_kinship.c
 tests_unit_test_kinship_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+
+tests_unit_test_taskmask_SOURCES = tests/unit/test_taskmask.c tests/unit/procs.c
+tests_unit_test_taskmask_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 
 tests_unit_test_sockdir_SOURCES = tests/unit/test_sockdir.c tests/unit/procs.c
 tests_unit_test_sockdir_LDADD = $(LINK_VM) $(CMOCKA_LIBS)

@@ -40,6 +40,8 @@ struct thread {
 	bool recorded;	     /* seen in the record on disk */
 	bool has_ours;
 	struct cpuset ours; /* what the daemon set last */
+	struct cpuset home; /* what it had before its CPUs went; empty: it is there */
+	uint64_t home_us;   /* since then it could return; 0: it could not */
 	bool hides;	    /* a fault: the daemon is shown ours */
 };
 

@@ -31,6 +31,7 @@ static const char *const names[N_RULES] = {
 	[RULE_MASK] = "masks are what is wanted",
 	[RULE_PATIENCE] = "only to a quarrel way is given",
 	[RULE_CORES] = "dedicated cores are nobody else's",
+	[RULE_HOME] = "a pinned vCPU returns when the CPU it lost is back",
 	[RULE_RESTORED] = "what was restored has what it had",
 	[RULE_RECORD] = "records say what threads had",
 	[RULE_LEFTOVER] = "there are no records of VMs that have ended",
@@ -278,6 +279,7 @@ judge_look(struct judge *j)
 			all = false;
 		}
 	}
+	exile_look(j);
 	if (all || model_now_us(j->model) - j->any_us > judge_settled_us(j))
 		look_at_cores(j);
 }
@@ -301,8 +303,8 @@ look_at_record(struct judge *j, const struct guest *g)
 		const struct thread *t = g->qemu->threads[i];
 		const struct record_thread *had =
 			record_find(&r, t->tid, t->start_ticks);
-		bool ok =
-			had == NULL ? !t->has_ours : cpuset_equal(had->cpus, &t->limit);
+		bool ok = had != NULL ? cpuset_equal(had->cpus, &t->limit)
+				      : !t->has_ours || g->restored;
 
 		if (t->known && !judge_check(j, RULE_RECORD, ok))
 			judge_break(j, RULE_RECORD, "vm %s: of thread %d (%s)", g->id,

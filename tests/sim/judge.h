@@ -37,6 +37,7 @@ enum rule {
 	RULE_MASK,
 	RULE_PATIENCE,
 	RULE_CORES,
+	RULE_HOME,
 	RULE_RESTORED,
 	RULE_RECORD,
 	RULE_LEFTOVER,
@@ -100,6 +101,12 @@ void judge_look(struct judge *j);
 
 /** Records against what threads had before the daemon came. */
 void judge_records(struct judge *j);
+
+/** Where vCPUs were whose CPUs went, see exile.c: a mask is about to be noted as set;
+ * what is known of a guest (NULL: of all) holds no more. */
+void exile_note(struct judge *j, struct thread *t, const struct cpuset *want);
+void exile_forget(const struct model *m, const struct guest *only);
+void exile_look(struct judge *j);
 
 /** A day is over. */
 void judge_day(struct judge *j);

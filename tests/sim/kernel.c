@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * In the place of act/affinity.c, vm/task.c, vm/schedstat.c and vm/identity.c: the same
- * functions, answered by the model.
+ * In the place of act/affinity.c, vm/task.c, vm/taskmask.c, vm/schedstat.c and
+ * vm/identity.c: the same functions, answered by the model.
  */
 #include "config.h"
 
@@ -18,6 +18,7 @@
 #include "vm/identity.h"
 #include "vm/schedstat.h"
 #include "vm/task.h"
+#include "vm/taskmask.h"
 
 /* ---- vm/task.h ---- */
 
@@ -49,6 +50,20 @@ task_list_read(int procfd, pid_t pid, pid_t **tids)
 	for (size_t i = 0; i < p->n; i++)
 		(*tids)[i] = p->threads[i]->tid;
 	return (ssize_t)p->n;
+}
+
+/* ---- vm/taskmask.h ---- */
+
+int
+taskmask_read(int procfd, pid_t pid, pid_t tid, struct cpuset *out)
+{
+	const struct thread *t = model_thread(seam()->model, tid);
+
+	(void)procfd;
+	if (!seam_alive() || t == NULL || t->of->pid != pid)
+		return -ESRCH;
+	*out = t->mask;
+	return 0;
 }
 
 /* ---- vm/schedstat.h ---- */

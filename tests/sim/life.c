@@ -273,28 +273,6 @@ do_quota(struct life *l)
 }
 
 static void
-do_cpu(struct life *l)
-{
-	struct model *m = l->model;
-	struct cpuset off = cpuset_minus(&m->whole.topo->online, &m->online);
-	bool back = !cpuset_empty(&off) && below(l, 3) > 0;
-	const struct cpuset *from = back ? &off : &m->online;
-	unsigned int cpu = cpuset_next(from, below(l, CPUSET_CAP / 16));
-
-	if (cpu >= CPUSET_CAP)
-		cpu = cpuset_next(from, 1);
-	if (m->calm || cpu >= CPUSET_CAP || cpu == 0)
-		return;
-	judge_note(l->judge, NULL, "CPU %u goes %sline", cpu, back ? "on" : "off");
-	for (unsigned int i = 0; i < MODEL_PIDS; i++) {
-		if (m->by_tid[i] != NULL)
-			m->by_tid[i]->sleeps =
-				m->by_tid[i]->class != THREAD_VCPU && below(l, 2) == 0;
-	}
-	masks_cpu(m, cpu, back);
-}
-
-static void
 do_wake(struct life *l)
 {
 	judge_note(l->judge, NULL, "all threads wake up");
@@ -372,6 +350,7 @@ do_command(struct life *l)
 		calls_apply(e, g);
 	l->judge->restoring = false;
 	g->drifts = 0;
+	exile_forget(l->model, g);
 	take_word(g, vm);
 }
 
@@ -386,6 +365,7 @@ on_restart(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	loop_set_step(l->model->base, below(l, 3) == 0 ? below(l, 400) : 1);
 	judge_note(l->judge, NULL, "qmpind starts");
+	exile_forget(l->model, NULL);
 	qmpind_start(l->daemon);
 }
 
@@ -470,9 +450,10 @@ static const struct {
 	{10, do_quarrel},
 	{150, do_cpuset},
 	{150, do_quota},
-	{50, do_cpu},
+	{50, life_cpu},
+	{10, life_node},
 	{20, do_wake},
-	{880, do_use},
+	{870, do_use},
 	{50, do_hang},
 	{60, do_command},
 	{30, do_daemon},
@@ -490,6 +471,7 @@ on_next(evutil_socket_t fd, short what, void *arg)
 	model_churn(l->model, below(l, 300));
 	loop_after(l->next, (uint64_t)(rnd_share(&l->rnd) * 2 * (double)MEAN_US));
 	recover_all(l);
+	life_bring_node_back(l);
 	if (l->insists > 0 && l->insists-- > 0) {
 		loop_after(l->next, QUARREL_US);
 		if (g->qemu != NULL && g->qemu->touched)

@@ -20,9 +20,10 @@ struct life {
 	struct event *look;
 	struct event *day;
 	unsigned int looks;
-	unsigned int quarrel; /* index of a guest and one: somebody insists */
-	unsigned int insists; /* so many times more */
-	size_t heap_bytes;    /* in use while no daemon ran; 0: not known */
+	unsigned int quarrel;  /* index of a guest and one: somebody insists */
+	unsigned int insists;  /* so many times more */
+	uint64_t node_back_us; /* when CPUs that went are to come; 0: none are */
+	size_t heap_bytes;     /* in use while no daemon ran; 0: not known */
 };
 
 /** VMs for the host: so many that it is well filled. Some run. */
@@ -33,6 +34,12 @@ void life_end(struct life *l);
 /** The VMs that there are, of which none runs yet, and what the host is like. See
  * guests.c. */
 void life_populate(struct life *l);
+
+/** A CPU goes or comes; a node goes for a while, and comes when it is time. See cpus.c.
+ */
+void life_cpu(struct life *l);
+void life_node(struct life *l);
+void life_bring_node_back(struct life *l);
 
 /** Any CPUs that are online, one at least. */
 struct cpuset life_some_cpus(struct life *l);

@@ -5,6 +5,8 @@ tests_sim_sim_SOURCES = \
 	tests/bench/place/rnd.h \
 	tests/sim/actors.h \
 	tests/sim/calls.c tests/sim/calls.h \
+	tests/sim/cpus.c \
+	tests/sim/exile.c \
 	tests/sim/groups.c \
 	tests/sim/guests.c \
 	tests/sim/judge.c tests/sim/judge.h \

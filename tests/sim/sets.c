@@ -23,14 +23,14 @@
 
 /* ---- before ---- */
 
-/* A mask of all CPUs is no limit. */
+/* A mask of all CPUs is no limit. CPUs that are offline are part of one. */
 static struct cpuset
 as_limit(const struct judge *j, const struct guest *g, const struct thread *t)
 {
 	struct cpuset all = masks_effective(j->model, g);
 	struct cpuset have = masks_shown(j->model, t);
 
-	return cpuset_within(&all, &have) ? cpuset_below(CPUSET_CAP) : have;
+	return cpuset_within(&all, &have) ? cpuset_below(CPUSET_CAP) : t->mask;
 }
 
 static void
@@ -90,6 +90,7 @@ __wrap_record_save(int dirfd, const struct record *r, struct err *e)
 	return __real_record_save(dirfd, r, e);
 }
 
+/* One that nobody has looked at yet is given back what the VM had. */
 static bool
 is_recorded(const struct judge *j, const struct thread *t)
 {
@@ -102,8 +103,11 @@ is_recorded(const struct judge *j, const struct thread *t)
 	if (record_load(j->run_dirfd, g->id, &r, &why) < 0)
 		return false;
 	had = record_find(&r, t->tid, t->start_ticks);
-	ok = r.pid == g->qemu->pid && had != NULL &&
-	     (t->class == THREAD_HELPER || cpuset_equal(had->cpus, &t->limit));
+	if (had == NULL)
+		ok = j->restoring && cpuset_equal(&r.limit, &t->limit);
+	else
+		ok = t->class == THREAD_HELPER || cpuset_equal(had->cpus, &t->limit);
+	ok &= r.pid == g->qemu->pid;
 	record_fini(&r);
 	return ok;
 }
@@ -220,6 +224,10 @@ note_move(struct judge *j, struct guest *g)
 	else if (!judge_check(j, RULE_NO_CAUSE, is_excused(j, g)))
 		judge_break(j, RULE_NO_CAUSE, "vm %s: %s (%s)", g->id,
 			cause_name(cause), vm->why);
+	/* CPUs that it lost with a node and that show again are not its any more: it
+	 * has rested since they went */
+	if (!gain && cause == CAUSE_HOST)
+		return;
 	g->moved_us = model_now_us(j->model);
 }
 
@@ -232,6 +240,7 @@ judge_has_set(struct judge *j, struct thread *t, const struct cpuset *want)
 	if (t->class == THREAD_VCPU && t->has_ours && !j->restoring &&
 		!cpuset_within(&had, want))
 		note_move(j, t->of->guest);
+	exile_note(j, t, want);
 	t->ours = *want;
 	t->has_ours = true;
 }

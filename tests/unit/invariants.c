@@ -200,6 +200,7 @@ look_at_verdict(const struct look *l, unsigned int vm)
 	const struct plan_result *r = &l->p->results[vm];
 	bool same = r->n_vcpus == in->n_current;
 
+	check(l, INV_HOME, vm, invariants_homes_ok(in, r));
 	if (r->verdict == PLAN_LEAVE) {
 		check(l, INV_VERDICT, vm, !r->apply && !r->rebalanced);
 		check(l, INV_NOT_REFUSED, vm, !is_possible(l, vm) || wants_cores(in));

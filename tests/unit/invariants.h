@@ -33,6 +33,7 @@ enum invariant {
 	INV_EMULATOR,
 	INV_MOVED,
 	INV_REBALANCED,
+	INV_HOME,
 	INV_FIRST_OF_SEVERAL,
 	INV_REPEATS = INV_FIRST_OF_SEVERAL,
 	INV_ORDER,
@@ -80,6 +81,10 @@ bool invariants_is_narrowed(const struct plan_vm *in, const struct plan_result *
  * there; and it had them before, or rebalance has just given them. */
 bool invariants_cores_ok(
 	const struct plan_input *in, const struct plan *p, unsigned int vm);
+
+/** Its vCPUs that are told to be away had to go, and those that are moved for a gain
+ * return; of other modes nobody is away. */
+bool invariants_homes_ok(const struct plan_vm *in, const struct plan_result *r);
 
 /** The same bytes, but for the reasons where @why is false. */
 bool invariants_same(

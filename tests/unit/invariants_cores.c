@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What must hold of VMs of mode auto that have whole cores. */
+/* What must hold of VMs of mode auto that have whole cores, and of pinned ones. */
 #include "config.h"
 
 #include "invariants.h"
@@ -80,4 +80,30 @@ invariants_cores_ok(const struct plan_input *in, const struct plan *p, unsigned 
 	return cpuset_count(&r->domain) == r->n_vcpus &&
 	       nobody_else_on(in, p, vm, &r->domain) &&
 	       (had || (in->policy->rebalance && r->rebalanced));
+}
+
+static bool
+is_pinned(const struct plan_vm *vm)
+{
+	return vm->mode == PLACE_PIN || vm->mode == PLACE_CORE ||
+	       vm->mode == PLACE_DEDICATED;
+}
+
+bool
+invariants_homes_ok(const struct plan_vm *in, const struct plan_result *r)
+{
+	bool ok = is_pinned(in) || r->home == NULL;
+
+	for (unsigned int v = 0; v < in->n_current && v < r->n_vcpus; v++) {
+		const struct cpuset *now = &r->vcpus[v];
+		bool stays = cpuset_equal(&in->current[v], now);
+		bool was = in->home != NULL && !cpuset_empty(&in->home[v]);
+
+		if (is_pinned(in) && r->rebalanced && !stays)
+			ok &= was && cpuset_within(&in->home[v], now);
+		if (r->home != NULL && !cpuset_empty(&r->home[v]))
+			ok &= !cpuset_equal(&r->home[v], now) &&
+			      (was || !cpuset_overlap(&in->current[v], now));
+	}
+	return ok;
 }

@@ -30,6 +30,7 @@ static const char *const names[N_INVARIANTS] = {
 	[INV_EMULATOR] = "the emulator is where a vCPU may be born",
 	[INV_MOVED] = "nobody is moved without need",
 	[INV_REBALANCED] = "rebalance keeps to its allowance",
+	[INV_HOME] = "for a gain pinned vCPUs only return to what they had",
 	[INV_REPEATS] = "the same input gives the same bytes",
 	[INV_ORDER] = "the order of VMs changes nothing",
 	[INV_SETTLES] = "planning again changes nothing",

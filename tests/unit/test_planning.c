@@ -280,6 +280,75 @@ a_plugged_vcpu_does_not_change_the_place(void **state)
 	assert_int_equal(t->vms[0]->changed_us, t->now_us - MINUTE_US);
 }
 
+/* VM 100 with each vCPU on a CPU of the first node, alone on the host. */
+static void
+pin_one(struct vmtable *t)
+{
+	vmtable_configure(t, "[qmpin]\nmode = pin\n");
+	t->vms[1]->surveyed = t->vms[2]->surveyed = false;
+	for (unsigned int i = 0; i < VMTABLE_VCPUS; i++)
+		t->vms[0]->facts.vcpus[i].node = -1;
+	plan(t, false);
+	check_vcpus(t, 0, "0-3");
+	t->vms[0]->placed = true;
+}
+
+static void
+lose_cpu_3(struct vmtable *t)
+{
+	struct cpuset gone = cpuset_of(3);
+
+	vmtable_take_cpus(t, &gone);
+	plan(t, false);
+	check_vcpus(t, 0, "0-2,4");
+	t->now_us += MINUTE_US;
+	vmtable_take_cpus(t, &CPUSET_NONE);
+	plan(t, false);
+	check_vcpus(t, 0, "0-2,4");
+}
+
+static void
+a_pinned_vcpu_returns_when_the_cpu_it_lost_is_back(void **state)
+{
+	struct vmtable *t = *state;
+	unsigned int n;
+
+	pin_one(t);
+	lose_cpu_3(t);
+	/* it rests for five minutes, of which one has passed */
+	n = plans_until_moved(t, 20);
+	assert_in_range(n, 5, 6);
+	check_vcpus(t, 0, "0-3");
+	assert_true((t->vms[0]->active & cause_bit(CAUSE_REBALANCE)) != 0);
+	assert_non_null(strstr(t->vms[0]->why, "returned as CPU 3 is back"));
+	assert_int_equal(plans_until_moved(t, 1), 1); /* as it is counted */
+	assert_int_equal(t->engine.stats.rebalanced, 1);
+}
+
+static void
+where_it_was_is_forgotten_when_it_is_pinned_no_more(void **state)
+{
+	struct vmtable *t = *state;
+
+	pin_one(t);
+	lose_cpu_3(t);
+	assert_int_equal(t->vms[0]->homes.n, 1);
+	vmtable_configure(t, "[qmpin]\nmode = float\n");
+	plan(t, false);
+	assert_int_equal(t->vms[0]->homes.n, 0);
+}
+
+static void
+where_it_was_is_forgotten_with_its_process(void **state)
+{
+	struct vmtable *t = *state;
+
+	pin_one(t);
+	lose_cpu_3(t);
+	vm_forget_process(t->vms[0]);
+	assert_int_equal(t->vms[0]->homes.n, 0);
+}
+
 #define CASE(name) \
 	cmocka_unit_test_setup_teardown(name, vmtable_setup, vmtable_teardown)
 
@@ -296,6 +365,9 @@ main(void)
 		CASE(who_rests_is_not_moved),
 		CASE(a_dedicated_vm_that_comes_late_makes_others_leave),
 		CASE(a_plugged_vcpu_does_not_change_the_place),
+		CASE(a_pinned_vcpu_returns_when_the_cpu_it_lost_is_back),
+		CASE(where_it_was_is_forgotten_when_it_is_pinned_no_more),
+		CASE(where_it_was_is_forgotten_with_its_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,13 +61,21 @@ make_vm(const struct vmtable *t, const char *id)
 }
 
 static void
-make_host(struct hostmodel *h)
+make_host(struct hostmodel *h, const struct cpuset *offline)
 {
 	static const struct layout layout = {
 		.packages = 1, .nodes = 2, .l3s = 1, .cores = 4, .threads = 1};
+	struct topo_facts facts = hosts_facts(&layout);
+	unsigned int n = 0;
 	struct lat_view view;
 
-	h->topo = hosts_build(&layout);
+	for (unsigned int i = 0; i < facts.n_cpus; i++) {
+		if (!cpuset_has(offline, facts.cpus[i].cpu))
+			facts.cpus[n++] = facts.cpus[i];
+	}
+	facts.n_cpus = n;
+	assert_int_equal(topo_build(&facts, &h->topo, NULL), 0);
+	topo_facts_fini(&facts);
 	h->latency_ns = lat_class_matrix(h->topo, lat_classes_default());
 	view = hostmodel_latency(h);
 	h->ranking = ranking_from_topo(h->topo, &view);
@@ -96,7 +104,7 @@ vmtable_setup(void **state)
 	t->engine.settle = evtimer_new(t->engine.base, on_settle, NULL);
 	log_open(LOG_TO_STDERR, LOG_INFO);
 	logcatch_init(&t->log);
-	make_host(&t->engine.host);
+	make_host(&t->engine.host, &CPUSET_NONE);
 	settings_init(&t->engine.config);
 	t->engine.n_vms = VMTABLE_VMS;
 	t->engine.vms = t->vms;
@@ -120,6 +128,14 @@ vmtable_teardown(void **state)
 	logcatch_fini(&t->log);
 	free(t);
 	return 0;
+}
+
+void
+vmtable_take_cpus(struct vmtable *t, const struct cpuset *offline)
+{
+	hostmodel_fini(&t->engine.host);
+	t->engine.host = (struct hostmodel){0};
+	make_host(&t->engine.host, offline);
 }
 
 void

@@ -27,6 +27,9 @@ struct vmtable {
 int vmtable_setup(void **state);
 int vmtable_teardown(void **state);
 
+/** The host has all its CPUs but these. */
+void vmtable_take_cpus(struct vmtable *t, const struct cpuset *offline);
+
 /** Other settings than the defaults. */
 void vmtable_configure(struct vmtable *t, const char *text);
 
