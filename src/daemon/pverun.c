@@ -64,15 +64,6 @@ leave(struct pverun *r)
 		release(r);
 }
 
-static void
-await_exit(struct pverun *r)
-{
-	struct timeval tv = clock_timeval_us(LOOK_US);
-
-	if (event_add(r->exited, NULL) < 0)
-		(void)event_add(r->silence, &tv);
-}
-
 void
 pverun_end(struct pverun *r)
 {
