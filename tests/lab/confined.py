@@ -97,10 +97,12 @@ def dial(vmid):
 
 
 def to_group():
-    made_here = "/run/qmpin/of-a-group"
-    write(made_here)
-    os.chown(made_here, 0, os.getegid())
-    os.unlink(made_here)
+    path = "of-a-group"
+    run = os.open("/run/qmpin", os.O_PATH)
+    write("/run/qmpin/" + path)
+    os.chown(path, -1, os.getegid(), dir_fd=run)
+    os.unlink(path, dir_fd=run)
+    os.close(run)
 
 
 def may(pid, vmid):
@@ -114,7 +116,6 @@ def may(pid, vmid):
             "/sys/fs/cgroup/qemu.slice/%s.scope/cpu.stat" % vmid)),
         ("read the host's CPUs", lambda: read("/sys/devices/system/cpu/online")),
         ("hear that CPUs come and go", kernel_events),
-        ("read settings of the kernel", lambda: read("/proc/sys/kernel/numa_balancing")),
         ("write a record", lambda: made("/run/qmpin/x")),
         ("keep what was measured", lambda: made("/var/lib/qmpin/x")),
         ("give a socket to its group", to_group),
@@ -137,8 +138,12 @@ def may_not(pid):
         ("change a program", lambda: made("/usr/bin/x"), errno.EROFS),
         ("write to VMs' files", lambda: made("/run/qemu-server/x"), errno.EROFS),
         ("leave a file behind", lambda: made("/var/log/x"), errno.EROFS),
+        ("leave one till the next boot", lambda: made("/run/x"), errno.EROFS),
+        ("see memory that is shared", lambda: os.listdir("/dev/shm"), errno.EACCES),
+        ("see huge pages", lambda: os.listdir("/dev/hugepages"), errno.EACCES),
         ("read homes", lambda: os.listdir("/root"), errno.EACCES),
-        ("set the kernel", lambda: write("/proc/sys/vm/swappiness", "60"), errno.EROFS),
+        ("set the kernel", lambda: write("/proc/sys/vm/swappiness", "60"), errno.ENOENT),
+        ("set it by /sys", lambda: write("/sys/kernel/mm/ksm/run", "0"), errno.EROFS),
         ("switch off a CPU", lambda: write("/sys/devices/system/cpu/cpu3/online", "0"),
          errno.EROFS),
         ("change a cgroup", lambda: write("/sys/fs/cgroup/qemu.slice/cgroup.procs", "0"),

@@ -106,7 +106,22 @@ def anything(rng, text):
     return text[:at].encode() + rng.randbytes(rng.randint(1, 40)) + text[at:].encode()
 
 
-# What must be refused, and what may be either.
+def set_anew(rng, text):
+    """Another value, which has to be in force."""
+    return with_line(rng, text, value(str(rng.randint(1, 60))),
+                     lambda line: is_number(line) and "_" in line)
+
+
+# What must be taken, what must be refused, and what may be either.
+GOOD = [
+    set_anew, set_anew,
+    lambda r, t: t.replace("\n", "\r\n"),
+    lambda r, t: "\ufeff" + t,
+    lambda r, t: with_line(r, t, lambda line: "#" + line, is_setting),
+    lambda r, t: with_line(r, t, lambda line: " \t" + line[:-1] + "  \n\n", is_setting),
+    lambda r, t: with_line(r, t, lambda line: line + "colour = blue\n", is_setting),
+    lambda r, t: with_line(r, t, lambda line: line.replace("=", ":"), is_setting),
+]
 BAD = [
     lambda r, t: with_line(r, t, value("ten"), is_number),
     lambda r, t: with_line(r, t, value("-1"), is_number),
@@ -123,10 +138,10 @@ EITHER = [flipped, flipped, cut, swapped, gone, anything]
 
 
 def mutation(rng, n):
-    """(must be bad, bytes)"""
-    bad = n % 2 == 0
-    text = rng.choice(BAD if bad else EITHER)(rng, BASE)
-    return bad, text if isinstance(text, bytes) else text.encode()
+    """(whether it must be good, None: either; bytes)"""
+    kinds, good = ((BAD, False), (GOOD, True), (EITHER, None))[n % 3]
+    text = rng.choice(kinds)(rng, BASE)
+    return good, text if isinstance(text, bytes) else text.encode()
 
 
 def put(data):
@@ -191,20 +206,28 @@ def by_signal():
     return last()
 
 
+def in_force(text):
+    """What is not as a file says that has no mistake, or None."""
+    now = {s["key"]: str(s["value"]).split()[0] for s in settings() if s["value"]}
+    wanted = re.findall(r"(?m)^[ \t]*(\w+)[ \t]*[=:][ \t]*(\w+)", text.split("[weights]")[0])
+    return next(("%s is %s, not %s" % (key, now.get(key), word) for key, word in wanted
+                 if now.get(key) != word and key != "colour"), None)
+
+
 def one(rng, n, vmids):
     """Returns what is wrong about qmpind, or None, and whether the file was good."""
-    must_be_bad, data = mutation(rng, n)
+    must_be_good, data = mutation(rng, n)
     old, were = settings(), masks(vmids)
     put(data)
     wrong = verdict()
     said = (by_signal if n % 10 == 0 else by_call)()
     new = settings()
-    if must_be_bad and not wrong:
-        return "taken for a good one", False
+    if must_be_good is not None and must_be_good != (wrong is None):
+        return "a good one is refused" if must_be_good else "a bad one is taken", False
     if (wrong is None) != (said is None):
         return "check says %s, qmpind %s" % (wrong, said), False
     if wrong is None:
-        return None, True
+        return in_force(data.decode()) if must_be_good else None, True
     line = re.search(re.escape(FILE) + r":(\d+): ", wrong)
     if not line or line.group(0) not in said:
         return "check says %s, qmpind %s" % (wrong, said), False
@@ -220,13 +243,7 @@ def one(rng, n, vmids):
 def taken():
     """The file without a mistake is in force, line by line."""
     put(BASE.encode())
-    said = by_call()
-    if said:
-        return said
-    now = {s["key"]: s for s in settings()}
-    wanted = re.findall(r"(?m)^(\w+) = (\w+)", BASE.split("[weights]")[0])
-    return next(("%s is %s" % (k, now.get(k)) for k, v in wanted
-                 if k not in now or str(now[k]["value"]).split()[0] != v), None)
+    return by_call() or in_force(BASE)
 
 
 def main():

@@ -51,14 +51,14 @@ check_soon "by qmpin status too" 20 told
 check "no thread has moved" same_masks "$then" $vms
 printf '[vm 102]\nmode = pin\n' >/etc/qmpin/qmpin.conf
 check "the good one again" qmpin reload
-check "${LAB_MUTATIONS:-200} broken ones" "$here/mutate.py" "${LAB_SEED:-8}" \
-	"${LAB_MUTATIONS:-200}" $vms
+check "$LAB_MUTATIONS broken ones" "$here/mutate.py" "$LAB_SEED" \
+	"$LAB_MUTATIONS" $vms
 cp "$keep/qmpin.conf" /etc/qmpin/qmpin.conf
 check "as shipped" qmpin reload
 for id in $vms; do check_soon "vm $id placed" 20 settled "$id"; done
 
 step "every command, with the service as confined as it is"
-for command in status ps "ps 102" "explain 102" plan "apply --all" "restore 102" "apply 102" \
+for command in status ps "ps 102" "explain 102" "apply --all --dry-run" "apply --all" "restore 102" "apply 102" \
 	"release 102" "mode 102 observe" "mode 102 --reset" latency topology metrics \
 	"heatmap -o /tmp/heatmap.svg" "config show" "config check" reload version; do
 	check "qmpin $command" quiet qmpin $command
