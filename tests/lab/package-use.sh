@@ -11,14 +11,14 @@ refused() { vm_json "$1" '.vms[0].refused != null'; }
 
 step "VMs opt out and in"
 then=$(masks 101)
-edit 102 '$a tags: web;qmpin-off'
+edit 102 '1i tags: web;qmpin-off'
 edit 100 '1i #qmpin%3A off'
 check_soon "off by its tag" 20 has_mode 102 off tag
 check_soon "off by its description" 20 has_mode 100 off description
 check_soon "the masks of the one" 20 all_have 102 0-15
 check_soon "and of the other are given back" 20 all_have 100 0-15
 check "the third has not moved" same_masks "$then" 101
-check "the journal tells" logged 'vm 102: mode off (tag): its configuration has changed'
+check_soon "the journal tells" 10 logged 'vm 102: mode off (tag): its configuration has changed'
 edit 102 's/^tags: .*/tags: qmpin-pin/'
 edit 100 1d
 check_soon "on again, but not pinned: refused" 20 refused 102
@@ -28,7 +28,7 @@ edit 102 '/^tags:/d'
 echo 'select = tagged' >>/etc/qmpin/conf.d/lab.conf
 check "only those that ask for it" systemctl reload qmpind
 check_soon "none does" 20 has_mode 102 off config
-edit 100 '$a tags: qmpin'
+edit 100 '1i tags: qmpin'
 check_soon "one does" 20 has_mode 100 auto default
 cp "$keep/lab.conf" /etc/qmpin/conf.d/lab.conf
 edit 100 '/^tags:/d'

@@ -68,18 +68,17 @@ drop_in() { # NAME LINE...: of [Service]; the daemon is not started anew
 
 # shellcheck disable=SC2034 # counted on by steps.sh
 [ ! -e "$keep/counts" ] || read -r passed failed <"$keep/counts"
-case "$LAB_BOOT" in
-# shellcheck source=SCRIPTDIR/package-run.sh
-1) . "$here/package-run.sh" ;;
-# shellcheck source=SCRIPTDIR/package-boot.sh
-2) . "$here/package-boot.sh" ;;
-3)
+if [ "$LAB_BOOT" = 1 ]; then
+	# shellcheck source=SCRIPTDIR/package-run.sh
+	. "$here/package-run.sh"
+else
 	# shellcheck source=SCRIPTDIR/package-boot.sh
 	. "$here/package-boot.sh"
+fi
+if [ "$LAB_BOOT" = 3 ]; then
 	# shellcheck source=SCRIPTDIR/package-end.sh
 	. "$here/package-end.sh"
-	;;
-esac
+fi
 echo "$passed $failed" >"$keep/counts"
 [ "$LAB_BOOT" = 3 ] || exit 0
 finish
