@@ -203,18 +203,20 @@ are_vcpus_in_place(const struct vm *vm)
 	return true;
 }
 
-/* The VM is where a plan wants it: a restart may take its masks for granted. Returns
- * false when that could not be recorded. */
+/* The VM is where a plan wants it: a restart may take its masks for granted. One that
+ * is off has got back what it may use: when it is on again it is a newcomer, and does
+ * not stay there. Returns false when that could not be recorded. */
 static bool
 mark_placed(struct turn *turn)
 {
 	struct vm *vm = turn->vm;
+	bool placed = !vm->kept_off;
 
 	if (pretence_of(turn->e, vm) != NULL || cpuset_empty(&vm->domain))
 		return true;
-	vm->placed = true;
-	if (!vm->record.placed) {
-		vm->record.placed = true;
+	vm->placed = placed;
+	if (vm->record.placed != placed) {
+		vm->record.placed = placed;
 		vm->record_dirty = true;
 	}
 	if (save_record(turn))

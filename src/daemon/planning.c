@@ -151,6 +151,7 @@ take_plan(struct engine *e, struct seating *s, const struct plan *plan)
 		struct vm *vm = s->seats[i].vm;
 		bool changed = take_result(e, &s->seats[i], &plan->results[i]);
 
+		vm->kept_off = s->vms[i].mode == PLACE_OFF;
 		if (!s->late)
 			vm->could = entry_limit(&s->in, &s->vms[i]);
 		squeeze_planned(e, vm, &plan->results[i], changed);

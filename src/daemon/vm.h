@@ -103,6 +103,7 @@ struct vm {
 	bool foreign;		/* somebody else pinned its vCPUs one by one */
 	bool overruled;		/* which no longer counts: it was asked for by name */
 	bool placed;		/* masks come from a plan */
+	bool kept_off;		/* which was for a VM that is off */
 	bool own;		/* they are its alone, as the last plan said */
 	bool own_known;		/* false: no plan of this run said anything yet */
 	bool observe_only;	/* planned, never applied */

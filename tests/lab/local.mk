@@ -14,11 +14,12 @@ check-lab-long: all
 	done; done
 
 # The Debian package in the virtual host of its release: installed, upgraded to a higher
-# version, removed, purged.
+# version, rebooted, removed, purged.
 check-package: deb
 	set -e; for suite in $(SUITES); do \
 		QMPIN_DEBS=$(abs_top_builddir)/deb/$$suite QMPIN_BUILD='$(abs_top_builddir)' \
-			LAB_SUITE=$$suite $(top_srcdir)/tests/lab/check-lab package.sh; \
+			LAB_TIMEOUT=$${LAB_TIMEOUT:-1800} LAB_SUITE=$$suite \
+			$(top_srcdir)/tests/lab/check-lab package.sh; \
 	done
 
 .PHONY: check-lab-long check-package

@@ -158,6 +158,46 @@ what_was_only_observed_is_no_placement_for_the_next_daemon(void **state)
 	assert_int_equal(s->engine->stats.sets, 4);
 }
 
+/* As its tag would have it. */
+static void
+opt(struct stage *s, struct vm *vm, bool off)
+{
+	vm->wishes.optin = (struct optin){.by = off ? OPTIN_BY_TAG : OPTIN_BY_NOBODY,
+		.has_mode = off,
+		.mode = PLACE_OFF};
+	engine_kick(s->engine, vm, CAUSE_CONFIG);
+	stage_settle(s);
+}
+
+/* Else it would stay on all CPUs, as one that was placed there. */
+static void
+a_vm_that_was_off_is_placed_anew_when_it_is_on_again(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct vm *vm;
+	struct cpuset place;
+
+	s->apart = true;
+	s->config.reserved_cpus = CPUSET_NONE;
+	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
+	vm = stage_start_with(s, "100");
+	place = vm->domain;
+	assert_true(vm->placed);
+	assert_false(cpuset_equal(&place, &s->all));
+	opt(s, vm, true);
+	assert_false(vm->placed);
+	stage_check_mask(s->vms[0].claims[0], &s->all);
+	opt(s, vm, false);
+	assert_true(vm->placed);
+	stage_check_mask(s->vms[0].claims[0], &place);
+	opt(s, vm, true);
+	stage_check_mask(s->vms[0].claims[0], &s->all);
+	stage_stop(s);
+	vm = stage_start_with(s, "100"); /* which knows of no tag */
+	assert_true(vm->placed);
+	stage_check_mask(s->vms[0].claims[0], &place);
+}
+
 #define ON_STAGE(test) \
 	cmocka_unit_test_setup_teardown(test, stage_setup, stage_teardown)
 
@@ -173,6 +213,7 @@ main(void)
 		ON_STAGE(a_record_of_an_earlier_process_does_not_limit_its_successor),
 		ON_STAGE(vcpus_that_somebody_pinned_one_by_one_are_left_alone),
 		ON_STAGE(what_was_only_observed_is_no_placement_for_the_next_daemon),
+		ON_STAGE(a_vm_that_was_off_is_placed_anew_when_it_is_on_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
