@@ -310,7 +310,9 @@ home_of(const struct plan_vm *vm, const struct plan_result *r, unsigned int v,
 	if (lost && cpuset_empty(&home) &&
 		!cpuset_overlap(&r->vcpus[v], &vm->current[v]))
 		home = vm->current[v];
-	return cpuset_within(&home, &r->vcpus[v]) ? CPUSET_NONE : home;
+	if (cpuset_within(&home, &r->vcpus[v]))
+		home = CPUSET_NONE;
+	return home;
 }
 
 void
