@@ -442,8 +442,9 @@ class Host:
             self.vms, self.daemons, self.helpers = {}, [], []
             shutil.rmtree(self.dir, ignore_errors=True)
         if good:
-            left = leftovers(self.dir)
-            check(not left, "left behind: %s", ", ".join(left))
+            # What the daemon has forked ends after it.
+            retry(lambda: not leftovers(self.dir), "all is gone but %s" %
+                  ", ".join(leftovers(self.dir)))
 
 
 def leftovers(directory):
