@@ -45,7 +45,7 @@ daemon_measures_and_its_tiers_are_shown(void **state)
 	w->n_steps = 100;
 	cli_run(w,
 		&(struct cli_how){.args = {"probe", "--cpus", "0-3", "--budget", "2.5",
-					  "--exhaustive", "--no-heading"}},
+					  "--exhaustive"}},
 		&r);
 	/* no terminal: no bar */
 	assert_string_equal(strbuf_text(&r.err), "");
