@@ -88,13 +88,13 @@ one_by_one := $(foreach log,$(alone_logs),\
 check-unit: all
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(UNIT_TESTS) $(REPLAYS)'
 
-# For distcheck, which is about what is in the tarball: what is only about the sources or a
-# QEMU has run in the tree. System tests are those that look at files which no other does.
+# For distcheck, which is about what is in the tarball: tests that look at files there and
+# nowhere else. (What is compiled is all named in makefiles: tests/lint/listed.)
 TARBALL_SYSTEM = completion config first_path heatmap manpages optin plan schema topology tutorial
-TARBALL_TESTS = $(filter-out %_qemu,$(UNIT_TESTS)) \
-	$(TARBALL_SYSTEM:%=tests/system/test_%.py)
-TARBALL_BUILDS = $(filter-out %_qemu,$(UNIT_TESTS)) tests/fleet/fleet tests/share/rival \
-	$(FAULT_SHIM)
+TARBALL_UNITS = $(filter $(shell cd $(top_srcdir) && \
+	grep -lE 'srcdir|plan_run\.h|qmp_transcripts\.h' tests/unit/*.c | sed 's/\.c$$//'),$(UNIT_TESTS))
+TARBALL_TESTS = $(TARBALL_UNITS) $(TARBALL_SYSTEM:%=tests/system/test_%.py)
+TARBALL_BUILDS = $(TARBALL_UNITS) tests/fleet/fleet tests/share/rival $(FAULT_SHIM)
 
 # Fuzz targets replay their corpus as tests, or are libFuzzer programs (--enable-fuzzing).
 FUZZERS += tests/fuzz/fuzz_cpulist
