@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "cases.h"
 #include "expect.h"
 #include "fleet.h"
 #include "place/score.h"
@@ -350,7 +351,7 @@ each_round_is_better_than_the_last_until_nothing_moves(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(specs); i++) {
 		struct host h = host_full(specs[i]);
 
-		for (uint64_t seed = 1; seed <= 12; seed++)
+		for (uint64_t seed = 1; seed <= cases_of(12); seed++)
 			expect_rest(&h, seed);
 		host_fini(&h);
 	}
