@@ -5,11 +5,11 @@
 #include "vm/schedstat.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "vm/task.h"
 
 /* Three numbers of at most 20 digits. */
 #define TEXT_MAX 80u
@@ -51,30 +51,15 @@ schedstat_parse(const char *text, size_t len, struct schedstat *out)
 	return 0;
 }
 
-/* Ended, or ended behind a file that is open already. */
-static int
-gone_or_errno(void)
-{
-	return errno == ENOENT || errno == ENOTDIR ? -ESRCH : -errno;
-}
-
 int
 schedstat_read(int dirfd, const char *dir, pid_t tid, struct schedstat *out)
 {
 	char path[64];
 	char text[TEXT_MAX];
 	ssize_t n;
-	int fd;
 
 	(void)snprintf(path, sizeof(path), "%s%d/schedstat", dir, (int)tid);
-	fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
-		return gone_or_errno();
-	/* the kernel writes the whole line for one read */
-	n = read(fd, text, sizeof(text));
-	if (n < 0)
-		n = gone_or_errno();
-	close(fd);
+	n = task_read_file(dirfd, path, text, sizeof(text));
 	return n < 0 ? (int)n : schedstat_parse(text, (size_t)n, out);
 }
 

@@ -143,10 +143,22 @@ gone_or_errno(void)
 	return errno == ENOENT || errno == ENOTDIR ? -ESRCH : -errno;
 }
 
+ssize_t
+task_read_file(int dirfd, const char *path, char *text, size_t cap)
+{
+	auto_close int fd =
+		openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	ssize_t n;
+
+	if (fd < 0)
+		return gone_or_errno();
+	n = read(fd, text, cap);
+	return n < 0 ? gone_or_errno() : n;
+}
+
 int
 task_stat_read(int procfd, pid_t pid, pid_t tid, struct task_stat *out)
 {
-	auto_close int fd = -1;
 	char text[STAT_TEXT_MAX];
 	struct task_stat s;
 	char path[64];
@@ -154,13 +166,9 @@ task_stat_read(int procfd, pid_t pid, pid_t tid, struct task_stat *out)
 	int r;
 
 	(void)snprintf(path, sizeof(path), "%d/task/%d/stat", (int)pid, (int)tid);
-	fd = openat(procfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
-		return gone_or_errno();
-	/* the kernel writes the whole line for one read */
-	n = read(fd, text, sizeof(text));
+	n = task_read_file(procfd, path, text, sizeof(text));
 	if (n < 0)
-		return gone_or_errno();
+		return (int)n;
 	if ((size_t)n == sizeof(text))
 		return -EINVAL;
 	r = task_stat_parse(text, (size_t)n, &s);

@@ -35,6 +35,14 @@ struct task_stat {
 MUST_CHECK int task_stat_parse(const char *text, size_t len, struct task_stat *out);
 
 /**
+ * A file of a task, which the kernel writes as a whole for one read.
+ *
+ * Returns its length, at most @cap, -ESRCH (not there: ended or not of that process) or
+ * another errno.
+ */
+MUST_CHECK ssize_t task_read_file(int dirfd, const char *path, char *text, size_t cap);
+
+/**
  * Stat of a thread, of a process when @tid equals @pid.
  *
  * @procfd  open directory of /proc

@@ -8,12 +8,10 @@
 #include "vm/taskmask.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/xalloc.h"
+#include "vm/task.h"
 
 #define KEY "\nCpus_allowed_list:\t"
 
@@ -42,27 +40,16 @@ taskmask_parse(const char *text, size_t len, struct cpuset *out)
 	return cpuset_parse(list, out);
 }
 
-static int
-gone_or_errno(void)
-{
-	return errno == ENOENT || errno == ENOTDIR ? -ESRCH : -errno;
-}
-
 int
 taskmask_read(int procfd, pid_t pid, pid_t tid, struct cpuset *out)
 {
-	auto_close int fd = -1;
 	char text[STATUS_TEXT_MAX];
 	char path[64];
 	ssize_t n;
 
 	(void)snprintf(path, sizeof(path), "%d/task/%d/status", (int)pid, (int)tid);
-	fd = openat(procfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
-		return gone_or_errno();
-	/* the kernel writes all that fits for one read */
-	n = read(fd, text, sizeof(text));
+	n = task_read_file(procfd, path, text, sizeof(text));
 	if (n < 0)
-		return gone_or_errno();
+		return (int)n;
 	return taskmask_parse(text, (size_t)n, out);
 }
