@@ -248,6 +248,9 @@ one_that_reads_no_more_is_told_nothing(void **state)
 	childio_tell(&s->io, "x", 1);
 	turn(s);
 	assert_int_equal(childio_backlog(&s->io), 0);
+	assert_true(s->io.child.in < 0); /* which ends it, if it waits for more */
+	childio_tell(&s->io, "y", 1);
+	assert_int_equal(childio_backlog(&s->io), 0);
 	assert_int_equal(s->n_exited, 0);
 }
 
