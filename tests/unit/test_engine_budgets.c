@@ -271,6 +271,50 @@ a_guest_that_never_stops_gets_one_pass_a_second(void **state)
 	assert_in_range(s->engine->stats.passes - passes, 10, 11);
 }
 
+/* A kick right after a pass; how long the next one waited then, without what it took. */
+static uint64_t
+next_pass_waited_us(struct stage *s, struct vm *vm)
+{
+	uint64_t then = s->engine->stats.passes + 1;
+	uint64_t passed_us = s->engine->passed_us;
+
+	engine_kick(s->engine, vm, CAUSE_RELOAD);
+	stage_until(s, has_passes, &then, "the next pass");
+	return s->engine->pass.began_us - passed_us;
+}
+
+static void
+passes_one_after_the_other_take_a_quarter_of_the_time(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct vm *vm;
+
+	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
+	vm = stage_start_with(s, "100");
+	s->clock.step_us = 1000; /* a pass takes some milliseconds */
+	(void)next_pass_waited_us(s, vm);
+	for (unsigned int i = 0; i < 5; i++) {
+		uint64_t took_us = s->engine->stats.last_pass_us;
+
+		assert_in_range(took_us, 2000, 80000);
+		assert_true(next_pass_waited_us(s, vm) >= 3 * took_us);
+	}
+}
+
+static void
+nobody_waits_long_for_the_end_of_a_long_pass(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct vm *vm;
+
+	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
+	vm = stage_start_with(s, "100");
+	s->clock.step_us = 100000; /* seconds */
+	(void)next_pass_waited_us(s, vm);
+	assert_true(s->engine->stats.last_pass_us > 250000);
+	assert_in_range(next_pass_waited_us(s, vm), 250000, 1000000);
+}
+
 /* VMs 100 to 104, there before the daemon. */
 static void
 start_five(struct stage *s)
@@ -375,6 +419,8 @@ main(void)
 		ON_STAGE(
 			what_a_guest_brings_about_beyond_its_budget_is_delayed_and_not_lost),
 		ON_STAGE(a_guest_that_never_stops_gets_one_pass_a_second),
+		ON_STAGE(passes_one_after_the_other_take_a_quarter_of_the_time),
+		ON_STAGE(nobody_waits_long_for_the_end_of_a_long_pass),
 		ON_STAGE(
 			running_vms_are_taken_over_one_at_once_and_then_one_each_half_minute),
 		ON_STAGE(a_vm_that_waits_says_so_and_is_not_touched_by_events),
