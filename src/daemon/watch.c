@@ -26,6 +26,12 @@
 /* To connect takes some 0.2 ms of us, and the answers as much: so many VMs of a host
  * that is full of them are visited between looks at who else wants something. */
 #define DIALS_MAX 8u
+/* And so many at a time: answers of more of them would lie unread for so long, on a
+ * machine that has little time for us, that the guard takes us for stopped. */
+#define UNANSWERED_MAX 32u
+/* Those of QEMUs that hang are not waited for. */
+#define ANSWER_MS 100u
+#define ANSWER_LOOK_MS 2u
 /* Who dials in without being a VM may do so every few seconds. */
 #define STRANGER_US UINT64_C(60000000)
 
@@ -35,6 +41,7 @@ struct watch {
 	struct reception *reception; /* NULL: QEMU cannot dial in */
 	uint64_t stranger_us;	     /* when one was last told; 0: never */
 	struct event *dial;	     /* VMs that ran before us are not yet visited */
+	uint64_t dialled_us;	     /* the last of them that were */
 };
 
 static void
@@ -297,15 +304,44 @@ static const struct monitor_handlers monitor_handlers = {
 	.on_released = on_monitor_released,
 };
 
+/* Many have been dialled and have not answered yet. */
+static bool
+must_wait_for_answers(const struct watch *w)
+{
+	const struct engine *e = w->engine;
+	unsigned int n = 0;
+
+	if (clock_now_us(e->clock) - w->dialled_us >= ANSWER_MS * UINT64_C(1000))
+		return false;
+	for (size_t i = 0; i < e->n_vms; i++) {
+		const struct vm *vm = e->vms[i];
+
+		if (!vm->undialled && monitor_phase(vm->monitor) == MONITOR_CONNECTING)
+			n++;
+	}
+	return n >= UNANSWERED_MAX;
+}
+
+static void
+dial_in(struct watch *w, unsigned int ms)
+{
+	struct timeval tv = clock_timeval_ms(ms);
+
+	evtimer_add(w->dial, &tv);
+}
+
 static void
 on_dial(evutil_socket_t fd, short what, void *arg)
 {
-	static const struct timeval soon = {0, 0};
 	struct watch *w = arg;
 	unsigned int n = 0;
 
 	(void)fd;
 	(void)what;
+	if (must_wait_for_answers(w)) {
+		dial_in(w, ANSWER_LOOK_MS);
+		return;
+	}
 	for (size_t i = 0; i < w->engine->n_vms && n < DIALS_MAX; i++) {
 		struct vm *vm = w->engine->vms[i];
 
@@ -315,8 +351,9 @@ on_dial(evutil_socket_t fd, short what, void *arg)
 		monitor_start(vm->monitor);
 		n++;
 	}
+	w->dialled_us = clock_now_us(w->engine->clock);
 	if (n == DIALS_MAX)
-		evtimer_add(w->dial, &soon);
+		dial_in(w, 0);
 }
 
 /* A new VM has a delay of its own. */
