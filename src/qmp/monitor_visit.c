@@ -393,6 +393,19 @@ on_proxy_dropped(void *owner, const struct err *why)
 	monitor_leave(m);
 }
 
+/* It is not us who keep waiting, so at the guard their time begins anew: it goes on
+ * only when we hang. */
+static void
+on_proxy_no_room(void *owner)
+{
+	static const struct guard_terms nobody_waits = {.asked = true};
+	const struct monitor *m = owner;
+	const struct guard_terms terms = quiet_terms(m);
+
+	renew(m, &nobody_waits);
+	renew(m, &terms);
+}
+
 static void
 on_proxy_end(void *owner, int err, const struct err *why)
 {
@@ -417,6 +430,7 @@ static const struct proxy_handlers proxy_handlers = {
 	.on_up = on_proxy_up,
 	.on_changed = on_proxy_changed,
 	.on_client_dropped = on_proxy_dropped,
+	.on_no_room = on_proxy_no_room,
 	.on_end = on_proxy_end,
 };
 
