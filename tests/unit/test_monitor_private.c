@@ -68,9 +68,10 @@ now_us(void)
 	return clock_now_us(clock_system());
 }
 
-/* Greets and answers there, in a process of its own. */
+/* Greets and answers there, in a process of its own, which must not keep a visit open.
+ */
 static void
-serve_line(int line)
+serve_line(const struct machine *q)
 {
 	bool is_mute = fault.mute > 0;
 
@@ -78,8 +79,10 @@ serve_line(int line)
 	if (is_mute || fork() != 0)
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (q->visitor >= 0)
+		close(q->visitor);
 	(void)poll(NULL, 0, fault.greets_late ? (int)LATE_MS : 0);
-	server_serve(line);
+	server_serve(q->line);
 	_exit(0);
 }
 
@@ -98,7 +101,7 @@ dial(struct machine *q)
 	q->dial_us = 0;
 	q->line = fd;
 	if (q->has_object)
-		serve_line(fd);
+		serve_line(q);
 }
 
 static void
@@ -154,7 +157,7 @@ obey(struct machine *q, const char *command, char *room, size_t size)
 		if (is_cut(&fault.cut))
 			return NULL;
 		q->has_object = true;
-		serve_line(q->line);
+		serve_line(q);
 	} else if (strcmp(command, "object-del") == 0) {
 		if (is_cut(&fault.kept))
 			return NULL;
