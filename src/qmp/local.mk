@@ -151,7 +151,7 @@ tests_unit_test_monitor_SOURCES = tests/unit/test_monitor.c $(qmp_fakes)
 tests_unit_test_monitor_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_monitor_private_SOURCES = tests/unit/test_monitor_private.c \
-	$(qmp_fakes)
+	$(qmp_fakes) $(qmp_real)
 tests_unit_test_monitor_private_LDADD = $(LINK_QMP) $(CMOCKA_LIBS)
 
 tests_unit_test_monitor_qemu_SOURCES = tests/unit/test_monitor_qemu.c $(qmp_fakes) \

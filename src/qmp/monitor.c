@@ -99,6 +99,8 @@ void
 monitor_fail(struct monitor *m, enum monitor_phase phase, const struct err *why)
 {
 	monitor_visit_end(m);
+	if (monitor_line_serves(m))
+		return;
 	if (m->failures < UINT32_MAX)
 		m->failures++;
 	monitor_schedule(m, backoff_ms(m->failures, m->backoff_min_ms,

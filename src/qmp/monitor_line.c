@@ -39,6 +39,12 @@ monitor_line_wanted(const struct monitor *m)
 	return m->prepared || m->wish == SHARE_AUTO || m->wish == SHARE_PRIVATE;
 }
 
+bool
+monitor_line_serves(const struct monitor *m)
+{
+	return m->line_up && monitor_line_wanted(m);
+}
+
 static void
 expect(struct monitor *m)
 {
@@ -233,7 +239,7 @@ begin_to_use(struct monitor *m)
 	err_clear(&m->no_private); /* it was late */
 	m->away = false;
 	monitor_visit_review(m);
-	if (m->link == NULL && monitor_line_wanted(m))
+	if (m->link == NULL && monitor_line_serves(m))
 		(void)event_del(&m->attempt);
 	monitor_set_phase(m, MONITOR_WATCHING, NULL);
 	monitor_announce(m);

@@ -130,6 +130,8 @@ void monitor_visit_on_gone(void *owner);
 /* monitor_line.c */
 /* A private monitor is wished for and may be had. */
 bool monitor_line_wanted(const struct monitor *m);
+/* It is there and in use: of the shared one nothing is needed. */
+bool monitor_line_serves(const struct monitor *m);
 /* Something is to be set up or taken down in QEMU: begin it on the session there is. */
 bool monitor_line_begin_setup(struct monitor *m);
 /* An answer for the steps. True: they are done. */

@@ -209,10 +209,19 @@ settle_if_quiet(struct monitor *m)
 		settle(m);
 }
 
+/* Nothing has been said: it is in the queue perhaps, behind somebody who stays. */
+static bool
+is_silent(const struct monitor *m)
+{
+	return m->link != NULL && m->proxy == NULL && !m->up && !link_is_busy(m->link);
+}
+
 void
 monitor_visit_review(struct monitor *m)
 {
-	if (m->link != NULL || m->proxy == NULL)
+	if (is_silent(m) && monitor_line_serves(m))
+		monitor_visit_end(m);
+	else if (m->link != NULL || m->proxy == NULL)
 		settle_if_quiet(m);
 	else
 		proxy_finish(m->proxy);
@@ -310,6 +319,14 @@ on_ended(struct monitor *m, enum session_tell how, const struct err *why)
 		on_closed(m, why);
 }
 
+/* The private monitor tells of itself. */
+static void
+on_stalled(struct monitor *m, const struct err *why)
+{
+	if (!monitor_line_serves(m))
+		monitor_set_phase(m, MONITOR_STALLED, why);
+}
+
 static void
 on_link(void *owner, enum session_tell tell, const struct session_told *told)
 {
@@ -331,7 +348,7 @@ on_link(void *owner, enum session_tell tell, const struct session_told *told)
 	else if (tell == SESSION_ANSWER)
 		on_answer(m, told);
 	else if (tell == SESSION_STALLED)
-		monitor_set_phase(m, MONITOR_STALLED, &told->why);
+		on_stalled(m, &told->why);
 	else if (tell == SESSION_BROKEN || tell == SESSION_CLOSED)
 		on_ended(m, tell, &told->why);
 	monitor_leave(m);
@@ -393,6 +410,19 @@ on_proxy_dropped(void *owner, const struct err *why)
 	monitor_leave(m);
 }
 
+/* It is not us who keep waiting, so at the guard their time begins anew: it goes on
+ * only when we hang. */
+static void
+on_proxy_no_room(void *owner)
+{
+	static const struct guard_terms nobody_waits = {.asked = true};
+	const struct monitor *m = owner;
+	const struct guard_terms terms = quiet_terms(m);
+
+	renew(m, &nobody_waits);
+	renew(m, &terms);
+}
+
 static void
 on_proxy_end(void *owner, int err, const struct err *why)
 {
@@ -417,6 +447,7 @@ static const struct proxy_handlers proxy_handlers = {
 	.on_up = on_proxy_up,
 	.on_changed = on_proxy_changed,
 	.on_client_dropped = on_proxy_dropped,
+	.on_no_room = on_proxy_no_room,
 	.on_end = on_proxy_end,
 };
 
@@ -553,6 +584,8 @@ monitor_visit_begin(struct monitor *m)
 		return;
 	if (m->link != NULL)
 		settle_if_quiet(m);
+	else if (monitor_line_serves(m))
+		monitor_announce(m);
 	else if (m->proxy == NULL && !must_stay_away(m))
 		connect_to(m);
 }

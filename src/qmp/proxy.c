@@ -28,6 +28,8 @@
 #define ACCEPTS_PER_TURN 16
 /* After accept() has failed for want of descriptors or memory. */
 #define ACCEPT_PAUSE_MS 100
+/* While nobody new is accepted. */
+#define NO_ROOM_EVERY_MS 250
 
 #define SESSION_MS 5000u
 #define CLIENTS_MAX 64u
@@ -52,6 +54,7 @@ struct proxy {
 	struct event deadline;
 	struct event kick; /* activated by hand; never armed, so never disarmed */
 	struct event accept_pause;
+	struct event no_room; /* runs while nobody new is accepted */
 	bool accept_paused;
 	bool finish;
 	bool busy;   /* inside a callback of libevent */
@@ -103,6 +106,7 @@ close_all(struct proxy *p)
 	(void)event_del(&p->deadline);
 	(void)event_del(&p->kick);
 	(void)event_del(&p->accept_pause);
+	(void)event_del(&p->no_room);
 	if (p->upstream >= 0) {
 		(void)shutdown(p->upstream, SHUT_RDWR);
 		close(p->upstream);
@@ -279,15 +283,32 @@ arm_deadline(struct proxy *p)
 		(void)event_add(&p->deadline, &left);
 }
 
+static bool
+has_room(const struct proxy *p)
+{
+	return !p->finish && p->n_clients < p->clients_max;
+}
+
+static void
+arm_no_room(struct proxy *p)
+{
+	static const struct timeval interval = {0, NO_ROOM_EVERY_MS * 1000};
+
+	if (has_room(p))
+		(void)event_del(&p->no_room);
+	else if (!event_pending(&p->no_room, EV_TIMEOUT, NULL))
+		(void)event_add(&p->no_room, &interval);
+}
+
 static void
 arm_all(struct proxy *p)
 {
 	for (struct seat *s = p->seats; s != NULL; s = s->next)
 		seat_arm(s);
 	arm(&p->readable, mux_upstream_wants(p->mux));
-	arm(&p->waiting, mux_is_open(p->mux) && p->n_clients < p->clients_max &&
-				 !p->accept_paused);
+	arm(&p->waiting, mux_is_open(p->mux) && has_room(p) && !p->accept_paused);
 	arm_deadline(p);
+	arm_no_room(p);
 }
 
 static void
@@ -390,8 +411,7 @@ on_listener_waiting(evutil_socket_t fd, short what, void *owner)
 	(void)fd;
 	(void)what;
 	enter(p);
-	for (int i = 0; i < ACCEPTS_PER_TURN && mux_is_open(p->mux) &&
-			p->n_clients < p->clients_max;
+	for (int i = 0; i < ACCEPTS_PER_TURN && mux_is_open(p->mux) && has_room(p);
 		i++) {
 		if (!accept_one(p))
 			break;
@@ -408,6 +428,18 @@ on_pause_over(evutil_socket_t fd, short what, void *owner)
 	(void)what;
 	enter(p);
 	p->accept_paused = false;
+	leave(p);
+}
+
+static void
+on_no_room(evutil_socket_t fd, short what, void *owner)
+{
+	struct proxy *p = owner;
+
+	(void)fd;
+	(void)what;
+	enter(p);
+	p->handlers.on_no_room(p->owner);
 	leave(p);
 }
 
@@ -479,6 +511,7 @@ proxy_new(struct event_base *base, int upstream, int listener,
 	r |= event_assign(&p->deadline, base, -1, 0, on_deadline, p);
 	r |= event_assign(&p->kick, base, -1, 0, on_kick, p);
 	r |= event_assign(&p->accept_pause, base, -1, 0, on_pause_over, p);
+	r |= event_assign(&p->no_room, base, -1, 0, on_no_room, p);
 	assert(r == 0);
 	arm_all(p);
 	return p;

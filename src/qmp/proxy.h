@@ -31,6 +31,10 @@ struct proxy_handlers {
 	void (*on_changed)(void *owner);
 	/* A client was dropped, and why. */
 	void (*on_client_dropped)(void *owner, const struct err *why);
+	/* Whoever comes now waits in the socket's queue, since the proxy is full or
+	 * finishes. Told again and again, four times a second, while that is so: who
+	 * looks after the queue sees by it that nobody hangs. */
+	void (*on_no_room)(void *owner);
 	/* The session has ended; nothing follows. @err: 0 after proxy_finish(),
 	 * -ECONNRESET (QEMU closed it), -ETIMEDOUT, -EPROTO, ... */
 	void (*on_end)(void *owner, int err, const struct err *why);

@@ -65,6 +65,12 @@ on_client_dropped(void *owner, const struct err *why)
 }
 
 static void
+on_no_room(void *owner)
+{
+	tell(owner, "no room");
+}
+
+static void
 on_end(void *owner, int err, const struct err *why)
 {
 	struct child *c = owner;
@@ -96,6 +102,7 @@ run_child(int wire, int upstream, int listener, const struct proxy_options *opti
 		.on_up = on_up,
 		.on_changed = on_changed,
 		.on_client_dropped = on_client_dropped,
+		.on_no_room = on_no_room,
 		.on_end = on_end,
 	};
 	struct event_base *base = event_base_new();

@@ -25,6 +25,7 @@
 
 #include "base/str.h"
 #include "qmp/reception.h"
+#include "qmp_qemu.h"
 #include "qmp_server.h"
 #include "qmp_watch.h"
 
@@ -42,6 +43,7 @@ struct fault {
 	unsigned int mute; /* so many private connections never greet */
 	bool greets_late;
 	bool half_made; /* it has a chardev from before, which has not dialled in */
+	bool made;	/* it has both from before */
 };
 
 static struct fault fault;
@@ -68,9 +70,10 @@ now_us(void)
 	return clock_now_us(clock_system());
 }
 
-/* Greets and answers there, in a process of its own. */
+/* Greets and answers there, in a process of its own, which must not keep a visit open.
+ */
 static void
-serve_line(int line)
+serve_line(const struct machine *q)
 {
 	bool is_mute = fault.mute > 0;
 
@@ -78,8 +81,10 @@ serve_line(int line)
 	if (is_mute || fork() != 0)
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (q->visitor >= 0)
+		close(q->visitor);
 	(void)poll(NULL, 0, fault.greets_late ? (int)LATE_MS : 0);
-	server_serve(line);
+	server_serve(q->line);
 	_exit(0);
 }
 
@@ -98,7 +103,7 @@ dial(struct machine *q)
 	q->dial_us = 0;
 	q->line = fd;
 	if (q->has_object)
-		serve_line(fd);
+		serve_line(q);
 }
 
 static void
@@ -154,7 +159,7 @@ obey(struct machine *q, const char *command, char *room, size_t size)
 		if (is_cut(&fault.cut))
 			return NULL;
 		q->has_object = true;
-		serve_line(q->line);
+		serve_line(q);
 	} else if (strcmp(command, "object-del") == 0) {
 		if (is_cut(&fault.kept))
 			return NULL;
@@ -204,6 +209,10 @@ play(int listener)
 	if (fault.half_made) {
 		q.has_chardev = true;
 		q.dial_us = now_us() + LATE_MS * 1000;
+	}
+	if (fault.made) {
+		q.has_chardev = q.has_object = true;
+		q.dial_us = now_us();
 	}
 	for (;;) {
 		struct pollfd polled[] = {
@@ -363,6 +372,66 @@ what_a_daemon_left_half_made_is_finished(void **state)
 	becomes_private(*state, (struct fault){.half_made = true});
 }
 
+/* Another client, who has the shared monitor and stays. */
+static int
+come_to_stay(const struct fixture *f)
+{
+	int fd = qemu_connect(f->w.path);
+
+	assert_true(fd >= 0);
+	assert_true(qemu_expect(fd, "\"QMP\"", SOON_MS) >= 0);
+	return fd;
+}
+
+/* Nothing is missed, no visit was begun since there were @peers, and @free places are
+ * in the queue. */
+static void
+is_not_concerned(struct fixture *f, unsigned int peers, unsigned int free_places)
+{
+	watch_for(&f->w, 3 * SESSION_MS);
+	assert_null(strstr(strbuf_text(&f->w.told), "stalled"));
+	assert_int_equal(monitor_phase(f->w.monitor), MONITOR_WATCHING);
+	assert_int_equal(monitor_share(f->w.monitor), SHARE_PRIVATE);
+	assert_int_equal(f->w.peers, peers);
+	while (free_places-- > 0)
+		assert_true(qemu_connect(f->w.path) >= 0);
+}
+
+static void
+with_the_shared_one_taken_that_of_a_daemon_before_is_used(void **state)
+{
+	struct fixture *f = *state;
+	int other;
+
+	fault.made = true;
+	f->server = server_start(f->w.path, play);
+	other = come_to_stay(f);
+	watch_start(&f->w);
+	watch_until_share(&f->w, SHARE_PRIVATE, SOON_MS);
+	watch_until(&f->w, "facts ", SOON_MS);
+	is_not_concerned(f, 1, 1); /* the visit that was given up is in the other one */
+	close(other);
+}
+
+/* It stays: no visit is needed to say so. */
+static void
+another_wish_needs_no_visit(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int peers;
+	int other;
+
+	becomes_private(f, (struct fault){0});
+	peers = f->w.peers;
+	other = come_to_stay(f);
+	watch_forget(&f->w);
+	monitor_set_share(f->w.monitor, SHARE_YIELD);
+	is_not_concerned(f, peers, 2);
+	assert_string_equal(f->w.share_why.text,
+		"its private monitor stays until it is released or its QEMU ends");
+	close(other);
+}
+
 static void
 a_release_that_is_cut_short_is_finished(void **state)
 {
@@ -399,6 +468,8 @@ main(void)
 		test(who_has_not_greeted_is_called_again),
 		test(who_never_greets_is_shared_in_another_way),
 		test(what_a_daemon_left_half_made_is_finished),
+		test(with_the_shared_one_taken_that_of_a_daemon_before_is_used),
+		test(another_wish_needs_no_visit),
 		test(a_release_that_is_cut_short_is_finished),
 		test(a_release_that_never_succeeds_is_told),
 	};

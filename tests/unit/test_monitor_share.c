@@ -12,9 +12,11 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,10 +26,15 @@
 
 #define QEMU "qemu-system-x86_64"
 #define SOON_MS 30000u
+/* Of a proxy: "up to 64 clients; more wait". */
+#define CLIENTS_MAX 64
+/* The guard gives a session that is in the way a second. */
+#define LONGER_THAN_GUARD_MS 3000u
 
 struct fixture {
 	struct watch w;
 	struct qemu qemu;
+	char fifo[80]; /* what is written to it is not read yet */
 };
 
 static int
@@ -39,6 +46,8 @@ setup(void **state)
 		return -1;
 	watch_init(&f->w);
 	assert_true(qemu_start(&f->qemu, QEMU, f->w.path));
+	snprintf(f->fifo, sizeof(f->fifo), "%s/fifo", f->w.folder);
+	assert_int_equal(mkfifo(f->fifo, 0600), 0);
 	*state = f;
 	return 0;
 }
@@ -49,6 +58,7 @@ teardown(void **state)
 	struct fixture *f = *state;
 
 	qemu_stop(&f->qemu);
+	(void)unlink(f->fifo);
 	watch_fini(&f->w);
 	free(f);
 	return 0;
@@ -305,6 +315,133 @@ a_stopped_holder_keeps_nobody_waiting(void **state)
 	assert_int_equal(monitor_share(f->w.monitor), SHARE_YIELD);
 }
 
+static bool
+is_silent(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, MSG_DONTWAIT | MSG_PEEK) < 0;
+}
+
+/* A client of the proxy; its command lasts until the fifo is read. */
+static int
+begin_long_command(struct fixture *f)
+{
+	int fd = visit(f, SOON_MS);
+
+	assert_true(dprintf(fd,
+			    "{\"execute\": \"qmp_capabilities\"} {\"execute\": "
+			    "\"pmemsave\", \"arguments\": {\"val\": 0, \"size\": 16, "
+			    "\"filename\": \"%s\"}, \"id\": \"long\"}",
+			    f->fifo) > 0);
+	for (unsigned int ms = 0; ms < SOON_MS && !monitor_is_busy(f->w.monitor);
+		ms += 10)
+		watch_for(&f->w, 10);
+	assert_true(monitor_is_busy(f->w.monitor));
+	return fd;
+}
+
+/* The proxy is to end, and another client waits meanwhile. */
+static void
+is_not_cut_short(struct fixture *f, void (*end_proxy)(struct monitor *m))
+{
+	int client;
+	int waiter;
+	int reader;
+
+	begin(f, SHARE_PROXY, SHARE_PROXY);
+	client = begin_long_command(f);
+	end_proxy(f->w.monitor);
+	for (int i = 0; i < 10; i++) /* a few turns, though we may stand still in one */
+		watch_for(&f->w, 10);
+	waiter = qemu_connect(f->w.path);
+	assert_true(waiter >= 0);
+	watch_for(&f->w, LONGER_THAN_GUARD_MS);
+	assert_true(is_silent(waiter));
+	reader = open(f->fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(reader >= 0);
+	watch_until_heard(&f->w, client, "{\"return\": {}, \"id\": \"long\"}", SOON_MS);
+	watch_until_heard(&f->w, waiter, "\"QMP\"", SOON_MS);
+	close(reader);
+	close(waiter);
+	close(client);
+}
+
+static void
+want_yield(struct monitor *m)
+{
+	monitor_set_share(m, SHARE_YIELD);
+}
+
+static void
+a_command_outlasts_another_wish(void **state)
+{
+	struct fixture *f = *state;
+
+	is_not_cut_short(f, want_yield);
+	watch_until_share(&f->w, SHARE_YIELD, SOON_MS);
+}
+
+static void
+a_command_outlasts_a_release(void **state)
+{
+	struct fixture *f = *state;
+
+	is_not_cut_short(f, monitor_release);
+	watch_until(&f->w, "released ", SOON_MS);
+}
+
+/* Returns one more, who waits. */
+static int
+fill_proxy(struct fixture *f, int clients[CLIENTS_MAX])
+{
+	int waiter;
+
+	begin(f, SHARE_PROXY, SHARE_PROXY);
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		clients[i] = visit(f, SOON_MS);
+	waiter = qemu_connect(f->w.path);
+	assert_true(waiter >= 0);
+	return waiter;
+}
+
+static void
+who_finds_a_proxy_full_waits_until_one_has_left(void **state)
+{
+	struct fixture *f = *state;
+	int clients[CLIENTS_MAX];
+	int waiter = fill_proxy(f, clients);
+
+	watch_for(&f->w, LONGER_THAN_GUARD_MS);
+	assert_true(is_silent(waiter));
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		assert_true(dprintf(clients[i], "{\"execute\": \"qmp_capabilities\", "
+						"\"id\": 1}") > 0);
+		watch_until_heard(&f->w, clients[i], "\"id\": 1", SOON_MS);
+	}
+	close(clients[0]);
+	watch_until_heard(&f->w, waiter, "\"QMP\"", SOON_MS);
+	assert_string_equal(strbuf_text(&f->w.told), "");
+	for (size_t i = 1; i < CLIENTS_MAX; i++)
+		close(clients[i]);
+	close(waiter);
+}
+
+/* It is full, and we are stopped: QEMU itself serves who waits. */
+static void
+a_stopped_proxy_that_is_full_keeps_nobody_waiting(void **state)
+{
+	struct fixture *f = *state;
+	int clients[CLIENTS_MAX];
+	int waiter = fill_proxy(f, clients);
+
+	watch_for(&f->w, 500); /* told that we live */
+	assert_true(qemu_expect(waiter, "\"QMP\"", SOON_MS) >= 0);
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		close(clients[i]);
+	close(waiter);
+}
+
 #define test_with_qemu(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -324,6 +461,10 @@ main(void)
 		test_with_qemu(a_dead_vm_refuses),
 		test_with_qemu(an_owner_need_not_listen),
 		test_with_qemu(a_stopped_holder_keeps_nobody_waiting),
+		test_with_qemu(a_command_outlasts_another_wish),
+		test_with_qemu(a_command_outlasts_a_release),
+		test_with_qemu(who_finds_a_proxy_full_waits_until_one_has_left),
+		test_with_qemu(a_stopped_proxy_that_is_full_keeps_nobody_waiting),
 	};
 
 	if (system("command -v " QEMU " >/dev/null") != 0) {

@@ -255,6 +255,8 @@ clients_above_the_limit_wait(void **state)
 	answer(f, "1");
 	assert_true(host_hear(a, &line));
 	assert_int_equal(recv(c, line.s, 1, MSG_DONTWAIT), -1);
+	for (int i = 0; i < 3; i++)
+		proxy_host_until(&f->host, "no room\n");
 	close(a);
 	assert_true(host_hear(c, &line));
 	close(b);
@@ -429,6 +431,12 @@ on_client_dropped(void *owner, const struct err *why)
 }
 
 static void
+on_no_room(void *owner)
+{
+	(void)owner;
+}
+
+static void
 on_end(void *owner, int err, const struct err *why)
 {
 	struct own *o = owner;
@@ -462,7 +470,7 @@ static void
 a_client_of_our_own_is_one_like_others(void **state)
 {
 	static const struct proxy_handlers handlers = {
-		on_up, on_changed, on_client_dropped, on_end};
+		on_up, on_changed, on_client_dropped, on_no_room, on_end};
 	const struct proxy_options options = {.clock = clock_system()};
 	struct fixture *f = *state;
 	struct own o = {.base = event_base_new()};
