@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/xalloc.h"
 #include "ctl/conn.h"
@@ -126,6 +127,15 @@ door_serve(struct door *d, struct event_base *base)
 	return 0;
 }
 
+/* What a socket belongs to that is given to no other group. */
+static const char *
+own_group(void)
+{
+	const struct group *g = getgrgid(getegid());
+
+	return g != NULL ? g->gr_name : "of qmpind";
+}
+
 /* The group's number, or ours with a note. */
 static gid_t
 find_group(const char *name, struct err *note)
@@ -136,8 +146,8 @@ find_group(const char *name, struct err *note)
 		return g->gr_gid;
 	if (name != NULL && *name != '\0')
 		(void)err_set(note, 0, NULL, 0,
-			"no group %s: %s is for root only (addgroup --system %s)", name,
-			CTL_SOCKET_RO, name);
+			"no group %s: %s stays with group %s (addgroup --system %s)",
+			name, CTL_SOCKET_RO, own_group(), name);
 	return (gid_t)-1;
 }
 
@@ -152,8 +162,10 @@ open_read_only(struct ctl_server *s, const char *group, struct err *note, struct
 
 	r = listen_open(&s->place, CTL_SOCKET_RO, 0660, gid, socket, &why);
 	if (r == -EPERM && gid != (gid_t)-1) {
-		(void)err_set(note, 0, NULL, 0, "may not give %s to group %s",
-			CTL_SOCKET_RO, group);
+		(void)err_set(note, 0, NULL, 0,
+			"may not give %s to group %s: it stays with group %s "
+			"(qmpind.service needs SupplementaryGroups=%s)",
+			CTL_SOCKET_RO, group, own_group(), group);
 		return listen_open(
 			&s->place, CTL_SOCKET_RO, 0660, (gid_t)-1, socket, e);
 	}

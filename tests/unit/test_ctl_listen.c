@@ -16,15 +16,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "base/xalloc.h"
 #include "ctl/address.h"
 #include "ctl_world.h"
 
@@ -69,7 +72,7 @@ static void
 group_is_given_or_its_absence_said(void **state)
 {
 	struct ctl_world *w = *state;
-	const struct group *g = getgrgid(1);
+	const struct group *g;
 	struct err e = ERR_NONE;
 	struct stat st;
 
@@ -77,6 +80,7 @@ group_is_given_or_its_absence_said(void **state)
 	assert_int_equal(ctl_world_serve(w, "no-such-group", NULL, &e), 0);
 	assert_non_null(strstr(e.text, "no group no-such-group"));
 	assert_int_equal(mode_of(w, CTL_SOCKET_RO), 0660);
+	g = getgrgid(1);
 	if (g == NULL)
 		return;
 	ctl_server_free(w->server);
@@ -84,6 +88,53 @@ group_is_given_or_its_absence_said(void **state)
 	assert_int_equal(ctl_world_serve(w, g->gr_name, NULL, &e), 0);
 	assert_int_equal(fstatat(w->dirfd, CTL_SOCKET_RO, &st, 0), 0);
 	assert_true(st.st_gid == 1 ? !err_is_set(&e) : err_is_set(&e));
+}
+
+/* Serve for @group without the right to give files away. */
+static void
+serve_without_chown(struct ctl_world *w, const char *group, struct err *e)
+{
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct had[2] = {{0}};
+	struct __user_cap_data_struct caps[2];
+
+	assert_int_equal(syscall(SYS_capget, &header, had), 0);
+	memcpy(caps, had, sizeof(caps));
+	caps[0].effective &= ~(1u << CAP_CHOWN);
+	assert_int_equal(syscall(SYS_capset, &header, caps), 0);
+	assert_int_equal(ctl_world_serve(w, group, NULL, e), 0);
+	assert_int_equal(syscall(SYS_capset, &header, had), 0);
+}
+
+static void
+without_the_group_it_is_said_whose_the_socket_is(void **state)
+{
+	struct ctl_world *w = *state;
+	const struct group *g = getgrgid(getegid());
+	struct err e = ERR_NONE;
+	auto_free char *stays = NULL;
+	auto_free char *other = NULL;
+	struct stat st;
+
+	if (g == NULL)
+		skip();
+	stays = xasprintf("stays with group %s", g->gr_name);
+	ctl_server_free(w->server);
+	assert_int_equal(ctl_world_serve(w, "no-such-group", NULL, &e), 0);
+	assert_non_null(strstr(e.text, stays));
+	do
+		g = getgrent();
+	while (g != NULL && (g->gr_gid == getegid() || group_member(g->gr_gid) != 0));
+	endgrent();
+	if (g == NULL)
+		return;
+	other = xasprintf("to group %s: it %s", g->gr_name, stays);
+	ctl_server_free(w->server);
+	err_clear(&e);
+	serve_without_chown(w, g->gr_name, &e);
+	assert_non_null(strstr(e.text, other));
+	assert_int_equal(fstatat(w->dirfd, CTL_SOCKET_RO, &st, 0), 0);
+	assert_int_equal(st.st_gid, getegid());
 }
 
 /* A socket file as a server that was killed leaves it, or one that listens. */
@@ -321,6 +372,7 @@ main(void)
 		CASE(sockets_are_open_to_those_they_are_for),
 		CASE(sockets_go_with_the_server),
 		CASE(group_is_given_or_its_absence_said),
+		CASE(without_the_group_it_is_said_whose_the_socket_is),
 		CASE(stale_sockets_are_replaced),
 		CASE(what_a_killed_server_has_forked_does_not_serve),
 		CASE(live_server_is_left_alone),
