@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """qmpin plan on hosts that are not this one: sysfs trees, XML, latencies, pipes and
-terminals, the example of README.md, wrong files, and how long a long scenario takes."""
+terminals, the examples of README.md, wrong files, and how long a long scenario takes."""
 import atexit
 import json
 import os
@@ -88,17 +88,18 @@ def write_golden(name, text):
             f.write(text)
 
 
-def example(host):
-    """the example of README.md is what is shown"""
+def examples(host):
+    """the examples of README.md, of plans and of latencies, are what is shown"""
     with open(os.path.join(SOURCE, "README.md")) as f:
-        block = re.search(r"^    \$ (qmpin plan (?:.*\\\n)*.*)\n((?:    .*\n|\n)+)",
-                          f.read(), re.M)
-    check(block, "there is no example")
-    words = block.group(1).replace("\\\n", " ").split()
-    want = re.sub("^    ", "", block.group(2), flags=re.M).strip()
-    shown = on_terminal([QMPIN] + words[1:], 80, cwd=SOURCE, NO_COLOR="1").strip()
-    write_golden("README.example", re.sub("^(?=.)", "    ", shown, flags=re.M) + "\n")
-    check(shown == want, "shown is\n%s", shown)
+        blocks = re.findall(r"^    \$ (qmpin \w+ (?:.*\\\n)*.*)\n((?:    .*\n|\n)+)",
+                            f.read(), re.M)
+    check([b[0].split()[1] for b in blocks] == ["latency", "plan"], "examples: %s", blocks)
+    for command, text in blocks:
+        words = command.replace("\\\n", " ").split()
+        want = re.sub("^    ", "", text, flags=re.M).strip()
+        shown = on_terminal([QMPIN] + words[1:], 80, cwd=SOURCE, NO_COLOR="1").strip()
+        write_golden("README." + words[1], re.sub("^(?=.)", "    ", shown, flags=re.M) + "\n")
+        check(shown == want, "shown is\n%s", shown)
 
 
 def golden(host):
@@ -316,5 +317,5 @@ def thousand_events(host):
 
 
 if __name__ == "__main__":
-    sys.exit(main([example, golden, readme_commands, widths, trees, measured, this_machine, conversation,
+    sys.exit(main([examples, golden, readme_commands, widths, trees, measured, this_machine, conversation,
                    interrupted, wrong, contradictory, usage, thousand_events], Place))

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,6 +104,49 @@ vms_are_in_the_smallest_group_that_holds_them(void **state)
 				  "node 3    24-31,56-63 #####... 10.0/16    102(20)+\n"
 				  "  L3 0-1  24-31,56-63 #####... 5.0/8 each\n"
 				  "+ also on other nodes\n");
+}
+
+/* README.md without the indent of its examples. */
+static char *
+readme(void)
+{
+	const char *srcdir = getenv("srcdir");
+	auto_free char *path = xasprintf("%s/README.md", srcdir != NULL ? srcdir : ".");
+	FILE *in = fopen(path, "re");
+	struct strbuf all = {0};
+	auto_free char *line = NULL;
+	size_t size = 0;
+
+	if (in == NULL)
+		fail_msg("no %s", path);
+	while (getline(&line, &size, in) > 0)
+		strbuf_adds(&all, line + (str_has_prefix(line, "    ") ? 4 : 0));
+	(void)fclose(in);
+	return all.s;
+}
+
+static void
+the_example_of_the_readme_is_what_is_drawn(void **state)
+{
+	struct world *w = world_new(&host_9354);
+	auto_free char *page = readme();
+	struct cpuset reserved;
+
+	(void)state;
+	assert_int_equal(cpuset_parse("0,32", &reserved), 0);
+	w->host.topo->nodes[0].mem_kib = UINT64_C(64) << 20;
+	w->host.topo->nodes[0].free_kib = UINT64_C(48) << 20;
+	add_vm(w, 100, 4, "1-3,33-35");
+	add_vm(w, 101, 2, "4,36");
+	add_vm(w, 102, 6, "4-7,36-39");
+	auto_free char *text = draw_and_free(
+		w, (struct hostpicture){.reserved = reserved, .cores = true});
+	char *node = strstr(text, "node 0 ");
+
+	assert_non_null(node);
+	*strstr(node, "node 1 ") = '\0';
+	if (strstr(page, node) == NULL)
+		fail_msg("drawn is\n%s", node);
 }
 
 static void
@@ -266,6 +310,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vms_are_in_the_smallest_group_that_holds_them),
+		cmocka_unit_test(the_example_of_the_readme_is_what_is_drawn),
 		cmocka_unit_test(only_groups_that_nobody_has_are_put_together),
 		cmocka_unit_test(vcpus_of_one_vm_may_sit_apart),
 		cmocka_unit_test(empty_host_is_a_line),
