@@ -183,7 +183,7 @@ static const struct option_def table[] = {
 	{.key = "isolated_cpus",
 		.type = OPTION_CPULIST,
 		.fallback = "",
-		.text = "Of the CPUs isolated at boot: those that pin and dedicated VMs may have.",
+		.text = "Of the isolated CPUs: those that pin and dedicated VMs may have.",
 		IN_CONFIG(isolated_cpus)},
 	{.key = "dedicated_max_pct",
 		.type = OPTION_UINT,
@@ -250,7 +250,8 @@ static const struct option_def table[] = {
 		.type = OPTION_GROUP,
 		.fallback = "qmpin",
 		.fixed = true,
-		.text = "Members of this group may use the read-only control socket.",
+		.text = "Members of this group may look. Another one takes a drop-in too: see"
+			" qmpin.conf(5).",
 		IN_CONFIG(control_group)},
 	{.key = "log_level",
 		.type = OPTION_WORD,

@@ -94,6 +94,11 @@ def settings(host):
     real = {key: "_%s_" % value if value else "(none)"
             for key, value in re.findall(r"^#([a-z_]+) = ?(.*)$", head, re.M)}
     same("qmpin.conf(5), settings", set(named.items()), set(real.items()))
+    entries = re.findall(r"^\*([a-z_]+)\* = .*\n((?:\t.*\n)+)", text, re.M)
+    named = {(span, key) for key, entry in entries
+             for span in re.findall(r"\d+ to \d+ [^ .]+", " ".join(entry.split()))}
+    same("qmpin.conf(5), ranges", named,
+         set(re.findall(r"^# (\d+ to \d+ \S+)\n#([a-z_]+) =", head, re.M)))
     part = text.split("# [weights]")[1].split("\n# ")[0]
     same("qmpin.conf(5), weights", set(re.findall(r"^\*([a-z]+)\*$", part, re.M)),
          set(re.findall(r"^#([a-z]+) = 1$", weights, re.M)))
@@ -101,6 +106,20 @@ def settings(host):
     part = text.split("# MODES")[1].split("\n# ")[0]
     same("qmpin.conf(5), modes", set(re.findall(r"^\*([a-z]+)\*$", part, re.M)),
          set(modes.replace(" ", "").split("|")))
+
+
+def journal(host):
+    """qmpind(8) has each field of the journal, and each cause"""
+    def source(name):
+        with open(os.path.join(SOURCE, "src", "daemon", name), encoding="utf-8") as f:
+            return f.read()
+
+    part = page("qmpind.8").split("# JOURNAL")[1].split("\n# ")[0]
+    same("qmpind(8), fields", set(re.findall(r"\*(QMPIN_[A-Z]+)\*", part)),
+         set(re.findall(r'"(QMPIN_[A-Z]+)"', source("report.c"))))
+    causes = part.split("*QMPIN_CAUSE*")[1].split("*QMPIN_REASON*")[0]
+    same("qmpind(8), causes", set(re.findall(r"\*([^*]+)\*", " ".join(causes.split()))),
+         set(re.findall(r'\[CAUSE_\w+\] = \{"([^"]+)"', source("cause.c"))))
 
 
 def interface(host):
@@ -173,4 +192,4 @@ def rendered(host):
 
 
 if __name__ == "__main__":
-    sys.exit(main([commands, daemon, settings, interface, limits, messages, rendered], Nothing))
+    sys.exit(main([commands, daemon, journal, settings, interface, limits, messages, rendered], Nothing))
