@@ -60,8 +60,8 @@ tests_unit_test_bench_place_SOURCES = tests/unit/test_bench_place.c \
 tests_unit_test_bench_place_LDADD = $(LINK_BENCH_PLACE) $(CMOCKA_LIBS)
 endif
 
-# All benchmarks in their short forms, a quarter of an hour at most: bench.json, bench.md and
-# what they print in bench.log. BENCH: which of share, place, probe, engine and scale.
+# All benchmarks in their short forms: bench.json, bench.md and what they print in bench.log.
+# BENCH: which of share, place, probe, engine and scale.
 bench: all tests/bench/bench_place tests/bench/bench_probe tests/fleet/fleet \
 		tests/share/rival
 	@$(share_env) $(PYTHON3) $(top_srcdir)/tests/system/bench.py $(BENCH)

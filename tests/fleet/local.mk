@@ -8,12 +8,12 @@ tests_fleet_fleet_SOURCES = \
 	tests/fleet/ship.c tests/fleet/ship.h
 tests_fleet_fleet_LDADD = $(LINK_BASE) -lpthread
 
-# What the daemon costs with 10 to 1000 VMs: some 4 minutes. BENCH_SCALE: options and numbers.
+# What the daemon costs with 10 to 1000 VMs. BENCH_SCALE: options and numbers.
 bench-scale: all tests/fleet/fleet
 	$(AM_TESTS_ENVIRONMENT) $(PYTHON3) $(top_srcdir)/tests/system/bench_scale.py $(BENCH_SCALE)
 
-# VMs that come and go around a daemon that is killed 1000 times in a third of an hour and
-# then left alone; or 166 times, in ten minutes.
+# VMs that come and go around a daemon that is killed 1000 times, or 166 times, and then left
+# alone.
 run_soak = $(AM_TESTS_ENVIRONMENT) QMPIN_SOAK=$(1) $(PYTHON3) \
 	$(top_srcdir)/tests/system/test_soak.py
 soak: all tests/fleet/fleet

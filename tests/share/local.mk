@@ -8,11 +8,11 @@ tests_share_rival_LDADD = $(LINK_BASE) -lpthread
 
 share_env = $(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/qemus/qemu-version all
 
-# What sharing costs the others, in full: some 15 minutes. BENCH_SHARE=--short: one.
+# What sharing costs the others, in full, or BENCH_SHARE=--short.
 bench-share: all tests/share/rival
 	$(share_env) $(PYTHON3) $(top_srcdir)/tests/system/bench_share.py $(BENCH_SHARE)
 
-# The random troubles, 1000 kills instead of 33: an hour.
+# The random troubles, 1000 kills instead of 33.
 SOAK = 30
 soak-share: all tests/share/rival
 	QMPIN_SOAK=$(SOAK) && export QMPIN_SOAK && $(share_env) sh -c 'for t in trouble traces; do \

@@ -21,8 +21,7 @@ from figures import Figures, load
 from runner import BUILD, now
 from vmhost import HERE, allowed
 
-# A benchmark that takes longer is ended: on a machine that has nothing else to do all of
-# them take less than a quarter of an hour.
+# A benchmark that takes longer is ended.
 LIMIT_S = 400
 BENCHES = ("share", "place", "probe", "engine", "scale")
 
