@@ -66,7 +66,7 @@ const struct cmd cmd_table[] = {
 	{"metrics", "", 0, ARGS_OUTPUT, "numbers to watch, as Prometheus reads them",
 		"What qmpind counts: VMs by state and mode, masks set and repaired, how long it\n"
 		"takes, waiting and memory of each VM. -o replaces FILE in one step, so this\n"
-		"is all that node_exporter's textfile collector needs, in a crontab:\n"
+		"is all that node_exporter's textfile collector needs, in /etc/cron.d:\n"
 		"\n"
 		"  * * * * * root qmpin metrics -o /var/lib/prometheus/node-exporter/qmpin.prom\n"
 		"\n"
@@ -89,7 +89,8 @@ const struct cmd cmd_table[] = {
 		"give VMs back the masks they had before qmpind",
 		"Every thread gets the CPU mask it had before qmpind first touched its VM. The\n"
 		"VM is then left alone, also when qmpind restarts, until it is applied (qmpin\n"
-		"apply) or its QEMU ends. Where no qmpind runs, its records tell the masks.\n",
+		"apply), qmpin mode has it placed, or its QEMU ends. Where no qmpind runs, its\n"
+		"records tell the masks.\n",
 		cmd_restore_run},
 	{"release", "ID...|--all", CMD_MANY, ARGS_ALL,
 		"hold VMs' monitors no longer, undo changes to them",
@@ -99,7 +100,8 @@ const struct cmd cmd_table[] = {
 	{"mode", "ID [MODE]", 2, ARGS_PERMANENT | ARGS_RESET | ARGS_CONFIG,
 		"set the mode of a VM: off, pin, float ...",
 		"MODE counts at once and until the VM's QEMU ends, also when qmpind restarts\n"
-		"meanwhile; it is stronger than any configuration. With --reset the VM has its\n"
+		"meanwhile; it is stronger than any configuration. One that places takes the VM\n"
+		"up as qmpin apply does, also after qmpin restore. With --reset the VM has its\n"
 		"configured mode again. With --permanent the mode goes into the configuration\n"
 		"instead (or into DIR of --config), for this QEMU and all that follow, or with\n"
 		"--reset out of it.\n"
@@ -117,7 +119,8 @@ const struct cmd cmd_table[] = {
 		"show: settings in force; check: are files right",
 		"show asks qmpind which settings count and where they were made; without --all\n"
 		"only those that somebody has made. check reads FILE, or what qmpind would read\n"
-		"if it started now, and says what is wrong, with its line; it needs no qmpind.\n",
+		"if it started now, and says what is wrong, with its line; it needs no qmpind.\n"
+		"The cluster's file, which may hang, has to be named: /etc/pve/qmpin.conf.\n",
 		cmd_config_run},
 	{"reload", "", 0, 0, "have qmpind read its configuration again",
 		"As systemctl reload qmpind, and what is wrong with the new configuration is\n"
