@@ -182,7 +182,7 @@ tests_unit_test_cli_probe_LDADD = $(LINK_CLI) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_cli_probe_DEPENDENCIES = src/qmpin$(EXEEXT) src/qmpin-probe$(EXEEXT)
 endif
 EXTRA_DIST += tests/data/latency/two-packages.csv tests/data/latency/two-packages.xml \
-	tests/data/plan docs/plan.md
+	tests/data/plan
 
 FUZZERS += tests/fuzz/fuzz_args
 tests_fuzz_fuzz_args_SOURCES = tests/fuzz/fuzz_args.c $(FUZZ_MAIN)

@@ -237,7 +237,7 @@ check-optimum: tests/unit/test_planner_optimum
 	QMPIN_CASES=$(CASES) tests/unit/test_planner_optimum
 endif
 .PHONY: check-random check-optimum golden-place
-EXTRA_DIST += tests/data/place docs/planner.md
+EXTRA_DIST += tests/data/place
 
 FUZZERS += tests/fuzz/fuzz_planner
 tests_fuzz_fuzz_planner_SOURCES = tests/fuzz/fuzz_planner.c $(PLACE_TRIALS) $(FUZZ_MAIN)

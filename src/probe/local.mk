@@ -145,4 +145,3 @@ bench-probe-sim: tests/bench/bench_probe_sim
 	@$(AM_TESTS_ENVIRONMENT) tests/bench/bench_probe_sim $(PROBE_SIM)
 
 .PHONY: bench-probe-sim
-EXTRA_DIST += docs/latency.md

@@ -1,6 +1,5 @@
 # Faults: libc fails in the daemon, memory ends in parsers and commands, hosts misbehave.
 EXTRA_DIST += \
-	docs/faults.md \
 	tests/faults/cases.py \
 	tests/faults/faultlib.py \
 	tests/faults/life.py \
