@@ -119,8 +119,7 @@ const struct cmd cmd_table[] = {
 		"show: settings in force; check: are files right",
 		"show asks qmpind which settings count and where they were made; without --all\n"
 		"only those that somebody has made. check reads FILE, or what qmpind would read\n"
-		"if it started now, and says what is wrong, with its line; it needs no qmpind.\n"
-		"The cluster's file, which may hang, has to be named: /etc/pve/qmpin.conf.\n",
+		"if it started now, and says what is wrong, with its line; it needs no qmpind.\n",
 		cmd_config_run},
 	{"reload", "", 0, 0, "have qmpind read its configuration again",
 		"As systemctl reload qmpind, and what is wrong with the new configuration is\n"

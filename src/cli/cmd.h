@@ -15,6 +15,9 @@ enum cmd_exit {
 	CMD_PARTLY = 5,
 };
 
+/* Names a directory that stands for / in what is looked at without the daemon. */
+#define CMD_ROOT_ENV "QMPIN_ROOT"
+
 /* As many operands as anybody has VMs. */
 #define CMD_MANY 100000
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * qmpin config: show asks the daemon what is in force, check reads files as the daemon
- * would, without it and as any user who may read them.
+ * would, without it and as any user who may read them. /etc/pve may hang, so a child
+ * reads the cluster's file, unless it is named.
  */
 #include "config.h"
 
@@ -11,13 +12,23 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "base/io.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "base/xalloc.h"
+#include "cli/apart.h"
 #include "cli/out.h"
 #include "cli/session.h"
 #include "cli/table.h"
+#include "conf/inifile.h"
 #include "conf/settings.h"
+#include "conf/sources.h"
+
+#define CLUSTER "/etc/pve/qmpin.conf"
+#define CLUSTER_DEADLINE_MS 5000
 
 static const struct table_column columns[] = {
 	{.name = "KEY"},
@@ -121,6 +132,79 @@ refuse(const struct args *args, int r, const struct err *why)
 	return r == -EACCES || r == -EPERM ? CMD_NO_PERMISSION : CMD_FAILED;
 }
 
+/* In the child: an errno, and if it is 0 the text. */
+static void
+send_cluster(const char *root, int fd)
+{
+	auto_free char *path = xasprintf("%s" CLUSTER, root);
+	struct sources s = {0};
+	int r = sources_read(NULL, path, &s, NULL);
+
+	if (io_write_all(fd, (const char *)&r, sizeof(r)) < 0 ||
+		(s.n == 1 && io_write_all(fd, s.list[0].text, s.list[0].len) < 0))
+		_exit(1); /* nobody listens any more */
+}
+
+/* Its text, in @text of INIFILE_BYTES_MAX + 1 bytes. Returns how long, or an errno. */
+static ssize_t
+take_cluster(struct apart *child, char *text)
+{
+	int r = 0;
+	ssize_t n = apart_read(child, &r, sizeof(r)); /* written in one piece */
+	size_t len = 0;
+
+	if (n != (ssize_t)sizeof(r) || r < 0)
+		return n < 0 ? n : r < 0 ? r : -EIO;
+	do {
+		n = apart_read(child, text + len, INIFILE_BYTES_MAX + 1 - len);
+		len += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && len <= INIFILE_BYTES_MAX);
+	return n < 0 ? n : (ssize_t)len;
+}
+
+/* Returns false where there is none, or it cannot be read, which is said. */
+static bool
+read_cluster(const char *root, struct source *out)
+{
+	auto_free char *text = xcalloc(1, INIFILE_BYTES_MAX + 1);
+	struct apart child;
+	ssize_t n = apart_start(&child, root, send_cluster, CLUSTER_DEADLINE_MS);
+
+	if (n == 0) {
+		n = take_cluster(&child, text);
+		apart_end(&child);
+	}
+	if (n < 0 && n != -ENOENT && n != -ENOTDIR)
+		out_note(CLUSTER " is not checked: %s",
+			n == -ETIMEDOUT ? "/etc/pve does not answer"
+					: strerror((int)-n));
+	if (n < 0)
+		return false;
+	*out = (struct source){xstrdup(CLUSTER), take_ptr(&text), (size_t)n};
+	return true;
+}
+
+/* What a daemon would read that starts now. */
+static int
+load_all(struct settings *out, struct err *why)
+{
+	const char *env = getenv(CMD_ROOT_ENV);
+	const char *root = env != NULL ? env : "";
+	struct source cluster = {.name = NULL};
+	struct sources host;
+	bool has;
+	int r = sources_read(root, NULL, &host, why);
+
+	if (r < 0)
+		return r;
+	has = read_cluster(root, &cluster);
+	r = sources_parse(&host, has ? &cluster : NULL, out, why);
+	sources_fini(&host);
+	free(cluster.name);
+	free(cluster.text);
+	return r;
+}
+
 static enum cmd_exit
 check(const struct args *args)
 {
@@ -134,7 +218,7 @@ check(const struct args *args)
 		out_note("qmpin config check takes one file or directory");
 		return CMD_USAGE;
 	}
-	r = settings_load(NULL, file, &s, &why);
+	r = file != NULL ? settings_load(NULL, file, &s, &why) : load_all(&s, &why);
 	if (r < 0)
 		return refuse(args, r, &why);
 	exit = accept(args, &s);

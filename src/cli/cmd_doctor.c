@@ -22,8 +22,6 @@
 #include "ctl/shapes.h"
 #include "host/hostcheck.h"
 
-/* A directory that stands for / here. */
-#define ROOT_ENV "QMPIN_ROOT"
 #define TEXT_INDENT 9u
 #define ADVICE_INDENT 12u
 
@@ -48,7 +46,7 @@ check_version(const struct args *args, struct checks *out)
 static void
 check_here(struct checks *out)
 {
-	const char *env = getenv(ROOT_ENV);
+	const char *env = getenv(CMD_ROOT_ENV);
 	const char *root = env != NULL ? env : "";
 	struct hostfacts host = {0};
 

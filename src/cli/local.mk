@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/libcli.a
 src_libcli_a_SOURCES = \
+	src/cli/apart.c src/cli/apart.h \
 	src/cli/args.c src/cli/args.h \
 	src/cli/cmd.c src/cli/cmd.h \
 	src/cli/cmd_apply.c src/cli/cmd_apply.h \

@@ -9,17 +9,11 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/str.h"
 #include "base/xalloc.h"
 #include "host/textfile.h"
@@ -155,21 +149,6 @@ pvescan_read(const char *root, int fd)
 	tell(fd, END, n, "");
 }
 
-/* It may outlive us: whoever reads our output must not wait for it. */
-static _Noreturn void
-become_reader(const char *root, pvescan_reader *reader, int fd)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	for (int i = 0; i <= STDERR_FILENO; i++) {
-		if (null < 0 || dup2(null, i) < 0)
-			(void)close(i);
-	}
-	(void)signal(SIGPIPE, SIG_IGN);
-	reader(root, fd);
-	_exit(0);
-}
-
 /* ---- what waits for it ---- */
 
 struct scan {
@@ -179,40 +158,17 @@ struct scan {
 	int end; /* of the END record, or why there was none */
 };
 
-/* Returns 1, 0 (its end) or -ETIMEDOUT. */
 static int
-wait_for(int fd, uint64_t deadline_us)
-{
-	uint64_t now_us = clock_now_us(clock_system());
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-
-	while (now_us < deadline_us) {
-		int n = poll(&p, 1, (int)((deadline_us - now_us + 999) / 1000));
-
-		if (n > 0)
-			return 1;
-		now_us = clock_now_us(clock_system());
-	}
-	return -ETIMEDOUT;
-}
-
-static int
-take_in(struct scan *s, int fd, uint64_t deadline_us)
+take_in(struct scan *s, struct apart *child)
 {
 	struct find find;
 	size_t len = 0;
 
 	for (;;) {
-		int r = wait_for(fd, deadline_us);
-		ssize_t n;
+		ssize_t n = apart_read(child, (char *)&find + len, sizeof(find) - len);
 
-		if (r < 0)
-			return r;
-		n = read(fd, (char *)&find + len, sizeof(find) - len);
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n <= 0)
-			return -EIO; /* without an END record */
+			return n < 0 ? (int)n : -EIO; /* without an END record */
 		len += (size_t)n;
 		if (len < sizeof(find))
 			continue;
@@ -225,28 +181,15 @@ take_in(struct scan *s, int fd, uint64_t deadline_us)
 }
 
 static void
-scan(const char *root, pvescan_reader *reader, int deadline_ms, struct scan *s)
+scan(const char *root, apart_reader *reader, int deadline_ms, struct scan *s)
 {
-	uint64_t deadline_us =
-		clock_now_us(clock_system()) + (uint64_t)deadline_ms * 1000;
-	int fds[2];
-	pid_t child;
+	struct apart child;
 
-	s->end = -EIO;
-	if (pipe2(fds, O_CLOEXEC) < 0)
+	s->end = apart_start(&child, root, reader, deadline_ms);
+	if (s->end < 0)
 		return;
-	child = fork();
-	if (child == 0) {
-		(void)close(fds[0]);
-		become_reader(root, reader, fds[1]);
-	}
-	(void)close(fds[1]);
-	if (child > 0) {
-		s->end = take_in(s, fds[0], deadline_us);
-		(void)kill(child, SIGKILL);
-		(void)waitpid(child, NULL, WNOHANG); /* init gets one that hangs */
-	}
-	(void)close(fds[0]);
+	s->end = take_in(s, &child);
+	apart_end(&child);
 }
 
 /* ---- what it means ---- */
@@ -327,8 +270,7 @@ tell_finds(struct scan *s, struct checks *out)
 }
 
 void
-pvescan_run(
-	const char *root, pvescan_reader *reader, int deadline_ms, struct checks *out)
+pvescan_run(const char *root, apart_reader *reader, int deadline_ms, struct checks *out)
 {
 	struct scan s = {0};
 	size_t n = out->n;

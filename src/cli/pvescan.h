@@ -7,15 +7,10 @@
 #ifndef QMPIN_CLI_PVESCAN_H
 #define QMPIN_CLI_PVESCAN_H
 
-#include <stddef.h>
-
-#include "base/attr.h"
 #include "base/checks.h"
+#include "cli/apart.h"
 
 #define PVESCAN_DEADLINE_MS 5000
-
-/* Runs in the child: writes to @fd what pvescan_run takes in. */
-typedef void pvescan_reader(const char *root, int fd);
 
 /**
  * Add lines about "pinners" to @out: who else pins threads; none where there is no
@@ -25,7 +20,7 @@ typedef void pvescan_reader(const char *root, int fd);
  * @reader  pvescan_read
  */
 void pvescan_run(
-	const char *root, pvescan_reader *reader, int deadline_ms, struct checks *out);
+	const char *root, apart_reader *reader, int deadline_ms, struct checks *out);
 
 void pvescan_read(const char *root, int fd);
 

@@ -25,6 +25,7 @@
 #include "ctl/shapes.h"
 #include "ctl_world.h"
 #include "procs.h"
+#include "trees.h"
 
 #define FILE_NAME "conf.d/90-qmpin-mode.conf"
 
@@ -298,6 +299,43 @@ files_are_checked_without_a_daemon(void **state)
 	check_ended(&r, CMD_FAILED, "", "/none: No such file");
 }
 
+/* What is there when nothing is named: the cluster's file lies under the host's. */
+static void
+check_all(struct desk *d, const char *root, struct cli_result *r)
+{
+	auto_free char *env = xasprintf("QMPIN_ROOT=%s", root);
+
+	cli_run(d->world, &(struct cli_how){.args = {"config", "check"}, .env = env},
+		r);
+}
+
+static void
+the_cluster_s_file_is_checked_with_the_host_s(void **state)
+{
+	static const char valid[] = "the configuration is valid\n";
+	struct desk *d = *state;
+	char *root = trees_new();
+	auto_free char *cluster = trees_path(root, "etc/pve/qmpin.conf");
+	struct cli_result r;
+
+	trees_write(root, "etc/qmpin/qmpin.conf", "[qmpin]\nmode = pin\n");
+	check_all(d, root, &r);
+	assert_string_equal(strbuf_text(&r.err), "");
+	check_ended(&r, CMD_OK, valid, "");
+	trees_write(root, "etc/pve/qmpin.conf", "[qmpin]\nmodee = float\n");
+	check_all(d, root, &r);
+	check_ended(&r, CMD_OK, valid, "/etc/pve/qmpin.conf:2: unknown key \"modee\"");
+	trees_write(root, "etc/pve/qmpin.conf", "[qmpin]\nmode = fast\n");
+	check_all(d, root, &r);
+	check_ended(&r, CMD_FAILED, "",
+		"/etc/pve/qmpin.conf:2: mode: \"fast\" is not one of");
+	assert_int_equal(unlink(cluster), 0);
+	assert_int_equal(mkfifo(cluster, 0600), 0);
+	check_all(d, root, &r);
+	check_ended(&r, CMD_OK, valid, "/etc/pve/qmpin.conf is not checked: ");
+	trees_remove(root);
+}
+
 static void
 a_reload_is_silent_or_says_what_is_wrong(void **state)
 {
@@ -332,6 +370,7 @@ main(void)
 		TEST(settings_are_a_table_of_those_that_were_made),
 		TEST(settings_as_json_are_the_reply),
 		TEST(files_are_checked_without_a_daemon),
+		TEST(the_cluster_s_file_is_checked_with_the_host_s),
 		TEST(a_reload_is_silent_or_says_what_is_wrong),
 	};
 
