@@ -25,8 +25,9 @@
 /* How long a pass waits for the answers of other VMs: QMP needs about 1 ms. */
 #define GATHER_MS 5
 /* A plan is for all VMs, however few are new to it: on a host full of VMs that come or
- * answer one by one, passes without a pause would take a whole CPU. After each comes three
- * times as long without one, so that they take a quarter of it; but nobody waits longer. */
+ * answer one by one, passes without a pause would take a whole CPU. After each comes
+ * three times as long without one, so that they take a quarter of it; but nobody waits
+ * longer. */
 #define REST_FACTOR 3u
 #define REST_US_MAX UINT64_C(250000)
 /* At first sight of a host full of VMs: so long for all that answer to be seen. */

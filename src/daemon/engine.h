@@ -73,7 +73,7 @@ struct engine {
 	struct event *gather; /* facts were asked for */
 	struct event *slice;  /* the next one of a pass */
 	struct pass pass;
-	uint64_t passed_us; /* the last one ended then */
+	uint64_t passed_us;	/* the last one ended then */
 	struct event *throttle; /* guest-made causes over their budget */
 	struct event *trim;	/* of memory that passes have left */
 	struct event *audit;

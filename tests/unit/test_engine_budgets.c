@@ -271,7 +271,8 @@ a_guest_that_never_stops_gets_one_pass_a_second(void **state)
 	assert_in_range(s->engine->stats.passes - passes, 10, 11);
 }
 
-/* A kick right after a pass; how long the next one waited then, without what it took. */
+/* A kick right after a pass; how long the next one waited then, without what it took.
+ */
 static uint64_t
 next_pass_waited_us(struct stage *s, struct vm *vm)
 {
