@@ -40,7 +40,7 @@ is_free(const struct engine *e, const struct vm *vm)
 bool
 adopt_waits(const struct engine *e, const struct vm *vm)
 {
-	return vm->preexisting && !is_free(e, vm);
+	return vm->preexisting && vm->surveyed && !is_free(e, vm);
 }
 
 void
@@ -66,7 +66,7 @@ on_adoption_tick(evutil_socket_t fd, short what, void *arg)
 	for (size_t i = 0; i < e->n_vms; i++) {
 		struct vm *vm = e->vms[i];
 
-		if (!adopt_waits(e, vm) || !vm->surveyed)
+		if (!adopt_waits(e, vm))
 			continue;
 		adopt_ask(e, vm);
 		if (vm->preexisting)

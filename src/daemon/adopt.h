@@ -23,7 +23,8 @@ struct adopt_count {
 void adopt_start(struct engine *e);
 
 /** The VM waits for its turn: nothing may be done to it. One that would not be moved
- * anyway does not wait, but does when its mode changes. */
+ * anyway does not wait, but does when its mode changes; nor does one that nobody could
+ * look at: it may never be, and others would wait with it. */
 bool adopt_waits(const struct engine *e, const struct vm *vm);
 
 /** A surveyed VM that ran before us asks for its turn; may let it through at once. */

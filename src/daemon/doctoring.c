@@ -234,7 +234,7 @@ look_at_place(const struct engine *e, const struct vm *vm, struct doctor_facts *
 		held = &f->peace;
 	else if (vm->foreign)
 		held = &f->foreign;
-	else if (vm->surveyed && adopt_waits(e, vm))
+	else if (adopt_waits(e, vm))
 		held = &f->waiting;
 	if (held != NULL)
 		checks_group_add(held, vm->id);

@@ -131,6 +131,28 @@ the_first_contact_has_the_budget_before(void **state)
 	assert_int_equal(s->engine->stats.passes, passes + 1);
 }
 
+/* A socket that a QEMU left behind: nobody will ever look at that VM. */
+static void
+one_that_never_answers_has_no_claim_to_the_budget(void **state)
+{
+	struct stage *s = stage_of(state);
+	const struct vm *left;
+	uint64_t passes;
+
+	s->config.adopt = SETTINGS_ADOPT_GRADUAL;
+	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
+	s->vms[1] = standin_vm(s->vm_dir, 101, 1);
+	standin_kill(&s->vms[1]);
+	stage_start(s);
+	stage_until_seen(s, "100");
+	left = engine_find(s->engine, "101");
+	assert_non_null(left);
+	assert_true(left->preexisting && !left->surveyed);
+	passes = s->engine->stats.passes;
+	stage_rebalance(s);
+	assert_int_equal(s->engine->stats.passes, passes + 1);
+}
+
 #define ON_STAGE(name) \
 	cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
 
@@ -143,6 +165,7 @@ main(void)
 		ON_STAGE(a_turn_looks_at_no_vm_and_sets_nothing_that_is_right),
 		ON_STAGE(an_event_is_answered_without_moving_others),
 		ON_STAGE(the_first_contact_has_the_budget_before),
+		ON_STAGE(one_that_never_answers_has_no_claim_to_the_budget),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
