@@ -410,12 +410,25 @@ is_balanced(const struct engine *e, const struct vm *vm)
 	return scanned > 0 && clock_now_us(e->clock) - scanned < SCANNED_US;
 }
 
+/* Where its vCPUs may really run, whatever is wanted of them. */
+static struct cpuset
+real_cpus(const struct vm *vm)
+{
+	struct cpuset all = CPUSET_NONE;
+
+	for (size_t i = 0; i < vm->n_tasks; i++) {
+		if (vm->tasks[i].thread.class == THREAD_VCPU)
+			all = cpuset_or(&all, &vm->tasks[i].have);
+	}
+	return all;
+}
+
 /* What is far from where the VM has been for long is as if it was there. */
 static void
 let_follow(const struct engine *e, const struct vm *vm, double *share)
 {
 	const struct topo *topo = e->host.topo;
-	struct cpuset cpus = vm_vcpu_cpus(vm);
+	struct cpuset cpus = real_cpus(vm);
 	uint64_t since_us = vm->changed_us > 0 ? vm->changed_us : e->start_us;
 	double age_s = (double)(clock_now_us(e->clock) - since_us) / 1e6;
 	double follows = age_s / (age_s + FOLLOWS_HALF_S);

@@ -174,7 +174,8 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 	seat->vm = vm;
 	order_vcpus(seat);
 	/* what is only thought of (observe, dry run) is not where it runs */
-	keep_wants = vm->placed && seat->n > 0 && seat->vcpus[0]->wanted;
+	keep_wants = vm->placed && !vm->observe_only && !e->dry_run && seat->n > 0 &&
+		     seat->vcpus[0]->wanted;
 	*out = (struct plan_vm){
 		.id = vm->id,
 		.smt = wishes_smt(e, vm),

@@ -294,7 +294,9 @@ what_is_balanced_counts_less_and_less(void **state)
 {
 	struct fixture *f = *state;
 	struct cpuset first = cpuset_below(4);
+	struct cpuset second = cpuset_below(8);
 
+	second = cpuset_minus(&second, &first);
 	write_file(f, SCOPE "memory.numa_stat",
 		"anon N0=0 N1=4294967296\nshmem N0=0 N1=0\n");
 	look(f);
@@ -304,6 +306,9 @@ what_is_balanced_counts_less_and_less(void **state)
 	expect_share(f, 0);
 	look(f);
 	f->table->now_us = f->vm->changed_us + UINT64_C(300000000);
+	expect_share(f, 0.5);
+	for (size_t i = 0; i < f->vm->n_tasks; i++)
+		f->vm->tasks[i].want = second; /* not where it is */
 	expect_share(f, 0.5);
 	assert_int_equal(
 		logcatch_count(&f->table->log, "kernel.numa_balancing is on"), 1);

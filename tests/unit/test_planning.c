@@ -12,11 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/attr.h"
 #include "daemon/seating.h"
 #include "trees.h"
 #include "vmtable.h"
@@ -349,6 +351,82 @@ where_it_was_is_forgotten_with_its_process(void **state)
 	assert_int_equal(t->vms[0]->homes.n, 0);
 }
 
+/* VM 100 on the first node with 101, while the second one is empty: there it would be
+ * if it was new. */
+static void
+observe(struct vmtable *t)
+{
+	vmtable_configure(t, "[vm 100]\nmode = observe\n");
+	for (unsigned int n = 0; n < 3; n++)
+		plan(t, false);
+	check_vcpus(t, 0, "4-7");
+}
+
+static void
+who_was_only_observed_for_a_time_stays_where_it_is(void **state)
+{
+	static const char *const modes[] = {"pin", "float"};
+	struct vmtable *t = *state;
+	struct vm *vm = t->vms[0];
+
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		char text[64];
+
+		crowd(t);
+		for (size_t k = 0; i == 0 && k < VMTABLE_VCPUS; k++) {
+			struct vm_task *vcpu = &vm->tasks[vm->n_tasks - 1 - k];
+
+			vcpu->want = vcpu->have = cpuset_of((unsigned int)k);
+		}
+		observe(t);
+		(void)snprintf(text, sizeof(text), "[vm 100]\nmode = %s\n", modes[i]);
+		vmtable_configure(t, text);
+		plan(t, false);
+		for (size_t k = 0; k < vm->n_tasks; k++) {
+			const struct vm_task *task = &vm->tasks[k];
+
+			if (task->thread.class == THREAD_VCPU &&
+				!cpuset_equal(&task->want, &task->have))
+				fail_msg("%s: vCPU %d", modes[i], task->thread.index);
+		}
+	}
+}
+
+static void
+what_is_only_observed_counts_where_it_is(void **state)
+{
+	struct vmtable *t = *state;
+	struct vm *newcomer = t->vms[2];
+
+	crowd(t);
+	observe(t);
+	for (unsigned int k = 0; k < VMTABLE_VCPUS; k++)
+		newcomer->facts.vcpus[k].node = -1;
+	newcomer->surveyed = true;
+	plan(t, false);
+	check_vcpus(t, 2, "4-7");
+}
+
+/* What a dry run would do is not what it finds the next time. */
+static void
+a_dry_run_plans_with_what_is(void **state)
+{
+	struct vmtable *t = *state;
+	struct cpuset gone = cpuset_below(4);
+	struct seating s;
+
+	crowd(t);
+	t->engine.dry_run = true;
+	vmtable_take_cpus(t, &gone);
+	plan(t, false);
+	check_vcpus(t, 0, "4-7");
+	vmtable_take_cpus(t, &CPUSET_NONE);
+	seating_init(&s, &t->engine);
+	assert_int_equal(s.in.vms[0].n_current, VMTABLE_VCPUS);
+	assert_true(cpuset_equal(&s.in.vms[0].current[0], &gone));
+	seating_fini(&s);
+}
+
 #define CASE(name) \
 	cmocka_unit_test_setup_teardown(name, vmtable_setup, vmtable_teardown)
 
@@ -368,6 +446,9 @@ main(void)
 		CASE(a_pinned_vcpu_returns_when_the_cpu_it_lost_is_back),
 		CASE(where_it_was_is_forgotten_when_it_is_pinned_no_more),
 		CASE(where_it_was_is_forgotten_with_its_process),
+		CASE(who_was_only_observed_for_a_time_stays_where_it_is),
+		CASE(what_is_only_observed_counts_where_it_is),
+		CASE(a_dry_run_plans_with_what_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
