@@ -204,6 +204,22 @@ say_alone(const struct text *t, const struct plan_input *in, const struct explai
 			"what it may use has no other place with a CPU for each vCPU");
 }
 
+/* One that was widened rests for longer. */
+static void
+say_rest(const struct text *t, const struct plan_policy *p, const struct plan_vm *vm)
+{
+	double passed_s = p->now_s - vm->changed_s;
+
+	if (passed_s < 0)
+		append(t, "rebalance lets it rest for another %.0f s",
+			p->rebalance_dwell_s - passed_s);
+	else
+		append(t,
+			"rebalance lets it rest for %.0f s after a change, %.0f s "
+			"have passed",
+			p->rebalance_dwell_s, passed_s);
+}
+
 static void
 say_other_rule(const struct text *t, const struct plan_input *in,
 	const struct plan_vm *vm, const struct explain *e, enum explain_rule rule)
@@ -234,10 +250,7 @@ say_other_rule(const struct text *t, const struct plan_input *in,
 			100 * p->wait_mean_max);
 		break;
 	case EXPLAIN_DWELL:
-		append(t,
-			"rebalance lets it rest for %.0f s after a change, %.0f s "
-			"have passed",
-			p->rebalance_dwell_s, p->now_s - vm->changed_s);
+		say_rest(t, p, vm);
 		break;
 	case EXPLAIN_CORES:
 		append(t, "narrowed to whole cores since nobody else is in its domain; "
@@ -368,18 +381,37 @@ hold_text(enum explain_hold hold)
 	switch (hold) {
 	case EXPLAIN_OFF:
 		return "but it runs where it is, and rebalance is off";
+	case EXPLAIN_STILL:
+		return "but it is not moved now: it is paused, somebody else sets its "
+		       "masks, or they could not be set";
 	case EXPLAIN_RESTS:
-		return "but it has changed a short time ago and rests";
+		return "but it rests after its last change";
+	case EXPLAIN_WIDER:
+		return "but rebalance adds no CPUs to those that a VM has";
 	case EXPLAIN_LITTLE:
 		return "too little for rebalance to move it";
 	case EXPLAIN_PINNED:
 		return "but its mode is never moved for a gain";
 	case EXPLAIN_OBSERVED:
 		return "but it is only observed";
+	case EXPLAIN_AWAY:
 	case EXPLAIN_FREE:
 		break;
 	}
 	return "rebalance may move it when its turn comes";
+}
+
+static void
+say_hold(const struct text *t, const struct explain *e)
+{
+	struct list l;
+
+	if (e->hold == EXPLAIN_AWAY)
+		append(t,
+			"; but it only returns to CPU%s %s, when it can and has rested",
+			plural(cpuset_count(&e->home)), list_of(&l, &e->home));
+	else
+		append(t, "; %s", hold_text(e->hold));
 }
 
 char *
@@ -408,7 +440,7 @@ explain_verdict_text(
 			more > 0 ? "more" : "less");
 	say_differences(&t, e, o);
 	if (o->verdict == EXPLAIN_STAYS)
-		append(&t, "; %s", hold_text(e->hold));
+		say_hold(&t, e);
 	else if (o->verdict == EXPLAIN_HARMS)
 		append(&t, "; but other VMs %.1f ns more in all", o->others_ns);
 	return buf;

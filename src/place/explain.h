@@ -49,9 +49,12 @@ enum explain_verdict {
 enum explain_hold {
 	EXPLAIN_FREE,	 /* nothing: the next rebalance may move it */
 	EXPLAIN_OFF,	 /* rebalance is off */
+	EXPLAIN_STILL,	 /* as it is now it is not moved, however long it rests */
 	EXPLAIN_RESTS,	 /* it was changed a short time ago */
+	EXPLAIN_WIDER,	 /* it would only get more CPUs */
 	EXPLAIN_LITTLE,	 /* the gain is smaller than rebalance asks for */
 	EXPLAIN_PINNED,	 /* of a mode that is never moved for a gain */
+	EXPLAIN_AWAY,	 /* but for the way back to CPUs that it lost */
 	EXPLAIN_OBSERVED /* it is only observed */
 };
 
@@ -85,6 +88,7 @@ struct explain {
 	struct explain_option runner_up;
 	enum explain_hold hold;	 /* when the runner-up costs less */
 	unsigned int rules;	 /* bits */
+	struct cpuset home;	 /* with EXPLAIN_AWAY: those CPUs */
 	struct cpuset exclusive; /* with EXPLAIN_EXCLUSIVE: those CPUs */
 	double wait_mean_max;	 /* the bounds */
 	double wait_tail_max;

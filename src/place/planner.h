@@ -75,8 +75,9 @@ struct plan_vm {
 	/* Only within a plan: current are where it was before it lost these CPUs, which
 	 * are back. NULL: they are what it has */
 	const struct cpuset *back;
-	double changed_s; /* when its place last changed, PLAN_NEVER_S; only for
-			   * rebalance's dwell */
+	double changed_s; /* when its place last changed, PLAN_NEVER_S; later than now
+			   * it rests for longer, -PLAN_NEVER_S: as long as that is so.
+			   * Only for rebalance's dwell */
 	/* It is given the smallest domain around what it has in which some of these
 	 * CPUs are, and keeps at least that; pin and core float there as long. Not for
 	 * VMs that have, or may have, CPUs of their own: dedicated, smt=isolate,

@@ -319,9 +319,8 @@ rests(const struct world *w, const struct world_group *g)
 {
 	const struct plan_policy *p = w->in->policy;
 
-	return p->rebalance &&
-	       (g->cause != WORLD_KEPT || g->node != g->first ||
-		       p->now_s - g->in->changed_s < p->rebalance_dwell_s);
+	return g->cause != WORLD_KEPT || g->node != g->first ||
+	       p->now_s - g->in->changed_s < p->rebalance_dwell_s;
 }
 
 static enum explain_hold
@@ -335,8 +334,12 @@ hold_of(const struct look *l, const struct other *o, double gain)
 		return EXPLAIN_OBSERVED;
 	if (!p->rebalance)
 		return EXPLAIN_OFF;
+	if (o->g->in->changed_s >= -PLAN_NEVER_S)
+		return EXPLAIN_STILL;
 	if (rests(l->w, o->g))
 		return EXPLAIN_RESTS;
+	if (tree_within(l->w->tree, (unsigned int)o->g->node, o->node))
+		return EXPLAIN_WIDER;
 	if (gain <= now * p->rebalance_gain_pct / 100 || gain / o->g->n_vcpus <= price)
 		return EXPLAIN_LITTLE;
 	return EXPLAIN_FREE;
@@ -458,6 +461,19 @@ option_of_masks(const struct pinned_host *h, const struct world_vm *vm,
 	return o;
 }
 
+/* CPUs to which rebalance takes it back. */
+static struct cpuset
+home_of(const struct plan_input *in, const struct world_vm *vm)
+{
+	struct cpuset home = CPUSET_NONE;
+
+	for (unsigned int v = 0; vm->in->home != NULL && v < vm->in->n_current; v++) {
+		if (!cpuset_within(&vm->in->home[v], &vm->out->vcpus[v]))
+			home = cpuset_or(&home, &vm->in->home[v]);
+	}
+	return in->policy->rebalance ? home : CPUSET_NONE;
+}
+
 static void
 explain_masks(const struct pinned_host *h, const struct world_vm *vm, struct explain *e)
 {
@@ -466,7 +482,8 @@ explain_masks(const struct pinned_host *h, const struct world_vm *vm, struct exp
 	double *fixed;
 
 	e->chosen = option_of_masks(h, vm, vm->out->vcpus);
-	e->hold = EXPLAIN_PINNED;
+	e->home = home_of(h->in, vm);
+	e->hold = cpuset_empty(&e->home) ? EXPLAIN_PINNED : EXPLAIN_AWAY;
 	if (vm->role != WORLD_PIN)
 		e->rules |= 1u << EXPLAIN_SETTLED;
 	else if (vm->n_groups > 1)

@@ -275,6 +275,87 @@ room_is_told_in_whole_sentences(void **state)
 	host_fini(&h);
 }
 
+/* ---- what rebalance does not do ---- */
+
+/* Three VMs on two L3 groups that are full, two of them on one: the other one is no
+ * better, but both together are. */
+static void
+more_cpus_are_not_what_rebalance_gives(void **state)
+{
+	static const char *const limits[] = {"0-3,32-35", "0-3,32-35", "4-7,36-39"};
+	struct host h = host_full(&host_9354);
+	struct fleet *f = fleet_new(&h);
+	const struct explain *e;
+	struct asked a;
+	char text[256];
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_LEN(limits); i++) {
+		fleet_add_id(f, 100 + i, PLACE_FLOAT, 8)->in.limit = cpus_of(limits[i]);
+		fleet_step(f);
+	}
+	for (unsigned int i = 0; i < f->n; i++)
+		f->vms[i].in.limit = cpus_of("0-7,32-39");
+	f->policy.rebalance = true;
+	f->policy.now_s = 1000;
+	a = asked_of(f, PLAN_EXPLAIN_ALL, NULL);
+	e = a.plan->results[0].explain;
+	assert_true(cpuset_equal(&e->runner_up.cpus, &f->vms[0].in.limit));
+	assert_int_equal(e->hold, EXPLAIN_WIDER);
+	(void)explain_verdict_text(e, &e->runner_up, text, sizeof(text));
+	assert_non_null(
+		strstr(text, "; but rebalance adds no CPUs to those that a VM has"));
+	asked_fini(&a);
+	fleet_free(f);
+	host_fini(&h);
+}
+
+/* VM 100 on node 0 had CPUs of node 2, where its memory is. */
+static void
+a_pinned_vm_only_returns(void **state)
+{
+	static const struct {
+		bool rebalance;
+		const char *home; /* of its first vCPU */
+		const char *text; /* the end of the verdict */
+	} cases[] = {
+		{true, "16",
+			"; but it only returns to CPU 16, when it can and has rested"},
+		{true, NULL, "; but its mode is never moved for a gain"},
+		{true, "0", "; but its mode is never moved for a gain"},
+		{false, "16", "; but its mode is never moved for a gain"},
+	};
+	struct host h = host_full(&host_9354);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fleet *f = fleet_new(&h);
+		struct fleet_vm *vm = fleet_add(f, "100", PLACE_PIN, 4);
+		struct cpuset home[4] = {CPUSET_NONE};
+		const struct explain *e;
+		struct asked a;
+		char text[256];
+
+		fleet_step(f);
+		vm->memory[0] = 0;
+		vm->memory[2] = 1;
+		if (cases[i].home != NULL) {
+			home[0] = cpus_of(cases[i].home);
+			vm->in.home = home;
+		}
+		f->policy.rebalance = cases[i].rebalance;
+		f->policy.now_s = 1000;
+		a = asked_of(f, PLAN_EXPLAIN_ALL, NULL);
+		e = a.plan->results[0].explain;
+		assert_int_equal(e->runner_up.verdict, EXPLAIN_STAYS);
+		(void)explain_verdict_text(e, &e->runner_up, text, sizeof(text));
+		assert_non_null(strstr(text, cases[i].text));
+		asked_fini(&a);
+		fleet_free(f);
+	}
+	host_fini(&h);
+}
+
 int
 main(void)
 {
@@ -285,6 +366,8 @@ main(void)
 		cmocka_unit_test(a_vm_with_a_quota_says_what_it_wants),
 		cmocka_unit_test(what_gains_little_is_not_offered),
 		cmocka_unit_test(room_is_told_in_whole_sentences),
+		cmocka_unit_test(more_cpus_are_not_what_rebalance_gives),
+		cmocka_unit_test(a_pinned_vm_only_returns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,6 +101,52 @@ asking_changes_nothing(void **state)
 	assert_false(vm->fresh);
 }
 
+/* The runner-up's verdict for VM 100. */
+static void
+check_second(struct desk *d, const char *text)
+{
+	auto_json json_t *params = desk_expect(d, "Explain", "{\"id\":\"100\"}");
+	const char *verdict = json_string_value(
+		json_object_get(json_object_get(params, "runner_up"), "verdict"));
+
+	if (verdict == NULL || strstr(verdict, text) == NULL)
+		fail_msg("not \"%s\": %s", text, verdict);
+}
+
+/* VM 101 that is left alone has come to VM 100's CPU, and the other one is idle. */
+static void
+it_is_said_what_keeps_it_from_what_costs_less(void **state)
+{
+	struct stage *s = desk_stage(state);
+	struct desk *d = *state;
+	struct vm *vm;
+	struct cpuset cpus;
+
+	s->apart = true;
+	s->config.reserved_cpus = CPUSET_NONE;
+	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
+	vm = stage_start_with(s, "100");
+	cpus = vm_vcpu_cpus(vm);
+	assert_int_equal(cpuset_count(&cpus), 1);
+	stage_reload(s, "[vm 101]\nmode = off\n");
+	s->vms[1] = standin_vm(s->vm_dir, 101, 1);
+	standin_set_mask(s->vms[1].claims[0], &cpus);
+	stage_until_seen(s, "101");
+	desk_open(d, CTL_SOCKET_RO);
+	check_second(d, "rests after its last change");
+	stage_pass_ms(s, 3600000);
+	check_second(d, "rebalance may move it");
+	vm->facts.running = false;
+	check_second(d, "it is paused");
+	vm->facts.running = true;
+	s->engine->dry_run = true;
+	check_second(d, "rebalance is off");
+	s->engine->dry_run = false;
+	stage_reload(s, "[qmpin]\nrebalance = no\n[vm 101]\nmode = off\n");
+	check_second(d, "rebalance is off");
+	stage_check_mask(s->vms[0].claims[0], &cpus);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, desk_setup, desk_teardown)
 
 int
@@ -110,6 +156,7 @@ main(void)
 		CASE(the_answer_is_as_declared_and_adds_up),
 		CASE(who_has_no_place_is_named_with_the_reason),
 		CASE(asking_changes_nothing),
+		CASE(it_is_said_what_keeps_it_from_what_costs_less),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
