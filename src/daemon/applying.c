@@ -40,7 +40,8 @@ add_move(const struct engine *e, json_t *moves, struct vm *vm, const struct vm_t
 	struct cpuset may = survey_reach(e, &limit);
 	struct move move = {t->thread, t->have, cpuset_and(&cpus, &may)};
 
-	if (!cpuset_empty(&move.to) && !affinity_is_kept(&move.to, &move.from))
+	if (!t->thread.fixed && !cpuset_empty(&move.to) &&
+		!affinity_is_kept(&move.to, &move.from))
 		json_array_append_new(
 			moves, report_move_json(vm->id, &move, CAUSE_REQUEST, why));
 }

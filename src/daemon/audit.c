@@ -12,10 +12,8 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "act/affinity.h"
-#include "base/str.h"
 #include "base/xalloc.h"
 #include "daemon/engine.h"
 #include "daemon/threadwatch.h"
@@ -59,16 +57,11 @@ see_new_thread(struct engine *e, struct vm *vm, pid_t tid)
 		engine_kick(e, vm, CAUSE_THREADS);
 		return false;
 	}
-	task.thread = (struct vm_thread){.tid = tid,
-		.start_ticks = stat.start_ticks,
-		.class = THREAD_WORKER,
-		.index = -1};
-	str_escape(stat.comm, strlen(stat.comm), task.thread.comm,
-		sizeof(task.thread.comm));
+	task.thread = threads_of_task(&stat, THREAD_WORKER, -1);
 	task.last_cpu = stat.last_cpu;
 	task.seen_us = clock_now_us(e->clock);
 	task.want = cpuset_and(&vm->emulator, &vm->record.limit);
-	task.wanted = !cpuset_empty(&task.want);
+	task.wanted = !cpuset_empty(&task.want) && !task.thread.fixed;
 	vm_task_add(vm, &task);
 	if (record_add(&vm->record, tid, stat.start_ticks, &vm->record.limit))
 		vm->record_dirty = true;

@@ -74,7 +74,7 @@ give_all(const struct giveback *g, int pidfd, pid_t pid)
 		before = mask_before(g, &stat);
 		step.to = cpuset_and(&before, &g->online);
 		/* whose helper it is only the record knows */
-		if (affinity_is_kept(&step.to, &step.from) ||
+		if (affinity_is_kept(&step.to, &step.from) || task_is_fixed(&stat) ||
 			(pid != g->record->pid && record_find(g->record, tids[i],
 							  stat.start_ticks) == NULL))
 			continue;

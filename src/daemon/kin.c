@@ -360,12 +360,7 @@ add_thread(struct look *l, const struct kinsman *man, pid_t tid)
 	if (task_stat_read(l->e->procfd, task.pid, tid, &stat) < 0 ||
 		affinity_read(tid, &task.have) < 0)
 		return;
-	task.thread = (struct vm_thread){.tid = tid,
-		.start_ticks = stat.start_ticks,
-		.class = man->class,
-		.index = -1};
-	str_escape(stat.comm, strlen(stat.comm), task.thread.comm,
-		sizeof(task.thread.comm));
+	task.thread = threads_of_task(&stat, man->class, -1);
 	task.last_cpu = stat.last_cpu;
 	/* what was there before the VM was looked at has proven that it stays */
 	task.seen_us = vm->surveyed ? clock_now_us(l->e->clock) : 0;
@@ -373,7 +368,7 @@ add_thread(struct look *l, const struct kinsman *man, pid_t tid)
 		struct cpuset limit = kin_limit(l->e, vm, &task);
 
 		task.want = cpuset_and(&vm->emulator, &limit);
-		task.wanted = !cpuset_empty(&task.want);
+		task.wanted = !cpuset_empty(&task.want) && !task.thread.fixed;
 		if (record_add_helper(
 			    &vm->record, task.pid, tid, stat.start_ticks, &limit))
 			vm->record_dirty = true;

@@ -218,6 +218,7 @@ UNIT_TESTS += \
 	tests/unit/test_drifting \
 	tests/unit/test_engine \
 	tests/unit/test_engine_budgets \
+	tests/unit/test_engine_workers \
 	tests/unit/test_engine_cgroup \
 	tests/unit/test_engine_isolated \
 	tests/unit/test_engine_restart \
@@ -248,6 +249,8 @@ tests_unit_test_engine_SOURCES = tests/unit/test_engine.c $(daemon_stage)
 tests_unit_test_engine_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_budgets_SOURCES = tests/unit/test_engine_budgets.c $(daemon_stage)
 tests_unit_test_engine_budgets_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
+tests_unit_test_engine_workers_SOURCES = tests/unit/test_engine_workers.c $(daemon_stage)
+tests_unit_test_engine_workers_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)
 tests_unit_test_engine_cgroup_SOURCES = tests/unit/test_engine_cgroup.c \
 	tests/unit/trees.h $(daemon_stage)
 tests_unit_test_engine_cgroup_LDADD = $(LINK_DAEMON) $(CMOCKA_LIBS)

@@ -22,7 +22,7 @@ want(const struct engine *e, struct vm_task *t, const struct cpuset *cpus,
 {
 	struct cpuset may = survey_reach(e, limit);
 	struct cpuset target = cpuset_and(cpus, &may);
-	bool wanted = !cpuset_empty(&target);
+	bool wanted = !cpuset_empty(&target) && !t->thread.fixed;
 	bool changed =
 		wanted != t->wanted || (wanted && !cpuset_equal(&target, &t->want));
 

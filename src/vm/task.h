@@ -7,6 +7,7 @@
 #ifndef QMPIN_VM_TASK_H
 #define QMPIN_VM_TASK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -21,7 +22,7 @@ struct task_stat {
 	char comm[TASK_COMM_MAX]; /* raw bytes, NUL-terminated; escape before printing
 				   */
 	char state;		  /* R S D T t Z X ... */
-	unsigned int flags;	  /* PF_* */
+	unsigned int flags;	  /* PF_* of the kernel */
 	uint64_t start_ticks; /* since boot; with the id it names a thread for ever */
 	int last_cpu;
 	uint64_t cpu_ticks; /* user + system */
@@ -33,6 +34,15 @@ struct task_stat {
  * Returns 0 or -EINVAL; @out written only on success.
  */
 MUST_CHECK int task_stat_parse(const char *text, size_t len, struct task_stat *out);
+
+/** PF_NO_SETAFFINITY: the kernel refuses to set its mask (EINVAL), whoever asks.
+ * Threads of the kernel have it, and from Linux 5.12 until early 2023 (6.3, stable 6.1)
+ * io_uring's workers, which are tasks of the process that uses it. */
+static inline bool
+task_is_fixed(const struct task_stat *task)
+{
+	return (task->flags & 0x04000000u) != 0;
+}
 
 /**
  * A file of a task, which the kernel writes as a whole for one read.

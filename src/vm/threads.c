@@ -42,7 +42,7 @@ const char *thread_class_name(enum thread_class class)
 
 /* Threads that QEMU and the kernel add beside vCPUs and iothreads; names as prefixes,
  * as the kernel cuts them to 15 characters. Sources: QEMU's qemu_thread_create() calls
- * from 7.2 to 11.1, KVM's kvm-nx-lpage-recovery. */
+ * from 7.2 to 11.1, KVM's kvm-nx-lpage-recovery, io_uring's io-wq.c and sqpoll.c. */
 static const struct {
 	const char *prefix;
 	bool lasting; /* lives as long as the VM */
@@ -52,8 +52,10 @@ static const struct {
 	{"SPICE Worker", true},
 	{"vnc_worker", true},
 	{"kvm-nx-lpage-re", true},
+	{"iou-sqp-", true},
 	{"worker", false},
 	{"io-task-worker", false},
+	{"iou-wrk-", false},
 	{"live_migration", false},
 	{"bg_snapshot", false},
 	{"multifdsend", false},
@@ -163,17 +165,18 @@ class_of(pid_t pid, const struct slot *slot)
 	return str_equal(slot->task->comm, vhost) ? THREAD_VHOST : THREAD_WORKER;
 }
 
-static struct vm_thread
-thread_from(pid_t pid, const struct slot *slot)
+struct vm_thread
+threads_of_task(const struct task_stat *task, enum thread_class class, int index)
 {
 	struct vm_thread t = {
-		.tid = slot->tid,
-		.start_ticks = slot->task->start_ticks,
-		.class = class_of(pid, slot),
-		.index = slot->claim != NULL ? slot->claim->index : -1,
+		.tid = task->tid,
+		.start_ticks = task->start_ticks,
+		.class = class,
+		.index = index,
+		.fixed = task_is_fixed(task),
 	};
 
-	str_escape(slot->task->comm, strlen(slot->task->comm), t.comm, sizeof(t.comm));
+	str_escape(task->comm, strlen(task->comm), t.comm, sizeof(t.comm));
 	return t;
 }
 
@@ -191,6 +194,7 @@ threads_classify(pid_t pid, const struct task_stat *tasks, size_t n_tasks,
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n_tasks; i++)
-		out[i] = thread_from(pid, &slots[i]);
+		out[i] = threads_of_task(slots[i].task, class_of(pid, &slots[i]),
+			slots[i].claim != NULL ? slots[i].claim->index : -1);
 	return 0;
 }

@@ -29,7 +29,8 @@ struct vm_thread {
 	pid_t tid;
 	uint64_t start_ticks;
 	enum thread_class class;
-	int index; /* cpu-index or iothread number, -1 for other classes */
+	int index;  /* cpu-index or iothread number, -1 for other classes */
+	bool fixed; /* as task_is_fixed: nothing is to be wanted of it */
 	char comm[TASK_COMM_MAX]; /* escaped */
 };
 
@@ -43,10 +44,14 @@ struct thread_claim {
 /** As in io.qmpin: "vcpu", "iothread", "emulator", "vhost", "worker", "helper". */
 const char *thread_class_name(enum thread_class class);
 
+/** A task whose class is known. @index as in vm_thread. */
+struct vm_thread threads_of_task(
+	const struct task_stat *task, enum thread_class class, int index);
+
 /**
- * The name is one of QEMU's or the kernel's helpers (pool workers, migration, VNC,
- * RCU): such a thread is a worker without asking QMP. A vCPU or iothread never has one
- * of these names.
+ * The name is one of QEMU's or the kernel's helpers (pool workers, io_uring's workers,
+ * migration, VNC, RCU): such a thread is a worker without asking QMP. A vCPU or
+ * iothread never has one of these names.
  *
  * @comm  as in task_stat
  */

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from daemon import die_with_parent
-from runner import Skip, check, main, pass_audit, retry
+from runner import Failed, Skip, check, main, pass_audit, retry
 from vmhost import Host, mask, tids_of
 
 TOPS = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
@@ -129,5 +129,55 @@ def iothread(host):
     check(d.vm(VMID)["repairs"] == 0 and not d.vm(VMID)["note"], "told %s", d.vm(VMID))
 
 
+def uring_workers(pid):
+    """Threads of the process that the kernel has made for io_uring."""
+    def is_one(tid):
+        try:
+            with open("/proc/%d/task/%d/comm" % (pid, tid)) as f:
+                return f.read().startswith("iou-wrk-")
+        except FileNotFoundError:
+            return False
+    return {t for t in tids_of(pid) if is_one(t)}
+
+
+def write_and_flush(host, vm):
+    """What a guest does with a disk of aio=io_uring, Proxmox's default."""
+    image = host.path("disk.img")
+    with open(image, "wb") as f:
+        f.truncate(1 << 20)
+    try:
+        vm.monitor.run("blockdev-add", driver="file", node_name="disk", filename=image,
+                       aio="io_uring")
+    except Failed as e:
+        raise Skip("no io_uring in QEMU or kernel: %s" % e) from None
+    for command in ("write 0 64k", "flush"):
+        line = 'qemu-io disk "%s"' % command
+        vm.monitor.run("human-monitor-command", command_line=line)
+
+
+def io_uring(host):
+    """workers of io_uring are filed without a question, and stay with the emulator"""
+    cpus = host.need_cpus(2)
+    vm = host.start_vm(VMID, vcpus=1, cpus=cpus, more=["-trace", "handle_qmp_command"])
+    d = host.started()
+    d.wait_settled(VMID)
+
+    def dialogues():
+        return host.qemu_log(VMID).count("query-cpus-fast")
+    if not dialogues():
+        raise Skip("this QEMU traces no commands")
+    pass_audit()
+    before = dialogues()
+    write_and_flush(host, vm)
+    workers = uring_workers(vm.pid)
+    if not workers:
+        raise Skip("no worker was needed")
+    retry(lambda: workers <= {t["tid"] for t in threads(d, "worker")}, "they are listed")
+    pass_audit()
+    check(dialogues() == before, "QEMU was asked %d times", dialogues() - before)
+    check(not d.lines(" worker "), "told of: %s", d.lines(" worker "))
+    retry(lambda: all(mask(t) in (mask(vm.pid), None) for t in workers), "they follow")
+
+
 if __name__ == "__main__":
-    sys.exit(main([scoped_helper, two_in_one_scope, iothread], Host))
+    sys.exit(main([scoped_helper, two_in_one_scope, iothread, io_uring], Host))

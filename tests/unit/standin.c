@@ -46,6 +46,7 @@ struct play {
 	int listener; /* -1: not yet */
 	int clients[CLIENTS_MAX];
 	char cpus[PACKET_MAX]; /* answer to query-cpus-fast */
+	int n_asked;	       /* so often that was asked */
 	struct sleeper sleepers[STANDIN_THREADS_MAX];
 	size_t n_sleepers;
 };
@@ -188,6 +189,9 @@ obey(struct play *p)
 	case 'c':
 		str_copy(p->cpus, sizeof(p->cpus), packet + 1);
 		break;
+	case 'n':
+		answer = p->n_asked;
+		break;
 	case 'l':
 		answer = listen_on(p, packet + 1);
 		break;
@@ -222,6 +226,7 @@ serve(struct play *p, int *client)
 	int r = server_hear(*client, command, id);
 
 	if (r == 0) {
+		p->n_asked += strcmp(command, "query-cpus-fast") == 0;
 		(void)snprintf(text, sizeof(text),
 			"{\"return\": %s, \"id\": \"%s\"}\r\n", answer_to(p, command),
 			id);
@@ -373,6 +378,12 @@ standin_claim(struct standin *s, unsigned int index, pid_t tid)
 	strbuf_adds(&text, "]");
 	(void)ask(s, 'c', strbuf_text(&text));
 	strbuf_fini(&text);
+}
+
+unsigned int
+standin_dialogues(struct standin *s)
+{
+	return (unsigned int)ask(s, 'n', "");
 }
 
 void

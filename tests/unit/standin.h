@@ -44,6 +44,9 @@ pid_t standin_plug(struct standin *s, unsigned int index);
 /** QMP names @tid as that vCPU from now on; 0: there is none. */
 void standin_claim(struct standin *s, unsigned int index, pid_t tid);
 
+/** How often its vCPUs were asked for. */
+unsigned int standin_dialogues(struct standin *s);
+
 /** Tell an event to all clients: "RESET". */
 void standin_event(struct standin *s, const char *name);
 

@@ -183,6 +183,32 @@ the_largest_process_is_sorted(void **state)
 }
 
 static void
+io_urings_workers_are_known_by_name_and_by_nothing_like_it(void **state)
+{
+	(void)state;
+	assert_true(threads_is_helper("iou-wrk-4711"));
+	assert_false(threads_is_lasting("iou-wrk-4711"));
+	assert_true(threads_is_helper("iou-sqp-4194304"));
+	assert_true(threads_is_lasting("iou-sqp-4194304"));
+	assert_false(threads_is_helper("iou-4711"));
+	assert_false(threads_is_helper("kiou-wrk-4711"));
+}
+
+static void
+a_task_that_nobody_may_set_is_known_by_its_flags(void **state)
+{
+	struct task_stat tasks[] = {task(QEMU, "kvm"), task(4712, "iou-wrk-4711")};
+	struct vm_thread out[2];
+
+	(void)state;
+	tasks[0].flags = ~0x04000000u;
+	tasks[1].flags = 0x04400050u; /* of a worker of Linux 5.15 */
+	assert_int_equal(threads_classify(QEMU, tasks, 2, NULL, 0, out, NULL), 0);
+	assert_false(out[0].fixed);
+	assert_true(out[1].fixed);
+}
+
+static void
 class_names_are_those_of_the_interface(void **state)
 {
 	(void)state;
@@ -206,6 +232,9 @@ main(void)
 		cmocka_unit_test(a_claim_that_does_not_fit_spoils_the_answer),
 		cmocka_unit_test(tasks_that_contradict_themselves_are_refused),
 		cmocka_unit_test(the_largest_process_is_sorted),
+		cmocka_unit_test(
+			io_urings_workers_are_known_by_name_and_by_nothing_like_it),
+		cmocka_unit_test(a_task_that_nobody_may_set_is_known_by_its_flags),
 		cmocka_unit_test(class_names_are_those_of_the_interface),
 	};
 
