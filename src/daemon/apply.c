@@ -233,6 +233,20 @@ is_repair(const struct turn *turn)
 	       (turn->n_repairs > 0 && turn->n_repairs == turn->n_moves);
 }
 
+/* Late workers that were given the others' mask, and nothing else: a guest's I/O makes
+ * them all the time. Somebody else's change of one that had it is not that. */
+static bool
+is_routine(const struct turn *turn)
+{
+	for (size_t i = 0; i < turn->n_moves; i++) {
+		const struct vm_thread *t = &turn->moves[i].thread;
+
+		if (t->class != THREAD_WORKER || threads_is_lasting(t->comm))
+			return false;
+	}
+	return turn->n_repairs == 0;
+}
+
 /* For those who ask why it is where it is, and what happened to it. */
 static void
 remember(struct turn *turn, const char *pretence)
@@ -251,25 +265,30 @@ remember(struct turn *turn, const char *pretence)
 	history_add(&vm->history, now_us, turn->cause, text);
 }
 
-/* Log what was done; what a dry run would do only when it is new. */
+/* Log what was done; what a dry run would do only when it is new. Routine is seen in
+ * the log at level debug and nowhere else. */
 static void
 tell(struct turn *turn)
 {
 	struct vm *vm = turn->vm;
 	const char *pretence = pretence_of(turn->e, vm);
+	bool routine = is_routine(turn);
 
 	if (turn->n_moves == 0)
 		return;
 	if (pretence != NULL && cpuset_equal(&vm->domain, &vm->told))
 		return;
-	vm->told = vm->domain;
 	if (!is_repair(turn) || turn->n_repairs == 0)
 		vm->drift.text[0] = '\0'; /* the decision is what is to be told */
-	report_moves(vm, turn->moves, turn->n_moves, turn->cause, pretence);
-	telling_moves(turn->e->telling, vm, turn->moves, turn->n_moves, turn->cause,
-		pretence);
+	report_moves(vm, turn->moves, turn->n_moves, routine ? LOG_DEBUG : LOG_INFO,
+		turn->cause, pretence);
 	if (pretence == NULL)
 		applying_moved(turn->e, vm, turn->moves, turn->n_moves, turn->cause);
+	if (routine)
+		return;
+	vm->told = vm->domain;
+	telling_moves(turn->e->telling, vm, turn->moves, turn->n_moves, turn->cause,
+		pretence);
 	remember(turn, pretence);
 	vm->last_cause = (int)turn->cause;
 	if (pretence == NULL)

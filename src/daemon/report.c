@@ -115,9 +115,18 @@ joint_of(const struct vm *vm, const char *note)
 	return vm->drift.text[0] != '\0' ? ": " : "; ";
 }
 
+/* "dry run; resume; L3 group 2 of node 0: free cores". New text. */
+static char *
+words_of(const struct vm *vm, enum cause cause, const char *pretence, const char *note)
+{
+	return xasprintf("%s%s%s%s%s", pretence != NULL ? pretence : "",
+		pretence != NULL ? "; " : "", cause_name(cause), joint_of(vm, note),
+		note);
+}
+
 static void
-report_run(const struct vm *vm, const struct move *run, size_t n, enum cause cause,
-	const char *pretence, const char *note)
+report_run(const struct vm *vm, const struct move *run, size_t n, int priority,
+	enum cause cause, const char *words)
 {
 	char who[160];
 	char vcpus[128];
@@ -138,26 +147,27 @@ report_run(const struct vm *vm, const struct move *run, size_t n, enum cause cau
 	cpuset_format(&run->from, from, sizeof(from));
 	cpuset_format(&run->to, to, sizeof(to));
 	(void)snprintf(tid, sizeof(tid), "%d", (int)run->thread.tid);
-	log_fields(LOG_INFO, MESSAGE_MOVED, fields,
+	log_fields(priority, MESSAGE_MOVED, fields,
 		ARRAY_LEN(fields) - (vcpus[0] == '\0' ? 1 : 0),
-		"vm %s: %s %s -> %s (%s%s%s%s%s)", vm->id, who,
-		from[0] != '\0' ? from : "none", to, pretence != NULL ? pretence : "",
-		pretence != NULL ? "; " : "", cause_name(cause), joint_of(vm, note),
-		note);
+		"vm %s: %s %s -> %s (%s)", vm->id, who, from[0] != '\0' ? from : "none",
+		to, words);
 }
 
 void
-report_moves(const struct vm *vm, struct move *moves, size_t n, enum cause cause,
-	const char *pretence)
+report_moves(const struct vm *vm, struct move *moves, size_t n, int priority,
+	enum cause cause, const char *pretence)
 {
 	size_t len;
 
 	qsort(moves, n, sizeof(*moves), by_class_and_masks);
 	for (size_t i = 0; i < n; i += len) {
-		len = run_length(moves, n, i);
 		/* what has happened is the same for all of them: say it once */
-		report_run(vm, &moves[i], len, cause, pretence,
-			i > 0 && vm->drift.text[0] != '\0' ? "" : reason_of(vm, cause));
+		bool said = i > 0 && vm->drift.text[0] != '\0';
+		auto_free char *words =
+			words_of(vm, cause, pretence, said ? "" : reason_of(vm, cause));
+
+		len = run_length(moves, n, i);
+		report_run(vm, &moves[i], len, priority, cause, words);
 	}
 }
 
@@ -228,16 +238,14 @@ report_line(const struct vm *vm, const struct move *moves, size_t n, enum cause 
 	const char *pretence)
 {
 	struct strbuf line = {0};
-	const char *why = reason_of(vm, cause);
+	auto_free char *words = words_of(vm, cause, pretence, reason_of(vm, cause));
 	size_t n_vcpus = 0;
 
 	while (n_vcpus < n && moves[n_vcpus].thread.class == THREAD_VCPU)
 		n_vcpus++;
 	add_part(&line, moves, n_vcpus);
 	add_part(&line, moves + n_vcpus, n - n_vcpus);
-	strbuf_addf(&line, " (%s%s%s%s%s)", pretence != NULL ? pretence : "",
-		pretence != NULL ? "; " : "", cause_name(cause), joint_of(vm, why),
-		why);
+	strbuf_addf(&line, " (%s)", words);
 	return strbuf_take(&line);
 }
 

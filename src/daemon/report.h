@@ -27,10 +27,11 @@ struct move {
 
 /** Log the moves of one VM: threads with the same masks in one line. Sorts @moves.
  *
+ * @priority  LOG_INFO, or what is of less interest
  * @pretence  why they were only thought of ("dry run", "observe"), NULL: they were made
  */
-void report_moves(const struct vm *vm, struct move *moves, size_t n, enum cause cause,
-	const char *pretence);
+void report_moves(const struct vm *vm, struct move *moves, size_t n, int priority,
+	enum cause cause, const char *pretence);
 
 /** The moves in one line, for those who ask later: "from CPUs 0-63 to 8-11: why". New
  * text. */

@@ -124,7 +124,8 @@ restore(struct engine *e, struct turn *turn, struct err *err)
 		return err_set(
 			err, r, NULL, 0, "cannot read its threads: %s", strerror(-r));
 	if (turn->n_moves > 0) {
-		report_moves(vm, turn->moves, turn->n_moves, CAUSE_RESTORE, NULL);
+		report_moves(
+			vm, turn->moves, turn->n_moves, LOG_INFO, CAUSE_RESTORE, NULL);
 		telling_moves(e->telling, vm, turn->moves, turn->n_moves, CAUSE_RESTORE,
 			NULL);
 	} else {

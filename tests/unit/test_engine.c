@@ -139,10 +139,11 @@ a_worker_is_left_alone_for_two_seconds_and_set_then(void **state)
 	stage_audit(s);
 	stage_check_mask(worker, &s->first);
 	assert_int_equal(vm->repairs, 0);
-	assert_int_equal(logcatch_count(&s->log, " (late worker)\n"), 1);
 	standin_set_mask(worker, &s->second);
 	stage_audit(s);
 	assert_int_equal(vm->repairs, 1);
+	assert_int_equal(logcatch_count(&s->log, "vm 100: worker "), 1);
+	assert_int_equal(logcatch_count(&s->log, " (drift: "), 1);
 }
 
 static void

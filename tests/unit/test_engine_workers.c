@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/xalloc.h"
 #include "daemon/giveback.h"
 #include "procs.h"
@@ -59,6 +60,73 @@ bursts_of_io_cost_no_pass_and_no_dialogue(void **state)
 	assert_int_equal(passes, 0);
 	assert_int_equal(dialogues, 0);
 	assert_string_equal(strbuf_text(&s->log.text), "");
+}
+
+/* A worker that has not the mask of who made it, as with some kernels. */
+static void
+add_late_worker(struct stage *s)
+{
+	pid_t tid = standin_thread(&s->vms[0], "iou-wrk-4711");
+
+	standin_set_mask(tid, &s->all);
+	stage_audit(s);
+	stage_check_mask(tid, &s->all);
+	stage_audit_later(s);
+	stage_check_mask(tid, &s->first);
+}
+
+static void
+late_workers_alone_are_told_at_level_debug_and_nowhere_else(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct vm *vm;
+	pid_t tid;
+
+	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
+	vm = stage_start_with(s, "100");
+	assert_int_equal(vm->history.n, 1);
+	vm->last_move_us = 1;
+	logcatch_forget(&s->log);
+	add_late_worker(s);
+	assert_string_equal(strbuf_text(&s->log.text), "");
+	log_set_level(LOG_DEBUG);
+	add_late_worker(s);
+	assert_int_equal(logcatch_count(&s->log, "vm 100: worker "), 1);
+	assert_int_equal(logcatch_count(&s->log, " (late worker)\n"), 1);
+	/* also where a pass for another reason comes first */
+	tid = standin_thread(&s->vms[0], "iou-wrk-4711");
+	standin_set_mask(tid, &s->all);
+	stage_audit(s);
+	stage_pass_ms(s, 2000);
+	engine_kick(s->engine, vm, CAUSE_RESUME);
+	stage_settle(s);
+	stage_check_mask(tid, &s->first);
+	assert_int_equal(logcatch_count(&s->log, "vm 100: worker "), 2);
+	assert_int_equal(vm->history.n, 1);
+	assert_int_equal(vm->last_cause, CAUSE_APPEARED);
+	assert_int_equal(vm->last_move_us, 1);
+}
+
+static void
+a_late_worker_does_not_hide_what_else_was_set(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct vm *vm;
+	pid_t tid;
+
+	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
+	vm = stage_start_with(s, "100");
+	tid = standin_thread(&s->vms[0], "iou-wrk-4711");
+	standin_set_mask(tid, &s->all);
+	stage_audit(s);
+	stage_pass_ms(s, 2000);
+	logcatch_forget(&s->log);
+	standin_set_mask(s->vms[0].claims[0], &s->second);
+	stage_audit(s);
+	stage_check_mask(tid, &s->first);
+	assert_int_equal(logcatch_count(&s->log, "vm 100: vCPU 0 "), 1);
+	assert_int_equal(logcatch_count(&s->log, "vm 100: worker "), 1);
+	assert_int_equal(vm->last_cause, CAUSE_DRIFT);
 }
 
 /* ---- masks that nobody may set ---- */
@@ -200,6 +268,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON_STAGE(bursts_of_io_cost_no_pass_and_no_dialogue),
+		ON_STAGE(late_workers_alone_are_told_at_level_debug_and_nowhere_else),
+		ON_STAGE(a_late_worker_does_not_hide_what_else_was_set),
 		ON_STAGE(what_nobody_may_set_is_not_wanted_and_no_trouble),
 	};
 

@@ -78,7 +78,7 @@ static void
 check_said(struct desk *d, enum cause cause, const char *pretence, const char *want)
 {
 	logcatch_forget(&d->log);
-	report_moves(d->vm, d->moves, d->n, cause, pretence);
+	report_moves(d->vm, d->moves, d->n, LOG_INFO, cause, pretence);
 	assert_string_equal(strbuf_text(&d->log.text), want);
 }
 
@@ -202,7 +202,7 @@ check_line(struct desk *d, enum cause cause, const char *pretence, const char *w
 {
 	auto_free char *line = NULL;
 
-	report_moves(d->vm, d->moves, d->n, cause, pretence);
+	report_moves(d->vm, d->moves, d->n, LOG_INFO, cause, pretence);
 	line = report_line(d->vm, d->moves, d->n, cause, pretence);
 	assert_string_equal(line, want);
 }
@@ -246,7 +246,7 @@ a_mask_too_long_for_a_line_is_cut_at_a_whole_item(void **state)
 	add(d, THREAD_VCPU, 0, "", "1");
 	for (unsigned int cpu = 1; cpu < CPUSET_CAP; cpu += 2)
 		cpuset_add(&d->moves[0].from, cpu);
-	report_moves(d->vm, d->moves, d->n, CAUSE_DRIFT, NULL);
+	report_moves(d->vm, d->moves, d->n, LOG_INFO, CAUSE_DRIFT, NULL);
 	text = strbuf_text(&d->log.text);
 	assert_non_null(strstr(text, "vCPU 0 1,3,5,"));
 	assert_non_null(strstr(text, ",... -> 1 (drift)\n"));
