@@ -22,16 +22,25 @@
 #include "daemon/survey.h"
 #include "daemon/vmmode.h"
 
-/* The VM cannot be looked at now: say so once, try again with the next audit. */
+/* The VM cannot be looked at now: say so once, try again with the next audit. What was
+ * known of it before still counts for plans, else others would get its cores; a thread
+ * that has ended since then is not set. */
 static void
-give_up_for_now(struct vm *vm, int r, const struct err *why)
+give_up_for_now(struct engine *e, struct vm *vm, int r, const struct err *why)
 {
+	/* a thread may have ended since QMP named it, as an unplugged vCPU's does */
+	bool again = r == -ESTALE && vm->surveyed && vm->rests == 0;
+
 	vm->fresh = vm->looked = false;
 	vm->active = 0;
 	if (r == -ESRCH || r == -EAGAIN)
 		return; /* ended: its pidfd tells; or QMP is asked again */
-	vm->surveyed = false;
 	vm_rest(vm);
+	if (again) {
+		engine_kick(e, vm, CAUSE_THREADS);
+		return;
+	}
+	vm->retry = true;
 	report_trouble(vm, why);
 }
 
@@ -50,7 +59,7 @@ survey_one(struct engine *e, struct vm *vm)
 	vm->looked = true;
 	r = survey_vm(e, vm, &why);
 	if (r < 0) {
-		give_up_for_now(vm, r, &why);
+		give_up_for_now(e, vm, r, &why);
 		return;
 	}
 	recall_keep(e, vm);

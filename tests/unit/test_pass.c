@@ -81,6 +81,75 @@ decisions_are_kept_and_the_last_repairs(void **state)
 	assert_non_null(strstr(d->text, "only one vCPU set to "));
 }
 
+/* ---- a VM that cannot be looked at ---- */
+
+/* QMP names a thread that is not of its process, as one of a vCPU that was unplugged
+ * just now. */
+static void
+name_a_strangers_thread(struct stage *s)
+{
+	s->vms[2] = standin_new(s->vm_dir, 999); /* nobody listens */
+	standin_claim(&s->vms[0], 1, s->vms[2].pid);
+}
+
+static void
+a_placed_vm_that_cannot_be_looked_at_keeps_its_cores(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct vm *vm;
+
+	s->config.reserved_cpus = CPUSET_NONE;
+	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
+	vm = stage_start_with(s, "100");
+	stage_reload(s, "[vm 100]\nmode = dedicated\n");
+	stage_check_mask(s->vms[0].claims[0], &s->second);
+	name_a_strangers_thread(s);
+	engine_kick(s->engine, vm, CAUSE_RESUME);
+	stage_until_said(s, "has no such thread");
+	s->vms[1] = standin_vm(s->vm_dir, 101, 2);
+	stage_until_seen(s, "101");
+	stage_check_mask(s->vms[1].claims[0], &s->first);
+	stage_check_mask(s->vms[1].pid, &s->first);
+	stage_check_mask(s->vms[0].claims[0], &s->second);
+	assert_true(vm->placed);
+	assert_non_null(strstr(vm->note, "has no such thread"));
+	standin_claim(&s->vms[0], 1, 0);
+	for (unsigned int i = 0; i < 4 && vm->rests > 0; i++)
+		stage_audit_later(s);
+	assert_int_equal(logcatch_count(&s->log, "vm 100: all well again"), 1);
+	assert_int_equal(logcatch_count(&s->log, "warning: "), 1);
+	assert_string_equal(vm->note, "");
+}
+
+static bool
+has_failed_once(struct stage *s, const void *arg)
+{
+	(void)s;
+	return ((const struct vm *)arg)->rests == 1;
+}
+
+static void
+a_thread_that_ended_since_qmp_named_it_is_asked_for_again_and_not_told(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct vm *vm;
+
+	s->config.settle_ms = 100; /* of the second look, before which all is right */
+	s->vms[0] = standin_vm(s->vm_dir, 100, 1);
+	vm = stage_start_with(s, "100");
+	logcatch_forget(&s->log);
+	name_a_strangers_thread(s);
+	engine_kick(s->engine, vm, CAUSE_RESUME);
+	stage_until(s, has_failed_once, vm, "the survey failed");
+	assert_true(vm->surveyed);
+	standin_claim(&s->vms[0], 1, 0);
+	stage_settle(s);
+	assert_int_equal(vm->rests, 0);
+	assert_string_equal(strbuf_text(&s->log.text), "");
+	assert_string_equal(vm->note, "");
+	assert_int_equal(vm->facts.n_vcpus, 1);
+}
+
 /* ---- slices: with every look at the clock one ends ---- */
 
 /* In the order in which they came, which is that of a pass. Returns the last. */
@@ -219,6 +288,9 @@ main(void)
 		ON_STAGE(
 			others_leave_before_a_dedicated_vm_comes_and_return_when_it_ends),
 		ON_STAGE(decisions_are_kept_and_the_last_repairs),
+		ON_STAGE(a_placed_vm_that_cannot_be_looked_at_keeps_its_cores),
+		ON_STAGE(
+			a_thread_that_ended_since_qmp_named_it_is_asked_for_again_and_not_told),
 		ON_STAGE(a_pass_in_slices_is_one_pass),
 		ON_STAGE(what_comes_between_slices_is_left_to_the_next_pass),
 		ON_STAGE(a_vm_that_ends_between_slices_is_no_trouble),
