@@ -3,7 +3,8 @@
  * The methods Plan (what would be done now) and Apply (do it now) of io.qmpin. Who asks
  * for a VM by hand ends what has kept qmpind from it: its turn on a host that already
  * ran VMs, giving way to somebody else, having been restored. Masks of its own that
- * somebody gave its vCPUs are overridden only for VMs that are named.
+ * somebody gave its vCPUs are overridden only for VMs that are named, and only these do
+ * not wait for a configuration that is not known.
  */
 #ifndef QMPIN_DAEMON_APPLYING_H
 #define QMPIN_DAEMON_APPLYING_H
@@ -30,7 +31,8 @@ struct pending_list applying_none(void);
 void applying_on_plan(void *owner, struct ctl_call *call, const json_t *params);
 void applying_on_apply(void *owner, struct ctl_call *call, const json_t *params);
 
-/** Nothing keeps a VM from being placed any more; @named: nor do masks of its own. */
+/** Nothing keeps a VM from being placed any more; @named: nor do masks of its own, nor
+ * a configuration that is not known. */
 void applying_clear_way(struct engine *e, struct vm *vm, bool named);
 
 /** These masks of a VM were set. */

@@ -130,7 +130,7 @@ recall_waits(const struct engine *e, const struct vm *vm)
 	const struct wishes *w = &vm->wishes;
 	struct pvewatch *watch = e->wishing.watch;
 
-	if (watch == NULL || w->read || w->recalled)
+	if (watch == NULL || w->read || w->recalled || vm->overruled)
 		return false;
 	/* one that is placed stays where it is */
 	if ((vm->has_record && vm->record.placed) || is_settled_otherwise(e, vm))

@@ -26,7 +26,7 @@ void recall_keep(const struct engine *e, struct vm *vm);
 
 #define RECALL_NOTE "waits for its configuration: /etc/pve does not answer"
 
-/** It is left alone, as it may say so. */
+/** It is left alone, as it may say so, and nobody has asked for it by name. */
 bool recall_waits(const struct engine *e, const struct vm *vm);
 
 /** Who has waited long enough comes now. Called every few seconds. */

@@ -134,9 +134,8 @@ choose_mode(const struct engine *e, const struct vm *vm, struct plan_vm *out)
 	out->mode = vmmode_of(e, vm, &origin);
 	out->off_by_admin =
 		origin != SETTINGS_ORIGIN_TAG && origin != SETTINGS_ORIGIN_DESCRIPTION;
-	if ((vm->foreign && vm->asked != VM_ASKED_BY_NAME) ||
-		(vm->asked == VM_NOT_ASKED &&
-			(undo_holds(vm) || adopt_waits(e, vm) || vm->wishes.unheard))) {
+	if (((vm->foreign || vm->wishes.unheard) && vm->asked != VM_ASKED_BY_NAME) ||
+		(vm->asked == VM_NOT_ASKED && (undo_holds(vm) || adopt_waits(e, vm)))) {
 		out->mode = PLACE_OFF;
 		out->off_by_admin = true;
 	}

@@ -44,7 +44,8 @@ enum vm_state {
 	VM_N_STATES
 };
 
-/* By hand: what hinders qmpind does not count; by name: nor do vCPUs' own masks. */
+/* By hand: what hinders qmpind does not count; by name: nor do vCPUs' own masks, nor
+ * that its configuration is not known. */
 enum vm_asked { VM_NOT_ASKED, VM_ASKED, VM_ASKED_BY_NAME };
 
 struct vm {
@@ -101,7 +102,8 @@ struct vm {
 	bool inherited; /* placed by an earlier daemon, not looked at by this one yet */
 	bool preexisting;	/* ran before us, no record: taken over in its turn */
 	bool foreign;		/* somebody else pinned its vCPUs one by one */
-	bool overruled;		/* which no longer counts: it was asked for by name */
+	bool overruled;		/* asked for by name: that, and what it may say of
+				   itself and is not known, no longer count */
 	bool placed;		/* masks come from a plan */
 	bool kept_off;		/* which was for a VM that is off */
 	bool own;		/* they are its alone, as the last plan said */

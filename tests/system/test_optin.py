@@ -256,5 +256,21 @@ def hanging(host):
     wait_at(late, PLACED, 4)
 
 
+def named(host):
+    """who waits for its configuration does so until it is applied by name"""
+    pve = Cluster(host)
+    pve.unmount()
+    vm = start_vms(host, 103)[103]
+    d = host.started(BASE)
+    retry(lambda: (d.vm(103) or {}).get("note") == WAITS, "it waits", 10)
+    for words in (["--all", "--dry-run"], ["--all"]):
+        moves = d.command_json("apply", *words)["moves"]
+        check(moves == [] and at(vm, BOTH), "it was not named: %s", moves)
+    moves = d.command_json("apply", "103", "--dry-run")["moves"]
+    check(moves and at(vm, BOTH), "a dry run: %s", moves)
+    moves = d.command_json("apply", "103")["moves"]
+    check(moves and at(vm, PLACED), "it was named: %s", moves)
+
+
 if __name__ == "__main__":
-    sys.exit(main([opting, trusted, clustered, hanging], Host))
+    sys.exit(main([opting, trusted, clustered, hanging, named], Host))

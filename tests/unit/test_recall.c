@@ -22,6 +22,7 @@
 
 #include "act/record.h"
 #include "base/xalloc.h"
+#include "daemon/applying.h"
 #include "daemon/engine.h"
 #include "daemon/hearing.h"
 #include "daemon/pvewatch.h"
@@ -287,6 +288,34 @@ who_is_not_known_comes_when_it_is(void **state)
 	stop(s);
 }
 
+/* As Apply does it. */
+static void
+apply(struct stage *s, struct vm *vm, bool named)
+{
+	applying_clear_way(s->engine, vm, named);
+	engine_kick(s->engine, vm, CAUSE_REQUEST);
+	stage_settle(s);
+}
+
+static void
+who_is_asked_for_by_name_waits_no_longer(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct vm *vm;
+
+	unmount(s);
+	s->vms[0] = standin_vm(s->vm_dir, 100, 2);
+	vm = start(s);
+	apply(s, vm, false);
+	assert_int_equal(s->engine->stats.sets, 0);
+	assert_string_equal(vm->note, RECALL_NOTE);
+	apply(s, vm, true);
+	stage_check_mask(s->vms[0].claims[0], &s->first);
+	assert_true(vm->placed && !vm->wishes.unheard);
+	assert_string_equal(vm->note, "");
+	stop(s);
+}
+
 static void
 what_the_administrator_says_of_a_vm_needs_no_other_word(void **state)
 {
@@ -349,6 +378,7 @@ main(void)
 		ON_STAGE(a_new_process_has_not_said_what_the_one_before_did),
 		ON_STAGE(who_is_not_known_is_left_alone_for_a_while),
 		ON_STAGE(who_is_not_known_comes_when_it_is),
+		ON_STAGE(who_is_asked_for_by_name_waits_no_longer),
 		ON_STAGE(what_the_administrator_says_of_a_vm_needs_no_other_word),
 		ON_STAGE(where_there_is_no_place_for_it_nobody_waits),
 		ON_STAGE(one_that_an_older_daemon_placed_stays),
