@@ -49,7 +49,7 @@ configcalls_on_reload(void *owner, struct ctl_call *call, const json_t *params)
 	(void)params;
 	asker_log(e, call, LOG_NOTICE, "reload");
 	if (e->on_reload != NULL)
-		r = e->on_reload(e->owner, &why);
+		r = e->on_reload(e->owner, true, &why);
 	if (r == 0)
 		ctl_reply(call, json_object(), false);
 	else

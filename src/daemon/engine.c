@@ -16,6 +16,7 @@
 #include "daemon/hearing.h"
 #include "daemon/listing.h"
 #include "daemon/pass.h"
+#include "daemon/probing.h"
 #include "daemon/rebalancing.h"
 #include "daemon/release.h"
 #include "daemon/survey.h"
@@ -419,10 +420,18 @@ take_sharing(struct engine *e)
 	}
 }
 
+static bool
+measure_alike(const struct settings *a, const struct settings *b)
+{
+	return a->probe == b->probe && a->probe_burst_s == b->probe_burst_s &&
+	       a->probe_cpus_pct == b->probe_cpus_pct;
+}
+
 void
 engine_configure(struct engine *e, struct settings *config)
 {
 	bool same_rounds = e->config.audit_interval_ms == config->audit_interval_ms;
+	bool same_probes = measure_alike(&e->config, config);
 
 	settings_fini(&e->config);
 	e->config = *config;
@@ -432,6 +441,8 @@ engine_configure(struct engine *e, struct settings *config)
 	hearing_judge_all(e);
 	if (!same_rounds) /* else many reloads would put the audit off for ever */
 		audit_restart(e);
+	if (!same_probes && e->probing != NULL)
+		probing_configured(e->probing);
 	engine_kick_all(e, CAUSE_RELOAD);
 }
 

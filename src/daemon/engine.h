@@ -58,7 +58,7 @@ struct engine {
 	bool dry_run;
 	void (*on_change)(void *owner); /* these as in the options */
 	bool (*on_audit)(void *owner);
-	int (*on_reload)(void *owner, struct err *err);
+	int (*on_reload)(void *owner, bool afresh, struct err *err);
 	void *owner;
 	struct settings config; /* owned */
 	struct hostmodel host;	/* owned */
@@ -120,9 +120,10 @@ struct engine_options {
 	/* A round of the audit begins; false: masks say nothing now, leave it out. May
 	 * be NULL. */
 	bool (*on_audit)(void *owner);
-	/* Read configuration and host anew. Returns 0, or a negative errno with @err:
-	 * the old ones stay. NULL: there are no files. */
-	int (*on_reload)(void *owner, struct err *err);
+	/* Read configuration and host anew; @afresh: latencies are to be measured anew
+	 * as well. Returns 0, or a negative errno with @err: the old ones stay. NULL:
+	 * there are no files. */
+	int (*on_reload)(void *owner, bool afresh, struct err *err);
 	void *owner;
 };
 

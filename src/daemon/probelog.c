@@ -48,10 +48,28 @@ say_untrusted(struct probelog *l, const struct hostmodel *h, const char *how)
 	l->why = h->why;
 }
 
-void
-probelog_taken(struct probelog *l, const struct hostmodel *h, const char *how,
-	bool other, bool final)
+const char *
+probelog_how(const struct hostmodel *h, double took_s, char *buf, size_t size)
 {
+	unsigned int n = hostmodel_pairs(h);
+	size_t all = matrix_pairs(h->topo->n_pus);
+
+	if (took_s < 0)
+		(void)snprintf(
+			buf, size, "%u of %zu pairs are known from earlier", n, all);
+	else
+		(void)snprintf(buf, size, "measured %u of %zu pairs in %.1f s", n, all,
+			took_s);
+	return buf;
+}
+
+void
+probelog_taken(struct probelog *l, const struct hostmodel *h, double took_s, bool other,
+	bool final)
+{
+	char how[80];
+
+	(void)probelog_how(h, took_s, how, sizeof(how));
 	if (h->why == NULL) {
 		say_trusted(l, h, how, other);
 		say_dispute(l, h);

@@ -19,14 +19,19 @@ struct probelog {
 	char trouble[512]; /* of qmpin-probe; "": it works */
 };
 
+/** "measured 96 of 2016 pairs in 3.0 s", of what is in force in @h; @took_s below 0: it
+ * is known from earlier. Returns @buf. */
+const char *probelog_how(
+	const struct hostmodel *h, double took_s, char *buf, size_t size);
+
 /**
  * Another measurement is in force in @h.
  *
- * @how    "measured 96 of 2016 pairs in 3.0 s"
+ * @took_s  as probelog_how's
  * @other  domains are others than before
  * @final  it gets no better: that it is not trusted is worth a line
  */
-void probelog_taken(struct probelog *l, const struct hostmodel *h, const char *how,
+void probelog_taken(struct probelog *l, const struct hostmodel *h, double took_s,
 	bool other, bool final);
 
 /** qmpin-probe has failed; it is tried again in @again_ms. */

@@ -81,16 +81,10 @@ real_us(void)
 	return clock_now_us(clock_system());
 }
 
-/* "measured 96 of 2016 pairs in 3.0 s" */
-static const char *
-what_was_done(const struct probing *p, char *buf, size_t size)
+static double
+took_s(const struct probing *p)
 {
-	const struct hostmodel *h = host_of(p);
-
-	(void)snprintf(buf, size, "measured %u of %zu pairs in %.1f s",
-		hostmodel_pairs(h), matrix_pairs(h->topo->n_pus),
-		(double)(real_us() - p->began_us) / 1e6);
-	return buf;
+	return (double)(real_us() - p->began_us) / 1e6;
 }
 
 /* ---- results ---- */
@@ -101,11 +95,9 @@ adopt(struct probing *p, struct matrix *m, const struct cache *result,
 	struct hostmodel_verdict *v, bool final)
 {
 	bool other = hostmodel_accept(host_of(p), v);
-	char how[80];
 
 	knowledge_take(&p->known, m, result, !p->builds);
-	probelog_taken(
-		&p->log, host_of(p), what_was_done(p, how, sizeof(how)), other, final);
+	probelog_taken(&p->log, host_of(p), took_s(p), other, final);
 	if (other)
 		engine_kick_all(p->engine, CAUSE_MEASURED);
 	knowledge_save(&p->known, final);
@@ -197,7 +189,7 @@ tell_client(struct probing *p, const struct err *why)
 	const struct probing_client *client = take_ptr(&p->client);
 	char how[80];
 
-	p->last.text = what_was_done(p, how, sizeof(how));
+	p->last.text = probelog_how(host_of(p), took_s(p), how, sizeof(how));
 	client->on_end(p->owner, why, &p->last);
 	p->last.text = "";
 }
@@ -207,7 +199,6 @@ static void
 end_run(struct probing *p, const struct err *why)
 {
 	struct err wrong = ERR_NONE;
-	char how[80];
 
 	if (p->result.text != NULL && (p->result.is_new || why == NULL) &&
 		take_result(p, why == NULL, &wrong) < 0)
@@ -229,8 +220,7 @@ end_run(struct probing *p, const struct err *why)
 	if (!knowledge_covers(&p->known, host_of(p)))
 		try_later(p, RETRY_MAX_MS);
 	if (host_of(p)->matrix != NULL)
-		probelog_taken(&p->log, host_of(p), what_was_done(p, how, sizeof(how)),
-			false, true);
+		probelog_taken(&p->log, host_of(p), took_s(p), false, true);
 	knowledge_save(&p->known, true);
 }
 
@@ -451,7 +441,6 @@ void
 probing_equip(struct probing *p, struct hostmodel *h)
 {
 	struct hostmodel_verdict v;
-	char how[80];
 	bool other;
 
 	recall(p, h);
@@ -461,9 +450,7 @@ probing_equip(struct probing *p, struct hostmodel *h)
 	}
 	hostmodel_judge(h, p->known.cache.matrix, &v);
 	other = hostmodel_accept(h, &v);
-	(void)snprintf(how, sizeof(how), "%u of %zu pairs are known from earlier",
-		hostmodel_pairs(h), matrix_pairs(h->topo->n_pus));
-	probelog_taken(&p->log, h, how, other && !p->log.trusted, true);
+	probelog_taken(&p->log, h, -1, other && !p->log.trusted, true);
 }
 
 void
@@ -489,15 +476,21 @@ probing_host_changed(struct probing *p)
 }
 
 void
-probing_again(struct probing *p)
+probing_configured(struct probing *p)
 {
 	if (p->run != NULL && p->client == NULL)
 		supersede(p);
+	start_background(p);
+}
+
+void
+probing_again(struct probing *p)
+{
 	p->afresh = true;
 	p->failures = 0;
 	probelog_works(&p->log);
 	(void)evtimer_del(p->retry);
-	start_background(p);
+	probing_configured(p);
 }
 
 static bool

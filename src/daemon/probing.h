@@ -64,8 +64,11 @@ void probing_equip(struct probing *p, struct hostmodel *h);
 /** The engine has another model: measure CPUs that are new. */
 void probing_host_changed(struct probing *p);
 
-/** The engine has other settings: measure all afresh, as far as they want it. Until
- * that deserves as much trust, what was known counts. */
+/** The engine's settings of measuring are others: go on by them, with what is known. */
+void probing_configured(struct probing *p);
+
+/** Somebody asks for it: measure all afresh, as far as the settings want it. Until that
+ * deserves as much trust, what was known counts. */
 void probing_again(struct probing *p);
 
 /**

@@ -124,7 +124,7 @@ refuse_reload(struct service *s, const struct err *why)
 
 /* Parse and load afresh; swap only when all of it is good. */
 static int
-reload(struct service *s, struct err *e)
+reload(struct service *s, bool afresh, struct err *e)
 {
 	struct settings config;
 	struct hostmodel host;
@@ -142,7 +142,10 @@ reload(struct service *s, struct err *e)
 	probing_equip(s->probing, &host);
 	engine_reload(s->engine, &config, &host);
 	s->engine->doctoring.config_us = now_us;
-	probing_again(s->probing);
+	if (afresh)
+		probing_again(s->probing);
+	else
+		probing_host_changed(s->probing);
 	pvecluster_look(s->cluster);
 	log_info("reloaded");
 	return 0;
@@ -155,17 +158,16 @@ on_cluster_settings(void *owner, struct settings *config)
 
 	log_set_level(config->log_level);
 	engine_configure(s->engine, config);
-	probing_again(s->probing);
 }
 
 static int
-on_engine_reload(void *owner, struct err *e)
+on_engine_reload(void *owner, bool afresh, struct err *e)
 {
 	struct service *s = owner;
 	int r;
 
 	(void)notify_reloading(&s->notify, s->engine->clock);
-	r = reload(s, e);
+	r = reload(s, afresh, e);
 	if (r < 0)
 		refuse_reload(s, e);
 	tell_status(s, true);
@@ -179,7 +181,7 @@ on_reload_due(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	(void)on_engine_reload(arg, &told);
+	(void)on_engine_reload(arg, true, &told);
 }
 
 /* libevent tells each signal; however many have come by now, they are one reload. */

@@ -83,7 +83,7 @@ make_permanent(struct engine *e, const struct wish *w, struct err *err)
 	int r = -ENOTSUP;
 
 	if (e->on_reload != NULL)
-		r = e->on_reload(e->owner, err);
+		r = e->on_reload(e->owner, false, err);
 	return r < 0 ? r : check_configured(e, w, err);
 }
 

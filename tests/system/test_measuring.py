@@ -235,6 +235,41 @@ def reloaded(host):
     check(os.stat(kept(host)).st_mtime_ns == before, "the file was written")
 
 
+def cluster_conf(host, text):
+    """/etc/pve/qmpin.conf; None: it goes."""
+    path = host.path("etc", "pve", "qmpin.conf")
+    os.makedirs(host.path("etc", "pve", "qemu-server"), exist_ok=True)
+    if text is None:
+        os.unlink(path)
+        return
+    with open(path + ".tmp", "w") as f:
+        f.write(text)
+    os.rename(path + ".tmp", path)
+
+
+def configured(host):
+    """settings that come, change and go have nothing measured afresh; SIGHUP does"""
+    need_two()
+    heard = host.path("heard")
+    stand = stand_in(host, then="exec cat 3>&1 >>'%s'" % heard)
+    conf = host.path("etc", "qmpin")
+    os.makedirs(conf)
+    cluster_conf(host, "[qmpin]\nmode = float\n")
+    d = host.started(PROBE, "--config", conf, env=stand)
+    for n, text in enumerate(("[qmpin]\nmode = core\n", None)):
+        retry(lambda: len(d.lines(r"/etc/pve/qmpin.conf is read")) > n, "it is read", 10)
+        cluster_conf(host, text)
+    d.wait_line(r"/etc/pve/qmpin.conf has gone", 10)
+    code, _, err = d.command("mode", "100", "off", "--permanent", "--config", conf)
+    check(code == 0, "mode: %s", err)
+    check(len(starts(host)) == 1, "started %d times", len(starts(host)))
+    cluster_conf(host, "[qmpin]\nprobe_cpus_pct = 20\n")
+    retry(lambda: len(starts(host)) == 2, "it goes on by other settings", 10)
+    d.reload()
+    retry(lambda: len(starts(host)) == 3, "it is asked for", 10)
+    retry(lambda: content(heard).count(b"go\n") == 3, "it measures", 5)
+
+
 def child_killed(host):
     """a probe that is killed costs one line, and no CPU time"""
     d = host.started(PROBE, env=stand_in(host))
@@ -467,6 +502,6 @@ def other_host(host):
 
 
 if __name__ == "__main__":
-    sys.exit(main([cold_start, restarted, bad_files, reloaded, child_killed,
+    sys.exit(main([cold_start, restarted, bad_files, reloaded, configured, child_killed,
                    bad_programs, full_disk, asked, asked_unasked, client_gone, ended,
                    busy_cpus, other_host], Host))

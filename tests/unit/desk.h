@@ -13,6 +13,7 @@ struct desk {
 	struct ctl_world world; /* the clients' side only */
 	int client;		/* -1: none */
 	const char *files;	/* the test's: what the next reload reads */
+	bool afresh;		/* the test's: the last one is to measure, too */
 };
 
 /** cmocka's setup and teardown; *state is a desk, nothing runs yet. */

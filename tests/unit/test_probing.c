@@ -180,6 +180,49 @@ what_is_measured_afresh_counts_when_it_is_as_good_or_done(void **state)
 }
 
 static void
+configure(struct probelab *l, unsigned int cpus_pct, unsigned int guard_ms)
+{
+	struct settings c;
+
+	settings_init(&c);
+	c.probe_cpus_pct = cpus_pct;
+	c.guard_ms = guard_ms;
+	engine_configure(l->engine, &c);
+}
+
+static void
+other_settings_have_nothing_measured_afresh(void **state)
+{
+	struct probelab *l = *state;
+	unsigned int pct = l->engine->config.probe_cpus_pct;
+	auto_free char *args = NULL;
+
+	l->engine->host.id.virtual = true; /* so that the state tells what runs */
+	probelab_let_say(l, "", probelab_good(l), "done\n");
+	probelab_start(l);
+	probelab_until(l, probelab_is_state, "untrusted");
+	probelab_let_say(l, "", NULL, "");
+	configure(l, pct, 500);
+	assert_string_equal(probing_state(l->probing), "untrusted");
+	configure(l, pct + 8, 500);
+	assert_string_equal(probing_state(l->probing), "measuring");
+	probelab_until(l, probelab_is_heard, "go\n");
+	assert_true(probelab_is_heard(l, "known "));
+	/* also while something is measured */
+	probelab_let_say(l, "", NULL, "");
+	configure(l, pct + 8, 600);
+	assert_string_equal(probing_state(l->probing), "measuring");
+	configure(l, pct + 9, 600);
+	assert_string_equal(probing_state(l->probing), "untrusted"); /* it ends */
+	probelab_until(l, probelab_has_started, "3");
+	probelab_until(l, probelab_is_heard, "go\n");
+	assert_true(probelab_is_heard(l, "known "));
+	args = probelab_read_file(l, "started");
+	assert_non_null(strstr(args, "--cpus-pct=21"));
+	assert_int_equal(probelab_n_started(l), 3);
+}
+
+static void
 only_new_cpus_make_the_program_start_again(void **state)
 {
 	struct probelab *l = *state;
@@ -367,6 +410,7 @@ main(void)
 		T(a_file_of_no_use_is_told_once_and_measured_afresh),
 		T(a_place_that_cannot_be_written_costs_one_warning),
 		T(what_is_measured_afresh_counts_when_it_is_as_good_or_done),
+		T(other_settings_have_nothing_measured_afresh),
 		T(only_new_cpus_make_the_program_start_again),
 		T(cpus_that_come_are_measured_with_what_is_known),
 		T(a_cpu_that_was_away_meanwhile_is_where_it_was),

@@ -24,12 +24,13 @@
 
 /* As the service does, less the host. */
 static int
-on_reload(void *owner, struct err *e)
+on_reload(void *owner, bool afresh, struct err *e)
 {
 	struct desk *d = owner;
 	struct engine *engine = d->stage->engine;
 	struct settings c;
 
+	d->afresh = afresh;
 	if (d->files == NULL)
 		return err_set(e, -EINVAL, "f.conf", 3, "no such word");
 	settings_init(&c);
@@ -319,6 +320,9 @@ a_reload_by_call_tells_what_is_wrong(void **state)
 	d->files = "[vm 100]\nmode = off\n";
 	json_decref(desk_expect(d, "Reload", "{}"));
 	check_mode(d, "off", "vm_section");
+	assert_true(d->afresh);
+	json_decref(desk_expect(d, "SetMode", PERMANENT("100", "off")));
+	assert_false(d->afresh);
 }
 
 /* The setting of that key as "value origin". */
