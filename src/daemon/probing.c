@@ -103,13 +103,21 @@ adopt(struct probing *p, struct matrix *m, const struct cache *result,
 	knowledge_save(&p->known, final);
 }
 
+/* It did not end for want of time, of which only those who ask have a budget. */
+static bool
+is_complete(const struct probing *p)
+{
+	return p->client == NULL || !(p->wish.budget_s > 0) ||
+	       (p->last.visits_total > 0 && p->last.visits == p->last.visits_total);
+}
+
 /* Good enough to count, or as good as it gets. */
 static bool
 is_wanted(const struct probing *p, const struct hostmodel_verdict *v, bool final)
 {
 	bool beats = p->client == NULL && !p->afresh;
 
-	return final || beats ||
+	return (final && is_complete(p)) || beats ||
 	       v->trust >= AS_MUCH_TRUST * hostmodel_trust(host_of(p));
 }
 
@@ -136,6 +144,9 @@ take_result(struct probing *p, bool final, struct err *e)
 		p->afresh = p->afresh && p->client != NULL;
 		intake_drop(&p->result);
 	} else {
+		if (final)
+			log_info("latency: a probe was cut short by its budget: it "
+				 "deserves less trust than what is known, which stays");
 		hostmodel_verdict_fini(&v);
 		matrix_free(m);
 	}

@@ -243,6 +243,58 @@ a_short_look_does_not_take_the_place_of_what_was_measured(void **state)
 	assert_int_equal(l->engine->host.matrix->cells[1].visits, 8);
 }
 
+/* All CPUs are equally near: nothing to trust. */
+static struct matrix *
+noisy(const struct probelab *l)
+{
+	const struct topo *t = l->engine->host.topo;
+
+	return probelab_make_matrix(t, &t->online, 0, false, 1);
+}
+
+static void
+probe(struct probelab *l, double budget_s, const char *progress, struct matrix *found)
+{
+	struct probing_wish wish = {.cpus = CPUSET_NONE, .budget_s = budget_s};
+	struct err e = ERR_NONE;
+
+	probelab_let_say(l, progress, found, "done\n");
+	l->n_ends = 0;
+	assert_int_equal(probing_ask(l->probing, &wish, &client, l, &e), 0);
+	probelab_until(l, probelab_has_ended, "it is told");
+}
+
+static void
+what_a_budget_has_cut_short_counts_when_it_deserves_it(void **state)
+{
+	static const struct {
+		double budget_s;
+		const char *progress;
+		const char *state;
+	} cases[] = {
+		{1, "progress 90 4000 1 2016 x\n", "measured"},
+		{1, "", "measured"},
+		{1, "progress 90 90 1 2016 x\n", "untrusted"},
+		{0, "progress 90 4000 1 2016 x\n", "untrusted"},
+	};
+	struct probelab *l = *state;
+
+	l->engine->config.probe = SETTINGS_PROBE_NO;
+	l->wanted = true;
+	probelab_start(l);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		print_message("case %zu\n", i);
+		probe(l, 0, "", probelab_good(l));
+		assert_string_equal(probing_state(l->probing), "measured");
+		logcatch_forget(&l->log);
+		probe(l, cases[i].budget_s, cases[i].progress, noisy(l));
+		assert_string_equal(probing_state(l->probing), cases[i].state);
+		assert_int_equal(logcatch_count(&l->log, "deserves less trust"), i < 2);
+		assert_int_equal(
+			matrix_at(l->engine->host.matrix, 0, 1)->visits, i < 2 ? 8 : 1);
+	}
+}
+
 static void
 what_nobody_waits_for_is_ended(void **state)
 {
@@ -311,6 +363,7 @@ main(void)
 		T(nobody_waits_for_a_program_to_die),
 		T(who_asks_is_told_until_the_end),
 		T(a_short_look_does_not_take_the_place_of_what_was_measured),
+		T(what_a_budget_has_cut_short_counts_when_it_deserves_it),
 		T(what_nobody_waits_for_is_ended),
 		T(who_asks_again_after_giving_up_gets_a_new_measurement),
 		T(who_waits_at_the_end_is_told),
