@@ -36,6 +36,7 @@ struct told {
 	uint64_t hash;		/* of what was said */
 	bool placed;		/* place is where it was read */
 	struct vmlist_place place;
+	uint64_t start; /* of the counters that place is by */
 };
 
 struct pvefiles {
@@ -287,7 +288,8 @@ look_at_vm(const struct look *l, struct told *t)
 	if (found == 0)
 		found = vmlist_find(&l->list, t->subject, &at);
 	if (!l->all && t->known && t->kind != PVEFEED_UNREAD && found == 0 &&
-		t->placed && is_same_place(&at, &t->place))
+		t->placed && t->start == l->files->stamp.start &&
+		is_same_place(&at, &t->place))
 		return true;
 	for (unsigned int i = 0; i < TRIES && r == -ENOENT; i++) {
 		r = read_conf(l->files, t->subject, NULL, &why);
@@ -300,6 +302,7 @@ look_at_vm(const struct look *l, struct told *t)
 	}
 	t->placed = found == 0;
 	t->place = at;
+	t->start = l->files->stamp.start;
 	return say_found(l, t, r, why);
 }
 

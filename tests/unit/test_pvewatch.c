@@ -168,6 +168,28 @@ only_what_the_counters_name_is_read(void **state)
 	pveworld_until(w, pveworld_says, "101=cores: 2\n");
 }
 
+/* pmxcfs was restarted, and has come to the same numbers. */
+static void
+counters_that_begin_anew_are_others(void **state)
+{
+	struct pveworld *w = *state;
+
+	make_cluster(w);
+	pveworld_write(w, "nodes/one/qemu-server/100.conf", "cores: 1\n");
+	set_counters(w, 1, ON("100", "one", "1"));
+	pveworld_start(w, NULL, NULL);
+	pvewatch_add(w->watch, "100");
+	pveworld_until(w, pveworld_has_settled, "1");
+	pveworld_write(w, "nodes/one/qemu-server/100.conf", "cores: 2\n");
+	pveworld_write(w, ".version", "{\"starttime\": 1700000009, \"vmlist\": 1}");
+	pveworld_until(w, pveworld_says, "100=cores: 2\n");
+	/* and count again */
+	pveworld_write(w, "nodes/one/qemu-server/100.conf", "cores: 3\n");
+	pveworld_write(w, ".version", "{\"starttime\": 1700000009, \"vmlist\": 2}");
+	pveworld_pass_looks(w);
+	assert_true(pveworld_says(w, "100=cores: 2\n"));
+}
+
 static void
 counters_that_say_nothing_are_not_trusted(void **state)
 {
@@ -495,6 +517,7 @@ main(void)
 		T(what_is_added_later_is_answered_too),
 		T(a_file_that_moves_between_nodes_is_followed),
 		T(only_what_the_counters_name_is_read),
+		T(counters_that_begin_anew_are_others),
 		T(counters_that_say_nothing_are_not_trusted),
 		T(a_list_of_lies_leads_nowhere),
 		T(a_thousand_vms_are_told_once),
