@@ -67,7 +67,7 @@ static bool
 is_used(const struct record *r, const struct record_mask *m)
 {
 	for (size_t i = 0; i < r->n_threads; i++) {
-		if (r->threads[i].cpus == &m->cpus)
+		if (r->threads[i].cpus == &m->cpus || r->threads[i].home == &m->cpus)
 			return true;
 	}
 	return false;
@@ -140,6 +140,23 @@ record_find(const struct record *r, pid_t tid, uint64_t start_ticks)
 	if (!has_at(r, at, tid) || r->threads[at].start_ticks != start_ticks)
 		return NULL;
 	return &r->threads[at];
+}
+
+bool
+record_set_home(
+	struct record *r, pid_t tid, uint64_t start_ticks, const struct cpuset *home)
+{
+	const struct record_thread *found = record_find(r, tid, start_ticks);
+	const struct cpuset *had = found != NULL ? found->home : NULL;
+	bool none = cpuset_empty(home);
+
+	if (found == NULL || found->pid != 0 ||
+		(had != NULL ? cpuset_equal(had, home) : none))
+		return false;
+	r->threads[found - r->threads].home = none ? NULL : keep_mask(r, home);
+	if (had != NULL)
+		drop_masks(r);
+	return true;
 }
 
 bool
@@ -241,12 +258,16 @@ static json_t *
 thread_to_json(const struct record_thread *t)
 {
 	char cpus[CPUSET_TEXT_MAX];
+	char home[CPUSET_TEXT_MAX];
 	json_t *obj = must_have(json_pack("{s:I, s:I, s:s}", "tid", (json_int_t)t->tid,
 		"start_ticks", (json_int_t)t->start_ticks, "cpus",
 		cpuset_format(t->cpus, cpus, sizeof(cpus))));
 
 	if (t->pid != 0)
 		set(obj, "pid", json_integer(t->pid));
+	if (t->home != NULL)
+		set(obj, "home",
+			json_string(cpuset_format(t->home, home, sizeof(home))));
 	return obj;
 }
 

@@ -15,7 +15,8 @@
  * configuration was read what that said, {} where it said nothing
  *   "wish":{"by":"tag","mode":"off","smt":"share","emulator":"float","pinning":true,
  *           "affinity":"0-7"}. boot_id as in bootid.h. A thread of another process, one
- * of the VM's helpers, has that as "pid" too.
+ * of the VM's helpers, has that as "pid" too, and a vCPU whose CPU went has that as
+ * "home".
  */
 #ifndef QMPIN_ACT_RECORD_H
 #define QMPIN_ACT_RECORD_H
@@ -39,6 +40,9 @@ struct record_thread {
 	uint64_t start_ticks;
 	/* With CPUs that were offline. Lives as long as the thread in the record. */
 	const struct cpuset *cpus;
+	/* Where a pinned vCPU was before CPUs of the host went, as the planner has it;
+	 * NULL: it is not away. */
+	const struct cpuset *home;
 };
 
 /* Most threads of a VM have the same mask. */
@@ -83,6 +87,11 @@ bool record_add(
 /** The same for a thread of the helper @pid. */
 bool record_add_helper(struct record *r, pid_t pid, pid_t tid, uint64_t start_ticks,
 	const struct cpuset *cpus);
+
+/** A thread of the VM's own process that is there has this home; empty: none. Returns
+ * true when the record changed. */
+bool record_set_home(
+	struct record *r, pid_t tid, uint64_t start_ticks, const struct cpuset *home);
 
 /** NULL when the record does not have it. */
 const struct record_thread *record_find(

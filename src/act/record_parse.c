@@ -254,6 +254,7 @@ static int
 read_thread(const json_t *item, struct record *out, struct err *e)
 {
 	struct record_thread t = {0};
+	struct cpuset home = CPUSET_NONE;
 	struct cpuset cpus;
 	size_t before;
 	int r;
@@ -265,6 +266,8 @@ read_thread(const json_t *item, struct record *out, struct err *e)
 		r = get_cpus(item, "cpus", &cpus, e);
 	if (r == 0 && json_object_get(item, "pid") != NULL)
 		r = get_pid(item, "pid", &t.pid, e);
+	if (r == 0 && json_object_get(item, "home") != NULL)
+		r = get_cpus(item, "home", &home, e);
 	if (r < 0)
 		return r;
 	before = out->n_threads;
@@ -272,6 +275,7 @@ read_thread(const json_t *item, struct record *out, struct err *e)
 	if (out->n_threads == before)
 		return err_set(e, -EINVAL, NULL, 0, "not a record: thread %d twice",
 			(int)t.tid);
+	(void)record_set_home(out, t.tid, t.start_ticks, &home);
 	return 0;
 }
 

@@ -11,8 +11,8 @@
  * either, so what is saved can be loaded. */
 #define RECORD_BYTES_MAX (RECORD_THREADS_MAX * 256u)
 
-/* A thread is at most four members and its place in the array; the rest is a handful.
- */
+/* A thread is at most four members (pid or home) and its place in the array; the rest
+ * is a handful. */
 #define RECORD_VALUES_MAX (RECORD_THREADS_MAX * 5u + 64u)
 #define RECORD_DEPTH_MAX 3u
 

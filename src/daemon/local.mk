@@ -28,7 +28,6 @@ src_libdaemon_a_SOURCES = \
 	src/daemon/giveback.c src/daemon/giveback.h \
 	src/daemon/hearing.c src/daemon/hearing.h \
 	src/daemon/history.c src/daemon/history.h \
-	src/daemon/homes.c src/daemon/homes.h \
 	src/daemon/hostmodel.c src/daemon/hostmodel.h \
 	src/daemon/hostwatch.c src/daemon/hostwatch.h \
 	src/daemon/kin.c src/daemon/kin.h \

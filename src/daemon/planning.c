@@ -83,6 +83,24 @@ is_pending(const struct vm *vm)
 	return pending && vm->why[0] != '\0';
 }
 
+/* Where pinned vCPUs were before host CPUs went is in the record, for as long as their
+ * threads live. */
+static void
+note_homes(const struct seat *seat, const struct plan_result *result)
+{
+	struct vm *vm = seat->vm;
+
+	for (unsigned int k = 0; k < seat->n; k++) {
+		const struct vm_thread *t = &seat->vcpus[k]->thread;
+		const struct cpuset *home = &CPUSET_NONE;
+
+		if (result->home != NULL && k < result->n_vcpus)
+			home = &result->home[k];
+		if (record_set_home(&vm->record, t->tid, t->start_ticks, home))
+			vm->record_dirty = true;
+	}
+}
+
 /* Returns true when something new is wanted of a thread. */
 static bool
 take_result(const struct engine *e, struct seat *seat, const struct plan_result *result)
@@ -93,7 +111,7 @@ take_result(const struct engine *e, struct seat *seat, const struct plan_result 
 	vm->observe_only = !result->apply;
 	vm->own = result->own;
 	vm->own_known = true;
-	homes_take(&vm->homes, seat, result);
+	note_homes(seat, result);
 	if (result->verdict == PLAN_LEAVE) {
 		str_copy(vm->why, sizeof(vm->why), result->why);
 		set_note(vm, result->why);

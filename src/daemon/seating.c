@@ -61,13 +61,19 @@ current_masks(struct seat *seat, bool keep_wants)
 static struct cpuset *
 homes_of_vcpus(const struct seat *seat, unsigned int n)
 {
-	struct cpuset *home;
+	struct cpuset *home = NULL;
 
-	if (seat->vm->homes.n == 0)
-		return NULL;
-	home = xcalloc(n, sizeof(*home));
-	for (unsigned int i = 0; i < n; i++)
-		home[i] = homes_of(&seat->vm->homes, seat->vcpus[i]);
+	for (unsigned int i = 0; i < n; i++) {
+		const struct vm_thread *t = &seat->vcpus[i]->thread;
+		const struct record_thread *known =
+			record_find(&seat->vm->record, t->tid, t->start_ticks);
+
+		if (known == NULL || known->home == NULL)
+			continue;
+		if (home == NULL)
+			home = xcalloc(n, sizeof(*home));
+		home[i] = *known->home;
+	}
 	return home;
 }
 

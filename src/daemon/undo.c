@@ -94,7 +94,6 @@ let_go(struct engine *e, struct vm *vm)
 	for (size_t i = 0; i < vm->n_tasks; i++)
 		vm->tasks[i].wanted = false;
 	vm->placed = false;
-	homes_forget(&vm->homes);
 	vm->domain = CPUSET_NONE;
 	vm->told = CPUSET_NONE;
 	vm->emulator = CPUSET_NONE;

@@ -118,7 +118,6 @@ vm_forget_process(struct vm *vm)
 	vm->emulator = CPUSET_NONE;
 	vm->note[0] = vm->why[0] = vm->said[0] = '\0';
 	history_clear(&vm->history);
-	homes_forget(&vm->homes);
 	squeeze_fini(&vm->squeeze);
 	wishes_forget_process(&vm->wishes);
 	vm->repairs = 0;

@@ -17,7 +17,6 @@
 #include "daemon/confine.h"
 #include "daemon/drifting.h"
 #include "daemon/history.h"
-#include "daemon/homes.h"
 #include "daemon/squeeze.h"
 #include "daemon/vmtask.h"
 #include "daemon/memory.h"
@@ -112,7 +111,6 @@ struct vm {
 	uint64_t changed_us;	/* when its place last changed; 0: not by us */
 	struct cpuset domain;	/* where the plan put it; empty: nowhere */
 	struct cpuset could;	/* as of plan_vm, of the next plan */
-	struct homes homes;	/* the same */
 	struct cpuset told;	/* domain of the last decision that was logged */
 	bool retry;		/* an audit looks at it again */
 	unsigned int rest;	/* audits until then */

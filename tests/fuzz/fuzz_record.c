@@ -32,12 +32,14 @@ check_order(const struct record *r)
 		while (m != NULL && &m->cpus != t->cpus)
 			m = m->next;
 		assert(m != NULL);
+		assert(t->home == NULL || (t->pid == 0 && !cpuset_empty(t->home)));
 		assert(record_find(r, t->tid, t->start_ticks) == t);
 	}
 	for (const struct record_mask *m = r->masks; m != NULL; m = m->next) {
 		size_t i = 0;
 
-		while (i < r->n_threads && r->threads[i].cpus != &m->cpus)
+		while (i < r->n_threads && r->threads[i].cpus != &m->cpus &&
+			r->threads[i].home != &m->cpus)
 			i++;
 		assert(i < r->n_threads);
 	}
@@ -95,7 +97,7 @@ some_tids(unsigned int bits, pid_t tids[3])
 	return n;
 }
 
-/* Each two bytes add a thread or forget some. */
+/* Each two bytes add a thread or forget some; a vCPU is away, or back. */
 static void
 check_changes(const char *bytes, size_t len)
 {
@@ -113,6 +115,9 @@ check_changes(const char *bytes, size_t len)
 			record_add_helper(&r, pid, (pid_t)(a % 7) + 1, b >> 5, &cpus);
 		else
 			record_retain_helper(&r, pid, tids, some_tids(b, tids));
+		if (a % 3 == 0)
+			record_set_home(&r, (pid_t)(a % 7) + 1, b >> 5,
+				b & 1 ? &cpus : &CPUSET_NONE);
 		check_order(&r);
 		assert(record_helpers(&r, &pids) <= 3);
 		free(pids);

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "base/attr.h"
+#include "base/str.h"
 #include "daemon/seating.h"
 #include "trees.h"
 #include "vmtable.h"
@@ -286,6 +287,13 @@ a_plugged_vcpu_does_not_change_the_place(void **state)
 static void
 pin_one(struct vmtable *t)
 {
+	struct vm *vm = t->vms[0];
+
+	vm->has_record = true;
+	vm->record.pid = 100;
+	str_copy(vm->record.id, sizeof(vm->record.id), vm->id);
+	for (size_t i = 0; i < vm->n_tasks; i++)
+		record_add(&vm->record, vm->tasks[i].thread.tid, 0, &vm->tasks[i].have);
 	vmtable_configure(t, "[qmpin]\nmode = pin\n");
 	t->vms[1]->surveyed = t->vms[2]->surveyed = false;
 	for (unsigned int i = 0; i < VMTABLE_VCPUS; i++)
@@ -327,6 +335,48 @@ a_pinned_vcpu_returns_when_the_cpu_it_lost_is_back(void **state)
 	assert_int_equal(t->engine.stats.rebalanced, 1);
 }
 
+/* As another daemon finds it, which begins now. */
+static void
+restart(struct vmtable *t)
+{
+	struct vm *vm = t->vms[0];
+	auto_free char *text = record_format(&vm->record, "0");
+
+	assert_true(vm->record_dirty);
+	record_fini(&vm->record);
+	assert_int_equal(record_parse(text, strlen(text), "0", &vm->record, NULL), 0);
+	for (size_t i = 0; i < vm->n_tasks; i++) {
+		vm->tasks[i].have = vm->tasks[i].want;
+		vm->tasks[i].wanted = false;
+	}
+	vm->own_known = false;
+	vm->changed_us = 0;
+	t->engine.start_us = t->now_us;
+}
+
+static void
+a_pinned_vcpu_returns_when_the_daemon_was_restarted_too(void **state)
+{
+	struct vmtable *t = *state;
+
+	pin_one(t);
+	lose_cpu_3(t);
+	restart(t);
+	assert_in_range(plans_until_moved(t, 20), 5, 7);
+	check_vcpus(t, 0, "0-3");
+	assert_non_null(strstr(t->vms[0]->why, "returned as CPU 3 is back"));
+}
+
+static unsigned int
+count_away(const struct vm *vm)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < vm->record.n_threads; i++)
+		n += vm->record.threads[i].home != NULL;
+	return n;
+}
+
 static void
 where_it_was_is_forgotten_when_it_is_pinned_no_more(void **state)
 {
@@ -334,10 +384,10 @@ where_it_was_is_forgotten_when_it_is_pinned_no_more(void **state)
 
 	pin_one(t);
 	lose_cpu_3(t);
-	assert_int_equal(t->vms[0]->homes.n, 1);
+	assert_int_equal(count_away(t->vms[0]), 1);
 	vmtable_configure(t, "[qmpin]\nmode = float\n");
 	plan(t, false);
-	assert_int_equal(t->vms[0]->homes.n, 0);
+	assert_int_equal(count_away(t->vms[0]), 0);
 }
 
 static void
@@ -348,7 +398,7 @@ where_it_was_is_forgotten_with_its_process(void **state)
 	pin_one(t);
 	lose_cpu_3(t);
 	vm_forget_process(t->vms[0]);
-	assert_int_equal(t->vms[0]->homes.n, 0);
+	assert_int_equal(count_away(t->vms[0]), 0);
 }
 
 /* VM 100 on the first node with 101, while the second one is empty: there it would be
@@ -444,6 +494,7 @@ main(void)
 		CASE(a_dedicated_vm_that_comes_late_makes_others_leave),
 		CASE(a_plugged_vcpu_does_not_change_the_place),
 		CASE(a_pinned_vcpu_returns_when_the_cpu_it_lost_is_back),
+		CASE(a_pinned_vcpu_returns_when_the_daemon_was_restarted_too),
 		CASE(where_it_was_is_forgotten_when_it_is_pinned_no_more),
 		CASE(where_it_was_is_forgotten_with_its_process),
 		CASE(who_was_only_observed_for_a_time_stays_where_it_is),

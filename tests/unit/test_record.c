@@ -289,6 +289,37 @@ threads_of_helpers_are_kept_by_their_process(void **state)
 	record_fini(&r);
 }
 
+static void
+where_a_vcpu_was_is_kept_with_its_thread(void **state)
+{
+	struct record r = record103_new();
+	struct cpuset home = cpus("3");
+	struct record again;
+	auto_free char *text = NULL;
+
+	(void)state;
+	assert_true(add_helper(&r, 15, 16, "2"));
+	assert_false(record_set_home(&r, 4714, 124, &home)); /* another thread's id */
+	assert_false(record_set_home(&r, 16, 7, &home));     /* no vCPU's */
+	assert_false(record_set_home(&r, 4714, 125, &CPUSET_NONE));
+	assert_true(record_set_home(&r, 4714, 125, &home));
+	assert_false(record_set_home(&r, 4714, 125, &home));
+	text = record_format(&r, RECORD103_BOOT);
+	assert_non_null(strstr(text, "\"cpus\":\"2,4-7\",\"home\":\"3\"}"));
+	assert_int_equal(parse(text, &again, NULL), 0);
+	assert_true(cpuset_equal(record_find(&again, 4714, 125)->home, &home));
+	assert_null(record_find(&again, 4711, 123)->home);
+	assert_int_equal(count_masks(&again), 4);
+	/* it is back, and another one is away */
+	assert_true(record_set_home(&again, 4714, 125, &CPUSET_NONE));
+	assert_true(record_set_home(&again, 4711, 123, &home));
+	assert_int_equal(count_masks(&again), 4);
+	assert_true(record_retain(&again, (const pid_t[]){4714}, 1));
+	assert_int_equal(count_masks(&again), 2);
+	record_fini(&again);
+	record_fini(&r);
+}
+
 #define HEAD "{\"version\":1,\"boot_id\":\"" RECORD103_BOOT "\","
 #define REST "\"placed\":true,\"limit\":\"0-15\",\"threads\":[]}"
 #define FULL \
@@ -366,6 +397,10 @@ static const struct {
 		"\"pid\" is out of range"},
 	{THREAD("{\"tid\":1,\"start_ticks\":1,\"cpus\":\"0\",\"pid\":\"1\"}"),
 		"\"pid\" is of another type"},
+	{THREAD("{\"tid\":1,\"start_ticks\":1,\"cpus\":\"0\",\"home\":3}"),
+		"\"home\" is of another type"},
+	{THREAD("{\"tid\":1,\"start_ticks\":1,\"cpus\":\"0\",\"home\":\"x\"}"),
+		"\"home\" is no CPU list"},
 };
 
 static void
@@ -492,6 +527,7 @@ main(void)
 			threads_with_the_same_mask_share_it_as_long_as_one_of_them_is_there),
 		cmocka_unit_test(threads_that_are_gone_are_dropped),
 		cmocka_unit_test(threads_of_helpers_are_kept_by_their_process),
+		cmocka_unit_test(where_a_vcpu_was_is_kept_with_its_thread),
 		cmocka_unit_test(what_is_no_record_is_refused),
 		cmocka_unit_test(another_boots_record_is_stale_whatever_else_it_holds),
 		cmocka_unit_test(bombs_are_refused_before_they_are_parsed),
