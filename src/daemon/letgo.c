@@ -2,6 +2,7 @@
 /*
  * Monitors released without a daemon: each VM is visited once, all at the same time. A
  * socket that nobody listens at is of a QEMU that has ended, and nothing is left of it.
+ * Of every other VM it is said that it was released, or why it was not.
  */
 #include "config.h"
 
@@ -22,6 +23,7 @@
 #include "daemon/cmdline.h"
 #include "daemon/offline.h"
 #include "daemon/release.h"
+#include "qmp/dial.h"
 #include "qmp/monitor.h"
 #include "vm/identity.h"
 #include "vm/sockdir.h"
@@ -40,12 +42,11 @@ struct letgo {
 struct visit {
 	struct visit *next;
 	struct letgo *letgo;
-	struct monitor *monitor;
+	struct monitor *monitor;     /* NULL: the visit has ended */
 	struct vm_identity identity; /* empty: nobody has answered yet */
 	char *socket_path;
 	char *pid_path;
 	char id[VM_ID_MAX];
-	bool ended;
 };
 
 static void
@@ -58,7 +59,9 @@ say_failed(struct visit *v, const char *why)
 static void
 end(struct visit *v)
 {
-	v->ended = true;
+	monitor_free(v->monitor);
+	v->monitor = NULL;
+	identity_fini(&v->identity);
 	if (--v->letgo->n_waiting == 0)
 		event_base_loopbreak(v->letgo->base);
 }
@@ -80,11 +83,27 @@ on_peer(void *owner, int fd, const struct ucred *peer)
 		r = identity_check_peer(fd, v->socket_path, &why);
 	if (r == 0)
 		return v->identity.pidfd;
-	if (!v->ended && r != -ECONNRESET) {
+	if (r != -ECONNRESET) {
 		say_failed(v, err_format(&why, text, sizeof(text)));
 		end(v);
 	}
 	return r;
+}
+
+/* Nothing is left of it: its process is known and has ended, or nobody listens. */
+static bool
+is_gone(const struct visit *v)
+{
+	auto_close int fd = -1;
+	struct err unused = ERR_NONE;
+	struct ucred peer;
+	int r;
+
+	if (v->identity.pid != 0)
+		return identity_has_ended(&v->identity);
+	fd = dial_socket();
+	r = fd < 0 ? fd : dial_connect(fd, v->socket_path, &peer, &unused);
+	return r == -ECONNREFUSED || r == -ENOENT;
 }
 
 static void
@@ -93,12 +112,10 @@ on_released(void *owner, int err, const struct err *why)
 	struct visit *v = owner;
 	char text[512];
 
-	if (v->ended)
-		return;
 	if (err == 0 && v->identity.pid != 0) {
 		v->letgo->done++;
 		(void)printf("released %s\n", v->id);
-	} else if (v->identity.pid != 0 && !identity_has_ended(&v->identity)) {
+	} else if (err < 0 && !is_gone(v)) {
 		say_failed(v, err_is_set(why) ? err_format(why, text, sizeof(text))
 					      : strerror(-err));
 	}
@@ -142,11 +159,11 @@ end_visits(struct letgo *l)
 		struct visit *v = l->visits;
 
 		l->visits = v->next;
-		if (!v->ended && v->identity.pid != 0)
+		if (v->monitor != NULL) {
 			say_failed(
 				v, "no answer: its monitor is in use, or QEMU hangs");
-		monitor_free(v->monitor);
-		identity_fini(&v->identity);
+			end(v);
+		}
 		free(v->socket_path);
 		free(v->pid_path);
 		free(v);

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "base/xalloc.h"
@@ -34,6 +35,18 @@ check_config(const struct cmdline *c)
 	return 0;
 }
 
+/* Each VM takes a few descriptors. */
+static void
+raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -56,6 +69,7 @@ main(int argc, char **argv)
 	}
 	if (c.check_config)
 		return check_config(&c);
+	raise_fd_limit();
 	if (c.restore != NULL)
 		return offline_restore(&c);
 	if (c.release != NULL)

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -345,18 +344,6 @@ add_signal(struct service *s, int i, int sig, event_callback_fn callback)
 	event_add(s->signals[i], NULL);
 }
 
-/* Each VM takes a few descriptors. */
-static void
-raise_fd_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int
 open_dirs(struct service *s, struct err *e)
 {
@@ -575,7 +562,6 @@ service_run(const struct cmdline *c)
 		return conflayers_may_pass(r) ? SERVICE_FAILED : SERVICE_BAD_CONFIG;
 	}
 	log_set_level(config.log_level);
-	raise_fd_limit();
 	(void)mallopt(M_MMAP_THRESHOLD, KEEP_BYTES);
 	(void)mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
 	(void)signal(SIGPIPE, SIG_IGN);

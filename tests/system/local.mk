@@ -17,6 +17,7 @@ SYSTEM_TESTS += \
 	tests/system/test_modes.py \
 	tests/system/test_heatmap.py \
 	tests/system/test_restart.py \
+	tests/system/test_removal.py \
 	tests/system/test_schema.py \
 	tests/system/test_shown.py \
 	tests/system/test_undo.py \
