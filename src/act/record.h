@@ -64,8 +64,9 @@ struct record {
 	uint64_t start_ticks;
 	bool placed;   /* a plan was applied: masks found later are ours */
 	bool restored; /* undone by hand: left alone until it is applied by hand */
-	/* Written for the sake of the mode or the wish: no mask is ours yet, and those
-	 * below are only what it had by then. */
+	/* Written for the sake of the mode or the wish, or what there was was given
+	 * back and forgotten: no mask is ours, and those below are only what it had by
+	 * then. */
 	bool untouched;
 	bool has_mode; /* by hand, for as long as this process lives */
 	enum place_mode mode;

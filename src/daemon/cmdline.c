@@ -38,6 +38,9 @@ static const struct {
 	{"restore", "IDS|all", offsetof(struct cmdline, restore),
 		"give back the masks that VMs had before qmpind, and\n"
 		"                      exit; only where no qmpind runs"},
+	{"forget", NULL, offsetof(struct cmdline, forget),
+		"with --restore: the next qmpind does not leave these VMs\n"
+		"                      alone, but takes them for new ones"},
 	{"release", "IDS|all", offsetof(struct cmdline, release),
 		"take away what was added to QEMUs, and exit; only where\n"
 		"                      no qmpind runs"},
@@ -93,6 +96,8 @@ cmdline_parse(struct cmdline *c, int argc, char **argv, struct err *e)
 	if (optind < argc)
 		return err_set(
 			e, -EINVAL, NULL, 0, "unexpected argument %s", argv[optind]);
+	if (c->forget && c->restore == NULL)
+		return err_set(e, -EINVAL, NULL, 0, "--forget is for --restore only");
 	c->run_dir_given = c->run_dir != NULL;
 	if (c->run_dir == NULL)
 		c->run_dir = "/run/qmpin";
@@ -114,8 +119,9 @@ cmdline_help(FILE *out)
 			table[i].value != NULL ? table[i].value : "");
 		(void)fprintf(out, "  %-19s %s\n", left, table[i].text);
 	}
-	(void)fputs("\nSIGHUP reloads the configuration and the topology. SIGTERM ends "
-		    "qmpind and\nleaves all masks as they are. Exit status: 0 ended, 1 "
-		    "failed, 2 usage,\n78 bad configuration.\n",
+	(void)fputs(
+		"\nSIGHUP reloads the configuration and the topology. SIGTERM ends "
+		"qmpind and\nleaves all masks as they are. Exit status: 0 ended, 1 "
+		"failed, 2 usage,\n5 done for some VMs only, 78 bad configuration.\n",
 		out);
 }

@@ -24,6 +24,7 @@ struct cmdline {
 	bool dry_run; /* asked for, or implied by root or topology */
 	bool check_config;
 	const char *restore; /* ids of VMs between commas, or "all"; NULL: run */
+	bool forget;	     /* with restore */
 	const char *release; /* the same */
 	bool help;
 	bool version;

@@ -27,6 +27,7 @@ struct offline {
 	int procfd;
 	int run_dirfd;
 	const char *which; /* ids between commas, or "all" */
+	bool forget;
 	unsigned int done;
 	unsigned int failed;
 };
@@ -62,8 +63,9 @@ take_step(void *arg, const struct giveback_step *step)
 		(int)step->tid, strerror(-step->r));
 }
 
-/* That it is to be left alone is noted first. Returns 0, -ESRCH (no such process any
- * more) or another errno with @e. */
+/* That it is to be left alone is noted first; that it was never touched, when this is
+ * true again. What was set by hand, also to leave it alone, stays so. Returns 0, -ESRCH
+ * (no such process any more) or another errno with @e. */
 static int
 restore(struct offline *o, struct record *record, struct turn *turn, struct err *e)
 {
@@ -74,11 +76,19 @@ restore(struct offline *o, struct record *record, struct turn *turn, struct err 
 
 	if (r < 0)
 		return r;
-	record->restored = true;
-	record->placed = record->untouched = false;
+	record->placed = false;
+	if (!o->forget) {
+		record->restored = true;
+		record->untouched = false;
+	}
 	r = record_save(o->run_dirfd, record, e);
 	if (r == 0 && !untouched) /* else no mask of it was ever changed */
 		r = giveback_process(o->procfd, process.pidfd, record, take_step, turn);
+	if (r == 0 && turn->failed == 0 && !record->restored && !untouched) {
+		record->untouched = true;
+		record->wide = (struct record_wide){0};
+		r = record_save(o->run_dirfd, record, e);
+	}
 	identity_fini(&process);
 	return r;
 }
@@ -204,7 +214,7 @@ run(struct offline *o, const struct cmdline *c, struct err *e)
 int
 offline_restore(const struct cmdline *c)
 {
-	struct offline o = {.which = c->restore, .run_dirfd = -1};
+	struct offline o = {.which = c->restore, .forget = c->forget, .run_dirfd = -1};
 	struct err why = ERR_NONE;
 	int r;
 

@@ -2,7 +2,7 @@
 /*
  * qmpind --restore: masks given back by the records alone, where no daemon runs, such
  * as when the package is removed. The records then say that their VMs are to be left
- * alone, as after qmpin restore.
+ * alone, as after qmpin restore; with --forget, that nothing of them was ever touched.
  */
 #ifndef QMPIN_DAEMON_OFFLINE_H
 #define QMPIN_DAEMON_OFFLINE_H

@@ -85,6 +85,7 @@ mistakes_are_named(void **state)
 		{"--bogus", "--bogus"},
 		{"stray", "stray"},
 		{"--config", "--config needs a value"},
+		{"--forget", "--forget is for --restore only"},
 		{"-x", "-x"},
 	};
 	struct cmdline c;
