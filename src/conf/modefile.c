@@ -21,8 +21,9 @@
 #include "base/xalloc.h"
 #include "conf/inifile.h"
 
-/* Hidden, so no reader of conf.d takes it for a file of its own. */
+/* Hidden, so no reader of conf.d takes them for files of its own. */
 #define TEMP_NAME "." MODEFILE_NAME ".new"
+#define LOCK_NAME "." MODEFILE_NAME ".lock"
 
 static const char heading[] =
 	"# Modes of single VMs, written by \"qmpin mode ID MODE --permanent\" and taken\n"
@@ -105,32 +106,62 @@ load(struct modefile *f, struct err *e)
 	return r < 0 ? r : parse(f, e);
 }
 
+/* With a file that nobody else may open: whoever could read what is locked could hold
+ * the lock for ever. One that is no longer there is of somebody who has just ended. */
 static int
-open_dir(struct modefile *f, const char *dir, struct err *e)
+lock(struct modefile *f, struct err *e)
 {
+	struct stat st;
+
+	f->lock = openat(f->dirfd, LOCK_NAME,
+		O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
+		0600);
+	if (f->lock < 0)
+		return fail(e, f, "cannot lock", errno);
+	if (flock(f->lock, LOCK_EX | LOCK_NB) == 0)
+		f->locked = fstat(f->lock, &st) == 0 && st.st_nlink > 0;
+	else if (errno != EWOULDBLOCK)
+		return fail(e, f, "cannot lock", errno);
+	if (f->locked)
+		return 0;
+	return err_set(e, -EBUSY, f->path, 0, "another qmpin writes it now: try again");
+}
+
+/* As readable as the file, whatever the umask. Where it fails, opening says why. */
+static bool
+make_dir(const char *path)
+{
+	mode_t mask = umask(0022);
+	bool made = mkdir(path, 0755) == 0;
+
+	(void)umask(mask);
+	return made;
+}
+
+static int
+open_dir(struct modefile *f, const char *tree, struct err *e)
+{
+	auto_free char *dir = xasprintf("%s/conf.d", tree);
+
+	f->made_tree = make_dir(tree);
+	f->made_dir = make_dir(dir);
 	f->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (f->dirfd < 0)
 		return err_set(e, -errno, dir, 0, "cannot open: %s", strerror(errno));
-	if (flock(f->dirfd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	if (errno == EWOULDBLOCK)
-		return err_set(
-			e, -EBUSY, dir, 0, "another qmpin writes there now: try again");
-	return err_set(e, -errno, dir, 0, "cannot lock: %s", strerror(errno));
+	return 0;
 }
 
 int
 modefile_open(struct modefile *f, const char *tree, struct err *e)
 {
-	auto_free char *dir = xasprintf("%s/conf.d", tree);
 	int r;
 
-	*f = (struct modefile){.dirfd = -1};
-	f->path = xasprintf("%s/%s", dir, MODEFILE_NAME);
+	*f = (struct modefile){.dirfd = -1, .lock = -1};
+	f->path = xasprintf("%s/conf.d/%s", tree, MODEFILE_NAME);
 	settings_init(&f->modes);
-	(void)mkdir(tree, 0755); /* where it fails, opening says why */
-	(void)mkdir(dir, 0755);
-	r = open_dir(f, dir, e);
+	r = open_dir(f, tree, e);
+	if (r == 0)
+		r = lock(f, e);
 	if (r == 0)
 		r = load(f, e);
 	if (r < 0)
@@ -138,15 +169,31 @@ modefile_open(struct modefile *f, const char *tree, struct err *e)
 	return r;
 }
 
+/* Cuts the path. */
+static void
+remove_parent(char *path)
+{
+	*strrchr(path, '/') = '\0';
+	(void)rmdir(path); /* refused when there is something in it */
+}
+
 void
 modefile_close(struct modefile *f)
 {
+	if (f->locked)
+		(void)unlinkat(f->dirfd, LOCK_NAME, 0);
+	if (f->made_dir || f->made_tree)
+		remove_parent(f->path);
+	if (f->made_tree)
+		remove_parent(f->path);
+	if (f->lock >= 0)
+		(void)close(f->lock);
 	if (f->dirfd >= 0)
-		(void)close(f->dirfd); /* and with it goes the lock */
+		(void)close(f->dirfd);
 	free(f->path);
 	free(f->before);
 	settings_fini(&f->modes);
-	*f = (struct modefile){.dirfd = -1};
+	*f = (struct modefile){.dirfd = -1, .lock = -1};
 }
 
 int

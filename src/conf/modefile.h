@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The file of conf.d that qmpin itself writes: modes of single VMs, made permanent.
- * Whoever has it open is alone with it (flock on conf.d); readers of the configuration
- * see the old text or the new one.
+ * Whoever has it open is alone with it (flock of a hidden file that is there
+ * meanwhile); readers of the configuration see the old text or the new one.
  *
  * Format: comments, then for each VM, ascending id, the section [vm ID] with one line
  * "mode = WORD". A file with anything else in it was not written by us, and is refused
@@ -23,7 +23,11 @@
 #define MODEFILE_NAME "90-qmpin-mode.conf"
 
 struct modefile {
-	int dirfd; /* conf.d, locked */
+	int dirfd; /* conf.d */
+	int lock;
+	bool locked;
+	bool made_tree; /* taken away again if nothing was put there */
+	bool made_dir;
 	char *path;
 	bool existed;
 	char *before; /* its text, as it was found */
@@ -32,7 +36,8 @@ struct modefile {
 };
 
 /**
- * Open the file in @tree/conf.d, which is made where it is missing; so is @tree.
+ * Open the file in @tree/conf.d, which is made where it is missing; so is @tree. What
+ * was made and is empty in the end is taken away by modefile_close.
  *
  * Returns 0, -EINVAL (not a file of ours, @e has its line), -EBUSY (another qmpin has
  * it) or another errno with @e; modefile_close it after 0.

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -24,6 +27,7 @@
 #include "conf/modefile.h"
 
 #define PATH "conf.d/" MODEFILE_NAME
+#define LOCK "conf.d/." MODEFILE_NAME ".lock"
 
 /* A directory that is not there yet, in a fresh one; the test's state. */
 static int
@@ -228,16 +232,65 @@ an_undo_brings_back_the_bytes(void **state)
 	assert_string_equal(after, text);
 }
 
-static void
-an_undo_of_the_first_one_leaves_no_file(void **state)
+/* Permissions of what is there, 0: nothing. */
+static unsigned int
+mode_of(const char *tree, const char *name)
 {
-	struct modefile f = open_file(*state);
+	auto_free char *path = path_of(tree, name);
+	struct stat st;
+
+	return lstat(path, &st) == 0 ? st.st_mode & 07777 : 0;
+}
+
+static void
+set_and_undo(const char *tree)
+{
+	struct modefile f = open_file(tree);
 
 	assert_int_equal(modefile_set(&f, "2", PLACE_OFF, NULL), 0);
 	assert_int_equal(modefile_save(&f, NULL), 0);
 	assert_int_equal(modefile_undo(&f, NULL), 0);
 	modefile_close(&f);
-	assert_null(read_file(*state, PATH));
+}
+
+static void
+an_undo_of_the_first_one_leaves_nothing_that_was_not_there(void **state)
+{
+	auto_free char *dir = path_of(*state, "conf.d");
+
+	set_and_undo(*state);
+	assert_int_equal(mode_of(*state, ""), 0);
+	assert_int_equal(mkdir(*state, 0700), 0);
+	set_and_undo(*state);
+	assert_int_equal(mode_of(*state, ""), 0700);
+	assert_int_equal(mode_of(*state, "conf.d"), 0);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	set_and_undo(*state);
+	assert_int_equal(mode_of(*state, "conf.d"), 0700);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+static void
+what_somebody_puts_there_meanwhile_stays(void **state)
+{
+	struct modefile f = open_file(*state);
+
+	write_file(*state, "");
+	modefile_close(&f);
+	assert_int_not_equal(mode_of(*state, PATH), 0);
+}
+
+static void
+a_tree_that_cannot_be_opened_leaves_nothing_either(void **state)
+{
+	auto_free char *dir = path_of(*state, "conf.d");
+	struct modefile f;
+
+	assert_int_equal(mkdir(*state, 0755), 0);
+	assert_int_equal(symlink("nowhere", dir), 0);
+	assert_int_equal(modefile_open(&f, *state, NULL), -ENOENT);
+	assert_int_equal(unlink(dir), 0);
+	assert_int_equal(rmdir(*state), 0);
 }
 
 static void
@@ -249,18 +302,79 @@ two_at_once_do_not_lose_each_other_s_entries(void **state)
 
 	assert_int_equal(modefile_open(&other, *state, &e), -EBUSY);
 	assert_non_null(strstr(e.text, "try again"));
+	assert_int_equal(mode_of(*state, LOCK), 0600);
 	modefile_close(&f);
 	f = open_file(*state);
+	assert_int_equal(modefile_open(&other, *state, NULL), -EBUSY);
 	modefile_close(&f);
+}
+
+#define WRITERS 4
+#define ENTRIES 25u
+
+/* Its entries, one at a time; 0 in the end. */
+static int
+write_entries(const char *tree, unsigned int first)
+{
+	for (unsigned int id = first; id < first + ENTRIES;) {
+		auto_free char *name = xasprintf("%u", id);
+		struct modefile f;
+		int r = modefile_open(&f, tree, NULL);
+
+		if (r == -EBUSY ||
+			r == -ENOENT) /* the last one has taken conf.d along */
+			continue;
+		if (r < 0 || modefile_set(&f, name, PLACE_PIN, NULL) < 0 ||
+			modefile_save(&f, NULL) < 0)
+			return 1;
+		modefile_close(&f);
+		id++;
+	}
+	return 0;
+}
+
+static void
+processes_that_come_and_go_lose_no_entry(void **state)
+{
+	struct modefile f;
+	int status;
+
+	for (unsigned int i = 0; i < WRITERS; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(write_entries(*state, 100 + i * ENTRIES));
+		assert_true(pid > 0);
+	}
+	for (int i = 0; i < WRITERS; i++) {
+		assert_true(wait(&status) > 0);
+		assert_int_equal(status, 0);
+	}
+	f = open_file(*state);
+	assert_int_equal(f.modes.n_vms, WRITERS * ENTRIES);
+	modefile_close(&f);
+}
+
+static void
+who_may_only_read_keeps_nobody_from_writing(void **state)
+{
+	static const char *const readable[] = {"", "conf.d", PATH};
+
+	set(*state, "1", PLACE_PIN);
+	for (size_t i = 0; i < ARRAY_LEN(readable); i++) {
+		auto_free char *path = path_of(*state, readable[i]);
+		auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		assert_int_equal(flock(fd, LOCK_EX), 0);
+		set(*state, "2", PLACE_PIN);
+	}
 }
 
 static void
 everybody_may_read_it_and_nothing_else_is_left(void **state)
 {
-	auto_free char *path = path_of(*state, PATH);
 	auto_free char *temp = path_of(*state, "conf.d/." MODEFILE_NAME ".new");
 	mode_t mask = umask(0077);
-	struct stat st;
 	FILE *stale;
 
 	set(*state, "1", PLACE_PIN);
@@ -268,10 +382,12 @@ everybody_may_read_it_and_nothing_else_is_left(void **state)
 	assert_non_null(stale);
 	assert_int_equal(fclose(stale), 0);
 	set(*state, "2", PLACE_PIN);
-	(void)umask(mask);
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0644);
-	assert_int_equal(stat(temp, &st), -1);
+	assert_int_equal(umask(mask), 0077);
+	assert_int_equal(mode_of(*state, ""), 0755);
+	assert_int_equal(mode_of(*state, "conf.d"), 0755);
+	assert_int_equal(mode_of(*state, PATH), 0644);
+	assert_int_equal(mode_of(*state, "conf.d/." MODEFILE_NAME ".new"), 0);
+	assert_int_equal(mode_of(*state, LOCK), 0);
 }
 
 static void
@@ -300,8 +416,12 @@ main(void)
 		TEST(a_mode_changed_by_hand_stays),
 		TEST(what_is_not_understood_is_refused_with_its_line_and_stays),
 		TEST(an_undo_brings_back_the_bytes),
-		TEST(an_undo_of_the_first_one_leaves_no_file),
+		TEST(an_undo_of_the_first_one_leaves_nothing_that_was_not_there),
+		TEST(what_somebody_puts_there_meanwhile_stays),
+		TEST(a_tree_that_cannot_be_opened_leaves_nothing_either),
 		TEST(two_at_once_do_not_lose_each_other_s_entries),
+		TEST(processes_that_come_and_go_lose_no_entry),
+		TEST(who_may_only_read_keeps_nobody_from_writing),
 		TEST(everybody_may_read_it_and_nothing_else_is_left),
 		TEST(a_link_and_what_is_no_file_are_refused),
 	};
