@@ -38,8 +38,9 @@ TABLES = (
     ("latency", "3", "--topology", XML),
     ("plan", "--output-format", "text", "--topology", XML, SCENARIO))
 GROUP = "a-group-not-on-this-host"
-CONFIG = ("[qmpin]\nadopt = now\nrebalance = no\ncontrol_group = %s\n"
-          "[vm 100]\nmode = float\n" % GROUP)
+# Without audits nothing changes between two looks.
+CONFIG = ("[qmpin]\nadopt = now\nrebalance = no\naudit_interval_ms = 60000\n"
+          "control_group = %s\n[vm 100]\nmode = float\n" % GROUP)
 
 
 def commands():
