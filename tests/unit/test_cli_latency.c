@@ -468,6 +468,8 @@ failures_are_one_line_that_names_the_file(void **state)
 			"status has no option '--output'"},
 		{{.args = {"latency", "-o", "x.svg"}}, CMD_USAGE,
 			"cannot write x.svg: the name must end in .csv, .json or .xml"},
+		{{.args = {"latency", "-o", "-"}}, CMD_USAGE,
+			"cannot write -: the name must end in .csv, .json or .xml"},
 		{{.args = {"latency", "-o", "/nonexistent/x.csv"}}, CMD_FAILED,
 			"cannot write /nonexistent/x.csv: No such file"},
 		{{.args = {"latency", "--latency", "/nonexistent.csv"}}, CMD_FAILED,
