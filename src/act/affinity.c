@@ -24,7 +24,7 @@
  * CPUs; twice that costs nothing, only what the kernel has is copied. */
 #define KERNEL_MASK_WORDS (16384u / 64u)
 
-#define ONLINE_PATH "/sys/devices/system/cpu/online"
+#define CPUS_PATH "/sys/devices/system/cpu/"
 
 int
 affinity_read(pid_t tid, struct cpuset *out)
@@ -132,11 +132,11 @@ put_back(const struct thread_ref *t, const struct slip *slip)
 	return -ESTALE;
 }
 
-int
-affinity_online(struct cpuset *out)
+static int
+read_cpus(const char *path, struct cpuset *out)
 {
 	char text[CPUSET_TEXT_MAX + 1];
-	auto_close int fd = open(ONLINE_PATH, O_RDONLY | O_CLOEXEC);
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
 	if (fd < 0)
@@ -146,6 +146,18 @@ affinity_online(struct cpuset *out)
 		return -errno;
 	text[n] = '\0';
 	return cpuset_parse(text, out);
+}
+
+int
+affinity_online(struct cpuset *out)
+{
+	return read_cpus(CPUS_PATH "online", out);
+}
+
+int
+affinity_offline(struct cpuset *out)
+{
+	return read_cpus(CPUS_PATH "offline", out);
 }
 
 bool

@@ -35,6 +35,8 @@ MUST_CHECK int affinity_read(pid_t tid, struct cpuset *out);
 
 /** The CPUs the kernel has online now. Returns 0 or a negative errno. */
 MUST_CHECK int affinity_online(struct cpuset *out);
+/** Those it could have, and has not. The same errors. */
+MUST_CHECK int affinity_offline(struct cpuset *out);
 
 /** @got is what the kernel shows of a thread that was set to @want: a CPU that is
  * offline is not read back; any other difference is somebody's. */

@@ -11,11 +11,13 @@
 #include "daemon/proof.h"
 #include "vm/identity.h"
 #include "vm/task.h"
+#include "vm/taskmask.h"
 
 struct giveback {
 	int procfd;
 	const struct record *record;
-	struct cpuset online; /* all, where that cannot be read */
+	struct cpuset online;  /* all, where that cannot be read */
+	struct cpuset offline; /* none, where that cannot be read */
 	giveback_handler *handle;
 	void *arg;
 };
@@ -38,6 +40,19 @@ is_within_cpuset(const struct giveback_step *step)
 
 	return affinity_read(step->tid, &now) == 0 && !cpuset_empty(&now) &&
 	       cpuset_within(&now, &step->to);
+}
+
+/* What it shows is right, but was asked for while CPUs of @before were offline, without
+ * them: it would not get them back. */
+static bool
+is_short(const struct giveback *g, pid_t pid, pid_t tid, const struct cpuset *before)
+{
+	struct cpuset hidden = cpuset_and(before, &g->offline);
+	struct cpuset asked;
+
+	return !cpuset_empty(&hidden) &&
+	       taskmask_read(g->procfd, pid, tid, &asked) == 0 &&
+	       !cpuset_within(&hidden, &asked);
 }
 
 /* With CPUs of @before that are offline: they are the thread's when they come back. */
@@ -66,6 +81,7 @@ give_all(const struct giveback *g, int pidfd, pid_t pid)
 			.start_ticks_now = proof_start_ticks};
 		struct task_stat stat;
 		struct cpuset before;
+		bool seen;
 
 		if (task_stat_read(g->procfd, pid, tids[i], &stat) < 0 ||
 			affinity_read(tids[i], &step.from) < 0)
@@ -73,13 +89,15 @@ give_all(const struct giveback *g, int pidfd, pid_t pid)
 		ref.start_ticks = stat.start_ticks;
 		before = mask_before(g, &stat);
 		step.to = cpuset_and(&before, &g->online);
+		seen = !affinity_is_kept(&step.to, &step.from);
 		/* whose helper it is only the record knows */
-		if (affinity_is_kept(&step.to, &step.from) || task_is_fixed(&stat) ||
+		if ((!seen && !is_short(g, pid, tids[i], &before)) ||
+			task_is_fixed(&stat) ||
 			(pid != g->record->pid && record_find(g->record, tids[i],
 							  stat.start_ticks) == NULL))
 			continue;
 		give_back(&ref, &before, &step);
-		if (step.r != -ESRCH)
+		if (seen && step.r != -ESRCH)
 			g->handle(g->arg, &step);
 	}
 	return n < 0 ? (int)n : 0;
@@ -111,6 +129,8 @@ giveback_process(int procfd, int pidfd, const struct record *record,
 
 	if (affinity_online(&g.online) < 0)
 		g.online = cpuset_below(CPUSET_CAP);
+	if (affinity_offline(&g.offline) < 0)
+		g.offline = CPUSET_NONE;
 	r = give_all(&g, pidfd, record->pid);
 	give_helpers(&g);
 	return r;

@@ -151,6 +151,7 @@ look_at_restored(const struct look *l)
 {
 	const struct model *m = l->j->model;
 	const struct process *p = l->g->qemu;
+	char a[CPUSET_TEXT_MAX], b[CPUSET_TEXT_MAX];
 
 	for (size_t i = 0; i < p->n; i++) {
 		const struct thread *t = p->threads[i];
@@ -158,11 +159,16 @@ look_at_restored(const struct look *l)
 		struct cpuset had = cpuset_and(&t->limit, &may);
 		struct cpuset have = masks_shown(m, t);
 
-		if (!p->touched || !t->has_ours || l->g->drifts > 0)
+		/* with none of them left the kernel gives it others */
+		if (!p->touched || !t->has_ours || l->g->drifts > 0 ||
+			cpuset_empty(&had))
 			continue;
 		if (!judge_check(l->j, RULE_RESTORED, cpuset_equal(&had, &have)))
-			judge_break(l->j, RULE_RESTORED, "vm %s: thread %d (%s)",
-				l->g->id, (int)t->tid, t->comm);
+			judge_break(l->j, RULE_RESTORED,
+				"vm %s: thread %d (%s) has %s, not %s", l->g->id,
+				(int)t->tid, t->comm,
+				cpuset_format(&have, a, sizeof(a)),
+				cpuset_format(&had, b, sizeof(b)));
 	}
 }
 

@@ -179,6 +179,17 @@ affinity_online(struct cpuset *out)
 	return 0;
 }
 
+int
+affinity_offline(struct cpuset *out)
+{
+	const struct model *m = seam()->model;
+
+	if (!seam_alive())
+		return -EIO;
+	*out = cpuset_minus(&m->whole.topo->online, &m->online);
+	return 0;
+}
+
 bool
 affinity_is_kept(const struct cpuset *want, const struct cpuset *got)
 {
