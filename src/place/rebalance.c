@@ -58,14 +58,15 @@ struct rebalance {
 	struct offer *offers;
 };
 
-/* It has been where it is for long enough, and nothing happens to it in this run. */
+/* It has been where it is for long enough, and nothing happens to it in this run. One
+ * that was widened has what it waited for, and if it is pinned will return. */
 static bool
 rested(const struct rebalance *r, const struct world_group *g)
 {
 	const struct plan_policy *p = r->w->in->policy;
 
 	return g->role == WORLD_FLOAT && g->node >= 0 && g->node == g->first &&
-	       g->cause == WORLD_KEPT && !g->apart &&
+	       g->cause == WORLD_KEPT && !g->apart && g->waited == NULL &&
 	       p->now_s - g->in->changed_s >= p->rebalance_dwell_s;
 }
 
