@@ -195,8 +195,12 @@ def gap_filled(host):
     for added in ([5], [3, 2]):
         before = vm.vcpu_masks()
         if 5 in added:
+            since = now()
             vm.monitor.run("device_del", id=plugs[5]["id"])
             retry(lambda: 5 not in listed(d), "vCPU 5 has gone", 3)
+            # its thread ends before its name is free
+            retry(lambda: vm.monitor.poll(0) or vm.monitor.event("DEVICE_DELETED", since),
+                  "QEMU has forgotten it", 3)
             del before[5]
         for core in added:
             p = vm.plug_watched(one_of(cpus), core=core)
