@@ -32,7 +32,7 @@
 #define SOON_MS 20000u
 /* How long a greeting is waited for here. */
 #define SESSION_MS 300u
-#define LATE_MS 1000u
+#define LATE_MS 2000u
 /* QEMU dials again after this; the real one after 5 s. */
 #define REDIAL_MS 100u
 
@@ -333,8 +333,8 @@ who_greets_late_is_listened_to(void **state)
 	struct fixture *f = *state;
 
 	fault = (struct fault){.greets_late = true};
-	f->w.options.backoff_min_ms = 2000; /* not by trying again */
-	f->w.options.backoff_max_ms = 2000;
+	f->w.options.backoff_min_ms = 6000; /* not by trying again */
+	f->w.options.backoff_max_ms = 6000;
 	becomes_private(f, fault);
 	assert_int_equal(f->w.shares, 2); /* and otherwise meanwhile */
 }
