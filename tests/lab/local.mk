@@ -8,7 +8,7 @@ check-lab-long: all
 		LAB_SUITE=$$suite $(top_srcdir)/tests/lab/check-lab --cpus $$cpus \
 			busy-day --runs $(LAB_RUNS) || exit; \
 	done; done; \
-	for suite in bookworm trixie; do for scenario in isolated.sh memory.sh; do \
+	for suite in bookworm trixie; do for scenario in first-path isolated.sh memory.sh; do \
 		echo "=== $$suite, $$scenario"; \
 		LAB_SUITE=$$suite $(top_srcdir)/tests/lab/check-lab $$scenario || exit; \
 	done; done
