@@ -14,7 +14,7 @@ import time
 import varlink
 from daemon import interface
 from runner import SLACK, SOURCE, Skip, check, holds, main, now, pass_time, retry
-from vmhost import Host, allowed
+from vmhost import Host, allowed, put_file
 
 PROBE = "[qmpin]\nmode = pin\nadopt = now\nprobe = yes\n"
 KNOWN = r"latency: \d+ of \d+ pairs are known from earlier"
@@ -237,14 +237,8 @@ def reloaded(host):
 
 def cluster_conf(host, text):
     """/etc/pve/qmpin.conf; None: it goes."""
-    path = host.path("etc", "pve", "qmpin.conf")
     os.makedirs(host.path("etc", "pve", "qemu-server"), exist_ok=True)
-    if text is None:
-        os.unlink(path)
-        return
-    with open(path + ".tmp", "w") as f:
-        f.write(text)
-    os.rename(path + ".tmp", path)
+    put_file(host.path("etc", "pve", "qmpin.conf"), text)
 
 
 def configured(host):

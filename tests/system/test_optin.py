@@ -8,7 +8,7 @@ import os
 import sys
 
 from runner import SLACK, check, holds, main, now, retry
-from vmhost import Host, MaskWatch
+from vmhost import Host, MaskWatch, put_file
 
 # What is placed runs on the first CPU, what is left alone on both.
 BOTH, PLACED = {0, 1}, {0}
@@ -29,13 +29,7 @@ class Cluster:
 
     def file(self, name, text):
         """None: it goes."""
-        path = os.path.join(self.dir, name)
-        if text is None:
-            os.unlink(path)
-            return
-        with open(path + ".tmp", "w") as f:
-            f.write(text)
-        os.rename(path + ".tmp", path)
+        put_file(os.path.join(self.dir, name), text)
 
     def unmount(self):
         """Only the place is left."""

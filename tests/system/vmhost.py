@@ -61,6 +61,16 @@ def mask(tid):
         return None
 
 
+def put_file(path, text):
+    """As those do who replace a file in one step; None: it goes."""
+    if text is None:
+        os.unlink(path)
+        return
+    with open(path + ".tmp", "w") as f:
+        f.write(text)
+    os.rename(path + ".tmp", path)
+
+
 def taskset(tid, cpus):
     """As an administrator would: with the taskset program."""
     subprocess.run(["taskset", "--cpu-list", "--pid", cpulist(cpus), str(tid)],
