@@ -61,7 +61,7 @@ struct vm {
 	struct monitor *monitor;
 	char share_why[256]; /* why its monitor is not shared as asked for; "": it is */
 	bool refused;	     /* the last peer was; its reason is told already */
-	bool hung_up;	     /* so did the last peer, before it was proven */
+	bool hung_up;	     /* so did the last peer, before its session was up */
 	bool proven;	     /* identity holds */
 	struct vm_identity identity;
 	struct event *on_end; /* pidfd */

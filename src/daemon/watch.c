@@ -119,15 +119,16 @@ prove(const struct vm *vm, int fd, const struct ucred *peer, struct vm_identity 
 	return r;
 }
 
-/* A peer that hangs up at once may be a QEMU that is busy with the client before us. It
- * is told of when it does so again. */
+/* A peer that hangs up at once may be a QEMU that is busy with the client before us,
+ * and a session that ends before it is up one that the guard has cut short while we had
+ * no time. It is told of when it comes to that again. */
 static bool
-is_refusal_news(struct vm *vm, int r)
+has_hung_up_again(struct vm *vm)
 {
 	bool again = vm->hung_up;
 
-	vm->hung_up = r == -ECONNRESET;
-	return r < 0 && (!vm->hung_up || again);
+	vm->hung_up = true;
+	return again;
 }
 
 static int
@@ -139,7 +140,7 @@ on_monitor_peer(void *owner, int fd, const struct ucred *peer)
 	int r = prove(vm, fd, peer, &id, &why);
 
 	vm->refused = r < 0;
-	if (is_refusal_news(vm, r))
+	if (r < 0 && (r != -ECONNRESET || has_hung_up_again(vm)))
 		report_trouble(vm, &why);
 	if (r < 0)
 		return r;
@@ -177,11 +178,13 @@ has_ended(const struct vm *vm)
  * a session that breaks off is how a VM ends, which is told when its process has ended,
  * and otherwise the next attempt tells. */
 static bool
-is_news(const struct vm *vm, enum monitor_phase phase, bool was_up)
+is_news(struct vm *vm, enum monitor_phase phase, bool was_up)
 {
 	if (vm->state == VM_GONE || vm->refused)
 		return false;
-	return phase != MONITOR_IDLE || !(was_up || has_ended(vm));
+	if (phase != MONITOR_IDLE)
+		return true;
+	return !was_up && !has_ended(vm) && (!vm->proven || has_hung_up_again(vm));
 }
 
 static void
@@ -200,6 +203,8 @@ on_monitor_phase(void *owner, enum monitor_phase phase, const struct err *why)
 		vm_set_state(vm, VM_CONNECTING);
 	if (phase != MONITOR_REFUSED && phase != MONITOR_IDLE)
 		vm->refused = false;
+	if (phase == MONITOR_WATCHING)
+		vm->hung_up = false;
 	vm_set_state(vm, state_of(vm, phase));
 	if (err_is_set(why) && is_news(vm, phase, was_up))
 		report_trouble(vm, why);
