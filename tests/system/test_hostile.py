@@ -12,7 +12,7 @@ import socket
 import sys
 
 from daemon import instrumented
-from runner import SLACK, check, main, now, pass_audit, pass_time
+from runner import SLACK, check, main, now, pass_audit, pass_time, retry
 from vmhost import Host, MaskWatch, mask
 
 RSS_MAX_KIB = 64 << 10
@@ -72,6 +72,17 @@ def silent_for_long(host):
         lines = [m.string for _, m in d.lines(r"vm %d: " % vmid)]
         check(0 < len(lines) <= 2, "VM %d: %d lines, %s", vmid, len(lines), lines[:6])
     check(now() - d.began > 4, "not long enough to be told again")
+
+
+def cut_short(host):
+    """a session that ends before it is up is told of when the next one does, too"""
+    host.fake("cut", 200, 1)
+    host.fake("cut", 201, 2)
+    d = host.started()
+    d.wait_line(r"warning: vm 201: .*closed by the peer")
+    for vmid in (200, 201):
+        retry(lambda v=vmid: d.vm(v)["state"] == "watching", "VM %d is heard" % vmid, 10)
+    check(not d.lines(r"warning: vm 200: "), "VM 200: %s", d.lines(r"warning: vm 200: "))
 
 
 def flood(behaviour, text):
@@ -263,7 +274,7 @@ if __name__ == "__main__":
         together("nonsense", "another protocol, binary data, no greeting, brackets without "
                  "end, errors with escapes, its main thread as vCPUs", "garbage", "binary",
                  "wrong_json", "nested", "only_errors", "own_threads"),
-        silent_for_long,
+        silent_for_long, cut_short,
         together("bomb", "has 50000 vCPUs", "bomb"),
         flood("flood_text", "100 MB of text instead of a greeting"),
         flood("flood_before_greeting", "100 MB of events instead of a greeting"),
