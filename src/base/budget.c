@@ -25,3 +25,11 @@ budget_is_spent(const struct budget *b)
 {
 	return b->left < 1.0;
 }
+
+uint64_t
+budget_next_us(const struct budget *b, double per_s)
+{
+	if (b->taken_us == 0 || !budget_is_spent(b))
+		return 0;
+	return b->taken_us + (uint64_t)((1.0 - b->left) / per_s * 1e6);
+}

@@ -21,4 +21,7 @@ bool budget_take(struct budget *b, uint64_t now_us, double most, double per_s);
 /** What was taken last was the last one, or there was none. */
 bool budget_is_spent(const struct budget *b);
 
+/** When there is one again, 0 if there is one. @per_s: above 0. */
+uint64_t budget_next_us(const struct budget *b, double per_s);
+
 #endif

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "daemon/adopt.h"
 #include "daemon/engine.h"
+#include "daemon/rebalancing.h"
 #include "daemon/recall.h"
 #include "daemon/seating.h"
 #include "daemon/survey.h"
@@ -177,6 +178,8 @@ take_plan(struct engine *e, struct seating *s, const struct plan *plan)
 			vm->active |= cause_bit(CAUSE_REBALANCE);
 			e->stats.rebalanced++;
 		}
+		if (changed && (vm->active & cause_bit(CAUSE_REBALANCE)) != 0)
+			rebalancing_count_gain(vm);
 		if (changed)
 			join_pass(e, vm);
 		note_of_unplanned(e, vm);

@@ -12,6 +12,10 @@
 
 #define TICK_S 60
 
+/* For a gain, of a VM. */
+#define MOVES_AT_ONCE 12.0
+#define MOVES_PER_S (12.0 / 86400)
+
 /* There is somebody to move, and nobody has a better claim to the budget. */
 static bool
 is_worth_it(const struct engine *e)
@@ -59,4 +63,20 @@ rebalancing_spend(struct engine *e)
 	e->allowance = allowance_new();
 	/* saving begins now */
 	allowance_give(&e->allowance, seating_now_s(e), 0, 0, &unused);
+}
+
+void
+rebalancing_count_gain(struct vm *vm)
+{
+	(void)budget_take(
+		&vm->gains, clock_now_us(vm->clock), MOVES_AT_ONCE, MOVES_PER_S);
+}
+
+double
+rebalancing_changed_s(const struct engine *e, const struct vm *vm, double changed_s)
+{
+	double rests = (double)budget_next_us(&vm->gains, MOVES_PER_S) / 1e6 -
+		       e->config.rebalance_dwell_s;
+
+	return rests > changed_s ? rests : changed_s;
 }

@@ -8,6 +8,7 @@
 #define QMPIN_DAEMON_REBALANCING_H
 
 struct engine;
+struct vm;
 
 /** Create the engine's timer. */
 void rebalancing_start(struct engine *e);
@@ -15,5 +16,14 @@ void rebalancing_start(struct engine *e);
 /** A running VM was moved without rebalance, out of the same budget: what had been
  * saved until then is gone. */
 void rebalancing_spend(struct engine *e);
+
+/** A VM is moved for a gain, which happens twelve times and then every two hours: where
+ * it is moved so often the host changes faster than a better place pays. */
+void rebalancing_count_gain(struct vm *vm);
+
+/** When its place counts as changed (seconds), so that it rests; @changed_s: when it
+ * was. */
+double rebalancing_changed_s(
+	const struct engine *e, const struct vm *vm, double changed_s);
 
 #endif

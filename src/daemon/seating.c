@@ -11,6 +11,7 @@
 #include "daemon/engine.h"
 #include "daemon/latecomer.h"
 #include "daemon/memory.h"
+#include "daemon/rebalancing.h"
 #include "daemon/recall.h"
 #include "daemon/smp.h"
 #include "daemon/survey.h"
@@ -163,11 +164,13 @@ demand_of(const struct engine *e, const struct vm *vm, enum place_mode mode)
 static double
 changed_s(const struct engine *e, const struct vm *vm)
 {
-	bool rests = vm->peace_until_us != 0 || vm->rest > 0 ||
-		     (vm->has_facts && !vm->facts.running);
 	uint64_t changed_us = vm->changed_us > 0 ? vm->changed_us : e->start_us;
+	double at_s = (double)changed_us / 1e6;
 
-	return rests ? -PLAN_NEVER_S : (double)changed_us / 1e6;
+	if (vm->peace_until_us != 0 || vm->rest > 0 ||
+		(vm->has_facts && !vm->facts.running))
+		return -PLAN_NEVER_S;
+	return rebalancing_changed_s(e, vm, squeeze_changed_s(e, vm, at_s));
 }
 
 static void
@@ -193,7 +196,7 @@ take_seat(const struct engine *e, struct vm *vm, struct seat *seat, struct plan_
 		.placed = vm->placed,
 		.could = vm->could,
 		.own = vm->own,
-		.changed_s = squeeze_changed_s(e, vm, changed_s(e, vm)),
+		.changed_s = changed_s(e, vm),
 		.waited = squeeze_waited(vm),
 		.pci_nodes = wishes_pci_nodes(vm),
 	};

@@ -114,6 +114,7 @@ vm_forget_process(struct vm *vm)
 	vm->retry = vm->observe_only = false;
 	vm_rested(vm);
 	vm->drift = (struct drifting){.found_us = 0};
+	vm->gains = (struct budget){.taken_us = 0};
 	vm->peace_until_us = 0;
 	vm->emulator = CPUSET_NONE;
 	vm->note[0] = vm->why[0] = vm->said[0] = '\0';

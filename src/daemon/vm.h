@@ -120,6 +120,7 @@ struct vm {
 	char why[256];		/* of the last plan */
 	unsigned int repairs;
 	struct drifting drift;	 /* what others did to its masks */
+	struct budget gains;	 /* moves for a gain */
 	uint64_t peace_until_us; /* left alone until then; 0: not */
 	uint64_t last_move_us;	 /* real time; 0: never */
 	int last_cause;		 /* enum cause, -1: none */

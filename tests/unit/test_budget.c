@@ -49,6 +49,23 @@ a_spent_budget_grants_what_the_rate_gives(void **state)
 }
 
 static void
+it_is_known_when_there_is_one_again(void **state)
+{
+	struct budget b = {0};
+
+	(void)state;
+	assert_int_equal(budget_next_us(&b, 0.5), 0);
+	(void)take(&b, S, 3);
+	assert_int_equal(budget_next_us(&b, 0.5), 0);
+	(void)take(&b, S, 1);
+	assert_int_equal(budget_next_us(&b, 0.5), 3 * S);
+	assert_int_equal(take(&b, 2 * S, 1), 0);
+	assert_int_equal(budget_next_us(&b, 0.5), 3 * S);
+	assert_int_equal(take(&b, 3 * S, 2), 1);
+	assert_int_equal(budget_next_us(&b, 0.5), 5 * S);
+}
+
+static void
 no_more_is_saved_than_there_was_at_first(void **state)
 {
 	struct budget b = {0};
@@ -64,6 +81,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_budget_is_full),
 		cmocka_unit_test(a_spent_budget_grants_what_the_rate_gives),
+		cmocka_unit_test(it_is_known_when_there_is_one_again),
 		cmocka_unit_test(no_more_is_saved_than_there_was_at_first),
 	};
 

@@ -239,6 +239,25 @@ who_rests_is_not_moved(void **state)
 	assert_true(t->vms[0]->fresh);
 }
 
+/* Something puts it back each time. */
+static void
+who_is_moved_too_often_rests_for_longer(void **state)
+{
+	struct vmtable *t = *state;
+
+	crowd(t);
+	vmtable_configure(t, "[qmpin]\nrebalance_vcpus_per_min = 100\n");
+	t->vms[1]->peace_until_us = UINT64_MAX;
+	for (unsigned int n = 0; n < 24 * 6; n++) {
+		place(t, 0, "0-3");
+		t->now_us += 10 * MINUTE_US;
+		plan(t, true);
+		if (n == 10)
+			assert_int_equal(t->engine.stats.rebalanced, n);
+	}
+	assert_in_range(t->engine.stats.rebalanced, 22, 24);
+}
+
 static void
 a_dedicated_vm_that_comes_late_makes_others_leave(void **state)
 {
@@ -491,6 +510,7 @@ main(void)
 		CASE(rebalance_moves_one_and_says_so),
 		CASE(rates_and_gain_are_the_settings),
 		CASE(who_rests_is_not_moved),
+		CASE(who_is_moved_too_often_rests_for_longer),
 		CASE(a_dedicated_vm_that_comes_late_makes_others_leave),
 		CASE(a_plugged_vcpu_does_not_change_the_place),
 		CASE(a_pinned_vcpu_returns_when_the_cpu_it_lost_is_back),
