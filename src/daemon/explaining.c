@@ -171,8 +171,9 @@ explaining_on_call(void *owner, struct ctl_call *call, const json_t *params)
 		return;
 	seating_init(&s, e);
 	/* without an allowance: what it would do is told, and nobody moved */
-	s.policy.rebalance =
-		e->config.rebalance == SETTINGS_REBALANCE_YES && !e->dry_run;
+	s.policy.rebalance = e->config.rebalance == SETTINGS_REBALANCE_YES &&
+			     e->config.rebalance_moves_per_min > 0 &&
+			     e->config.rebalance_vcpus_per_min > 0 && !e->dry_run;
 	answer(call, vm, &s);
 	seating_fini(&s);
 }

@@ -199,6 +199,9 @@ say_alone(const struct text *t, const struct plan_input *in, const struct explai
 		append(t,
 			"its guest nodes are pinned one by one, and not compared with "
 			"other places");
+	else if (rule == EXPLAIN_EARLIER)
+		append(t, "its CPUs were a domain before latencies were measured anew; "
+			  "it keeps them, and is not compared with other places");
 	else
 		append(t,
 			"what it may use has no other place with a CPU for each vCPU");
@@ -375,31 +378,23 @@ say_waiting(
 			100 * o->wait_tail, 100 * e->wait_tail_max);
 }
 
-static const char *
-hold_text(enum explain_hold hold)
-{
-	switch (hold) {
-	case EXPLAIN_OFF:
-		return "but it runs where it is, and rebalance is off";
-	case EXPLAIN_STILL:
-		return "but it is not moved now: it is paused, somebody else sets its "
-		       "masks, or they could not be set";
-	case EXPLAIN_RESTS:
-		return "but it rests after its last change";
-	case EXPLAIN_WIDER:
-		return "but rebalance adds no CPUs to those that a VM has";
-	case EXPLAIN_LITTLE:
-		return "too little for rebalance to move it";
-	case EXPLAIN_PINNED:
-		return "but its mode is never moved for a gain";
-	case EXPLAIN_OBSERVED:
-		return "but it is only observed";
-	case EXPLAIN_AWAY:
-	case EXPLAIN_FREE:
-		break;
-	}
-	return "rebalance may move it when its turn comes";
-}
+static const char *const hold_texts[] = {
+	[EXPLAIN_FREE] = "rebalance may move it when its turn comes",
+	[EXPLAIN_OFF] = "but it runs where it is, and rebalance is off",
+	[EXPLAIN_STILL] =
+		"but it is not moved now: it is paused, somebody else sets its "
+		"masks, or they could not be set",
+	[EXPLAIN_RESTS] = "but it rests after its last change",
+	[EXPLAIN_APART] =
+		"but it keeps what was a domain before latencies were measured anew",
+	[EXPLAIN_WIDER] = "but rebalance adds no CPUs to those that a VM has",
+	[EXPLAIN_LITTLE] = "too little for rebalance to move it",
+	[EXPLAIN_CROWDED] =
+		"but VMs would wait, and rebalance leaves half of the bounds "
+		"to newcomers",
+	[EXPLAIN_PINNED] = "but its mode is never moved for a gain",
+	[EXPLAIN_OBSERVED] = "but it is only observed",
+};
 
 static void
 say_hold(const struct text *t, const struct explain *e)
@@ -408,10 +403,11 @@ say_hold(const struct text *t, const struct explain *e)
 
 	if (e->hold == EXPLAIN_AWAY)
 		append(t,
-			"; but it only returns to CPU%s %s, when it can and has rested",
+			"; but it only returns to CPU%s %s, when it can, has rested and gains "
+			"enough",
 			plural(cpuset_count(&e->home)), list_of(&l, &e->home));
 	else
-		append(t, "; %s", hold_text(e->hold));
+		append(t, "; %s", hold_texts[e->hold]);
 }
 
 char *

@@ -32,6 +32,7 @@ enum explain_rule {
 	/* Why nothing came second. */
 	EXPLAIN_SETTLED,      /* keeps its own cores, or its isolated CPUs */
 	EXPLAIN_NODE_BY_NODE, /* several guest nodes, each pinned for itself */
+	EXPLAIN_EARLIER,      /* keeps a domain of an earlier measurement */
 	EXPLAIN_ONLY,	      /* there is no other place in what it may use */
 	EXPLAIN_N_RULES
 };
@@ -48,19 +49,22 @@ enum explain_verdict {
 /* What speaks against moving it now to what costs less. */
 enum explain_hold {
 	EXPLAIN_FREE,	 /* nothing: the next rebalance may move it */
-	EXPLAIN_OFF,	 /* rebalance is off */
+	EXPLAIN_OFF,	 /* rebalance is off, or may move nothing */
 	EXPLAIN_STILL,	 /* as it is now it is not moved, however long it rests */
 	EXPLAIN_RESTS,	 /* it was changed a short time ago */
+	EXPLAIN_APART,	 /* it keeps a domain of an earlier measurement */
 	EXPLAIN_WIDER,	 /* it would only get more CPUs */
-	EXPLAIN_LITTLE,	 /* the gain is smaller than rebalance asks for */
+	EXPLAIN_LITTLE,	 /* the gain, of all, is smaller than rebalance asks for */
+	EXPLAIN_CROWDED, /* VMs would wait more than rebalance accepts */
 	EXPLAIN_PINNED,	 /* of a mode that is never moved for a gain */
 	EXPLAIN_AWAY,	 /* but for the way back to CPUs that it lost */
 	EXPLAIN_OBSERVED /* it is only observed */
 };
 
 /* The rules that say why there is no runner-up. */
-#define EXPLAIN_NO_SECOND \
-	(1u << EXPLAIN_SETTLED | 1u << EXPLAIN_NODE_BY_NODE | 1u << EXPLAIN_ONLY)
+#define EXPLAIN_NO_SECOND                                                             \
+	(1u << EXPLAIN_SETTLED | 1u << EXPLAIN_NODE_BY_NODE | 1u << EXPLAIN_EARLIER | \
+		1u << EXPLAIN_ONLY)
 
 struct explain_option {
 	struct cpuset cpus;

@@ -178,7 +178,7 @@ tests_unit_test_narrow_kept_SOURCES = tests/unit/test_narrow_kept.c $(PLACE_QUIE
 tests_unit_test_narrow_kept_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_rebalance
-tests_unit_test_rebalance_SOURCES = tests/unit/test_rebalance.c $(PLACE_FLEET)
+tests_unit_test_rebalance_SOURCES = tests/unit/test_rebalance.c $(PLACE_ASKED)
 tests_unit_test_rebalance_LDADD = $(LINK_PLACE) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test_planner_properties

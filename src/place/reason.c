@@ -22,6 +22,7 @@
 #include "place/narrow.h"
 #include "place/pin.h"
 #include "place/pinned.h"
+#include "place/rebalance.h"
 #include "place/total.h"
 
 /* Differences below are not shown: a tenth of a nanosecond. */
@@ -313,36 +314,29 @@ verdict_on(const struct look *l, const struct explain_option *o,
 	return gain > 0 ? EXPLAIN_STAYS : EXPLAIN_HARMS;
 }
 
-/* Rebalance would not touch it yet. */
+/* It is compared with parts of what it has only. */
 static bool
-rests(const struct world *w, const struct world_group *g)
+is_apart(const struct look *l)
 {
-	const struct plan_policy *p = w->in->policy;
+	bool apart = false;
 
-	return g->cause != WORLD_KEPT || g->node != g->first ||
-	       p->now_s - g->in->changed_s < p->rebalance_dwell_s;
+	for (unsigned int i = 0; i < l->vm->n_groups; i++)
+		apart |= l->groups[i].apart;
+	return apart;
 }
 
 static enum explain_hold
-hold_of(const struct look *l, const struct other *o, double gain)
+hold_of(const struct look *l, const struct other *o)
 {
-	const struct plan_policy *p = l->w->in->policy;
-	double now = candidates_cost(l->w, o->g, (unsigned int)o->g->node);
-	double price = p->weights[TERM_MOVING] * COST_MOVING * l->w->tree->worst_ns;
+	struct kept_sums sums;
+	enum explain_hold hold;
 
-	if (l->vm->role == WORLD_OBSERVE)
+	if (l->total == NULL)
 		return EXPLAIN_OBSERVED;
-	if (!p->rebalance)
-		return EXPLAIN_OFF;
-	if (o->g->in->changed_s >= -PLAN_NEVER_S)
-		return EXPLAIN_STILL;
-	if (rests(l->w, o->g))
-		return EXPLAIN_RESTS;
-	if (tree_within(l->w->tree, (unsigned int)o->g->node, o->node))
-		return EXPLAIN_WIDER;
-	if (gain <= now * p->rebalance_gain_pct / 100 || gain / o->g->n_vcpus <= price)
-		return EXPLAIN_LITTLE;
-	return EXPLAIN_FREE;
+	sums = keep_sums(l->w, o->g);
+	hold = rebalance_hold(l->total, o->g, o->node);
+	restore_sums(l->w, o->g, &sums);
+	return hold;
 }
 
 static void
@@ -358,7 +352,7 @@ find_second(struct look *l)
 		qsort(l->others, l->n, sizeof(*l->others), by_gain);
 	o = find_best(l, &gain);
 	if (o == NULL) {
-		e->rules |= 1u << EXPLAIN_ONLY;
+		e->rules |= 1u << (is_apart(l) ? EXPLAIN_EARLIER : EXPLAIN_ONLY);
 		return;
 	}
 	wait = world_try(l->w, o->g, o->node);
@@ -370,7 +364,7 @@ find_second(struct look *l)
 	e->runner_up.verdict = verdict_on(l, &e->runner_up, &wait, gain);
 	if (e->runner_up.verdict != EXPLAIN_STAYS)
 		return;
-	e->hold = hold_of(l, o, gain);
+	e->hold = hold_of(l, o);
 	if (e->hold == EXPLAIN_RESTS && o->g->cause == WORLD_KEPT)
 		e->rules |= 1u << EXPLAIN_DWELL;
 }
@@ -422,7 +416,8 @@ explain_float(struct look *l)
 	find_widening(l);
 	if (l->groups->cores != NULL)
 		e->rules |= 1u << EXPLAIN_CORES;
-	if (l->vm->n_groups == 1 && better_find(l->w, l->groups, e) >= 0) {
+	if (l->vm->n_groups == 1 && !is_apart(l) &&
+		better_find(l->w, l->groups, e) >= 0) {
 		e->better.nodes = nodes_of(l->w->in->topo, &e->better.cpus);
 		e->better.total_ns = terms_sum(&e->better.terms);
 		e->better.local_share = -1;

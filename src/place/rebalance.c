@@ -76,12 +76,17 @@ affordable(const struct rebalance *r, const struct world_group *g)
 	return g->n_vcpus <= r->vcpus && (r->vms > 0 || r->moved[g->vm]);
 }
 
+static double
+pays_now(const struct rebalance *r, const struct world_group *g)
+{
+	return candidates_cost(r->w, g, (unsigned int)g->node);
+}
+
 /* What must be gained: a part of what the group pays now. */
 static double
-least_gain(const struct rebalance *r, const struct world_group *g)
+least_gain(const struct rebalance *r, double now)
 {
-	return candidates_cost(r->w, g, (unsigned int)g->node) *
-	       r->w->in->policy->rebalance_gain_pct / 100;
+	return now * r->w->in->policy->rebalance_gain_pct / 100;
 }
 
 /* A gain of the total for each vCPU, less the price of moving it. */
@@ -121,10 +126,16 @@ lost_cores(const struct rebalance *r, const struct world_group *g, unsigned int 
 	return lost;
 }
 
+static bool
+is_worth_it(const struct rebalance *r, const struct world_group *g, double gain)
+{
+	return gain > least_gain(r, pays_now(r, g)) && for_each(r, g, gain) > 0;
+}
+
 static void
 offer(struct rebalance *r, struct world_group *g, unsigned int node, double gain)
 {
-	if (gain <= least_gain(r, g) || for_each(r, g, gain) <= 0)
+	if (!is_worth_it(r, g, gain))
 		return;
 	r->offers = xgrow(r->offers, r->n, &r->cap, sizeof(*r->offers));
 	r->offers[r->n++] = (struct offer){g, node, for_each(r, g, gain)};
@@ -140,26 +151,33 @@ offer_cores(struct rebalance *r, struct world_group *g)
 	free(cores);
 }
 
+/* What moving it to @node gains, if it may gain enough, before it is known what would
+ * wait; else 0. @now: what it pays. */
+static double
+possible_gain(
+	const struct rebalance *r, struct world_group *g, unsigned int node, double now)
+{
+	double least = least_gain(r, now);
+	double gain;
+
+	/* even if it was alone there */
+	if (now - candidates_distance_cost(r->w, g, node) <= least)
+		return 0;
+	gain = total_gain(&r->t, g, node);
+	return gain > least ? gain - lost_cores(r, g, node) : 0;
+}
+
 static void
 list_offers(struct rebalance *r, struct world_group *g)
 {
 	const struct world *w = r->w;
 	unsigned int at = (unsigned int)g->node;
-	double now = candidates_cost(w, g, at);
-	double least = least_gain(r, g);
+	double now = pays_now(r, g);
 
 	for (unsigned int node = 0; node < w->tree->n; node++) {
-		double gain;
-
 		/* a superset is no move: who needs one is widened */
-		if (!candidates_has(w, g, node) || tree_within(w->tree, at, node))
-			continue;
-		/* even if it was alone there */
-		if (now - candidates_distance_cost(w, g, node) <= least)
-			continue;
-		gain = total_gain(&r->t, g, node);
-		if (gain > least)
-			offer(r, g, node, gain - lost_cores(r, g, node));
+		if (candidates_has(w, g, node) && !tree_within(w->tree, at, node))
+			offer(r, g, node, possible_gain(r, g, node, now));
 	}
 	if (r->spare)
 		offer_cores(r, g);
@@ -178,13 +196,21 @@ by_gain(const void *a, const void *b)
 	return x->node < y->node ? -1 : x->node > y->node;
 }
 
+/* Those that have cores, with room for all that may get some. */
 static void
-find_offers(struct rebalance *r)
+list_narrow(struct rebalance *r)
 {
+	r->narrow = xcalloc(r->w->n_groups, sizeof(struct world_group *));
 	for (unsigned int i = 0; i < r->w->n_groups; i++) {
 		if (r->w->groups[i].cores != NULL)
 			r->narrow[r->n_narrow++] = &r->w->groups[i];
 	}
+}
+
+static void
+find_offers(struct rebalance *r)
+{
+	list_narrow(r);
 	for (unsigned int i = 0; i < r->w->n_groups; i++) {
 		struct world_group *g = &r->w->groups[i];
 
@@ -233,8 +259,17 @@ main_term(const struct world *w, const struct world_group *g, unsigned int node,
 	return (enum term)best;
 }
 
-/* Put it there for good, if draws that the plan has not seen agree that all wait as
- * little as before or little enough. */
+/* Draws that the plan has not seen agree that all wait as little as before, or little
+ * enough. */
+static bool
+is_confirmed(const struct world *w, const struct wait_cost *now,
+	const struct wait_cost *then)
+{
+	return world_waits_ok(w, then) ||
+	       (then->mean <= now->mean && then->tail <= now->tail);
+}
+
+/* Put it there for good, if that is confirmed. */
 static bool
 move(struct rebalance *r, struct world_group *g, unsigned int node)
 {
@@ -244,8 +279,7 @@ move(struct rebalance *r, struct world_group *g, unsigned int node)
 	total_put(&r->t, g, node);
 	unseen = unseen_check(r->w);
 	r->checks++;
-	if (world_waits_ok(r->w, &unseen) ||
-		(unseen.mean <= r->unseen.mean && unseen.tail <= r->unseen.tail)) {
+	if (is_confirmed(r->w, &r->unseen, &unseen)) {
 		r->unseen = unseen;
 		return true;
 	}
@@ -288,7 +322,7 @@ try_cores(struct rebalance *r, struct world_group *g)
 	double gain = cores != NULL ? narrow_gain(r->w, g, cores) : 0;
 	enum term term = main_term(r->w, g, (unsigned int)g->node, cores);
 
-	if (cores == NULL || gain <= least_gain(r, g) || for_each(r, g, gain) <= 0 ||
+	if (cores == NULL || !is_worth_it(r, g, gain) ||
 		!world_waits_ok(r->w, &r->t.wait) ||
 		!world_waits_ok(r->w, &r->unseen)) {
 		free(cores);
@@ -297,6 +331,17 @@ try_cores(struct rebalance *r, struct world_group *g)
 	g->cores = cores;
 	r->narrow[r->n_narrow++] = g;
 	count_move(r, g, gain, term);
+}
+
+/* What moving it would gain, and what would wait then. */
+static double
+gain_of(struct rebalance *r, struct world_group *g, unsigned int node,
+	struct wait_cost *wait)
+{
+	double gain = total_gain(&r->t, g, node) - lost_cores(r, g, node);
+
+	*wait = world_try(r->w, g, node);
+	return gain + float_wait_cost(r->w, &r->t.wait) - float_wait_cost(r->w, wait);
 }
 
 static void
@@ -314,11 +359,8 @@ try_offer(struct rebalance *r, const struct offer *o)
 		return;
 	}
 	term = main_term(r->w, g, o->node, NULL);
-	gain = total_gain(&r->t, g, o->node) - lost_cores(r, g, o->node);
-	wait = world_try(r->w, g, o->node);
-	gain += float_wait_cost(r->w, &r->t.wait) - float_wait_cost(r->w, &wait);
-	if (!waits_ok(r, &wait) || gain <= least_gain(r, g) ||
-		for_each(r, g, gain) <= 0)
+	gain = gain_of(r, g, o->node, &wait);
+	if (!waits_ok(r, &wait) || !is_worth_it(r, g, gain))
 		return;
 	if (!move(r, g, o->node))
 		return;
@@ -337,7 +379,6 @@ rebalance_run(struct world *w)
 	if (r.vms == 0 || r.vcpus == 0)
 		return;
 	r.moved = xcalloc(w->n_vms, sizeof(*r.moved));
-	r.narrow = xcalloc(w->n_groups, sizeof(struct world_group *));
 	total_init(&r.t, w);
 	find_offers(&r);
 	if (r.n > 0)
@@ -348,4 +389,58 @@ rebalance_run(struct world *w)
 	free(r.offers);
 	free(r.moved);
 	free(r.narrow);
+}
+
+/* ---- why one stays ---- */
+
+/* As move() asks. The group goes there and back. */
+static bool
+would_be_confirmed(struct world *w, struct world_group *g, unsigned int node)
+{
+	struct wait_cost now = unseen_check(w);
+	struct cpuset *cores = g->cores;
+	struct wait_cost then;
+	int was = g->node;
+
+	g->cores = NULL;
+	world_put(w, g, (int)node);
+	then = unseen_check(w);
+	world_put(w, g, was);
+	g->cores = cores;
+	return is_confirmed(w, &now, &then);
+}
+
+static enum explain_hold
+hold_of_gain(struct rebalance *r, struct world_group *g, unsigned int node)
+{
+	struct wait_cost wait;
+
+	if (!is_worth_it(r, g, possible_gain(r, g, node, pays_now(r, g))) ||
+		!is_worth_it(r, g, gain_of(r, g, node, &wait)))
+		return EXPLAIN_LITTLE;
+	if (!waits_ok(r, &wait) || !would_be_confirmed(r->w, g, node))
+		return EXPLAIN_CROWDED;
+	return EXPLAIN_FREE;
+}
+
+enum explain_hold
+rebalance_hold(const struct total *t, struct world_group *g, unsigned int node)
+{
+	struct rebalance r = {.w = t->w, .t = *t};
+	enum explain_hold hold;
+
+	if (!t->w->in->policy->rebalance)
+		return EXPLAIN_OFF;
+	if (g->in->changed_s >= -PLAN_NEVER_S)
+		return EXPLAIN_STILL;
+	if (g->apart)
+		return EXPLAIN_APART;
+	if (!rested(&r, g))
+		return EXPLAIN_RESTS;
+	if (tree_within(r.w->tree, (unsigned int)g->node, node))
+		return EXPLAIN_WIDER;
+	list_narrow(&r);
+	hold = hold_of_gain(&r, g, node);
+	free(r.narrow);
+	return hold;
 }

@@ -7,6 +7,8 @@
 #ifndef QMPIN_PLACE_REBALANCE_H
 #define QMPIN_PLACE_REBALANCE_H
 
+#include "place/explain.h"
+#include "place/total.h"
 #include "place/world.h"
 
 /**
@@ -16,5 +18,15 @@
  * waiting does not rise.
  */
 void rebalance_run(struct world *w);
+
+/**
+ * What keeps a float group from being moved to @node for a gain, however much may be
+ * moved: EXPLAIN_FREE when nothing does.
+ *
+ * @t  of its world, in which all have their places; rounding may change the world's
+ * sums
+ */
+enum explain_hold rebalance_hold(
+	const struct total *t, struct world_group *g, unsigned int node);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "asked.h"
 #include "base/xalloc.h"
 #include "cases.h"
 #include "expect.h"
@@ -257,6 +258,45 @@ a_vm_that_was_widened_is_narrowed_when_the_others_have_gone(void **state)
 	host_fini(&h);
 }
 
+/* Two L3 groups of two nodes: no domain of this host, but it may have been one. */
+static void
+who_keeps_an_earlier_domain_is_not_moved_and_that_is_said(void **state)
+{
+	struct host h = host_full(&host_9354);
+	struct fleet *f = fleet_new(&h);
+	const struct explain *e;
+	struct asked a;
+	char text[256];
+
+	(void)state;
+	add_placed(f, "100", 4, "4-11,36-43", 2);
+	may_move(f, PLENTY, PLENTY);
+	for (unsigned int i = 0; i < 2; i++) {
+		a = asked_of(f, PLAN_EXPLAIN_ALL, NULL);
+		e = a.plan->results[0].explain;
+		assert_int_equal(moved_by(a.plan).vms, 0);
+		assert_false(e->has_better);
+		if (i == 0) { /* memory on the host's other half: a part is as far */
+			assert_int_equal(e->hold, EXPLAIN_APART);
+			expect_text(explain_verdict_text(
+					    e, &e->runner_up, text, sizeof(text)),
+				"; but it keeps what was a domain before latencies "
+				"were measured anew");
+		} else { /* its parts are too small for it */
+			assert_false(e->has_runner_up);
+			assert_int_equal(e->rules, BIT(EARLIER));
+			expect_text(explain_rule_text(&a.in, &a.in.vms[0], e,
+					    EXPLAIN_EARLIER, text, sizeof(text)),
+				"is not compared with other places");
+		}
+		asked_fini(&a);
+		fleet_remove(f, 0);
+		add_placed(f, "100", 16, "4-11,36-43", 2);
+	}
+	fleet_free(f);
+	host_fini(&h);
+}
+
 /* The L3 group beside its memory is another VM's, which has no other: together they
  * would wait. */
 static void
@@ -307,14 +347,42 @@ random_fleet(const struct host *h, uint64_t *rnd, unsigned int percent)
 	return f;
 }
 
-/* Plans with an allowance without end, until nothing moves. */
-static void
+/* Where nothing moves any more nobody is promised that it will be. Returns how many are
+ * told that VMs would wait. */
+static unsigned int
+expect_no_promise(struct fleet *f, uint64_t seed)
+{
+	unsigned int crowded = 0;
+	struct asked a;
+
+	may_move(f, 0, 0);
+	a = asked_of(f, PLAN_EXPLAIN_ALL, NULL);
+	for (unsigned int i = 0; i < f->n; i++) {
+		const struct explain *e = a.plan->results[i].explain;
+		char text[256];
+
+		if (!e->has_runner_up || e->runner_up.verdict != EXPLAIN_STAYS)
+			continue;
+		crowded += e->hold == EXPLAIN_CROWDED;
+		if (e->hold == EXPLAIN_FREE)
+			fail_msg("seed %u: vm %s %s", (unsigned int)seed, f->vms[i].id,
+				explain_verdict_text(
+					e, &e->runner_up, text, sizeof(text)));
+	}
+	asked_fini(&a);
+	return crowded;
+}
+
+/* Plans with an allowance without end, until nothing moves. Returns as
+ * expect_no_promise. */
+static unsigned int
 expect_rest(const struct host *h, uint64_t seed)
 {
 	uint64_t rnd = seed * 7919 + 1;
 	struct fleet *f = random_fleet(h, &rnd, 60 + fleet_below(&rnd, 300));
 	struct score before = fleet_score(f);
 	unsigned int rounds = 0;
+	unsigned int crowded;
 
 	may_move(f, PLENTY, PLENTY);
 	f->policy.rebalance_dwell_s = 0;
@@ -338,7 +406,9 @@ expect_rest(const struct host *h, uint64_t seed)
 			fail_msg("seed %u: does not end", (unsigned int)seed);
 		before = now;
 	}
+	crowded = expect_no_promise(f, seed);
 	fleet_free(f);
+	return crowded;
 }
 
 static void
@@ -346,15 +416,17 @@ each_round_is_better_than_the_last_until_nothing_moves(void **state)
 {
 	static const struct host_spec *const specs[] = {&host_9354, &host_7351p,
 		&host_xeon_2s, &host_snc, &host_hybrid, &host_flat2};
+	unsigned int crowded = 0;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(specs); i++) {
 		struct host h = host_full(specs[i]);
 
 		for (uint64_t seed = 1; seed <= cases_of(12); seed++)
-			expect_rest(&h, seed);
+			crowded += expect_rest(&h, seed);
 		host_fini(&h);
 	}
+	assert_int_not_equal(crowded, 0);
 }
 
 struct day {
@@ -477,6 +549,8 @@ main(void)
 		cmocka_unit_test(those_who_have_a_say_of_their_own_are_not_moved),
 		cmocka_unit_test(
 			a_vm_that_was_widened_is_narrowed_when_the_others_have_gone),
+		cmocka_unit_test(
+			who_keeps_an_earlier_domain_is_not_moved_and_that_is_said),
 		cmocka_unit_test(a_gain_that_makes_vms_wait_is_left),
 		cmocka_unit_test(
 			each_round_is_better_than_the_last_until_nothing_moves),
