@@ -71,6 +71,13 @@ taken_by_others(const struct homing *h, const struct plan_input *in,
 	return taken;
 }
 
+/* A core of both its threads is none for a vCPU that has got a CPU of its own since. */
+static bool
+is_of_mode(const struct plan_vm *vm, const struct cpuset *home)
+{
+	return vm->mode == PLACE_CORE || cpuset_count(home) == 1;
+}
+
 /* Where a vCPU returns to: all it may have of its core in mode core, of which CPUs may
  * have gone one by one. Empty: it is not away. */
 static struct cpuset
@@ -80,6 +87,8 @@ home_now(const struct plan_input *in, const struct plan_vm *vm, unsigned int vcp
 	const struct cpuset *home = &vm->home[vcpu];
 	const struct topo_pu *pu = topo_pu_of(in->topo, cpuset_next(home, 0));
 
+	if (!is_of_mode(vm, home))
+		return CPUSET_NONE;
 	if (vm->mode != PLACE_CORE || pu == NULL)
 		return *home;
 	return cpuset_and(&in->topo->cores[pu->core].cpus, &limit);
@@ -310,7 +319,7 @@ home_of(const struct plan_vm *vm, const struct plan_result *r, unsigned int v,
 	if (lost && cpuset_empty(&home) &&
 		!cpuset_overlap(&r->vcpus[v], &vm->current[v]))
 		home = vm->current[v];
-	if (cpuset_within(&home, &r->vcpus[v]))
+	if (!is_of_mode(vm, &home) || cpuset_within(&home, &r->vcpus[v]))
 		home = CPUSET_NONE;
 	return home;
 }

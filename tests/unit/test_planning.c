@@ -409,6 +409,28 @@ where_it_was_is_forgotten_when_it_is_pinned_no_more(void **state)
 	assert_int_equal(count_away(t->vms[0]), 0);
 }
 
+/* Where it was in mode core, with both threads: no CPU for a vCPU. */
+static void
+where_it_was_is_forgotten_when_its_mode_has_no_such_place(void **state)
+{
+	struct vmtable *t = *state;
+	struct vm *vm = t->vms[0];
+	struct cpuset core;
+
+	pin_one(t);
+	lose_cpu_3(t);
+	assert_int_equal(cpuset_parse("3,7", &core), 0);
+	for (size_t i = 0; i < vm->record.n_threads; i++) {
+		const struct record_thread *at = &vm->record.threads[i];
+
+		if (at->home != NULL)
+			assert_true(record_set_home(&vm->record, at->tid, 0, &core));
+	}
+	assert_int_equal(count_away(vm), 1);
+	assert_int_equal(plans_until_moved(t, 10), 0);
+	assert_int_equal(count_away(vm), 0);
+}
+
 static void
 where_it_was_is_forgotten_with_its_process(void **state)
 {
@@ -516,6 +538,7 @@ main(void)
 		CASE(a_pinned_vcpu_returns_when_the_cpu_it_lost_is_back),
 		CASE(a_pinned_vcpu_returns_when_the_daemon_was_restarted_too),
 		CASE(where_it_was_is_forgotten_when_it_is_pinned_no_more),
+		CASE(where_it_was_is_forgotten_when_its_mode_has_no_such_place),
 		CASE(where_it_was_is_forgotten_with_its_process),
 		CASE(who_was_only_observed_for_a_time_stays_where_it_is),
 		CASE(what_is_only_observed_counts_where_it_is),
