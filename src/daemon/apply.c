@@ -299,6 +299,7 @@ void
 apply_vm(struct engine *e, struct vm *vm)
 {
 	bool unkept = vm->wishes.unkept;
+	bool awaits = vm->retry; /* an audit's look, as it could not be looked at */
 	struct turn turn = {.e = e, .vm = vm, .again = unkept, .all_done = !unkept};
 	bool recorded;
 
@@ -310,12 +311,12 @@ apply_vm(struct engine *e, struct vm *vm)
 	if (turn.n_repairs > 0)
 		drifting_repaired(e, vm, is_explained(&turn));
 	recorded = !are_vcpus_in_place(vm) || mark_placed(&turn);
-	if (turn.all_done && recorded && vm->peace_until_us == 0)
+	if (turn.all_done && recorded && vm->peace_until_us == 0 && !awaits)
 		report_better(vm);
 	vm->retry = vm->retry || turn.again;
 	if (turn.again || !turn.all_done || !recorded)
 		vm_rest(vm);
-	else
+	else if (!awaits)
 		vm_rested(vm);
 	free(turn.moves);
 }

@@ -116,8 +116,8 @@ run_pass(struct engine *e)
 	adopt_tell(e);
 	applying_passed(e);
 	/* an event came between: the pass of rebalance moved nobody, or that of others
-	 * left out a VM */
-	if (e->rebalance_due || pass_is_due(e))
+	 * left out a VM, or one that ended */
+	if (e->rebalance_due || e->replan_due || pass_is_due(e))
 		arm(e->settle, e->config.settle_ms);
 	e->on_change(e->owner);
 }

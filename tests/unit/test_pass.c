@@ -112,7 +112,10 @@ a_placed_vm_that_cannot_be_looked_at_keeps_its_cores(void **state)
 	stage_check_mask(s->vms[1].pid, &s->first);
 	stage_check_mask(s->vms[0].claims[0], &s->second);
 	assert_true(vm->placed);
+	/* others cores for it do not make it well */
+	stage_reload(s, "");
 	assert_non_null(strstr(vm->note, "has no such thread"));
+	assert_int_equal(logcatch_count(&s->log, "vm 100: all well again"), 0);
 	standin_claim(&s->vms[0], 1, 0);
 	for (unsigned int i = 0; i < 4 && vm->rests > 0; i++)
 		stage_audit_later(s);
@@ -249,6 +252,25 @@ a_vm_that_ends_between_slices_is_no_trouble(void **state)
 }
 
 static void
+a_plan_asked_for_between_slices_is_made(void **state)
+{
+	struct stage *s = stage_of(state);
+	uint64_t passes;
+
+	start_three(s);
+	passes = s->engine->stats.passes;
+	begin_pass(s);
+	engine_replan(s->engine);
+	event_del(s->engine->settle);
+	event_active(s->engine->settle, EV_TIMEOUT, 0);
+	event_base_loop(s->base, EVLOOP_NONBLOCK);
+	assert_true(s->engine->replan_due);
+	stage_settle(s);
+	assert_int_equal(s->engine->stats.passes, passes + 2);
+	assert_false(s->engine->replan_due);
+}
+
+static void
 a_reload_between_slices_drops_the_pass(void **state)
 {
 	struct stage *s = stage_of(state);
@@ -294,6 +316,7 @@ main(void)
 		ON_STAGE(a_pass_in_slices_is_one_pass),
 		ON_STAGE(what_comes_between_slices_is_left_to_the_next_pass),
 		ON_STAGE(a_vm_that_ends_between_slices_is_no_trouble),
+		ON_STAGE(a_plan_asked_for_between_slices_is_made),
 		ON_STAGE(a_reload_between_slices_drops_the_pass),
 		ON_STAGE(an_audit_between_slices_does_not_take_what_is_due_for_drift),
 	};
