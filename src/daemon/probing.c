@@ -46,8 +46,7 @@ struct probing {
 	bool foreign;
 	struct knowledge known;
 	struct probelog log;
-	bool afresh; /* what is known is not handed over, and stays until it is beaten
-		      */
+	bool afresh; /* what is known is not handed over; it stays until it is beaten */
 	unsigned int failures;
 	struct event *tick;
 	struct event *retry;
@@ -491,6 +490,8 @@ probing_configured(struct probing *p)
 {
 	if (p->run != NULL && p->client == NULL)
 		supersede(p);
+	if (p->failures == 0)
+		(void)evtimer_del(p->retry);
 	start_background(p);
 }
 

@@ -222,6 +222,25 @@ other_settings_have_nothing_measured_afresh(void **state)
 	assert_int_equal(probelab_n_started(l), 3);
 }
 
+/* CPUs that could not be measured are tried again in an hour, but for this. */
+static void
+other_settings_do_not_wait_for_the_next_try(void **state)
+{
+	struct probelab *l = *state;
+	unsigned int pct = l->engine->config.probe_cpus_pct;
+
+	probelab_let_say(l, "", NULL, "done\n");
+	probelab_start(l);
+	probelab_until(l, probelab_is_state, "model");
+	assert_int_equal(probelab_n_started(l), 1);
+	configure(l, pct, 500);
+	assert_int_equal(probelab_n_started(l), 1);
+	probelab_let_say(l, "", NULL, "");
+	configure(l, pct + 8, 500);
+	assert_string_equal(probing_state(l->probing), "measuring");
+	probelab_until(l, probelab_has_started, "2");
+}
+
 static void
 only_new_cpus_make_the_program_start_again(void **state)
 {
@@ -411,6 +430,7 @@ main(void)
 		T(a_place_that_cannot_be_written_costs_one_warning),
 		T(what_is_measured_afresh_counts_when_it_is_as_good_or_done),
 		T(other_settings_have_nothing_measured_afresh),
+		T(other_settings_do_not_wait_for_the_next_try),
 		T(only_new_cpus_make_the_program_start_again),
 		T(cpus_that_come_are_measured_with_what_is_known),
 		T(a_cpu_that_was_away_meanwhile_is_where_it_was),
