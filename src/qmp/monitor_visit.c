@@ -415,7 +415,8 @@ on_proxy_dropped(void *owner, const struct err *why)
 static void
 on_proxy_no_room(void *owner)
 {
-	static const struct guard_terms nobody_waits = {.asked = true};
+	static const struct guard_terms nobody_waits = {
+		.lease_ms = PROXY_WAIT_MS, .asked = true};
 	const struct monitor *m = owner;
 	const struct guard_terms terms = quiet_terms(m);
 
