@@ -25,4 +25,13 @@ cases_of(unsigned long usual)
 	return cases_number("QMPIN_CASES", usual);
 }
 
+/* Of @n that there are. */
+static inline unsigned long
+cases_of_all(unsigned long n)
+{
+	unsigned long some = cases_of(n);
+
+	return some < n ? some : n;
+}
+
 #endif

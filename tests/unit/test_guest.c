@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
+#include "cases.h"
 #include "fleet.h"
 #include "place/candidates.h"
 #include "place/entry.h"
@@ -173,7 +174,7 @@ static void
 no_domain_for_all_of_them_costs_less_than_what_is_chosen(void **state)
 {
 	(void)state;
-	for (unsigned int seed = 1; seed <= 300; seed++) {
+	for (unsigned int seed = 1; seed <= cases_of(300); seed++) {
 		double costs[2];
 
 		for (unsigned int i = 0; i < 2; i++) {

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "cases.h"
 #include "place/score.h"
 #include "quiet.h"
 
@@ -304,7 +305,7 @@ each_round_is_better_than_the_last_until_nothing_moves(void **state)
 		struct host h = host_full(specs[i]);
 		unsigned int n = 0;
 
-		for (uint64_t seed = 1; seed <= 30; seed++)
+		for (uint64_t seed = 1; seed <= cases_of(30); seed++)
 			n += expect_rest(&h, seed);
 		if (n == 0)
 			fail_msg("%s: nobody had cores", specs[i]->name);

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "cases.h"
 #include "fleet.h"
 
 #define SEEDS 6u
@@ -120,7 +121,7 @@ static void
 nobody_moves_when_the_tree_is_confirmed(void **state)
 {
 	(void)state;
-	for (unsigned int i = 0; i < ARRAY_LEN(specs) * SEEDS; i++) {
+	for (unsigned int i = 0; i < ARRAY_LEN(specs) * cases_of(SEEDS); i++) {
 		const struct host_spec *spec = specs[i % ARRAY_LEN(specs)];
 		uint64_t seed = 1 + i / ARRAY_LEN(specs);
 		struct host h = host_full(spec);
@@ -173,7 +174,7 @@ static void
 a_finer_tier_moves_nobody(void **state)
 {
 	(void)state;
-	for (unsigned int seed = 1; seed <= SEEDS; seed++) {
+	for (unsigned int seed = 1; seed <= cases_of(SEEDS); seed++) {
 		struct host h = host_full(&host_9654_2s);
 		struct host now = measured_host(&h, seed, halves);
 		struct fleet *f = fill(&h, seed);
@@ -213,7 +214,7 @@ a_denied_level_moves_only_who_has_a_part_of_it(void **state)
 	unsigned int moved = 0;
 
 	(void)state;
-	for (unsigned int seed = 1; seed <= 4 * SEEDS; seed++) {
+	for (unsigned int seed = 1; seed <= cases_of(4 * SEEDS); seed++) {
 		struct host h = host_full(&host_9354);
 		struct host now = measured_host(&h, seed, crossed);
 		struct fleet *f = fill(&h, seed);
@@ -240,7 +241,7 @@ a_denied_level_moves_only_who_has_a_part_of_it(void **state)
 		host_forget(&now);
 		host_fini(&h);
 	}
-	print_message("%u VMs moved in %u runs\n", moved, 4 * SEEDS);
+	print_message("%u VMs moved in %lu runs\n", moved, cases_of(4 * SEEDS));
 }
 
 int

@@ -526,7 +526,7 @@ busy_vms_seldom_wait_while_cpus_idle(void **state)
 		&host_9354, &host_7351p, &host_xeon_2s};
 
 	(void)state;
-	for (unsigned int i = 0; i < ARRAY_LEN(hosts); i++) {
+	for (unsigned int i = 0; i < cases_of_all(ARRAY_LEN(hosts)); i++) {
 		for (unsigned int limits = 0; limits < 2; limits++) {
 			expect_short_waits(
 				&(struct mix){hosts[i], 40, 150, limits != 0});

@@ -18,6 +18,7 @@
 
 #include "base/str.h"
 #include "base/xalloc.h"
+#include "cases.h"
 #include "measured.h"
 
 #define SEEDS 50u
@@ -182,7 +183,7 @@ must_stay(const struct machine *who, const struct topo *t, const struct matrix *
 {
 	struct ranking *wanted = measured_rank(t, m);
 
-	for (trouble.seed = 1; trouble.seed <= SEEDS; trouble.seed++) {
+	for (trouble.seed = 1; trouble.seed <= cases_of(SEEDS); trouble.seed++) {
 		struct matrix *bad = measured_disturb(m, &trouble);
 		struct ranking *r = measured_rank(t, bad);
 		auto_free char *text = print_ranking(r);

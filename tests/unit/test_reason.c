@@ -18,6 +18,7 @@
 
 #include "asked.h"
 #include "base/str.h"
+#include "cases.h"
 
 static const enum place_mode modes[] = {PLACE_AUTO, PLACE_AUTO, PLACE_AUTO, PLACE_FLOAT,
 	PLACE_OBSERVE, PLACE_PIN, PLACE_CORE, PLACE_DEDICATED};
@@ -86,7 +87,7 @@ asking_changes_no_plan(void **state)
 	unsigned int seconds[EXPLAIN_HARMS + 1] = {0};
 
 	(void)state;
-	for (unsigned int k = 0; k < 200; k++) {
+	for (unsigned int k = 0; k < cases_of(200); k++) {
 		struct host h = host_full(k % 2 == 0 ? &host_9354 : &host_7351p);
 		struct fleet *f = random_fleet(&h, &seed, modes, ARRAY_LEN(modes));
 		struct asked none = asked_of(f, PLAN_EXPLAIN_NONE, NULL);
@@ -138,7 +139,7 @@ reasons_do_not_depend_on_who_else_is_asked_for(void **state)
 	double free_gib[8];
 
 	(void)state;
-	for (unsigned int k = 0; k < 60; k++) {
+	for (unsigned int k = 0; k < cases_of(60); k++) {
 		struct host h = host_full(k % 2 == 0 ? &host_9354 : &host_7351p);
 		struct fleet *f = random_fleet(&h, &seed, modes, ARRAY_LEN(modes));
 		struct asked all;
@@ -156,6 +157,7 @@ reasons_do_not_depend_on_who_else_is_asked_for(void **state)
 			assert_true(same_option(&x->runner_up, &y->runner_up));
 			assert_true(same_option(&x->better, &y->better));
 			assert_int_equal(x->rules, y->rules);
+			assert_int_equal(x->hold, y->hold);
 			for (unsigned int o = 0; o < f->n; o++)
 				assert_true(
 					o == i || one.plan->results[o].explain == NULL);

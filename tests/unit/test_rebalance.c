@@ -511,10 +511,11 @@ one_vcpu_moved_for_each_event_pays_in_the_eyes_of_another_judge(void **state)
 {
 	static const struct host_spec *const specs[] = {
 		&host_9354, &host_7351p, &host_xeon_2s};
+	unsigned long n = cases_of_all(2 * ARRAY_LEN(specs));
 	double sum = 0;
 
 	(void)state;
-	for (unsigned int i = 0; i < 2 * ARRAY_LEN(specs); i++) {
+	for (unsigned int i = 0; i < n; i++) {
 		struct host h = host_full(specs[i / 2]);
 		unsigned int low = i % 2 == 0 ? 40 : 200;
 		unsigned int high = i % 2 == 0 ? 150 : 350;
@@ -525,7 +526,7 @@ one_vcpu_moved_for_each_event_pays_in_the_eyes_of_another_judge(void **state)
 			      "moved, wait %.4f, draws above 5 %%: %.3f -> %.3f\n",
 			specs[i / 2]->name, low, high, off.j, on.j,
 			100 * (on.j / off.j - 1), on.moved, on.wait, off.bad, on.bad);
-		sum += on.j / off.j / (2 * ARRAY_LEN(specs));
+		sum += on.j / off.j / (double)n;
 		assert_true(off.moved == 0);
 		assert_true(on.moved <= 1);
 		assert_true(on.j < off.j * 0.995);
