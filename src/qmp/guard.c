@@ -62,7 +62,7 @@ struct guard {
 	bool doomed; /* freed by its owner meanwhile */
 	int pid;
 	int pidfd; /* -1 when ABSENT */
-	int pipe;  /* -1 unless RUNNING */
+	int pipe;  /* -1 when ABSENT */
 	uint64_t born_us;
 	unsigned int early_deaths; /* in a row */
 	bool awaits_echo;
@@ -183,8 +183,17 @@ try_birth(struct guard *g)
 
 /* -- death */
 
+static void
+close_pipe(struct guard *g)
+{
+	if (g->pipe >= 0)
+		close(g->pipe);
+	g->pipe = -1;
+}
+
 /* From now on nothing is told to it. Its end is seen at the pidfd; the owner learns
- * from the loop. */
+ * from the loop. The pipe lasts as long: where it ends the guard takes us for dead, and
+ * reads the answers that we await. */
 static void
 lose(struct guard *g)
 {
@@ -193,9 +202,8 @@ lose(struct guard *g)
 	g->state = GUARD_ENDING;
 	(void)event_del(&g->timer);
 	(void)event_del(&g->heard);
-	close(g->pipe);
-	g->pipe = -1;
-	(void)syscall(SYS_pidfd_send_signal, g->pidfd, SIGKILL, NULL, 0);
+	if (syscall(SYS_pidfd_send_signal, g->pidfd, SIGKILL, NULL, 0) < 0)
+		close_pipe(g);
 	event_active(&g->change, EV_TIMEOUT, 0);
 }
 
@@ -207,6 +215,7 @@ reap(struct guard *g)
 
 	(void)event_del(&g->ended);
 	(void)waitid((idtype_t)P_PIDFD, (id_t)g->pidfd, &info, WEXITED | WNOHANG);
+	close_pipe(g);
 	close(g->pidfd);
 	g->pidfd = -1;
 	g->pid = 0;
@@ -220,7 +229,7 @@ destroy(struct guard *g)
 
 	if (g->state == GUARD_RUNNING) {
 		(void)event_del(&g->heard);
-		close(g->pipe);
+		close_pipe(g);
 		if (poll(&end, 1, END_MS) != 1)
 			(void)syscall(
 				SYS_pidfd_send_signal, g->pidfd, SIGKILL, NULL, 0);
