@@ -382,16 +382,14 @@ static const char *const hold_texts[] = {
 	[EXPLAIN_FREE] = "rebalance may move it when its turn comes",
 	[EXPLAIN_OFF] = "but it runs where it is, and rebalance is off",
 	[EXPLAIN_STILL] =
-		"but it is not moved now: it is paused, somebody else sets its "
-		"masks, or they could not be set",
+		"but it is paused, others set its masks, or they could not be set",
 	[EXPLAIN_RESTS] = "but it rests after its last change",
 	[EXPLAIN_APART] =
 		"but it keeps what was a domain before latencies were measured anew",
 	[EXPLAIN_WIDER] = "but rebalance adds no CPUs to those that a VM has",
 	[EXPLAIN_LITTLE] = "too little for rebalance to move it",
 	[EXPLAIN_CROWDED] =
-		"but VMs would wait, and rebalance leaves half of the bounds "
-		"to newcomers",
+		"but VMs would wait, and half of the bounds is left to newcomers",
 	[EXPLAIN_PINNED] = "but its mode is never moved for a gain",
 	[EXPLAIN_OBSERVED] = "but it is only observed",
 };

@@ -360,10 +360,11 @@ int
 planner_run(const struct plan_input *in, struct plan **out, struct err *e)
 {
 	struct homing h = {.n = 0};
+	bool unused;
 	int r = entry_check(in, e);
 
 	if (r == 0)
-		r = make(in, &h, out, NULL, e);
+		r = make(in, &h, out, &unused, e);
 	if (r < 0)
 		return r;
 	if (h.n > 0)

@@ -9,6 +9,7 @@
 
 #include "vm/task.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -139,6 +140,7 @@ task_stat_parse(const char *text, size_t len, struct task_stat *out)
 static int
 gone_or_errno(void)
 {
+	assert(errno > 0);
 	return errno == ENOENT || errno == ENOTDIR ? -ESRCH : -errno;
 }
 

@@ -11,6 +11,7 @@
 #define DAEMON_PROGRAM "qmpind"
 #define MIGRATE_PROGRAM "qmpin-migrate"
 #define PROBE_PROGRAM "qmpin-probe"
+#define PVE_PROGRAM "qmpin-pve"
 
 /* It returns @ret. */
 #ifndef ANALYZED_ERR

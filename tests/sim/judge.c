@@ -347,16 +347,18 @@ judge_records(struct judge *j)
 }
 
 void
+judge_moves(struct judge *j, struct guest *g)
+{
+	if (g->moves_today > j->counts.most_moves)
+		j->counts.most_moves = g->moves_today;
+	if (!judge_check(j, RULE_MOVES, g->moves_today <= MOVES_A_DAY))
+		judge_break(j, RULE_MOVES, "vm %s: %u times", g->id, g->moves_today);
+	g->moves_today = 0;
+}
+
+void
 judge_day(struct judge *j)
 {
-	for (unsigned int i = 0; i < j->model->n_guests; i++) {
-		struct guest *g = &j->model->guests[i];
-
-		if (g->moves_today > j->counts.most_moves)
-			j->counts.most_moves = g->moves_today;
-		if (!judge_check(j, RULE_MOVES, g->moves_today <= MOVES_A_DAY))
-			judge_break(j, RULE_MOVES, "vm %s: %u times", g->id,
-				g->moves_today);
-		g->moves_today = 0;
-	}
+	for (unsigned int i = 0; i < j->model->n_guests; i++)
+		judge_moves(j, &j->model->guests[i]);
 }

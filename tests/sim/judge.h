@@ -108,7 +108,10 @@ void exile_note(struct judge *j, struct thread *t, const struct cpuset *want);
 void exile_forget(const struct model *m, const struct guest *only);
 void exile_look(struct judge *j);
 
-/** A day is over. */
+/** A QEMU starts: how often was the VM moved on this day? */
+void judge_moves(struct judge *j, struct guest *g);
+
+/** A day is over, or the life of the daemon, which counts anew. */
 void judge_day(struct judge *j);
 
 /** The first one counts. */

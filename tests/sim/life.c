@@ -65,6 +65,7 @@ start(struct life *l, struct guest *g)
 	struct cpuset own = life_some_cpus(l);
 	bool pinned = below(l, 40) == 0;
 
+	judge_moves(l->judge, g);
 	model_start(l->model, g);
 	if (pinned)
 		(void)!masks_set(l->model, model_vcpu(g, 0), &own);
@@ -394,6 +395,7 @@ static void
 end_daemon(struct life *l)
 {
 	qmpind_stop(l->daemon);
+	judge_day(l->judge);
 	seam()->dead = false;
 	seam()->kill_in = 0;
 	check_heap(l);

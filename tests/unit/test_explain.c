@@ -418,8 +418,8 @@ why_it_stays_is_said(void **state)
 		{false, 2000, 1000, 10, EXPLAIN_OFF,
 			"; but it runs where it is, and rebalance is off", NULL},
 		{true, 2000, -PLAN_NEVER_S, 10, EXPLAIN_STILL,
-			"; but it is not moved now: it is paused, somebody else sets its "
-			"masks, or they could not be set",
+			"; but it is paused, others set its masks, or they could not be "
+			"set",
 			NULL},
 		{true, 1100, 1000, 10, EXPLAIN_RESTS,
 			"; but it rests after its last change",
