@@ -294,11 +294,13 @@ def probe_killed(life):
         with connect(os.path.join(life.daemon.run_dir, "io.qmpin")) as s:
             s.sendall(b'{"method":"io.qmpin.Probe","parameters":{"budget_s":1}}\0')
             retry(lambda: len(children(life.daemon.pid)) > 1, "a child runs", 5)
-            for pid in set(children(life.daemon.pid)) - {guard(life)}:
+            killed = set(children(life.daemon.pid)) - {guard(life)}
+            for pid in killed:
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
+            retry(lambda: not killed & set(children(life.daemon.pid)), "they are reaped", 5)
 
 
 @outside
