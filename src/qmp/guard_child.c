@@ -185,10 +185,13 @@ add_source(
 		resign(c);
 }
 
+/* Who is not taken out stays as long as the daemon has its descriptor, and would speak
+ * for the next one with this number. */
 static void
 drop_source(struct child *c, int fd)
 {
-	(void)epoll_ctl(c->epoll, EPOLL_CTL_DEL, fd, NULL);
+	if (epoll_ctl(c->epoll, EPOLL_CTL_DEL, fd, NULL) < 0)
+		resign(c);
 	c->sources[fd] = (struct source){0};
 	close(fd);
 }
