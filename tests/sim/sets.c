@@ -174,8 +174,9 @@ check_gain(struct judge *j, struct guest *g)
 	unsigned int most = GAINS_PER_MIN * (SAVED_MIN + SAVED_MIN);
 	unsigned int n = 0;
 
-	if (!judge_check(
-		    j, RULE_DWELL, g->moved_us == 0 || now - g->moved_us >= dwell_us))
+	/* from plan to plan, while these are the moments at which it is set */
+	if (!judge_check(j, RULE_DWELL,
+		    g->moved_us == 0 || now - g->moved_us + PASS_US >= dwell_us))
 		judge_break(j, RULE_DWELL, "vm %s: moved again after %.1f s", g->id,
 			(double)(now - g->moved_us) / 1e6);
 	g->moved_us = now;
