@@ -388,6 +388,7 @@ static const char *const hold_texts[] = {
 		"but it keeps what was a domain before latencies were measured anew",
 	[EXPLAIN_WIDER] = "but rebalance adds no CPUs to those that a VM has",
 	[EXPLAIN_LITTLE] = "too little for rebalance to move it",
+	[EXPLAIN_EASES] = "but rebalance moves nobody just so that VMs wait less",
 	[EXPLAIN_CROWDED] =
 		"but VMs would wait, and half of the bounds is left to newcomers",
 	[EXPLAIN_PINNED] = "but its mode is never moved for a gain",

@@ -55,6 +55,7 @@ enum explain_hold {
 	EXPLAIN_APART,	 /* it keeps a domain of an earlier measurement */
 	EXPLAIN_WIDER,	 /* it would only get more CPUs */
 	EXPLAIN_LITTLE,	 /* the gain, of all, is smaller than rebalance asks for */
+	EXPLAIN_EASES,	 /* there would be a gain, but of waiting only */
 	EXPLAIN_CROWDED, /* VMs would wait more than rebalance accepts */
 	EXPLAIN_PINNED,	 /* of a mode that is never moved for a gain */
 	EXPLAIN_AWAY,	 /* but for the way back to CPUs that it lost */

@@ -414,9 +414,11 @@ static enum explain_hold
 hold_of_gain(struct rebalance *r, struct world_group *g, unsigned int node)
 {
 	struct wait_cost wait;
+	bool pays = is_worth_it(r, g, gain_of(r, g, node, &wait));
 
-	if (!is_worth_it(r, g, possible_gain(r, g, node, pays_now(r, g))) ||
-		!is_worth_it(r, g, gain_of(r, g, node, &wait)))
+	if (!is_worth_it(r, g, possible_gain(r, g, node, pays_now(r, g))))
+		return pays ? EXPLAIN_EASES : EXPLAIN_LITTLE;
+	if (!pays)
 		return EXPLAIN_LITTLE;
 	if (!waits_ok(r, &wait) || !would_be_confirmed(r->w, g, node))
 		return EXPLAIN_CROWDED;

@@ -63,6 +63,19 @@ is_taken(const struct model *m, const struct thread *t)
 	return false;
 }
 
+/* Of some of its vCPUs: the others would be far from these. */
+static bool
+is_any_taken(const struct model *m, const struct guest *g)
+{
+	for (size_t i = 0; i < g->qemu->n; i++) {
+		const struct thread *t = g->qemu->threads[i];
+
+		if (!cpuset_empty(&t->home) && is_taken(m, t))
+			return true;
+	}
+	return false;
+}
+
 /* Where nobody can see its memory it is where its vCPUs were at first. */
 static double
 memory_on(const struct guest *g, const struct cpuset *cpus, unsigned int node)
@@ -111,7 +124,8 @@ could_return(const struct judge *j, const struct thread *t)
 	return vm != NULL && vm->placed && vm->peace_until_us == 0 && !g->paused &&
 	       !g->restored && vm->squeeze.until_us < now &&
 	       cpuset_within(&t->home, &may) &&
-	       cpuset_within(&t->home, &t->of->vcpu_limit) && !is_taken(j->model, t) &&
+	       cpuset_within(&t->home, &t->of->vcpu_limit) &&
+	       !is_any_taken(j->model, g) &&
 	       share_of_memory(j->model, g, &t->home) > MOST_OF_IT &&
 	       share_of_memory(j->model, g, &t->ours) < 1 - MOST_OF_IT;
 }

@@ -320,7 +320,8 @@ a_pinned_vm_only_returns(void **state)
 		const char *text; /* the end of the verdict */
 	} cases[] = {
 		{true, "16",
-			"; but it only returns to CPU 16, when it can and has rested"},
+			"; but it only returns to CPU 16, when it can, has rested "
+			"and gains enough"},
 		{true, NULL, "; but its mode is never moved for a gain"},
 		{true, "0", "; but its mode is never moved for a gain"},
 		{false, "16", "; but its mode is never moved for a gain"},

@@ -135,7 +135,7 @@ it_is_said_what_keeps_it_from_what_costs_less(void **state)
 	desk_open(d, CTL_SOCKET_RO);
 	check_second(d, "rests after its last change");
 	stage_pass_ms(s, 3600000);
-	check_second(d, "rebalance may move it");
+	check_second(d, "moves nobody just so that VMs wait less");
 	vm->facts.running = false;
 	check_second(d, "it is paused");
 	vm->facts.running = true;
