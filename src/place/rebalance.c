@@ -129,7 +129,8 @@ lost_cores(const struct rebalance *r, const struct world_group *g, unsigned int 
 static bool
 is_worth_it(const struct rebalance *r, const struct world_group *g, double gain)
 {
-	return gain > least_gain(r, pays_now(r, g)) && for_each(r, g, gain) > 0;
+	return gain > 0 && gain > least_gain(r, pays_now(r, g)) &&
+	       for_each(r, g, gain) > 0;
 }
 
 static void
