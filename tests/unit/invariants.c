@@ -29,8 +29,7 @@ struct look {
 static bool
 check(const struct look *l, enum invariant i, unsigned int vm, bool ok)
 {
-	char a[48] = "";
-	char b[48] = "";
+	char a[48] = "", b[48];
 	char what[PLAN_WHY_MAX + 160];
 	const struct plan_result *r = &l->p->results[vm];
 	const struct plan_vm *in = &l->in->vms[vm];
@@ -412,21 +411,17 @@ look_at_room(const struct look *l, unsigned int vm)
 	}
 }
 
-/* It floats, and no rule of its own forces its mask, nor does it keep what was a domain
- * of an earlier tree. */
+/* It floats, and no rule of its own forces its mask. */
 static bool
 is_free(const struct look *l, unsigned int vm, unsigned int vcpu)
 {
 	const struct plan_vm *in = &l->in->vms[vm];
-	const struct plan_result *r = &l->p->results[vm];
-	bool earlier = in->placed && r->tier == TOPO_NONE &&
-		       cpuset_equal(&r->vcpus[vcpu], &r->domain);
 	struct cpuset may;
 
 	if ((in->mode != PLACE_AUTO && in->mode != PLACE_FLOAT &&
 		    in->mode != PLACE_OBSERVE) ||
-		wants_cores(in) || l->kept_off[vm] || earlier ||
-		(l->regrouped && in->placed))
+		wants_cores(in) || l->kept_off[vm] || (l->regrouped && in->placed) ||
+		invariants_is_earlier(in, &l->p->results[vm], vcpu))
 		return false;
 	may = vmrules_may(l->in, in, vcpu);
 	return cpuset_equal(&may, &l->ordinary);

@@ -77,6 +77,10 @@ void invariants_of_plan(struct invariants *v, const struct plan_input *in,
 /** Mode auto with more than one mask. */
 bool invariants_is_narrowed(const struct plan_vm *in, const struct plan_result *r);
 
+/** It keeps what was a domain of an earlier tree: one mask for all, and of no tier. */
+bool invariants_is_earlier(
+	const struct plan_vm *in, const struct plan_result *r, unsigned int vcpu);
+
 /** Such a VM has a core for each guest core, with as many threads; nobody else may run
  * there; and it had them before, or rebalance has just given them. */
 bool invariants_cores_ok(

@@ -64,6 +64,14 @@ invariants_is_narrowed(const struct plan_vm *in, const struct plan_result *r)
 }
 
 bool
+invariants_is_earlier(
+	const struct plan_vm *in, const struct plan_result *r, unsigned int vcpu)
+{
+	return in->placed && r->tier == TOPO_NONE &&
+	       cpuset_equal(&r->vcpus[vcpu], &r->domain);
+}
+
+bool
 invariants_cores_ok(const struct plan_input *in, const struct plan *p, unsigned int vm)
 {
 	const struct plan_vm *v = &in->vms[vm];
