@@ -72,11 +72,8 @@ rebalancing_count_gain(struct vm *vm)
 		&vm->gains, clock_now_us(vm->clock), MOVES_AT_ONCE, MOVES_PER_S);
 }
 
-double
-rebalancing_changed_s(const struct engine *e, const struct vm *vm, double changed_s)
+uint64_t
+rebalancing_rests_until_us(const struct vm *vm)
 {
-	double rests = (double)budget_next_us(&vm->gains, MOVES_PER_S) / 1e6 -
-		       e->config.rebalance_dwell_s;
-
-	return rests > changed_s ? rests : changed_s;
+	return budget_next_us(&vm->gains, MOVES_PER_S);
 }

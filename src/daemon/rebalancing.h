@@ -7,6 +7,8 @@
 #ifndef QMPIN_DAEMON_REBALANCING_H
 #define QMPIN_DAEMON_REBALANCING_H
 
+#include <stdint.h>
+
 struct engine;
 struct vm;
 
@@ -21,9 +23,7 @@ void rebalancing_spend(struct engine *e);
  * it is moved so often the host changes faster than a better place pays. */
 void rebalancing_count_gain(struct vm *vm);
 
-/** When its place counts as changed (seconds), so that it rests; @changed_s: when it
- * was. */
-double rebalancing_changed_s(
-	const struct engine *e, const struct vm *vm, double changed_s);
+/** It rests until then; 0: it does not. */
+uint64_t rebalancing_rests_until_us(const struct vm *vm);
 
 #endif

@@ -160,17 +160,22 @@ demand_of(const struct engine *e, const struct vm *vm, enum place_mode mode)
 
 /* A VM that somebody else moves too, that does not run or that could not be set last
  * time is not moved for a gain: as if its place had changed just now, whatever the
- * dwell. What was before the daemon began is not known: as if then. */
+ * dwell. One that rests for longer has changed so much later. What was before the
+ * daemon began is not known: as if then. */
 static double
 changed_s(const struct engine *e, const struct vm *vm)
 {
 	uint64_t changed_us = vm->changed_us > 0 ? vm->changed_us : e->start_us;
+	uint64_t waited_us = squeeze_rests_until_us(vm);
+	uint64_t moved_us = rebalancing_rests_until_us(vm);
 	double at_s = (double)changed_us / 1e6;
+	double rests_s = (double)(waited_us > moved_us ? waited_us : moved_us) / 1e6 -
+			 e->config.rebalance_dwell_s;
 
 	if (vm->peace_until_us != 0 || vm->rest > 0 ||
 		(vm->has_facts && !vm->facts.running))
 		return -PLAN_NEVER_S;
-	return rebalancing_changed_s(e, vm, squeeze_changed_s(e, vm, at_s));
+	return rests_s > at_s ? rests_s : at_s;
 }
 
 static void

@@ -211,13 +211,10 @@ squeeze_waited(const struct vm *vm)
 	return vm->squeeze.widened ? &vm->squeeze.waited : NULL;
 }
 
-double
-squeeze_changed_s(const struct engine *e, const struct vm *vm, double changed_s)
+uint64_t
+squeeze_rests_until_us(const struct vm *vm)
 {
-	const struct squeeze *s = &vm->squeeze;
-	double rests = (double)s->until_us / 1e6 - e->config.rebalance_dwell_s;
-
-	return s->widened && rests > changed_s ? rests : changed_s;
+	return vm->squeeze.widened ? vm->squeeze.until_us : 0;
 }
 
 void

@@ -59,8 +59,8 @@ void squeeze_recall(const struct engine *e, struct vm *vm);
 /** What the planner is to know, or NULL. */
 const struct plan_waited *squeeze_waited(const struct vm *vm);
 
-/** When its place counts as changed (seconds), so that it rests. */
-double squeeze_changed_s(const struct engine *e, const struct vm *vm, double changed_s);
+/** It rests until then; 0: it does not. */
+uint64_t squeeze_rests_until_us(const struct vm *vm);
 
 /** Before VMs are moved for a gain: rests that are over end. */
 void squeeze_end_rests(struct engine *e);
