@@ -29,7 +29,8 @@ struct look {
 static bool
 check(const struct look *l, enum invariant i, unsigned int vm, bool ok)
 {
-	char a[48] = "", b[48];
+	char a[48];
+	char b[48];
 	char what[PLAN_WHY_MAX + 160];
 	const struct plan_result *r = &l->p->results[vm];
 	const struct plan_vm *in = &l->in->vms[vm];
@@ -38,12 +39,11 @@ check(const struct look *l, enum invariant i, unsigned int vm, bool ok)
 		l->v->checked[i]++;
 		return true;
 	}
-	if (in->n_current > 0)
-		(void)cpuset_format(&in->current[0], a, sizeof(a));
 	(void)snprintf(what, sizeof(what), "%s, had %s, gets %s: %s",
 		(unsigned int)in->mode < PLACE_N_MODES ? place_mode_name(in->mode)
 						       : "?",
-		a, cpuset_format(&r->domain, b, sizeof(b)), r->why);
+		in->n_current > 0 ? cpuset_format(in->current, a, sizeof(a)) : "",
+		cpuset_format(&r->domain, b, sizeof(b)), r->why);
 	return invariant_check(l->v, i, ok, in->id, what);
 }
 

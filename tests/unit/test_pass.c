@@ -112,7 +112,7 @@ a_placed_vm_that_cannot_be_looked_at_keeps_its_cores(void **state)
 	stage_check_mask(s->vms[1].pid, &s->first);
 	stage_check_mask(s->vms[0].claims[0], &s->second);
 	assert_true(vm->placed);
-	/* others cores for it do not make it well */
+	/* that others change its cores does not make it well */
 	stage_reload(s, "");
 	assert_non_null(strstr(vm->note, "has no such thread"));
 	assert_int_equal(logcatch_count(&s->log, "vm 100: all well again"), 0);
