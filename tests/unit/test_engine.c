@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "stage.h"
+#include "vm/task.h"
 
 /* The threads of a stand-in VM that are set: vCPUs, main thread, monitor's thread. */
 #define SETS_OF(n_vcpus) ((n_vcpus) + 2u)
@@ -210,6 +211,42 @@ a_vcpu_that_no_event_told_of_is_found_by_the_audit(void **state)
 	stage_check_mask(tid, &s->first);
 	assert_int_equal(vm_task_find(vm, tid)->thread.index, 3);
 	assert_int_equal(vm->last_cause, CAUSE_THREADS);
+}
+
+static uint64_t
+start_ticks(const struct standin *vm, pid_t tid)
+{
+	struct task_stat stat;
+	int procfd = open("/proc", O_DIRECTORY | O_CLOEXEC);
+
+	assert_int_equal(task_stat_read(procfd, vm->pid, tid, &stat), 0);
+	close(procfd);
+	return stat.start_ticks;
+}
+
+/* Its thread is there, QMP has answered before. Older threads of any name are not asked
+ * about. */
+static void
+a_vcpu_plugged_at_first_sight_is_asked_for(void **state)
+{
+	struct stage *s = stage_of(state);
+	struct standin *vm = &s->vms[0];
+	pid_t tid;
+
+	*vm = standin_new(s->vm_dir, 100);
+	standin_thread(vm, "kvm");
+	standin_plug(vm, 0);
+	standin_listen(vm);
+	stage_start_with(s, "100");
+	assert_int_equal(standin_dialogues(vm), 1);
+	stage_stop(s);
+	tid = standin_thread(vm, "kvm");
+	while (start_ticks(vm, tid) == start_ticks(vm, vm->claims[0])) {
+		standin_end_thread(vm, tid);
+		tid = standin_thread(vm, "kvm");
+	}
+	stage_start_with(s, "100");
+	assert_int_equal(standin_dialogues(vm), 3);
 }
 
 static void
@@ -528,6 +565,7 @@ main(void)
 		ON_STAGE(a_worker_that_comes_later_is_set_without_asking_qmp),
 		ON_STAGE(a_plugged_vcpu_is_pinned_and_no_other_one_is_moved),
 		ON_STAGE(a_vcpu_that_no_event_told_of_is_found_by_the_audit),
+		ON_STAGE(a_vcpu_plugged_at_first_sight_is_asked_for),
 		ON_STAGE(a_vcpu_that_ends_is_forgotten),
 		ON_STAGE(
 			a_monitor_that_names_a_strangers_thread_moves_nothing_until_it_tells_the_truth),
