@@ -139,6 +139,17 @@ stay_away(struct monitor *m)
 	wait_for_quiet(m);
 }
 
+/* What was asked for while answers came is asked elsewhere, or with the next visit. */
+static void
+leave(struct monitor *m)
+{
+	bool wanted = link_is_wanted(m->link);
+
+	monitor_visit_end(m);
+	if (wanted)
+		monitor_observe(m);
+}
+
 static void
 yield(struct monitor *m)
 {
@@ -194,7 +205,7 @@ settle(struct monitor *m)
 	else if (monitor_line_begin_setup(m))
 		return;
 	else if (share == SHARE_PRIVATE || share == SHARE_BRIEF)
-		monitor_visit_end(m);
+		leave(m);
 	else if (m->leaving || (share == SHARE_PROXY && m->proxy == NULL))
 		yield(m); /* or come back with a proxy */
 	else
@@ -240,20 +251,6 @@ on_up(struct monitor *m)
 	monitor_set_phase(m, MONITOR_WATCHING, NULL);
 	if (unseen)
 		monitor_tell_used(m); /* the guard let somebody in */
-}
-
-static void
-on_facts(struct monitor *m, const struct qmp_facts *facts)
-{
-	monitor_tell_facts(m, facts);
-	settle_if_quiet(m);
-}
-
-static void
-on_no_facts(struct monitor *m, const struct err *why)
-{
-	monitor_tell_no_facts(m, why);
-	settle_if_quiet(m);
 }
 
 static void
@@ -342,15 +339,17 @@ on_link(void *owner, enum session_tell tell, const struct session_told *told)
 	else if (tell == SESSION_EVENT)
 		monitor_tell_event(m, &told->event);
 	else if (tell == SESSION_FACTS)
-		on_facts(m, told->facts);
+		monitor_tell_facts(m, told->facts);
 	else if (tell == SESSION_NO_FACTS)
-		on_no_facts(m, &told->why);
+		monitor_tell_no_facts(m, &told->why);
 	else if (tell == SESSION_ANSWER)
 		on_answer(m, told);
 	else if (tell == SESSION_STALLED)
 		on_stalled(m, &told->why);
 	else if (tell == SESSION_BROKEN || tell == SESSION_CLOSED)
 		on_ended(m, tell, &told->why);
+	if (tell == SESSION_FACTS || tell == SESSION_NO_FACTS)
+		settle_if_quiet(m);
 	monitor_leave(m);
 }
 

@@ -189,6 +189,22 @@ brief_holds_nothing_and_has_facts_on_demand(void **state)
 	assert_string_equal(f->w.told.s, "facts ");
 }
 
+/* They came before the facts that were about to be told, so these may not have it. */
+static void
+brief_comes_again_when_facts_are_asked_for_during_a_visit(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f, SHARE_BRIEF, SHARE_BRIEF);
+	f->w.observe_at = "facts";
+	monitor_observe(f->w.monitor);
+	watch_until(&f->w, "facts ", SOON_MS);
+	f->w.observe_at = NULL;
+	watch_until(&f->w, "facts facts ", SOON_MS);
+	watch_for(&f->w, 50);
+	assert_string_equal(f->w.told.s, "facts facts ");
+}
+
 static void
 without_a_guard_nothing_is_held(void **state)
 {
@@ -453,6 +469,7 @@ main(void)
 		test_with_qemu(who_stays_is_not_disturbed),
 		test_with_qemu(one_after_the_other_cannot_keep_us_out),
 		test_with_qemu(brief_holds_nothing_and_has_facts_on_demand),
+		test_with_qemu(brief_comes_again_when_facts_are_asked_for_during_a_visit),
 		test_with_qemu(without_a_guard_nothing_is_held),
 		test_with_qemu(where_qemu_may_not_be_looked_into_nothing_is_held),
 		test_with_qemu(a_released_vm_is_visited_only),
