@@ -303,6 +303,7 @@ engine_replan(struct engine *e)
 void
 engine_rebalance(struct engine *e)
 {
+	e->rebalance_late = e->rebalance_due;
 	e->rebalance_due = true;
 	arm(e->settle, e->config.settle_ms);
 }

@@ -84,6 +84,7 @@ struct engine {
 	bool replan_due;      /* a pass, also when nobody is to be looked at */
 	struct event *rebalance;
 	bool rebalance_due;	      /* a quiet pass may move VMs for a gain */
+	bool rebalance_late;	      /* it was due for a whole tick: any pass may */
 	struct allowance allowance;   /* what rebalance may move */
 	struct background background; /* CPU use by others */
 	struct squeezes squeezes;     /* VMs that wait */
@@ -152,7 +153,8 @@ void engine_kick_all(struct engine *e, enum cause cause);
 /** A pass although no VM has to be looked at: somebody has left room. */
 void engine_replan(struct engine *e);
 
-/** A pass that may move VMs for a gain, as soon as nothing else is to be done. */
+/** A pass that may move VMs for a gain, as soon as nothing else is to be done; when
+ * asked again before that, with whatever comes next. */
 void engine_rebalance(struct engine *e);
 
 /** Facts come unasked, for this cause. */

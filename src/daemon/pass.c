@@ -136,8 +136,8 @@ static bool
 begin(struct engine *e)
 {
 	bool event = e->replan_due || pass_is_due(e);
-	/* An event is answered without moving others. */
-	bool rebalance = e->rebalance_due && !event;
+	/* An event is answered without moving others, where events ever end. */
+	bool rebalance = e->rebalance_due && (!event || e->rebalance_late);
 
 	if (!event && !rebalance)
 		return false;

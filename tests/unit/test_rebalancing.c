@@ -103,6 +103,28 @@ an_event_is_answered_without_moving_others(void **state)
 	assert_int_equal(s->engine->stats.passes, passes + 1);
 }
 
+/* Where events leave no quiet moment for a minute. */
+static void
+a_turn_that_was_put_off_comes_with_an_event(void **state)
+{
+	struct stage *s = stage_of(state);
+	uint64_t passes;
+
+	crowd(s);
+	passes = s->engine->stats.passes;
+	engine_rebalance(s->engine);
+	engine_rebalance(s->engine);
+	engine_kick(s->engine, s->engine->vms[0], CAUSE_RELOAD);
+	stage_settle(s);
+	assert_int_equal(s->engine->stats.passes, passes + 1);
+	assert_false(s->engine->rebalance_due);
+	passes = s->engine->stats.passes;
+	engine_rebalance(s->engine);
+	engine_kick(s->engine, s->engine->vms[0], CAUSE_RELOAD);
+	stage_settle(s);
+	assert_int_equal(s->engine->stats.passes, passes + 2);
+}
+
 /* Two running VMs were there before qmpind: until both are taken over, the budget of
  * moves is theirs, and nothing of it is saved for later. */
 static void
@@ -164,6 +186,7 @@ main(void)
 		ON_STAGE(a_dry_run_rebalances_nothing),
 		ON_STAGE(a_turn_looks_at_no_vm_and_sets_nothing_that_is_right),
 		ON_STAGE(an_event_is_answered_without_moving_others),
+		ON_STAGE(a_turn_that_was_put_off_comes_with_an_event),
 		ON_STAGE(the_first_contact_has_the_budget_before),
 		ON_STAGE(one_that_never_answers_has_no_claim_to_the_budget),
 	};
