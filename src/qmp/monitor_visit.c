@@ -253,6 +253,17 @@ on_up(struct monitor *m)
 		monitor_tell_used(m); /* the guard let somebody in */
 }
 
+/* @facts: NULL when there are none. */
+static void
+on_observed(struct monitor *m, const struct qmp_facts *facts, const struct err *why)
+{
+	if (facts != NULL)
+		monitor_tell_facts(m, facts);
+	else
+		monitor_tell_no_facts(m, why);
+	settle_if_quiet(m);
+}
+
 static void
 on_answer(struct monitor *m, const struct session_told *told)
 {
@@ -338,18 +349,14 @@ on_link(void *owner, enum session_tell tell, const struct session_told *told)
 		on_up(m);
 	else if (tell == SESSION_EVENT)
 		monitor_tell_event(m, &told->event);
-	else if (tell == SESSION_FACTS)
-		monitor_tell_facts(m, told->facts);
-	else if (tell == SESSION_NO_FACTS)
-		monitor_tell_no_facts(m, &told->why);
+	else if (tell == SESSION_FACTS || tell == SESSION_NO_FACTS)
+		on_observed(m, tell == SESSION_FACTS ? told->facts : NULL, &told->why);
 	else if (tell == SESSION_ANSWER)
 		on_answer(m, told);
 	else if (tell == SESSION_STALLED)
 		on_stalled(m, &told->why);
 	else if (tell == SESSION_BROKEN || tell == SESSION_CLOSED)
 		on_ended(m, tell, &told->why);
-	if (tell == SESSION_FACTS || tell == SESSION_NO_FACTS)
-		settle_if_quiet(m);
 	monitor_leave(m);
 }
 

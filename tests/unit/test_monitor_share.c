@@ -469,7 +469,8 @@ main(void)
 		test_with_qemu(who_stays_is_not_disturbed),
 		test_with_qemu(one_after_the_other_cannot_keep_us_out),
 		test_with_qemu(brief_holds_nothing_and_has_facts_on_demand),
-		test_with_qemu(brief_comes_again_when_facts_are_asked_for_during_a_visit),
+		test_with_qemu(
+			brief_comes_again_when_facts_are_asked_for_during_a_visit),
 		test_with_qemu(without_a_guard_nothing_is_held),
 		test_with_qemu(where_qemu_may_not_be_looked_into_nothing_is_held),
 		test_with_qemu(a_released_vm_is_visited_only),
