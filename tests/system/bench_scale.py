@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: MIT
 """What qmpind costs with many VMs (real processes, real threads, real masks):
 
-  bench_scale.py [--idle S] [--storm S] [--json FILE] [VMS...]
+  bench_scale.py [--idle S] [--storm S] [--qemu N] [--json FILE] [VMS...]
                                 default: 30 s idle, no storm, 10 100 300 1000 VMs
+
+The VMs are stand-ins (tests/fleet); with --qemu there are N real QEMU of 8 vCPUs beside
+them, or as many as memory allows where that is less; all but 20 of them are paused.
 
 Prints a table, one line for each quantity: in the last two columns what one VM more adds
 (least squares), and how that is between the two largest numbers of VMs compared with below,
@@ -13,19 +16,23 @@ without a pause, in its own CPU time: its longest ones are what others may wait 
 import argparse
 import os
 import re
+import resource
 import sys
 
 sys.dont_write_bytecode = True
 
 from figures import Figures
-from fleet import (FIRST, SETTINGS, Fleet, FleetHost, longest, percentile, quiet, switches,
-                   timed_call, turns_since)
-from runner import check, main as run_cases, now, pass_time, retry
+from fleet import (FIRST, SETTINGS, VCPUS, Fleet, FleetHost, longest, percentile, quiet,
+                   switches, timed_call, turns_since)
+from runner import main as run_cases, now, pass_time, retry
 from vmhost import allowed, mask
 
 COLUMNS = []
 # Events a second, of all VMs together or of one.
 STORM_RATE = 50000
+# Real QEMU: their first id, how many are not paused (each wakes up 18 times a second for
+# its timer), and what memory is left to all else.
+REAL_FIRST, RUNNING, LEFT_KIB = 50000, 20, 2 << 20
 
 
 class Measured:
@@ -48,7 +55,29 @@ class Measured:
                 yield name, value, unit
 
 
-def appear(m, fleet, d):
+def available_kib():
+    with open("/proc/meminfo") as f:
+        return int(re.search(r"^MemAvailable:\s+(\d+) kB", f.read(), re.M).group(1))
+
+
+def real_vms(host, most):
+    """Real QEMU, until there are so many or memory is short: [Vm]. Most are paused."""
+    vms, (files, most_files) = [], resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = min(max(files, most + 200), most_files)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, most_files))
+    while len(vms) < most and available_kib() > LEFT_KIB:
+        vms.append(host.start_vm(REAL_FIRST + len(vms), vcpus=VCPUS, maxcpus=VCPUS + 1,
+                                 guest="ack"))
+        if len(vms) > RUNNING:
+            vms[-1].monitor.run("stop")
+    return vms
+
+
+def unpinned(fleet, real):
+    return fleet.unpinned() or [vm.id for vm in real if not vm.pinned()]
+
+
+def appear(m, fleet, real, d):
     """From READY to the last mask."""
     began = now()
     slowest = 0.0
@@ -58,11 +87,10 @@ def appear(m, fleet, d):
         asked = now()
         managed = d.status()["managed"]
         slowest = max(slowest, now() - asked)
-        return managed == fleet.vms
+        return managed == fleet.vms + len(real)
     retry(all_managed, "all are placed", 60, step=0.01)
     placed = now()
-    wrong = retry(lambda: not fleet.unpinned(), "every vCPU is pinned", 60, step=0.2)
-    check(wrong, "vCPUs are not pinned")
+    retry(lambda: not unpinned(fleet, real), "every vCPU is pinned", 60, step=0.2)
     status = d.status()
     m.put("ready to all placed", "%.2f s", placed - began)
     m.put("longest turn then", "%.0f ms", status["longest_turn_ms"])
@@ -94,6 +122,24 @@ def change(m, fleet, d):
     worst = {b: sum(t[b] for t in turns) for b in turns[0]}
     m.put("pass, one VM has changed", "%.1f ms", percentile(passes, 50))
     m.put("turns while VMs change", "%s", longest(worst))
+
+
+def change_real(m, real, d):
+    """Ten QEMU get a vCPU, and the masks of ten others are broken."""
+    cpus, plugged, broken = set(allowed()), [], {}
+    for vm in real[:10]:
+        p = vm.plug_watched(lambda found: len(found) == 1)
+        plugged.append((p["masked"] - p["replied"]) * 1e3)
+        d.wait_settled(vm.id)
+    for tid in [t for vm in real[-10:] for t in vm.vcpus().values()]:
+        broken[tid] = mask(tid)
+    began = now()
+    for tid, want in broken.items():
+        os.sched_setaffinity(tid, cpus - want)
+    retry(lambda: all(mask(t) == want for t, want in broken.items()), "all are repaired", 20)
+    m.put("real: device_add to mask median, longest", "%.1f, %.1f ms",
+          percentile(plugged, 50), max(plugged))
+    m.put("real: all masks of ten broken, repaired after", "%.1f s", now() - began)
 
 
 def answers(m, d):
@@ -168,20 +214,28 @@ def size(m, d):
     m.put("open files", "%d", len(os.listdir("/proc/%d/fd" % d.pid)))
 
 
-def scale(host, vms, idle_s, storm_s):
+def scale(host, vms, most_real, idle_s, storm_s):
     m = Measured()
     fleet = Fleet(host, vms)
+    began, free = now(), available_kib()
+    real = real_vms(host, most_real)
+    if real:
+        m.put("real: VMs", "%d", len(real))
+        m.put("real: started in", "%.0f s", now() - began)
+        m.put("real: memory of each", "%.0f MiB", (free - available_kib()) / 1024 / len(real))
     d = host.started(SETTINGS)
-    appear(m, fleet, d)
+    appear(m, fleet, real, d)
     idle(m, d, idle_s)
     answers(m, d)
     change(m, fleet, d)
+    if real:
+        change_real(m, real, d)
     knocks(m, d)
     size(m, d)
     if storm_s:
         storm(m, fleet, d, FIRST + vms - 1, STORM_RATE, storm_s, "storm of all")
         storm(m, fleet, d, FIRST, STORM_RATE, storm_s, "storm of one")
-    COLUMNS.append((vms, m))
+    COLUMNS.append((vms + len(real), m))
     for what, text in m.rows:
         print("     %-32s %s" % (what, text))
 
@@ -227,6 +281,7 @@ def main():
     parser = argparse.ArgumentParser(description="Measure qmpind with many VMs.")
     parser.add_argument("--idle", type=float, default=30)
     parser.add_argument("--storm", type=float, default=0)
+    parser.add_argument("--qemu", type=int, default=0)
     parser.add_argument("--json")
     parser.add_argument("vms", type=int, nargs="*", default=[10, 100, 300, 1000])
     a = parser.parse_args()
@@ -234,10 +289,11 @@ def main():
     cases = []
     for n in a.vms:
         def case(host, n=n):
-            scale(host, n, a.idle, a.storm)
+            scale(host, n, a.qemu, a.idle, a.storm)
         case.__doc__ = "%d VMs" % n
         cases.append(case)
-    code = run_cases(cases, FleetHost, limit_s=(240 + a.idle + 3 * a.storm) * len(cases))
+    code = run_cases(cases, FleetHost,
+                     limit_s=(240 + a.idle + 3 * a.storm + 2 * a.qemu) * len(cases))
     table()
     save(a.json)
     return code
