@@ -36,6 +36,15 @@ coverage:
 		true; }
 	$(PYTHON3) $(srcdir)/tests/proof/coverage coverage
 
+# All tests, of programs with ASan, UBSan and LSan, which end with an error by what they find.
+check-sanitizers:
+	$(MKDIR_P) sanitizers
+	cd sanitizers && { test -e Makefile || $(abs_top_srcdir)/configure --enable-sanitizers \
+		CC=clang CFLAGS='-O1 -g1' --prefix='$(prefix)' --sysconfdir='$(sysconfdir)' \
+		--localstatedir='$(localstatedir)'; }
+	cd sanitizers && $(MAKE) check TESTS= && \
+		$(abs_top_srcdir)/tests/qemus/qemu-version all $(MAKE) -j$$(($$(nproc) * 2)) check
+
 check-valgrind: all
 	@$(AM_TESTS_ENVIRONMENT) $(PYTHON3) -B $(srcdir)/tests/proof/memcheck || test $$? = 77
 
@@ -52,4 +61,5 @@ check-threads:
 		timeout 120 $$t >$$t.log 2>&1; test $$? != 124 || exit; done
 	@cd threads && ! cat report.* 2>/dev/null
 
-.PHONY: analyze analyze-cppcheck analyze-gcc analyze-tidy check-threads check-valgrind coverage
+.PHONY: analyze analyze-cppcheck analyze-gcc analyze-tidy check-sanitizers check-threads \
+	check-valgrind coverage
