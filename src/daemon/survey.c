@@ -78,37 +78,36 @@ merge_task(struct engine *e, struct vm *vm, const struct vm_thread *thread,
 	return affinity_read(thread->tid, &out->have);
 }
 
-/* The last one that QMP has named was started then. */
+/* The last vCPU that QMP has named was started then. */
 static uint64_t
-last_claim_ticks(const struct vm_task *tasks, size_t n)
+last_vcpu_ticks(const struct vm_task *tasks, size_t n)
 {
 	uint64_t last = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct vm_thread *t = &tasks[i].thread;
 
-		if ((t->class == THREAD_VCPU || t->class == THREAD_IOTHREAD) &&
-			t->start_ticks > last)
+		if (t->class == THREAD_VCPU && t->start_ticks > last)
 			last = t->start_ticks;
 	}
 	return last;
 }
 
 /* A thread not seen before that may be anything: only QMP can say what it is. At first
- * sight all are new; of those that it has not named only one that is younger than those
- * it has can be a vCPU, plugged since it answered. */
+ * sight all are new; of those that it has not named one that is not older than the vCPUs
+ * can be another one, plugged since it answered (iothreads: as it answers after that). */
 static bool
 has_newcomer(struct vm *vm, const struct vm_task *tasks, size_t n)
 {
 	bool first = vm->facts_new && !vm->surveyed;
-	uint64_t named = first ? last_claim_ticks(tasks, n) : 0;
+	uint64_t named = first ? last_vcpu_ticks(tasks, n) : 0;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct vm_thread *t = &tasks[i].thread;
 		const struct vm_task *old = vm_task_find(vm, t->tid);
 
 		if (t->class == THREAD_WORKER && !threads_is_helper(t->comm) &&
-			t->start_ticks > named &&
+			t->start_ticks >= named &&
 			(old == NULL || old->thread.start_ticks != t->start_ticks))
 			return true;
 	}

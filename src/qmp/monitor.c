@@ -95,6 +95,13 @@ monitor_roll_dice(void)
 	return n;
 }
 
+static void
+try_later(struct monitor *m)
+{
+	monitor_schedule(m, backoff_ms(m->failures, m->backoff_min_ms,
+				    m->backoff_max_ms, monitor_roll_dice()));
+}
+
 void
 monitor_fail(struct monitor *m, enum monitor_phase phase, const struct err *why)
 {
@@ -103,8 +110,7 @@ monitor_fail(struct monitor *m, enum monitor_phase phase, const struct err *why)
 		return;
 	if (m->failures < UINT32_MAX)
 		m->failures++;
-	monitor_schedule(m, backoff_ms(m->failures, m->backoff_min_ms,
-				    m->backoff_max_ms, monitor_roll_dice()));
+	try_later(m);
 	monitor_set_phase(m, phase, why);
 	if (m->releasing && ++m->release_tries >= RELEASE_TRIES)
 		monitor_tell_released(m, -EIO, why);
@@ -297,8 +303,12 @@ monitor_start(struct monitor *m)
 static void
 hurry(struct monitor *m)
 {
-	if (m->failures == 0 && !m->away && m->phase != MONITOR_CONNECTING)
+	if (m->away || m->phase == MONITOR_CONNECTING)
+		return;
+	if (m->failures == 0)
 		monitor_schedule(m, 0);
+	else if (!evtimer_pending(&m->attempt, NULL))
+		try_later(m);
 }
 
 static void

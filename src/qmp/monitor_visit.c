@@ -132,6 +132,7 @@ wait_for_quiet(struct monitor *m)
 static void
 stay_away(struct monitor *m)
 {
+	m->wanted = m->link != NULL && link_is_wanted(m->link);
 	monitor_visit_end(m);
 	m->away = true;
 	m->left_us = clock_now_us(m->commons->clock);

@@ -224,6 +224,14 @@ refuses_queries(int listener)
 }
 
 static void
+breaks_off_then_refuses_queries(int listener)
+{
+	close(server_accept(listener));
+	for (;;)
+		refuse_queries(listener, 0);
+}
+
+static void
 refuses_queries_late(int listener)
 {
 	refuse_queries(listener, 300);
@@ -614,6 +622,21 @@ refused_queries_leave_the_session_up(void **state)
 	assert_string_equal(f->w.told.s, "connecting watching no-facts no-facts ");
 }
 
+/* Nothing else would bring the next visit. */
+static void
+facts_can_be_asked_for_after_failures_of_any_kind(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.options.share = SHARE_BRIEF;
+	start(f, breaks_off_then_refuses_queries);
+	for (int i = 0; i < 3; i++) {
+		watch_until(&f->w, "no-facts ", SOON_MS);
+		watch_forget(&f->w);
+		monitor_observe(f->w.monitor);
+	}
+}
+
 static void
 a_path_longer_than_a_sockets_name_works(void **state)
 {
@@ -775,6 +798,7 @@ main(void)
 		test_with_watch(death_in_mid_reply_is_told_and_the_request_survives),
 		test_with_watch(a_killed_peer_is_noticed_at_once),
 		test_with_watch(refused_queries_leave_the_session_up),
+		test_with_watch(facts_can_be_asked_for_after_failures_of_any_kind),
 		test_with_watch(a_path_longer_than_a_sockets_name_works),
 		test_with_watch(a_name_longer_than_a_sockets_name_is_an_error),
 		test_with_watch(one_hanging_vm_delays_no_other),

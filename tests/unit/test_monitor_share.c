@@ -168,6 +168,13 @@ one_after_the_other_cannot_keep_us_out(void **state)
 	}
 	watch_forget(&f->w);
 	watch_until(&f->w, "facts yielded ", 20000);
+	f->w.observe_at = "facts"; /* which cannot be asked for at once */
+	watch_forget(&f->w);
+	watch_until(&f->w, "facts yielded ", 20000);
+	for (int i = 0; i < 3; i++) {
+		watch_forget(&f->w);
+		watch_until(&f->w, "facts yielded ", 3000);
+	}
 	assert_int_equal(waitpid(rival, NULL, WNOHANG), 0); /* always greeted */
 	kill(rival, SIGKILL);
 	waitpid(rival, NULL, 0);
