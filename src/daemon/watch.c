@@ -18,6 +18,7 @@
 #include "daemon/engine.h"
 #include "daemon/release.h"
 #include "daemon/report.h"
+#include "qmp/backlog.h"
 #include "qmp/reception.h"
 #include "vm/discovery.h"
 
@@ -42,6 +43,7 @@ struct watch {
 	uint64_t stranger_us;	     /* when one was last told; 0: never */
 	struct event *dial;	     /* VMs that ran before us are not yet visited */
 	uint64_t dialled_us;	     /* the last of them that were */
+	bool told_polling;
 };
 
 static void
@@ -278,10 +280,23 @@ on_monitor_client_dropped(void *owner, const struct err *why)
 }
 
 static void
+tell_polling(struct watch *w)
+{
+	if (w->told_polling || w->engine->commons.n_polled == 0)
+		return;
+	w->told_polling = true;
+	log_warning("no permission to watch monitors (CAP_SYS_PTRACE): they are polled "
+		    "for waiting clients, %u at most",
+		BACKLOG_VMS_MAX);
+}
+
+static void
 on_monitor_share(void *owner, enum share share, const struct err *why)
 {
 	struct vm *vm = owner;
 	bool as_wished = why == NULL;
+
+	tell_polling(vm->owner);
 
 	str_copy(vm->share_why, sizeof(vm->share_why), as_wished ? "" : why->text);
 	report_vm(vm, LOG_INFO, "its monitor is shared: %s%s%s%s", share_name(share),

@@ -131,21 +131,27 @@ open_by_duplicate(struct door *d, const char *path, struct err *e)
 	return 0;
 }
 
-/* A failure is that of the duplicate, which is what can be mended. */
+/* @e: why no duplicate could be had, which is what can be mended, so it stays the
+ * reason; cleared on success. */
 static int
-open_by_polling(struct door *d, const char *path)
+open_by_polling(struct door *d, const char *path, struct err *e)
 {
-	struct err ignored = ERR_NONE;
+	struct err why = *e;
 	uint32_t inode;
-	int r;
 
-	if (d->commons->backlog == NULL || d->commons->n_polled >= BACKLOG_VMS_MAX)
+	if (d->commons->backlog == NULL)
 		return -EPERM;
-	r = backlog_find(d->commons->backlog, path, &inode, &ignored);
-	if (r < 0)
-		return r;
+	if (d->commons->n_polled >= BACKLOG_VMS_MAX) {
+		err_clear(e);
+		return err_set(e, -EPERM, why.source, why.line,
+			"%s; %u monitors are polled already", why.text,
+			BACKLOG_VMS_MAX);
+	}
+	if (backlog_find(d->commons->backlog, path, &inode, &why) < 0)
+		return -EPERM;
 	d->inode = inode;
 	d->commons->n_polled++;
+	err_clear(e);
 	return 0;
 }
 
@@ -163,10 +169,8 @@ door_open(struct door *d, pid_t pid, int pidfd, const char *path, struct err *e)
 	assert(r == 0);
 	(void)event_add(&d->gone, NULL);
 	r = open_by_duplicate(d, path, e);
-	if (r == -EPERM && open_by_polling(d, path) == 0) {
-		err_clear(e);
-		r = 0;
-	}
+	if (r == -EPERM)
+		r = open_by_polling(d, path, e);
 	if (r == 0)
 		door_introduce(d);
 	return r;

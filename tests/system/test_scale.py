@@ -3,13 +3,14 @@
 """A hundred VMs at once, as stand-ins (tests/fleet): the bounds on what the daemon costs,
 with room for slow machines. bench_scale.py has the numbers for up to a thousand."""
 import os
+import shutil
 import signal
 import sys
 
 from daemon import instrumented
 from fleet import (FIRST, SETTINGS, Fleet, FleetHost, over, percentile, quiet, switches,
                    timed_call, turns_since)
-from runner import SLACK, check, main, now, pass_time, retry
+from runner import SLACK, Skip, check, main, now, pass_time, retry
 from vmhost import mask
 
 VMS = 20 if instrumented() else 100
@@ -136,5 +137,27 @@ def come_and_go(host):
           "the vCPUs are known", 5)
 
 
+def polled(host):
+    """without CAP_SYS_PTRACE 64 monitors are polled, which is said once; others visited"""
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        raise Skip("needs root and setpriv")
+    fleet = Fleet(host, 66)
+    d = host.daemon(SETTINGS)
+    command = ["setpriv", "--bounding-set", "-sys_ptrace"] + d.command_line()
+    d.command_line = lambda: command
+    d.start()
+    retry(lambda: d.status()["managed"] == fleet.vms, "all VMs are placed", 20)
+    d.wait_line(r"; 64 monitors are polled already\)")
+    check(len(d.lines(r"shared: yield$")) == 64, "%d are held", len(d.lines("shared: yield$")))
+    check(len(d.lines(r"shared: brief \(.*CAP_SYS_PTRACE.*; 64 monitors are polled alr")) == 2,
+          "why the others are not: %s", d.lines("shared: brief"))
+    check(len(d.lines(r"no permission to watch monitors")) == 1, "told not once")
+    gone = int(d.lines(r"vm (\d+): its monitor is shared: yield$")[0][1].group(1))
+    fleet.command("stop %d" % gone)
+    retry(lambda: any("63 monitors are polled" in w for w in d.status()["warnings"]),
+          "status counts those that are left", 10)
+
+
 if __name__ == "__main__":
-    sys.exit(main([all_at_once, some_at_a_time, idle, answers, drift, exchanged, come_and_go], FleetHost))
+    sys.exit(main([all_at_once, some_at_a_time, idle, answers, drift, exchanged, come_and_go,
+                   polled], FleetHost))
