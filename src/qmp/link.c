@@ -23,6 +23,9 @@
  * others have their turn: so many bytes of events take some 2 ms. */
 #define READ_SIZE (32u * 1024)
 
+/* Where the loop had no room for a socket it is looked at so often. */
+#define DEAF_US UINT64_C(100000)
+
 struct link {
 	int fd;
 	const struct clock *clock;
@@ -144,14 +147,24 @@ give_output(struct link *l)
 	}
 }
 
+/* The loop had no room for it, and may have now. */
+static bool
+is_deaf(struct link *l)
+{
+	return event_pending(&l->readable, EV_READ, NULL) == 0 &&
+	       event_add(&l->readable, NULL) < 0;
+}
+
 static void
 arm_deadline(struct link *l)
 {
 	uint64_t deadline_us = session_deadline_us(&l->session);
 	uint64_t now_us = clock_now_us(l->clock);
-	struct timeval left =
-		clock_timeval_us(deadline_us > now_us ? deadline_us - now_us : 0);
+	struct timeval left;
 
+	if (is_deaf(l) && deadline_us > now_us + DEAF_US)
+		deadline_us = now_us + DEAF_US;
+	left = clock_timeval_us(deadline_us > now_us ? deadline_us - now_us : 0);
 	if (deadline_us == SESSION_NEVER)
 		(void)event_del(&l->deadline);
 	else
@@ -254,7 +267,6 @@ link_new(struct event_base *base, int fd, const struct link_options *options,
 	r |= event_assign(&l->writable, base, fd, EV_WRITE, on_writable, l);
 	r |= event_assign(&l->deadline, base, -1, 0, on_deadline, l);
 	assert(r == 0);
-	(void)event_add(&l->readable, NULL);
 	arm_deadline(l);
 	return l;
 }

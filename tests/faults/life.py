@@ -132,7 +132,14 @@ class Life:
         """Seconds until it is."""
         began = now()
         retry(self.right, "all is right", RECOVER_S, step=0.02)
-        return now() - began
+        return self.soon(began)
+
+    @staticmethod
+    def soon(began):
+        """Seconds since then, which may not be more than is promised."""
+        took = now() - began
+        check(took <= RECOVER_S, "well again only after %.1f s", took)
+        return took
 
     def open_fds(self):
         """Kind of file -> how many the daemon and its children have open."""
@@ -333,7 +340,7 @@ class Life:
         retry(lambda: self.works(act), "%s works again" % act.__name__, RECOVER_S,
               step=0.05)
         self.wait_right()
-        took = now() - began
+        took = self.soon(began)
         if leaks:
             retry(self.no_leak, "nothing is left open", RECOVER_S, step=0.05)
         self.strangers()
