@@ -220,6 +220,11 @@ tests_fuzz_fuzz_qmp_stream_SOURCES = tests/fuzz/fuzz_qmp_stream.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_qmp_stream_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
 tests_fuzz_fuzz_qmp_stream_LDADD = $(LINK_QMP)
 
+FUZZERS += tests/fuzz/fuzz_private
+tests_fuzz_fuzz_private_SOURCES = tests/fuzz/fuzz_private.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_private_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)
+tests_fuzz_fuzz_private_LDADD = $(LINK_QMP)
+
 FUZZERS += tests/fuzz/fuzz_mux
 tests_fuzz_fuzz_mux_SOURCES = tests/fuzz/fuzz_mux.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_mux_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZ)

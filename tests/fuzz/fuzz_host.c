@@ -18,6 +18,7 @@
 
 #include "host/cgrouptext.h"
 #include "host/hwscan.h"
+#include "host/mounts.h"
 #include "host/nodemem.h"
 #include "host/numamaps.h"
 #include "host/textfile.h"
@@ -149,11 +150,31 @@ check_xml(const char *bytes, size_t len)
 	assert((r < 0) == err_is_set(&e));
 }
 
+/* A path, a line break, and a mountinfo. */
+static void
+check_mounts(const char *bytes, size_t len)
+{
+	auto_free char *path = xmemdupz(bytes, len);
+	auto_free char *line = NULL;
+	char *text = strchr(path, '\n');
+
+	if (text == NULL)
+		return;
+	*text++ = '\0';
+	(void)mounts_listed(text, path);
+	if (path[0] != '/' || strpbrk(path, " \t\\") != NULL)
+		return;
+	line = xasprintf(
+		"22 1 0:21 / %s rw,nosuid - fuse /dev/fuse rw\n%s", path, text);
+	assert(mounts_listed(line, path));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static parts_check *const parts[] = {check_path, check_values, check_numa_stat,
-		check_numa_maps, check_meminfo, check_event, check_file, check_xml};
+		check_numa_maps, check_meminfo, check_event, check_file, check_xml,
+		check_mounts};
 
 	parts_run(parts, ARRAY_LEN(parts), data, size);
 	return 0;

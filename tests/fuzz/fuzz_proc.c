@@ -22,6 +22,7 @@
 #include "vm/schedstat.h"
 #include "vm/sockdir.h"
 #include "vm/task.h"
+#include "vm/taskmask.h"
 #include "vm/threads.h"
 #include "vm/vfio.h"
 
@@ -223,11 +224,33 @@ check_threads(const char *bytes, size_t len)
 	}
 }
 
+/* Of a status file; the text may stand anywhere in it. */
+static void
+check_taskmask(const char *bytes, size_t len)
+{
+	struct cpuset before = cpuset_below(3);
+	struct cpuset mask = before;
+	struct cpuset again;
+	char list[CPUSET_TEXT_MAX];
+	auto_free char *text = NULL;
+	int r = taskmask_parse(bytes, len, &mask);
+
+	if (r < 0) {
+		assert(r == -EINVAL || r == -ERANGE);
+		assert(cpuset_equal(&mask, &before));
+		return;
+	}
+	text = xasprintf("Cpus_allowed:\tff\nCpus_allowed_list:\t%s\n",
+		cpuset_format(&mask, list, sizeof(list)));
+	r = taskmask_parse(text, strlen(text), &again);
+	assert(cpuset_empty(&mask) || (r == 0 && cpuset_equal(&mask, &again)));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static parts_check *const parts[] = {check_stat, check_schedstat, check_pidfile,
-		check_socket_name, check_command_line, check_threads};
+		check_socket_name, check_command_line, check_threads, check_taskmask};
 
 	parts_run(parts, ARRAY_LEN(parts), data, size);
 	return 0;
