@@ -12,8 +12,9 @@ from life import Life
 from runner import BUILD, SOURCE, check
 
 NOMEM = os.path.join(BUILD, "tests", "faults", "nomem.so")
-PARSERS = ("args cache cpulist ctl_conn host latfile mux optin proc pve_feed pve_files "
-           "qmp_stream record reply scenario settings shown varlink vmconf wire").split()
+PARSERS = ("args cache cpulist ctl_conn escape host latfile mux optin planner private proc "
+           "pve_feed pve_files qmp_stream record reply scenario settings shown sysfs varlink "
+           "vmconf wire").split()
 # Of more allocations, so many at even distances: in a file of a corpus, in a command.
 MOST_FILE, MOST_COMMAND = 60, 150
 ABORTED = 99

@@ -51,6 +51,7 @@ static const char *const cases[] = {
 	"epyc-7351p-two-vms-a-node",
 	"epyc-7351p-mixed-and-overcommitted",
 	"epyc-7351p-guest-nodes",
+	"epyc-7351p-node-offline",
 	"epyc-9654-unions-of-l3-groups",
 	"xeon-one-l3-a-socket",
 	"snc-l3-over-nodes",
