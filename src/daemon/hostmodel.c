@@ -51,9 +51,17 @@ hostmodel_load(const char *path, struct hostmodel *out, struct err *e)
 	if (r < 0)
 		return r;
 	identify(path, &h.id);
+	h.own = path == NULL || *path == '\0';
 	by_class(&h);
 	*out = h;
 	return 0;
+}
+
+void
+hostmodel_identify(struct hostmodel *h, const char *fingerprint)
+{
+	if (h->own && !str_equal(h->id.fingerprint, fingerprint))
+		identify(NULL, &h->id);
 }
 
 void

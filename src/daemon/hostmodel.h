@@ -22,6 +22,7 @@ struct hostmodel {
 	float *latency_ns; /* n_pus x n_pus; placement goes by it */
 	struct ranking *ranking;
 	struct hostid id;      /* fingerprint "": unknown, nothing can be kept for it */
+	bool own;	       /* it is this machine */
 	struct matrix *matrix; /* measured, of online CPUs; NULL: nothing is */
 	const char *why;       /* placement does not go by matrix: the reason; static */
 };
@@ -43,6 +44,10 @@ struct hostmodel_verdict {
 MUST_CHECK int hostmodel_load(const char *path, struct hostmodel *out, struct err *e);
 
 void hostmodel_fini(struct hostmodel *h);
+
+/** Where this machine is @fingerprint by what somebody else has just read, look once
+ * more who it is: a file that could not be read was left out. */
+void hostmodel_identify(struct hostmodel *h, const char *fingerprint);
 
 struct lat_view hostmodel_latency(const struct hostmodel *h);
 

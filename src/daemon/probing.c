@@ -29,8 +29,7 @@
 
 /* While a child runs: results, lists of busy CPUs and who waits are looked at. */
 #define TICK_MS 500u
-/* Back-off after a failure, doubled with each; the longest also where something is
- * missing in the end. */
+/* Back-off after failures, doubled; the longest also where something stays missing. */
 #define RETRY_MIN_MS 60000u
 #define RETRY_MAX_MS 3600000u
 /* Two measurements of one host do not deserve exactly the same trust. */
@@ -124,7 +123,7 @@ is_wanted(const struct probing *p, const struct hostmodel_verdict *v, bool final
 static int
 take_result(struct probing *p, bool final, struct err *e)
 {
-	const struct hostmodel *h = host_of(p);
+	struct hostmodel *h = host_of(p);
 	struct hostmodel_verdict v;
 	struct cache c = {0};
 	struct matrix *m;
@@ -132,6 +131,7 @@ take_result(struct probing *p, bool final, struct err *e)
 	p->result.is_new = false;
 	if (cache_parse(p->result.text, p->result.len, "its result", &c, e) < 0)
 		return -EPROTO;
+	hostmodel_identify(h, c.fingerprint);
 	if (cache_check(&c, h->id.fingerprint, h->topo, "its result", e) < 0) {
 		cache_fini(&c);
 		return -EPROTO;

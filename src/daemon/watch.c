@@ -285,8 +285,8 @@ tell_polling(struct watch *w)
 	if (w->told_polling || w->engine->commons.n_polled == 0)
 		return;
 	w->told_polling = true;
-	log_warning("no permission to watch monitors (CAP_SYS_PTRACE): they are polled "
-		    "for waiting clients, %u at most",
+	log_notice("no permission to watch monitors (CAP_SYS_PTRACE): they are polled "
+		   "for waiting clients, %u at most",
 		BACKLOG_VMS_MAX);
 }
 

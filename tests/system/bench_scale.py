@@ -24,7 +24,7 @@ sys.dont_write_bytecode = True
 from figures import Figures
 from fleet import (FIRST, SETTINGS, VCPUS, Fleet, FleetHost, longest, percentile, quiet,
                    switches, timed_call, turns_since)
-from runner import main as run_cases, now, pass_time, retry
+from runner import Skip, main as run_cases, now, pass_time, retry
 from vmhost import allowed, mask
 
 COLUMNS = []
@@ -70,6 +70,8 @@ def real_vms(host, most):
                                  guest="ack"))
         if len(vms) > RUNNING:
             vms[-1].monitor.run("stop")
+    if most and not vms:
+        raise Skip("no memory for a QEMU")
     return vms
 
 

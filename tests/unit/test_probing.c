@@ -131,6 +131,29 @@ a_file_of_no_use_is_told_once_and_measured_afresh(void **state)
 	}
 }
 
+/* The daemon had no descriptor left when it read who it is, say; the program had. */
+static void
+who_this_machine_is_is_looked_at_again_when_the_program_says_another(void **state)
+{
+	const char *wrong = "00000000000000aa";
+	struct hostmodel h;
+	struct hostid now;
+
+	(void)state;
+	assert_int_equal(hostmodel_load(NULL, &h, NULL), 0);
+	assert_int_equal(hostid_read(NULL, &now, NULL), 0);
+	str_copy(h.id.fingerprint, sizeof(h.id.fingerprint), wrong);
+	hostmodel_identify(&h, wrong);
+	assert_string_equal(h.id.fingerprint, wrong);
+	h.own = false;
+	hostmodel_identify(&h, now.fingerprint);
+	assert_string_equal(h.id.fingerprint, wrong);
+	h.own = true;
+	hostmodel_identify(&h, now.fingerprint);
+	assert_string_equal(h.id.fingerprint, now.fingerprint);
+	hostmodel_fini(&h);
+}
+
 static void
 a_place_that_cannot_be_written_costs_one_warning(void **state)
 {
@@ -427,6 +450,7 @@ main(void)
 		T(nothing_is_measured_faster_than_wanted),
 		T(nothing_is_measured_when_it_is_not_wanted),
 		T(a_file_of_no_use_is_told_once_and_measured_afresh),
+		T(who_this_machine_is_is_looked_at_again_when_the_program_says_another),
 		T(a_place_that_cannot_be_written_costs_one_warning),
 		T(what_is_measured_afresh_counts_when_it_is_as_good_or_done),
 		T(other_settings_have_nothing_measured_afresh),
