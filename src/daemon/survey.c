@@ -94,9 +94,8 @@ last_vcpu_ticks(const struct vm_task *tasks, size_t n)
 }
 
 /* A thread not seen before that may be anything: only QMP can say what it is. At first
- * sight all are new; of those that it has not named one that is not older than the
- * vCPUs can be another one, plugged since it answered (iothreads: as it answers after
- * that). */
+ * sight all are new; then only one that is no older than the vCPUs that it has named
+ * can be another vCPU, plugged since it was asked for them. */
 static bool
 has_newcomer(struct vm *vm, const struct vm_task *tasks, size_t n)
 {

@@ -297,7 +297,6 @@ on_monitor_share(void *owner, enum share share, const struct err *why)
 	bool as_wished = why == NULL;
 
 	tell_polling(vm->owner);
-
 	str_copy(vm->share_why, sizeof(vm->share_why), as_wished ? "" : why->text);
 	report_vm(vm, LOG_INFO, "its monitor is shared: %s%s%s%s", share_name(share),
 		as_wished ? "" : " (", vm->share_why, as_wished ? "" : ")");

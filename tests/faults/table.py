@@ -68,7 +68,8 @@ ELSEWHERE_TESTS = ("test_share_trouble", "test_hostile", "test_restart", "test_r
                    "test_clients", "test_measuring", "test_limit", "test_optin")
 # Of some of them these are faults.
 SOME = {"test_measuring": ("killed", "not there", "of no use", "cannot be kept", "SIGKILL"),
-        "test_limit": ("damaged",), "test_optin": ("hangs",), "test_restart": ("kill", "damage", "second", "record"),
+        "test_limit": ("damaged",), "test_optin": ("hangs",),
+        "test_restart": ("kill", "damage", "second", "record"),
         "test_clients": ("misbehave", "never read")}
 
 

@@ -33,11 +33,13 @@ struct play {
 static void
 next_answer(struct play *t)
 {
-	const char *end = t->len > 0 ? memchr(t->rest, '\n', t->len) : NULL;
-	size_t n = end != NULL ? (size_t)(end - t->rest) : t->len;
+	const char *end;
+	size_t n;
 
 	if (t->len == 0)
 		return;
+	end = memchr(t->rest, '\n', t->len);
+	n = end != NULL ? (size_t)(end - t->rest) : t->len;
 	json_decref(t->ret);
 	t->ret = json_loadb(t->rest, n, JSON_DECODE_ANY, NULL);
 	str_escape(t->rest, n < 60 ? n : 60, t->desc, sizeof(t->desc));

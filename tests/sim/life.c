@@ -370,8 +370,7 @@ on_restart(evutil_socket_t fd, short what, void *arg)
 	qmpind_start(l->daemon);
 }
 
-/* 0 under the sanitizers, which have their own heap and tell themselves what is lost.
- */
+/* 0 under the sanitizers: they have another heap, and tell what is lost. */
 static size_t
 heap_bytes(const struct life *l)
 {

@@ -214,28 +214,26 @@ a_vcpu_that_no_event_told_of_is_found_by_the_audit(void **state)
 }
 
 static uint64_t
-start_ticks(const struct standin *vm, pid_t tid)
+start_ticks(const struct stage *s, pid_t tid)
 {
 	struct task_stat stat;
-	int procfd = open("/proc", O_DIRECTORY | O_CLOEXEC);
 
-	assert_int_equal(task_stat_read(procfd, vm->pid, tid, &stat), 0);
-	close(procfd);
+	assert_int_equal(task_stat_read(s->procfd, s->vms[0].pid, tid, &stat), 0);
 	return stat.start_ticks;
 }
 
 /* What the kernel's clock tells apart from @tid begins after this. */
 static void
-pass_a_tick(struct standin *vm, pid_t tid)
+pass_a_tick(struct stage *s, pid_t tid)
 {
-	uint64_t began = start_ticks(vm, tid);
+	uint64_t began = start_ticks(s, tid);
 	uint64_t now = began;
 
 	while (now == began) {
-		pid_t other = standin_thread(vm, "tick");
+		pid_t other = standin_thread(&s->vms[0], "tick");
 
-		now = start_ticks(vm, other);
-		standin_end_thread(vm, other);
+		now = start_ticks(s, other);
+		standin_end_thread(&s->vms[0], other);
 	}
 }
 
@@ -248,7 +246,7 @@ a_vcpu_plugged_at_first_sight_is_asked_for(void **state)
 	struct standin *vm = &s->vms[0];
 
 	*vm = standin_new(s->vm_dir, 100);
-	pass_a_tick(vm, standin_thread(vm, "kvm"));
+	pass_a_tick(s, standin_thread(vm, "kvm"));
 	standin_plug(vm, 0);
 	standin_listen(vm);
 	stage_start_with(s, "100");

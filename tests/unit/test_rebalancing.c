@@ -83,6 +83,19 @@ a_turn_looks_at_no_vm_and_sets_nothing_that_is_right(void **state)
 	assert_int_equal(s->engine->stats.rebalanced, 0);
 }
 
+/* A turn, and an event with it. Returns the passes that these took. */
+static uint64_t
+turn_with_an_event(struct stage *s)
+{
+	uint64_t before = s->engine->stats.passes;
+
+	engine_rebalance(s->engine);
+	engine_kick(s->engine, s->engine->vms[0], CAUSE_RELOAD);
+	stage_settle(s);
+	assert_false(s->engine->rebalance_due);
+	return s->engine->stats.passes - before;
+}
+
 /* Both at once: the event's pass moves nobody, the turn's comes behind it. */
 static void
 an_event_is_answered_without_moving_others(void **state)
@@ -91,12 +104,7 @@ an_event_is_answered_without_moving_others(void **state)
 	uint64_t passes;
 
 	crowd(s);
-	passes = s->engine->stats.passes;
-	engine_rebalance(s->engine);
-	engine_kick(s->engine, s->engine->vms[0], CAUSE_RELOAD);
-	stage_settle(s);
-	assert_int_equal(s->engine->stats.passes, passes + 2);
-	assert_false(s->engine->rebalance_due);
+	assert_int_equal(turn_with_an_event(s), 2);
 	passes = s->engine->stats.passes;
 	engine_kick_all(s->engine, CAUSE_RELOAD);
 	stage_settle(s);
@@ -108,21 +116,11 @@ static void
 a_turn_that_was_put_off_comes_with_an_event(void **state)
 {
 	struct stage *s = stage_of(state);
-	uint64_t passes;
 
 	crowd(s);
-	passes = s->engine->stats.passes;
 	engine_rebalance(s->engine);
-	engine_rebalance(s->engine);
-	engine_kick(s->engine, s->engine->vms[0], CAUSE_RELOAD);
-	stage_settle(s);
-	assert_int_equal(s->engine->stats.passes, passes + 1);
-	assert_false(s->engine->rebalance_due);
-	passes = s->engine->stats.passes;
-	engine_rebalance(s->engine);
-	engine_kick(s->engine, s->engine->vms[0], CAUSE_RELOAD);
-	stage_settle(s);
-	assert_int_equal(s->engine->stats.passes, passes + 2);
+	assert_int_equal(turn_with_an_event(s), 1);
+	assert_int_equal(turn_with_an_event(s), 2);
 }
 
 /* Two running VMs were there before qmpind: until both are taken over, the budget of
